@@ -1,0 +1,48 @@
+/**
+ * ISA codes of the `isa` column. 1 and 2 are the kernel's own (KVM_ISA_VMX, KVM_ISA_SVM in
+ * arch/x86/kvm/trace.h), the rest are ours. A number that no table knows (an out-of-tree x86 KVM) is kept as
+ * ISA_FOREIGN | number.
+ */
+export const ISA_UNKNOWN = 0;
+export const ISA_VMX = 1;
+export const ISA_SVM = 2;
+export const ISA_ARM64 = 3;
+export const ISA_RISCV = 4;
+export const ISA_S390 = 5;
+export const ISA_LOONGARCH = 6;
+export const ISA_PPC = 7;
+export const ISA_MIPS = 8;
+export const ISA_ARM = 9;
+export const ISA_FOREIGN = 0x80;
+
+export const ISA_NAMES: Readonly<Record<number, string>> = {
+  [ISA_UNKNOWN]: 'unknown',
+  [ISA_VMX]: 'vmx',
+  [ISA_SVM]: 'svm',
+  [ISA_ARM64]: 'arm64',
+  [ISA_RISCV]: 'riscv',
+  [ISA_S390]: 's390',
+  [ISA_LOONGARCH]: 'loongarch',
+  [ISA_PPC]: 'ppc',
+  [ISA_MIPS]: 'mips',
+  [ISA_ARM]: 'arm',
+};
+
+export function isaName(isa: number): string {
+  return ISA_NAMES[isa] ?? (isa & ISA_FOREIGN ? `isa${isa & 0x7f}` : 'unknown');
+}
+
+/** ISA code of a name as isaName() gives it; ISA_UNKNOWN for anything else. */
+export function isaFromName(name: string): number {
+  for (const [code, known] of Object.entries(ISA_NAMES)) if (known === name) return Number(code);
+  const foreign = /^isa(\d{1,3})$/.exec(name);
+  return foreign && Number(foreign[1]) < 0x80 ? ISA_FOREIGN | Number(foreign[1]) : ISA_UNKNOWN;
+}
+
+/**
+ * arm64 `code` column: the exception class (ESR_EL2.EC) for TRAP exits; any other exception type (`ret`
+ * 0 IRQ, 1 SERROR, 3 ILLEGAL, 0xbadca11 HYP_GONE) is ARM64_NOT_TRAP | ret, because such exits have no class
+ * (the kernel leaves esr_ec 0, which would read as UNKNOWN).
+ */
+export const ARM64_NOT_TRAP = 0x40000000;
+export const ARM64_RET_TRAP = 2;

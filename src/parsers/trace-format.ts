@@ -1,0 +1,37 @@
+/** What every parser is to the rest of the program: one entry of the registry (registry.ts). */
+import type { EventBatch } from '../core/event-batch.ts';
+import type { TraceContext } from '../core/trace-context.ts';
+import type { ByteSource } from './byte-source.ts';
+
+/** Bytes at the start of the input that sniff() gets (fewer if the input is shorter). */
+export const SNIFF_BYTES = 16384;
+
+export interface Verdict {
+  /** 0: not this format; 1: could be (weak evidence); 2: looks like it; 3: certain (magic number). */
+  readonly confidence: 0 | 1 | 2 | 3;
+  /** Why, in a few words; shown to the user when no format matches. */
+  readonly reason: string;
+}
+
+export interface ParseOptions {
+  /** Text of a QEMU trace-events-all file, for simpletrace arguments. */
+  readonly traceEvents?: string;
+  /** Called now and then with the bytes consumed so far. */
+  readonly onProgress?: (bytes: number) => void;
+}
+
+export interface TraceFormat {
+  /** Stable identifier: `perf.data`, `ftrace-text`, `trace.dat` … */
+  readonly id: string;
+  readonly title: string;
+  /** `random`: the parser reads back and forth, so a pipe is spooled to a temporary file first. */
+  readonly access: 'sequential' | 'random';
+  sniff(head: Uint8Array, name: string): Verdict;
+  /**
+   * Yields the events in time order (equal times: recording order of a CPU kept) and fills `context`. A yielded
+   * batch belongs to the consumer only until the next one is asked for. Text without a sound order is put in
+   * order within a window; what arrives too late is counted in the diagnostics.
+   * @throws TraceFormatError when nothing can be read; damage after that is counted and parsing goes on or ends.
+   */
+  parse(source: ByteSource, context: TraceContext, options: ParseOptions): Generator<EventBatch, void, void>;
+}

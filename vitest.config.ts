@@ -1,0 +1,10 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: [],
+    testTimeout: 120_000,
+    env: { LC_ALL: 'C', TZ: 'UTC' },
+  },
+});
