@@ -62,7 +62,7 @@ export const EVENT_FIELDS: Readonly<Record<string, EventFields>> = {
   /** code 0 read, 1 write. */
   kvm_cr: { code: 'rw', address: 'cr', arg0: 'val' },
   kvm_hypercall: { address: 'nr', arg0: 'a0', arg1: 'a1', info1: 'a2', info2: 'a3' },
-  kvm_hv_hypercall: { address: 'code', info1: 'ingpa', info2: 'outgpa', code: 'fast' },
+  kvm_hv_hypercall: { address: 'code', code: 'fast', info1: 'ingpa', info2: 'outgpa' },
   kvm_xen_hypercall: { address: 'nr', arg0: 'a0', arg1: 'a1' },
   kvm_page_fault: { vcpu: 'vcpu_id', address: 'fault_address', info1: 'guest_rip', info2: 'error_code' },
   kvm_apic: { code: 'rw', address: 'reg', arg0: 'val' },

@@ -1,0 +1,96 @@
+/**
+ * What pairing makes of events and every analysis consumes: one row per VM exit whose fate is decided.
+ * Struct of arrays like EventBatch; 64-bit values as [low, high] word pairs, durations as exact doubles (ns).
+ */
+
+/** Rows of a batch. */
+export const EXIT_ROWS = 16384;
+
+/** The entry that ended the exit was found; the row has a latency. */
+export const PAIRED = 0;
+/** Another exit of the same thread came before any entry. */
+export const EXIT_WITHOUT_ENTRY = 1;
+/** The recording ended (or the thread number was reused) before an entry. */
+export const OPEN_AT_END = 2;
+/** Events were lost between exit and entry on a CPU involved: counted, but without latency. */
+export const INVALIDATED_BY_LOSS = 3;
+
+export const LEVEL_L1 = 0;
+/** Exit of a nested guest, handled by this host's KVM. */
+export const LEVEL_L2 = 1;
+/** Exit of a nested guest, handed on to the L1 hypervisor. */
+export const LEVEL_L2_REFLECTED = 2;
+export const LEVEL_NAMES = ['L1', 'L2', 'L2-reflected'] as const;
+
+export interface ExitBatch {
+  length: number;
+  readonly capacity: number;
+  readonly exitTime: Uint32Array;
+  /** Time of the entry; meaningless unless PAIRED or INVALIDATED_BY_LOSS. */
+  readonly entryTime: Uint32Array;
+  /** Entry − exit in ns; 0 unless PAIRED. */
+  readonly latency: Float64Array;
+  /** PAIRED … INVALIDATED_BY_LOSS. */
+  readonly state: Uint8Array;
+  readonly tid: Int32Array;
+  /** tgid or −1. */
+  readonly pid: Int32Array;
+  /** vCPU number or −1. */
+  readonly vcpu: Int32Array;
+  readonly exitCpu: Uint16Array;
+  readonly entryCpu: Uint16Array;
+  readonly isa: Uint8Array;
+  /** Exit reason as recorded (see isa-codes.ts for arm64). */
+  readonly code: Uint32Array;
+  readonly level: Uint8Array;
+  /** Guest RIP/PC as word pairs; valid if hasRip. */
+  readonly rip: Uint32Array;
+  readonly hasRip: Uint8Array;
+  /** Userspace exits without error between exit and entry. */
+  readonly userspaceExits: Uint16Array;
+  /** KVM_EXIT_* of the first of them; meaningless if userspaceExits is 0. */
+  readonly userspaceCode: Uint32Array;
+  /** Userspace exits that failed with −EINTR (signals, kicks). */
+  readonly restarts: Uint16Array;
+  /** Userspace exits that failed with another errno. */
+  readonly userspaceErrors: Uint16Array;
+  /** Exit → first userspace exit without error, ns; valid if userspaceExits > 0. */
+  readonly kernelNs: Float64Array;
+  /** First userspace exit without error → entry, ns; valid if userspaceExits > 0 and PAIRED. */
+  readonly userspaceNs: Float64Array;
+  /** Detail event between exit and entry (EV_PIO, EV_MMIO, EV_MSR …), 0 if none was recorded. */
+  readonly detailEvent: Uint16Array;
+  /** Its `code` column (direction of pio, mmio, msr, cr) and address (port, GPA, MSR number …) as word pairs. */
+  readonly detailCode: Uint32Array;
+  readonly detailAddress: Uint32Array;
+}
+
+export function createExitBatch(capacity: number = EXIT_ROWS): ExitBatch {
+  return {
+    length: 0,
+    capacity,
+    exitTime: new Uint32Array(2 * capacity),
+    entryTime: new Uint32Array(2 * capacity),
+    latency: new Float64Array(capacity),
+    state: new Uint8Array(capacity),
+    tid: new Int32Array(capacity),
+    pid: new Int32Array(capacity),
+    vcpu: new Int32Array(capacity),
+    exitCpu: new Uint16Array(capacity),
+    entryCpu: new Uint16Array(capacity),
+    isa: new Uint8Array(capacity),
+    code: new Uint32Array(capacity),
+    level: new Uint8Array(capacity),
+    rip: new Uint32Array(2 * capacity),
+    hasRip: new Uint8Array(capacity),
+    userspaceExits: new Uint16Array(capacity),
+    userspaceCode: new Uint32Array(capacity),
+    restarts: new Uint16Array(capacity),
+    userspaceErrors: new Uint16Array(capacity),
+    kernelNs: new Float64Array(capacity),
+    userspaceNs: new Float64Array(capacity),
+    detailEvent: new Uint16Array(capacity),
+    detailCode: new Uint32Array(capacity),
+    detailAddress: new Uint32Array(2 * capacity),
+  };
+}

@@ -1,0 +1,175 @@
+/**
+ * The report model: everything that a report shows, as plain data. Renderers turn it into text, Markdown, JSON
+ * or CSV and compute nothing; the JSON renderer writes these keys as they are (docs/json.md).
+ *
+ * Integers are ns unless the name says otherwise. A value that is not known is null, never 0. Absolute times are
+ * BigInt (clocks like TAI exceed 2^53 ns), sums are a number while that is exact and a BigInt beyond.
+ */
+
+/** Exact integer: a BigInt where a double could not hold it. */
+export type Exact = number | bigint;
+
+export interface ReportModel {
+  schema: 'kvmtrace.report';
+  schemaVersion: 1;
+  tool: { name: 'kvmtrace'; version: string };
+  capture: CaptureModel;
+  /** What --pid, --reason … select; null when the whole capture is reported. */
+  selection: SelectionModel | null;
+  quality: QualityModel;
+  vcpus: VcpuModel[];
+  /** Grouping keys of `reasons` (--by), [] by default. */
+  by: GroupKey[];
+  reasons: ReasonModel[];
+  escalation: EscalationModel;
+  slow: SlowModel[];
+  /** What the slow list holds: its threshold in ns (strict), whether idle exits are in, and how many qualified. */
+  slowSelection: { thanNs: number; includesIdle: boolean; qualified: number; limit: number };
+  /** Sentences that the reader must know beside the numbers: nesting not recorded, escalation unknown … */
+  notes: string[];
+}
+
+export type GroupKey = 'vm' | 'vcpu' | 'tid' | 'cpu' | 'level' | 'reason';
+
+export interface CaptureModel {
+  sources: { path: string; format: string; bytes: number | null; sha256?: string }[];
+  arch: string | null;
+  isa: string[];
+  kernel: string | null;
+  host: string | null;
+  cpuModel: string | null;
+  clock: string | null;
+  /** False: the clock has no known unit and every duration is null. */
+  timeIsNs: boolean;
+  /** Resolution of the recorded timestamps: 1 for binary formats, 1000 for most text. */
+  timeResolutionNs: number;
+  firstNs: bigint | null;
+  lastNs: bigint | null;
+  durationNs: Exact | null;
+  /** Count of every recorded event, most frequent first. */
+  events: Record<string, number>;
+  /** `events` null: some losses did not say how many. */
+  lost: { events: number | null; regions: number; affectedNs: Exact; affectedPct: number };
+  /** Facts that the file states about the recording: recorder, command line … */
+  facts: Record<string, string>;
+}
+
+export interface SelectionModel {
+  /** In words, one entry per filter: `tid 139`, `reason not hlt`. */
+  filters: string[];
+}
+
+export interface QualityModel {
+  exits: number;
+  entries: number;
+  paired: number;
+  exitWithoutEntry: number;
+  entryWithoutExit: number;
+  openAtEnd: number;
+  invalidatedByLoss: number;
+  /** Pairs whose entry was stamped before its exit (unsynchronised clocks); their latency counts as 0. */
+  negativeLatency: number;
+  warnings: WarningModel[];
+}
+
+export interface WarningModel {
+  code: string;
+  severity: 'info' | 'suspect' | 'data-loss';
+  message: string;
+  count: number;
+}
+
+export interface VcpuModel {
+  pid: number | null;
+  tid: number;
+  comm: string | null;
+  vcpu: number | null;
+  vm: string | null;
+  exits: number;
+  paired: number;
+  totalNs: Exact | null;
+  /** Part of totalNs in idle exits (HLT, WFx, MWAIT …). */
+  idleNs: Exact | null;
+}
+
+export interface ReasonModel {
+  /** Grouping values, present with --by. */
+  vm?: string | null;
+  pid?: number | null;
+  tid?: number | null;
+  vcpu?: number | null;
+  cpu?: number | null;
+  level?: string;
+  isa: string;
+  /** Number as recorded; null where the exit has none (arm64 exits that are no TRAP). */
+  code: number | null;
+  name: string;
+  /** True where the time is mostly the guest's own idling (HLT, WFx). */
+  idle: boolean;
+  exits: number;
+  paired: number;
+  totalNs: Exact | null;
+  minNs: number | null;
+  avgNs: number | null;
+  maxNs: number | null;
+  stddevNs: number | null;
+  /** Relative standard error of the mean in percent, as perf kvm stat prints it. */
+  stderrPct: number | null;
+  p50Ns: number | null;
+  p90Ns: number | null;
+  p99Ns: number | null;
+  p999Ns: number | null;
+  /** Largest relative error of the percentiles in percent: 0 when exact. */
+  percentileErrorPct: number;
+  exitsPct: number;
+  timePct: number | null;
+  guestKernelTimePct: number | null;
+  /** Exits that went to user space; null when the capture cannot tell. */
+  escalated: number | null;
+  restarts: number | null;
+  levels: { L1: number; L2: number; 'L2-reflected': number };
+  histogram: { loNs: number; hiNs: number; count: number }[];
+}
+
+export interface EscalationModel {
+  /** False: the capture never enabled kvm_userspace_exit and holds no QEMU data. Then all numbers are null. */
+  known: boolean;
+  exits: number | null;
+  escalated: number | null;
+  ratio: number | null;
+  restarts: number | null;
+  errors: number | null;
+  kernelNs: Exact | null;
+  userspaceNs: Exact | null;
+  byReason: {
+    isa: string;
+    code: number | null;
+    name: string;
+    exits: number;
+    escalated: number;
+    ratio: number;
+    kernelNs: Exact | null;
+    userspaceNs: Exact | null;
+  }[];
+  byUserspaceReason: { code: number; name: string; count: number; userspaceNs: Exact | null }[];
+}
+
+export interface SlowModel {
+  exitNs: bigint;
+  entryNs: bigint;
+  latencyNs: number;
+  pid: number | null;
+  tid: number;
+  vcpu: number | null;
+  comm: string | null;
+  exitCpu: number | null;
+  entryCpu: number | null;
+  isa: string;
+  code: number | null;
+  name: string;
+  level: string;
+  rip: string | null;
+  /** null when the capture cannot tell. */
+  escalated: boolean | null;
+  userspaceReason: string | null;
+}
