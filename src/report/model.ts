@@ -21,6 +21,10 @@ export interface ReportModel {
   /** Grouping keys of `reasons` (--by), [] by default. */
   by: GroupKey[];
   reasons: ReasonModel[];
+  /** All reported exits together. */
+  totals: TotalModel;
+  /** The same without idle exits (HLT, WFx …): what thresholds look at. */
+  busyTotals: TotalModel;
   escalation: EscalationModel;
   slow: SlowModel[];
   /** What the slow list holds: its threshold in ns (strict), whether idle exits are in, and how many qualified. */
@@ -100,6 +104,7 @@ export interface ReasonModel {
   vcpu?: number | null;
   cpu?: number | null;
   level?: string;
+  /** isa '', code null and name '' in rows that --by groups over all reasons. */
   isa: string;
   /** Number as recorded; null where the exit has none (arm64 exits that are no TRAP). */
   code: number | null;
@@ -130,6 +135,25 @@ export interface ReasonModel {
   levels: { L1: number; L2: number; 'L2-reflected': number };
   histogram: { loNs: number; hiNs: number; count: number }[];
 }
+
+export type TotalModel = Pick<
+  ReasonModel,
+  | 'exits'
+  | 'paired'
+  | 'totalNs'
+  | 'minNs'
+  | 'avgNs'
+  | 'maxNs'
+  | 'p50Ns'
+  | 'p90Ns'
+  | 'p99Ns'
+  | 'p999Ns'
+  | 'percentileErrorPct'
+  | 'exitsPct'
+  | 'timePct'
+  | 'escalated'
+  | 'restarts'
+>;
 
 export interface EscalationModel {
   /** False: the capture never enabled kvm_userspace_exit and holds no QEMU data. Then all numbers are null. */
