@@ -1,0 +1,83 @@
+/** What the command line asks of the pipeline (pipeline.ts), as plain data: parsed, checked, ready to use. */
+import type { InfoModel } from '../report/info-model.ts';
+import type { GroupKey, ReportModel, WarningModel } from '../report/model.ts';
+
+/** A moment of the capture: ns after its first event, or before its last one. */
+export interface TimeBound {
+  readonly ns: bigint;
+  readonly fromEnd: boolean;
+}
+
+/** An exit reason: ISA code (core/isa-codes.ts) and number as the `code` column holds it. */
+export interface ReasonSelector {
+  readonly isa: number;
+  readonly code: number;
+}
+
+/** How a long run talks to the terminal. All of it may be absent (tests, library use). */
+export interface PipelineHooks {
+  /** Bytes read so far of all inputs together, and their total if it is known. */
+  readonly onProgress?: (doneBytes: number, totalBytes: number | null) => void;
+  /**
+   * To be called after each batch: gives a promise now and then (about ten times a second), undefined else. The
+   * run must await it: only then does the process see Ctrl-C and remove its unfinished output.
+   */
+  readonly pause?: () => Promise<void> | undefined;
+}
+
+export interface ReadOptions extends PipelineHooks {
+  /** Text of QEMU's trace-events-all (--trace-events), for simpletrace arguments. */
+  readonly traceEvents: string | null;
+}
+
+/** Which exits an analysis looks at. null: no such filter. Several filters all have to hold. */
+export interface Filters {
+  readonly pids: readonly number[] | null;
+  readonly tids: readonly number[] | null;
+  readonly vcpus: readonly number[] | null;
+  /** CPUs on which the exit was recorded. */
+  readonly cpus: readonly number[] | null;
+  /** Only these reasons; one number may stand for several ISAs. */
+  readonly reasons: readonly ReasonSelector[] | null;
+  /** All but these. */
+  readonly excludes: readonly ReasonSelector[] | null;
+  /** LEVEL_* of analysis/exit-batch.ts. */
+  readonly levels: readonly number[] | null;
+  /** Exits from this moment on (inclusive) and before that one (exclusive). */
+  readonly from: TimeBound | null;
+  readonly to: TimeBound | null;
+  /** The filters in words, one entry each, for SelectionModel.filters: `tid 139`, `reason not hlt`. */
+  readonly words: readonly string[];
+}
+
+export interface ReportOptions extends ReadOptions {
+  readonly filters: Filters;
+  readonly by: readonly GroupKey[];
+  /** Slow list: exits longer than this (strict), ns. */
+  readonly thanNs: number;
+  /** Slow list: at most so many, the longest first. */
+  readonly slowLimit: number;
+  /** Slow list: idle exits (HLT, WFx …) too. */
+  readonly includeIdle: boolean;
+}
+
+export interface ConvertSummary {
+  /** Events written. */
+  readonly events: number;
+  /** Bytes of the capture. */
+  readonly bytes: number;
+  readonly durationNs: number | bigint | null;
+  readonly lost: { readonly events: number | null; readonly regions: number };
+  readonly warnings: readonly WarningModel[];
+}
+
+/**
+ * What pipeline.ts exports. Inputs are as the user named them, `-` is standard input. An error about one input
+ * carries its name as `path`, as Node's own file errors do.
+ */
+export interface Pipeline {
+  runReport(inputs: readonly string[], options: ReportOptions): Promise<ReportModel>;
+  runInfo(input: string, options: ReadOptions): Promise<InfoModel>;
+  /** Writes the capture to the file `output`, which exists and is empty; the caller renames or removes it. */
+  runConvert(inputs: readonly string[], output: string, options: ReadOptions): Promise<ConvertSummary>;
+}
