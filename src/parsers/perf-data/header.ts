@@ -1,0 +1,287 @@
+/** The perf.data file header: attrs, ids and feature sections. Layout: tools/perf/util/header.h, formats.md A.2–A.4. */
+import { note } from '../../core/diagnostics.ts';
+import { TraceFormatError } from '../../core/errors.ts';
+import { ISA_SVM, ISA_VMX } from '../../core/isa-codes.ts';
+import type { TraceContext } from '../../core/trace-context.ts';
+import { type ByteSource, readFully } from '../byte-source.ts';
+import { type PerfAttr, parseAttr } from './attr.ts';
+
+const FEATURE_TRACING_DATA = 1;
+const FEATURE_HOSTNAME = 3;
+const FEATURE_OSRELEASE = 4;
+const FEATURE_VERSION = 5;
+const FEATURE_ARCH = 6;
+const FEATURE_NRCPUS = 7;
+const FEATURE_CPUDESC = 8;
+const FEATURE_CPUID = 9;
+const FEATURE_CMDLINE = 11;
+const FEATURE_EVENT_DESC = 12;
+const FEATURE_STAT = 19;
+const FEATURE_CLOCKID = 23;
+const FEATURE_COMPRESSED = 27;
+const FEATURE_CLOCK_DATA = 29;
+
+/** Most bytes of one feature section that are read; event formats of a whole kernel are about 10 MB. */
+const MAX_FEATURE_BYTES = 64 << 20;
+const MAX_ATTRS = 65536;
+const MAX_IDS = 1 << 22;
+
+export interface PerfHeader {
+  readonly little: boolean;
+  readonly attrs: PerfAttr[];
+  /** Index into attrs by sample id. */
+  readonly attrOfId: Map<number, number>;
+  readonly dataOffset: number;
+  /** End of the records; null when the recorder died before it wrote it (header says 0). */
+  readonly dataEnd: number | null;
+  /** The tracing_data blob, null if the file has none. */
+  readonly tracingData: Uint8Array | null;
+  /** Event names of EVENT_DESC (`kvm:kvm_exit`), [] if absent. */
+  readonly eventNames: string[];
+}
+
+const latin1 = new TextDecoder('latin1');
+const utf8 = new TextDecoder();
+
+export function readHeader(source: ByteSource, context: TraceContext): PerfHeader {
+  const fixed = new Uint8Array(104);
+  const got = readFully(source, 0, fixed, 0, 104);
+  const view = new DataView(fixed.buffer);
+  const magic = latin1.decode(fixed.subarray(0, 8));
+  const fail = (message: string, offset: number, hint?: string) =>
+    new TraceFormatError({ format: 'perf.data', section: 'header', message, offset, ...(hint ? { hint } : {}) });
+  if (magic === 'PERFFILE') throw fail('version 1 files (perf before 2.6.36) are not supported', 0);
+  if (magic !== 'PERFILE2' && magic !== '2ELIFREP') throw fail('no PERFILE2 magic', 0);
+  if (got < 72) throw fail(`the file ends inside the header (${got} bytes)`, got, 'the file is cut off; record again');
+  const little = magic === 'PERFILE2';
+  const u64 = (offset: number) => Number(view.getBigUint64(offset, little));
+  const headerSize = u64(8);
+  if (headerSize < 72) throw fail(`header size ${headerSize} is not that of a perf.data file`, 8);
+  const entrySize = u64(16);
+  const attrsOffset = u64(24);
+  const attrsSize = u64(32);
+  const dataOffset = u64(40);
+  const dataSize = u64(48);
+  const size = source.size ?? Infinity;
+  if (entrySize < 80 || entrySize > 4096) throw fail(`attr entries of ${entrySize} bytes cannot be`, 16);
+  const count = Math.floor(attrsSize / entrySize);
+  if (count === 0) throw fail('the file describes no event (no attrs)', 32);
+  if (count > MAX_ATTRS || attrsOffset + attrsSize > size)
+    throw fail(`${count} attrs at byte ${attrsOffset} do not fit the file`, 24, 'the file is cut off or damaged');
+  if (dataOffset > size) throw fail(`the records start at byte ${dataOffset}, beyond the file's end`, 40, 'the file is cut off');
+
+  const { attrs, attrOfId } = readAttrs(source, attrsOffset, entrySize, count, little, context);
+  let dataEnd: number | null = dataOffset + dataSize;
+  if (dataSize === 0) dataEnd = null;
+  else if (dataEnd > size) {
+    note(
+      context.diagnostics,
+      'truncated-file',
+      'data-loss',
+      `the file ends ${dataEnd - size} bytes before the end of its records; what is there was read`,
+    );
+    dataEnd = size;
+  }
+  const features =
+    dataSize === 0 || got < 104 || headerSize < 104
+      ? new Map<number, Uint8Array>()
+      : readFeatures(source, fixed.subarray(72, 104), dataOffset + dataSize, little, context);
+  applyFeatures(features, little, attrs, context);
+  return {
+    little,
+    attrs,
+    attrOfId,
+    dataOffset,
+    dataEnd,
+    tracingData: features.get(FEATURE_TRACING_DATA) ?? null,
+    eventNames: eventDescNames(features.get(FEATURE_EVENT_DESC), little),
+  };
+}
+
+function readAttrs(
+  source: ByteSource,
+  offset: number,
+  entrySize: number,
+  count: number,
+  little: boolean,
+  context: TraceContext,
+): { attrs: PerfAttr[]; attrOfId: Map<number, number> } {
+  const table = new Uint8Array(entrySize * count);
+  const got = readFully(source, offset, table, 0, table.length);
+  const view = new DataView(table.buffer);
+  const attrs: PerfAttr[] = [];
+  const attrOfId = new Map<number, number>();
+  for (let i = 0; (i + 1) * entrySize <= got; i++) {
+    const at = i * entrySize;
+    attrs.push(parseAttr(view, at, entrySize - 16, little));
+    const idsOffset = Number(view.getBigUint64(at + entrySize - 16, little));
+    const idsSize = Number(view.getBigUint64(at + entrySize - 8, little));
+    if (idsSize === 0) continue;
+    if (idsSize > 8 * MAX_IDS || idsOffset + idsSize > (source.size ?? Infinity)) {
+      note(context.diagnostics, 'damaged-ids', 'suspect', 'the id list of an event lies outside the file; its samples may not be found');
+      continue;
+    }
+    const ids = new Uint8Array(idsSize);
+    const idBytes = readFully(source, idsOffset, ids, 0, idsSize);
+    const idView = new DataView(ids.buffer);
+    for (let j = 0; j + 8 <= idBytes; j += 8) attrOfId.set(Number(idView.getBigUint64(j, little)), i);
+  }
+  return { attrs, attrOfId };
+}
+
+/** Reads the feature sections that are used: {offset, size} pairs behind the data, one per set bit in order. */
+function readFeatures(
+  source: ByteSource,
+  bitmap: Uint8Array,
+  indexOffset: number,
+  little: boolean,
+  context: TraceContext,
+): Map<number, Uint8Array> {
+  const wanted = new Set([1, 3, 4, 5, 6, 7, 8, 9, 11, 12, 19, 23, 27, 29]);
+  const bits = setBits(bitmap, little);
+  const index = new Uint8Array(bits.length * 16);
+  const got = readFully(source, indexOffset, index, 0, index.length);
+  const view = new DataView(index.buffer);
+  const features = new Map<number, Uint8Array>();
+  for (const [i, bit] of bits.entries()) {
+    if (!wanted.has(bit)) continue;
+    const offset = (i + 1) * 16 <= got ? Number(view.getBigUint64(i * 16, little)) : -1;
+    const size = offset < 0 ? 0 : Number(view.getBigUint64(i * 16 + 8, little));
+    if (offset < 0 || size > MAX_FEATURE_BYTES || offset + size > (source.size ?? Infinity)) {
+      note(
+        context.diagnostics,
+        'damaged-feature',
+        bit === FEATURE_TRACING_DATA ? 'data-loss' : 'info',
+        `header sections behind the records are missing or damaged (first: feature ${bit})`,
+      );
+      continue;
+    }
+    const body = new Uint8Array(size);
+    features.set(bit, body.subarray(0, readFully(source, offset, body, 0, size)));
+  }
+  return features;
+}
+
+/**
+ * Set bits of the 256-bit feature map. It was written as native longs: in a swapped file the words are u64, or u32
+ * when HOSTNAME (bit 3) is clear that way (tools/perf/util/header.c, perf_file_header__read).
+ */
+function setBits(bitmap: Uint8Array, little: boolean): number[] {
+  const bitsOf = (bytes: Uint8Array) => {
+    const bits: number[] = [];
+    for (let bit = 0; bit < 256; bit++) if (bytes[bit >> 3]! & (1 << (bit & 7))) bits.push(bit);
+    return bits;
+  };
+  if (little) return bitsOf(bitmap);
+  for (const word of [8, 4]) {
+    const swapped = new Uint8Array(32);
+    for (let i = 0; i < 32; i++) swapped[i] = bitmap[i - (i % word) + (word - 1 - (i % word))]!;
+    const bits = bitsOf(swapped);
+    if (bits.includes(FEATURE_HOSTNAME)) return bits;
+  }
+  return [];
+}
+
+/** clockid_t numbers by ftrace's clock names. */
+const CLOCK_NAMES: Readonly<Record<number, string>> = { 0: 'realtime', 1: 'mono', 4: 'mono_raw', 7: 'boot', 11: 'tai' };
+
+/** Name of the clock of the samples: perf's own (`local_clock`, ftrace's `perf`) unless `-k` chose another. */
+export function clockOf(attrs: readonly PerfAttr[]): string {
+  const attr = attrs.find((candidate) => candidate.type === 2) ?? attrs[0];
+  return attr?.useClockid ? (CLOCK_NAMES[attr.clockid] ?? `clockid ${attr.clockid}`) : 'perf';
+}
+
+/** Fills the context's facts from feature sections (of the file header or of a pipe's HEADER_FEATURE records). */
+export function applyFeatures(
+  features: ReadonlyMap<number, Uint8Array>,
+  little: boolean,
+  attrs: readonly PerfAttr[],
+  context: TraceContext,
+): void {
+  if (features.has(FEATURE_STAT))
+    throw new TraceFormatError({
+      format: 'perf.data',
+      message: 'this file holds counters of `perf stat record`, no events',
+      hint: 'record with `perf kvm stat record` or `perf record -e kvm:kvm_exit -e kvm:kvm_entry -e kvm:kvm_userspace_exit`',
+    });
+  const text = (bit: number) => {
+    const body = features.get(bit);
+    return body ? featureString(body, 0, little)?.text : undefined;
+  };
+  context.host = text(FEATURE_HOSTNAME) ?? context.host;
+  context.kernel = text(FEATURE_OSRELEASE) ?? context.kernel;
+  context.arch = text(FEATURE_ARCH) ?? context.arch;
+  context.cpuModel = text(FEATURE_CPUDESC) ?? context.cpuModel;
+  const cpuid = text(FEATURE_CPUID);
+  if (cpuid !== undefined) {
+    if (/Intel|Centaur|Shanghai/.test(cpuid)) context.defaultIsa = ISA_VMX;
+    else if (/AMD|Hygon/.test(cpuid)) context.defaultIsa = ISA_SVM;
+  }
+  const version = text(FEATURE_VERSION);
+  if (version !== undefined) context.facts.set('recorder', `perf ${version}`);
+  const cpus = features.get(FEATURE_NRCPUS);
+  if (cpus && cpus.length >= 8) {
+    const view = new DataView(cpus.buffer, cpus.byteOffset);
+    context.facts.set('cpus', `${view.getUint32(4, little)} online of ${view.getUint32(0, little)}`);
+  }
+  const commandLine = features.get(FEATURE_CMDLINE);
+  if (commandLine) {
+    const words = featureStrings(commandLine, little);
+    if (words.length) context.facts.set('command', ['perf', ...words.slice(1)].join(' '));
+  }
+  if (features.has(FEATURE_COMPRESSED)) context.facts.set('compression', 'zstd');
+  const clockData = features.get(FEATURE_CLOCK_DATA);
+  if (clockData && clockData.length >= 24) {
+    const view = new DataView(clockData.buffer, clockData.byteOffset);
+    context.facts.set('clock wall ns', view.getBigUint64(8, little).toString());
+    context.facts.set('clock ns', view.getBigUint64(16, little).toString());
+  }
+  const resolution = features.get(FEATURE_CLOCKID);
+  if (resolution && resolution.length >= 8) {
+    const view = new DataView(resolution.buffer, resolution.byteOffset);
+    context.facts.set('clock resolution ns', view.getBigUint64(0, little).toString());
+  }
+  context.clock = clockOf(attrs);
+}
+
+/** u32 length (padded), bytes, NUL inside. */
+function featureString(body: Uint8Array, at: number, little: boolean): { text: string; next: number } | null {
+  if (at + 4 > body.length) return null;
+  const length = new DataView(body.buffer, body.byteOffset).getUint32(at, little);
+  if (at + 4 + length > body.length) return null;
+  const bytes = body.subarray(at + 4, at + 4 + length);
+  const end = bytes.indexOf(0);
+  return { text: utf8.decode(end < 0 ? bytes : bytes.subarray(0, end)), next: at + 4 + length };
+}
+
+function featureStrings(body: Uint8Array, little: boolean): string[] {
+  if (body.length < 4) return [];
+  const words: string[] = [];
+  const count = new DataView(body.buffer, body.byteOffset).getUint32(0, little);
+  let at = 4;
+  for (let i = 0; i < count; i++) {
+    const word = featureString(body, at, little);
+    if (!word) break;
+    words.push(word.text);
+    at = word.next;
+  }
+  return words;
+}
+
+/** Names of EVENT_DESC: u32 count, u32 attr size, then {attr, u32 ids, string, ids} each. */
+function eventDescNames(body: Uint8Array | undefined, little: boolean): string[] {
+  if (!body || body.length < 8) return [];
+  const view = new DataView(body.buffer, body.byteOffset);
+  const count = view.getUint32(0, little);
+  const attrSize = view.getUint32(4, little);
+  const names: string[] = [];
+  let at = 8;
+  for (let i = 0; i < count && at + attrSize + 4 <= body.length; i++) {
+    const ids = view.getUint32(at + attrSize, little);
+    const name = featureString(body, at + attrSize + 4, little);
+    if (!name) break;
+    names.push(name.text);
+    at = name.next + 8 * ids;
+  }
+  return names;
+}

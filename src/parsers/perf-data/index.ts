@@ -1,0 +1,142 @@
+/**
+ * perf.data as `perf record` and `perf kvm stat record` write it to a file. Container layouts: formats.md A.1.
+ */
+import { note } from '../../core/diagnostics.ts';
+import { createEventBatch, type EventBatch } from '../../core/event-batch.ts';
+import { TraceFormatError } from '../../core/errors.ts';
+import { threadOf } from '../../core/thread-table.ts';
+import type { TraceContext } from '../../core/trace-context.ts';
+import type { ByteSource } from '../byte-source.ts';
+import type { ParseOptions, TraceFormat, Verdict } from '../trace-format.ts';
+import { PERF_TYPE_TRACEPOINT } from './attr.ts';
+import { type PerfHeader, readHeader } from './header.ts';
+import { addFormats, createRecordState, decodeReady, type RecordState, RECORD_AUXTRACE, takeRecords } from './records.ts';
+import { compact, finishWindow } from './sample-window.ts';
+import { parseTracingData } from './tracing-data.ts';
+
+const CHUNK = 1 << 20;
+
+export const perfData: TraceFormat = {
+  id: 'perf.data',
+  title: 'perf.data (perf record, perf kvm stat record)',
+  access: 'random',
+  sniff,
+  parse,
+};
+
+function sniff(head: Uint8Array): Verdict {
+  const magic = new TextDecoder('latin1').decode(head.subarray(0, 8));
+  if (magic === 'PERFILE2' || magic === '2ELIFREP') return { confidence: 3, reason: 'PERFILE2 magic' };
+  if (magic === 'PERFFILE') return { confidence: 3, reason: 'PERFFILE magic (version 1)' };
+  return { confidence: 0, reason: 'does not start with PERFILE2' };
+}
+
+function* parse(source: ByteSource, context: TraceContext, options: ParseOptions): Generator<EventBatch, void, void> {
+  const header = readHeader(source, context);
+  const state = createRecordState(context, header.little, header.attrs, header.attrOfId);
+  prepare(header, state);
+  const batch = createEventBatch();
+  const chunk = new Uint8Array(CHUNK);
+  const view = new DataView(chunk.buffer);
+  let filled = 0;
+  let position = header.dataOffset;
+  const end = header.dataEnd ?? Number.POSITIVE_INFINITY;
+  let reading = true;
+  while (reading) {
+    const want = Math.min(chunk.length - filled, end - position);
+    const got = want > 0 ? source.readAt(position, chunk, filled, want) : 0;
+    position += got;
+    filled += got;
+    options.onProgress?.(position);
+    let at = 0;
+    while (at < filled) {
+      let stop = takeRecords(state, chunk, view, at, filled);
+      if (stop < 0) {
+        stop = -1 - stop;
+        note(
+          context.diagnostics,
+          'damaged-records',
+          'data-loss',
+          `a record header at byte ${position - filled + stop} cannot be one; what follows was left out`,
+        );
+        filled = 0;
+        reading = false;
+        break;
+      }
+      if (state.roundEnded) {
+        state.roundEnded = false;
+        yield* drain(state, batch);
+      } else if (stop === at) {
+        const skip = containerRecord(view, at, filled, header.little);
+        if (skip === 0) break;
+        stop = at + skip;
+        if (stop > filled) {
+          position += stop - filled;
+          stop = filled;
+        }
+      }
+      at = stop;
+    }
+    chunk.copyWithin(0, at, filled);
+    filled -= Math.min(at, filled);
+    if (got === 0) {
+      if (filled > 0) note(context.diagnostics, 'truncated-file', 'data-loss', 'the last record is cut off');
+      reading = false;
+    }
+  }
+  finishWindow(state.window);
+  yield* drain(state, batch);
+  if (batch.length > 0) yield batch;
+}
+
+/** Size of the container's record at `at` (with the payload that AUXTRACE has behind it); 0 if it is not whole. */
+function containerRecord(view: DataView, at: number, filled: number, little: boolean): number {
+  if (at + 8 > filled) return 0;
+  const size = view.getUint16(at + 6, little);
+  if (at + size > filled) return 0;
+  if (view.getUint32(at, little) === RECORD_AUXTRACE && size >= 16)
+    return size + Number(view.getBigUint64(at + 8, little));
+  return size;
+}
+
+/** Formats, names and doubts that the header tells before the first record. */
+function prepare(header: PerfHeader, state: RecordState): void {
+  const { context } = state;
+  const { diagnostics } = context;
+  if (!header.tracingData)
+    throw new TraceFormatError({
+      format: 'perf.data',
+      section: 'header',
+      message: 'the file holds no event formats (no tracing data), so that its samples cannot be decoded',
+      hint:
+        header.dataEnd === null
+          ? 'perf was killed before it finished the file; record again and stop perf with Ctrl-C'
+          : 'it was recorded without tracepoints; record with -e kvm:kvm_exit -e kvm:kvm_entry -e kvm:kvm_userspace_exit',
+    });
+  const tracing = parseTracingData(header.tracingData, diagnostics);
+  addFormats(state, tracing.formats);
+  for (const [tid, comm] of tracing.cmdlines) if (tid > 0) threadOf(context.threads, tid).comm = comm;
+  const enabled = new Set<string>();
+  for (const attr of header.attrs) {
+    if (attr.type !== PERF_TYPE_TRACEPOINT) continue;
+    const format = tracing.formats.get(attr.config);
+    if (format) enabled.add(format.name);
+    if (attr.freq || attr.samplePeriod > 1)
+      note(diagnostics, 'sampled-tracepoints', 'data-loss', 'tracepoints were sampled (-F or -c): events are missing by design and pairs cannot be trusted');
+    if (attr.writeBackward)
+      note(diagnostics, 'overwrite-mode', 'suspect', 'recorded with --overwrite: only the newest part of each ring is in the file');
+  }
+  context.enabledEvents = enabled;
+}
+
+function* drain(state: RecordState, batch: EventBatch): Generator<EventBatch, void, void> {
+  while (decodeReady(state, batch)) {
+    yield batch;
+    batch.length = 0;
+  }
+  if (batch.length === batch.capacity) {
+    yield batch;
+    batch.length = 0;
+  }
+  compact(state.window);
+}
