@@ -1,0 +1,52 @@
+/** All reason tables by ISA, and the reasons in their fixed order. */
+import {
+  ISA_ARM64,
+  ISA_LOONGARCH,
+  ISA_MIPS,
+  ISA_PPC,
+  ISA_RISCV,
+  ISA_S390,
+  ISA_SVM,
+  ISA_VMX,
+} from '../core/isa-codes.ts';
+import { ARM64_ROWS } from './arm64.generated.ts';
+import { LOONGARCH_ROWS } from './loongarch.generated.ts';
+import { MIPS_ROWS } from './mips.ts';
+import { PPC_ROWS } from './ppc.ts';
+import type { ReasonRow } from './reason-row.ts';
+import { RISCV_ROWS } from './riscv.generated.ts';
+import { S390_ROWS } from './s390.generated.ts';
+import { SVM_ROWS } from './svm.generated.ts';
+import { VMX_ROWS } from './vmx.generated.ts';
+
+/** Bit 31 of a VMX reason: the VM entry itself failed (Intel SDM, "Exit Reason"). */
+export const VMX_FAILED_VMENTRY = 0x80000000;
+
+/** The basic reasons that the Intel SDM allows together with bit 31. */
+export const VMX_ENTRY_FAILURES: readonly number[] = [33, 34, 41];
+
+const vmxEntryFailureRows: ReasonRow[] = VMX_ENTRY_FAILURES.map((basic) => ({
+  code: VMX_FAILED_VMENTRY + basic,
+  name: `${VMX_ROWS.find((row) => row.code === basic)?.name} FAILED_VMENTRY`,
+  aliases: ['FAILED_VMENTRY'],
+}));
+
+export const REASON_TABLES: ReadonlyMap<number, readonly ReasonRow[]> = new Map([
+  [ISA_VMX, [...VMX_ROWS, ...vmxEntryFailureRows]],
+  [ISA_SVM, SVM_ROWS],
+  [ISA_ARM64, ARM64_ROWS],
+  [ISA_RISCV, RISCV_ROWS],
+  [ISA_S390, S390_ROWS],
+  [ISA_LOONGARCH, LOONGARCH_ROWS],
+  [ISA_PPC, PPC_ROWS],
+  [ISA_MIPS, MIPS_ROWS],
+]);
+
+const rowsByCode: ReadonlyMap<number, ReadonlyMap<number, ReasonRow>> = new Map(
+  [...REASON_TABLES].map(([isa, rows]) => [isa, new Map(rows.map((row) => [row.code, row]))]),
+);
+
+/** The table's row of a code, VMX flags included; undefined where no table knows it. */
+export function reasonRow(isa: number, code: number): ReasonRow | undefined {
+  return rowsByCode.get(isa)?.get(code);
+}
