@@ -1,0 +1,23 @@
+/** One table of the report as CSV (RFC 4180 quoting, line feeds, one header line), safe to open in a spreadsheet. */
+import { Readable } from 'node:stream';
+import { format } from 'fast-csv';
+import { type CsvValue, csvData } from './csv-tables.ts';
+import { csvText } from './escape.ts';
+import type { ReportModel } from './model.ts';
+import type { RenderOptions } from './renderers.ts';
+
+/** Only text can be a formula: a number stays a number, sign and all. */
+function csvCell(value: CsvValue): string {
+  if (value === null || value === undefined) return '';
+  return typeof value === 'string' ? csvText(value) : String(value);
+}
+
+export async function* render(model: ReportModel, options: RenderOptions): AsyncGenerator<string> {
+  const { headers, rows } = csvData(model, options.table);
+  const lines = format({ headers: [...headers], alwaysWriteHeaders: true, includeEndRowDelimiter: true });
+  const cells = function* () {
+    for (const row of rows) yield row.map(csvCell);
+  };
+  Readable.from(cells()).pipe(lines);
+  for await (const chunk of lines) yield String(chunk);
+}

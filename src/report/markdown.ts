@@ -1,0 +1,124 @@
+/** The report as Markdown with pipe tables, as GitHub, GitLab and Jira render them: no HTML, no footnotes. */
+import { markdownName, markdownText } from './escape.ts';
+import { captureFacts, type Fact, qualityCounters } from './facts.ts';
+import { histogramLines } from './histogram.ts';
+import type { ReportModel } from './model.ts';
+import type { RenderOptions } from './renderers.ts';
+import { PLAIN } from './style.ts';
+import {
+  type Cell,
+  escalationByReason,
+  escalationByUserspaceReason,
+  IDLE_MARK,
+  reasonsTable,
+  slowTable,
+  type TableData,
+  vcpusTable,
+} from './tables.ts';
+import { assessTrust } from './trust.ts';
+import { formatCount, formatNs, formatRatio, plural } from './units.ts';
+
+const HISTOGRAM_WIDTH = 100;
+
+export function* render(model: ReportModel, options: RenderOptions): Generator<string> {
+  yield `# KVM exits: ${model.capture.sources.map((source) => markdownName(source.path)).join(', ') || 'report'}\n`;
+  const trust = assessTrust(model);
+  yield `\n**${trust.ok ? 'OK' : 'WARNING'}**: ${markdownText(trust.reasons.join('; '))}\n\n`;
+  yield* factList(captureFacts(model.capture, model.selection));
+  yield* reasons(model, options.rows);
+  if (options.histogram)
+    yield `\n\`\`\`text\n${fenced(histogramLines(model, HISTOGRAM_WIDTH, PLAIN))}\n\`\`\`\n`;
+  yield* escalation(model, options.rows);
+  yield* slow(model);
+  if (model.vcpus.length) yield* section('vCPU threads', vcpusTable(model, options.rows));
+  yield* quality(model);
+}
+
+/** A name must not end the code block: its fence would stand alone on a line. */
+function fenced(lines: readonly string[]): string {
+  return lines.map((line) => line.replaceAll('```', "'''")).join('\n');
+}
+
+function* factList(facts: readonly Fact[]): Generator<string> {
+  for (const fact of facts)
+    yield `- ${markdownText(fact.key)}: ${fact.parts.map((part) => (part.untrusted ? markdownName(part.text) : part.text)).join('')}\n`;
+}
+
+function cellText(cell: Cell): string {
+  const text = cell.untrusted ? markdownName(cell.text) : markdownText(cell.text.replace(/ {2,}/g, ' '));
+  return text + markdownText(cell.mark ?? '');
+}
+
+function* table(data: TableData): Generator<string> {
+  yield `\n| ${data.columns.map((column) => markdownText(column.title)).join(' | ')} |\n`;
+  yield `|${data.columns.map((column) => (column.align === 'right' ? ' ---: |' : ' --- |')).join('')}\n`;
+  for (const row of data.rows) yield `| ${row.map(cellText).join(' | ')} |\n`;
+  for (const row of data.totals)
+    yield `| ${row.map((cell) => (cell.text === '' ? '' : `**${cellText(cell)}**`)).join(' | ')} |\n`;
+  if (data.hidden > 0) yield `\n… and ${formatCount(data.hidden)} more\n`;
+}
+
+function* section(title: string, data: TableData): Generator<string> {
+  yield `\n## ${title}\n`;
+  yield* table(data);
+}
+
+function* reasons(model: ReportModel, rows: number): Generator<string> {
+  const by = model.by.filter((key) => key !== 'reason');
+  yield `\n## Exits by ${by.length ? model.by.join(', ') : 'reason'}\n`;
+  if (model.reasons.length === 0) {
+    yield model.selection ? '\nNone match the selection.\n' : '\nNone recorded.\n';
+    return;
+  }
+  yield* table(reasonsTable(model, rows));
+  const legend = ['times are from exit to entry'];
+  if (model.reasons.some((row) => row.idle)) legend.push(`\\${IDLE_MARK} mostly the guest's own idling`);
+  const error = Math.max(...model.reasons.map((row) => row.percentileErrorPct));
+  if (error > 0) legend.push(`percentiles within ${error.toFixed(1)}%`);
+  yield `\n${legend.join('; ')}\n`;
+}
+
+function* escalation(model: ReportModel, rows: number): Generator<string> {
+  const { escalation: data } = model;
+  yield '\n## Escalation to user space\n\n';
+  if (!data.known) {
+    yield 'Not recorded: the capture has neither kvm_userspace_exit events nor QEMU data.\n';
+    return;
+  }
+  const facts = [
+    data.exits === null
+      ? `${formatCount(data.escalated)} escalations`
+      : `${formatCount(data.escalated)} of ${plural(data.exits, 'exit')} (${formatRatio(data.ratio)})`,
+    ...(data.restarts === null ? [] : [plural(data.restarts, 'restart')]),
+    ...(data.errors ? [plural(data.errors, 'error')] : []),
+    ...(data.kernelNs === null ? [] : [`in kernel ${formatNs(data.kernelNs)}`]),
+    ...(data.userspaceNs === null ? [] : [`in user space ${formatNs(data.userspaceNs)}`]),
+  ];
+  yield `${markdownText(facts.join('; '))}\n`;
+  if (data.byReason.length) yield* table(escalationByReason(model, rows));
+  if (data.byUserspaceReason.length) yield* table(escalationByUserspaceReason(model, rows));
+}
+
+function* slow(model: ReportModel): Generator<string> {
+  const { slowSelection, slow: exits } = model;
+  const over = slowSelection.thanNs > 0 ? ` longer than ${formatNs(slowSelection.thanNs)}` : '';
+  yield `\n## Slowest exits${over}${slowSelection.includesIdle ? '' : ', idle left out'}\n`;
+  if (exits.length === 0) {
+    yield '\nNone.\n';
+    return;
+  }
+  const data = slowTable(model);
+  yield* table({ ...data, hidden: Math.max(0, slowSelection.qualified - exits.length) });
+}
+
+function* quality(model: ReportModel): Generator<string> {
+  yield '\n## Quality of the data\n\n| counter | count | meaning |\n| --- | ---: | --- |\n';
+  for (const { label, value, meaning } of qualityCounters(model.quality, model.capture))
+    yield `| ${label} | ${value === null ? 'unknown' : formatCount(value)} | ${markdownText(meaning)} |\n`;
+  if (model.quality.warnings.length || model.notes.length) yield '\n';
+  for (const warning of model.quality.warnings) {
+    const times = warning.count > 1 ? `, ${formatCount(warning.count)} times` : '';
+    yield `- **${warning.severity}**: ${markdownText(warning.message)} (${markdownName(warning.code)}${times})\n`;
+  }
+  for (const note of model.notes) yield `- ${markdownText(note)}\n`;
+}

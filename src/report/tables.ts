@@ -1,0 +1,243 @@
+/** The tables of a report for people, shared by text and Markdown: which columns, which cells, in words. */
+import type { GroupKey, ReasonModel, ReportModel, SlowModel, TotalModel } from './model.ts';
+import type { Column } from './table.ts';
+import { formatCount, formatNsCell, formatOffset, formatPct, formatRatio, UNKNOWN_CELL } from './units.ts';
+
+/** `untrusted`: text from the recording, which the renderer has to escape. */
+export interface Cell {
+  readonly text: string;
+  readonly untrusted?: boolean;
+  /** Added after the escaped text: the mark of idle exits. */
+  readonly mark?: string;
+}
+
+export interface TableData {
+  readonly columns: readonly Column[];
+  readonly rows: readonly (readonly Cell[])[];
+  /** Rows set apart below the others. */
+  readonly totals: readonly (readonly Cell[])[];
+  /** Rows that the limit left out. */
+  readonly hidden: number;
+}
+
+/** Marks exits whose time is mostly the guest's own idling. */
+export const IDLE_MARK = '*';
+
+const cell = (text: string): Cell => ({ text });
+const name = (text: string | null): Cell =>
+  text === null || text === '' ? cell(UNKNOWN_CELL) : { text, untrusted: true };
+const count = (value: number | bigint | null): Cell => cell(formatCount(value));
+const time = (value: number | bigint | null): Cell => cell(formatNsCell(value));
+const pct = (value: number | null): Cell => cell(formatPct(value));
+/** Numbers that name something (tid, CPU) have no thousands separators. */
+const id = (value: number | null | undefined): Cell => cell(value == null ? UNKNOWN_CELL : String(value));
+
+const left = (title: string, rest: Partial<Column> = {}): Column => ({ title, align: 'left', ...rest });
+const right = (title: string, rest: Partial<Column> = {}): Column => ({ title, align: 'right', ...rest });
+
+function limited<T>(rows: readonly T[], limit: number): { shown: readonly T[]; hidden: number } {
+  return limit > 0 && rows.length > limit
+    ? { shown: rows.slice(0, limit), hidden: rows.length - limit }
+    : { shown: rows, hidden: 0 };
+}
+
+/** `escalated` of `exits` in percent; the exact counts are in the escalation section. */
+function escalatedShare(row: { exits: number; escalated: number | null }): Cell {
+  return pct(row.escalated === null || row.exits === 0 ? null : (100 * row.escalated) / row.exits);
+}
+
+function reasonCell(row: { isa: string; name: string; idle?: boolean }, showIsa: boolean): Cell {
+  if (row.name === '') return cell('all');
+  const text = showIsa ? `${row.isa} ${row.name}` : row.name;
+  return { text, untrusted: true, ...(row.idle ? { mark: ` ${IDLE_MARK}` } : {}) };
+}
+
+const GROUP_COLUMNS: Readonly<Record<Exclude<GroupKey, 'reason'>, (row: ReasonModel) => Cell[]>> = {
+  vm: (row) => [name(row.vm ?? null), id(row.pid)],
+  vcpu: (row) => [id(row.vcpu)],
+  tid: (row) => [id(row.tid)],
+  cpu: (row) => [id(row.cpu)],
+  level: (row) => [cell(row.level ?? UNKNOWN_CELL)],
+};
+const GROUP_TITLES: Readonly<Record<Exclude<GroupKey, 'reason'>, Column[]>> = {
+  vm: [left('VM', { shrinkTo: 10 }), right('pid')],
+  vcpu: [right('vCPU')],
+  tid: [right('tid')],
+  cpu: [right('CPU')],
+  level: [left('level')],
+};
+
+export function hasSeveralIsas(model: ReportModel): boolean {
+  return new Set(model.reasons.map((row) => row.isa).filter((isa) => isa !== '')).size > 1;
+}
+
+/** Exits by reason and, with --by, by group. Columns as users of perf kvm stat and perf-prof know them. */
+export function reasonsTable(model: ReportModel, limit: number): TableData {
+  const groups = model.by.filter((key) => key !== 'reason');
+  const showIsa = hasSeveralIsas(model);
+  const showReason =
+    groups.length === 0 || model.by.includes('reason') || model.reasons.some((row) => row.name !== '');
+  const { shown, hidden } = limited(model.reasons, limit);
+  const stats = (row: TotalModel): Cell[] => [
+    count(row.exits),
+    pct(row.exitsPct),
+    time(row.totalNs),
+    pct(row.timePct),
+    time(row.avgNs),
+    time(row.p50Ns),
+    time(row.p99Ns),
+    time(row.maxNs),
+    escalatedShare(row),
+  ];
+  const labels = groups.flatMap((key) => GROUP_TITLES[key]);
+  const leading = [...labels, ...(showReason ? [left('reason', { shrinkTo: 20 })] : [])];
+  const totalRow = (label: string, row: TotalModel): Cell[] => [
+    ...leading.map((_, i) => cell(i === leading.length - 1 ? label : '')),
+    ...stats(row),
+  ];
+  return {
+    columns: [
+      ...leading,
+      right('exits'),
+      right('share', { gap: 1, drop: 4 }),
+      right('total'),
+      right('time', { gap: 1 }),
+      right('avg', { drop: 2 }),
+      right('p50', { drop: 3 }),
+      right('p99'),
+      right('max'),
+      right('to user', { drop: 1 }),
+    ],
+    rows: shown.map((row) => [
+      ...groups.flatMap((key) => GROUP_COLUMNS[key](row)),
+      ...(showReason ? [reasonCell(row, showIsa)] : []),
+      ...stats(row),
+    ]),
+    totals:
+      model.reasons.length > 1
+        ? [
+            totalRow('all', model.totals),
+            ...(model.busyTotals.exits !== model.totals.exits
+              ? [totalRow('all but idle', model.busyTotals)]
+              : []),
+          ]
+        : [],
+    hidden,
+  };
+}
+
+export function vcpusTable(model: ReportModel, limit: number): TableData {
+  const { shown, hidden } = limited(model.vcpus, limit);
+  const showVm = model.vcpus.some((row) => row.vm !== null);
+  return {
+    columns: [
+      right('vCPU'),
+      right('tid'),
+      right('pid'),
+      left('thread', { shrinkTo: 12 }),
+      ...(showVm ? [left('VM', { shrinkTo: 10 })] : []),
+      right('exits'),
+      right('paired'),
+      right('exit to entry'),
+      right('of it idle'),
+    ],
+    rows: shown.map((row) => [
+      id(row.vcpu),
+      id(row.tid),
+      id(row.pid),
+      name(row.comm),
+      ...(showVm ? [name(row.vm)] : []),
+      count(row.exits),
+      count(row.paired),
+      time(row.totalNs),
+      time(row.idleNs),
+    ]),
+    totals: [],
+    hidden,
+  };
+}
+
+export function escalationByReason(model: ReportModel, limit: number): TableData {
+  const { shown, hidden } = limited(model.escalation.byReason, limit);
+  const showIsa = hasSeveralIsas(model);
+  return {
+    columns: [
+      left('exit reason', { shrinkTo: 18 }),
+      right('exits'),
+      right('escalated'),
+      right('share', { gap: 1 }),
+      right('in kernel'),
+      right('in user space'),
+    ],
+    rows: shown.map((row) => [
+      reasonCell(row, showIsa),
+      count(row.exits),
+      count(row.escalated),
+      cell(formatRatio(row.ratio)),
+      time(row.kernelNs),
+      time(row.userspaceNs),
+    ]),
+    totals: [],
+    hidden,
+  };
+}
+
+export function escalationByUserspaceReason(model: ReportModel, limit: number): TableData {
+  const { shown, hidden } = limited(model.escalation.byUserspaceReason, limit);
+  return {
+    columns: [
+      left('KVM_RUN returned with', { shrinkTo: 18 }),
+      right('code'),
+      right('count'),
+      right('in user space'),
+    ],
+    rows: shown.map((row) => [name(row.name), id(row.code), count(row.count), time(row.userspaceNs)]),
+    totals: [],
+    hidden,
+  };
+}
+
+function cpuMove(row: SlowModel): string {
+  const from = row.exitCpu === null ? '?' : String(row.exitCpu);
+  const to = row.entryCpu === null ? '?' : String(row.entryCpu);
+  return from === to ? (from === '?' ? UNKNOWN_CELL : from) : `${from}>${to}`;
+}
+
+function userspaceCell(row: SlowModel): Cell {
+  if (row.escalated === null) return cell(UNKNOWN_CELL);
+  return row.escalated ? name(row.userspaceReason ?? 'yes') : cell('no');
+}
+
+/** Times count from the first event, as --from and --to take them. The model holds as many as --slow asks for. */
+export function slowTable(model: ReportModel): TableData {
+  const showIsa = hasSeveralIsas(model);
+  const nested = model.slow.some((row) => row.level !== 'L1');
+  return {
+    columns: [
+      right('latency'),
+      left('reason', { shrinkTo: 18 }),
+      ...(nested ? [left('level', { drop: 3 })] : []),
+      right('at second'),
+      right('vCPU'),
+      right('tid'),
+      left('thread', { shrinkTo: 8, drop: 1 }),
+      right('CPU', { drop: 4 }),
+      left('to user space', { shrinkTo: 10 }),
+      left('guest RIP', { drop: 2 }),
+    ],
+    rows: model.slow.map((row) => [
+      time(row.latencyNs),
+      reasonCell(row, showIsa),
+      ...(nested ? [cell(row.level)] : []),
+      cell(formatOffset(row.exitNs, model.capture.firstNs)),
+      id(row.vcpu),
+      id(row.tid),
+      name(row.comm),
+      cell(cpuMove(row)),
+      userspaceCell(row),
+      name(row.rip),
+    ]),
+    totals: [],
+    hidden: 0,
+  };
+}

@@ -1,0 +1,193 @@
+/** The report as plain text of at most 100 columns: what people read in a terminal and paste into tickets. */
+import { plainText } from './escape.ts';
+import { captureFacts, type Fact, qualityCounters } from './facts.ts';
+import { histogramLines } from './histogram.ts';
+import type { ReportModel } from './model.ts';
+import type { RenderOptions } from './renderers.ts';
+import { COLOR, PLAIN, type Style } from './style.ts';
+import { renderTable, wrapText } from './table.ts';
+import {
+  type Cell,
+  escalationByReason,
+  escalationByUserspaceReason,
+  IDLE_MARK,
+  reasonsTable,
+  slowTable,
+  type TableData,
+  vcpusTable,
+} from './tables.ts';
+import { assessTrust } from './trust.ts';
+import { formatCount, formatNs, formatRatio, plural } from './units.ts';
+
+const MAX_WIDTH = 100;
+const MIN_WIDTH = 40;
+
+export function render(model: ReportModel, options: RenderOptions): string {
+  const style = options.color ? COLOR : PLAIN;
+  const width = Math.max(MIN_WIDTH, Math.min(MAX_WIDTH, options.width ?? MAX_WIDTH));
+  const page: Page = { style, width, lines: [] };
+  header(page, model);
+  reasons(page, model, options.rows);
+  if (options.histogram) page.lines.push('', ...histogramLines(model, width, style));
+  escalation(page, model, options.rows);
+  slow(page, model);
+  vcpus(page, model, options.rows);
+  quality(page, model);
+  return `${page.lines.join('\n')}\n`;
+}
+
+interface Page {
+  readonly style: Style;
+  readonly width: number;
+  readonly lines: string[];
+}
+
+function title(page: Page, text: string): void {
+  page.lines.push('', ...wrapText(text, page.width).map((line) => page.style.bold(line)));
+}
+
+function paragraph(page: Page, text: string, indent = 2): void {
+  for (const line of wrapText(text, page.width - indent)) page.lines.push(' '.repeat(indent) + line);
+}
+
+/** `key   value` lines, the value broken at blanks under itself. */
+export function factLines(facts: readonly Fact[], width: number, indent = 2): string[] {
+  const keys = facts.map((fact) => plainText(fact.key).slice(0, 20));
+  const keyWidth = Math.max(...keys.map((key) => key.length));
+  return facts.flatMap((fact, i) => {
+    const value = fact.parts.map((part) => (part.untrusted ? plainText(part.text) : part.text)).join('');
+    return wrapText(value, width - indent - keyWidth - 2).map(
+      (line, n) => `${' '.repeat(indent)}${(n ? '' : keys[i]).padEnd(keyWidth)}  ${line}`,
+    );
+  });
+}
+
+function header(page: Page, model: ReportModel): void {
+  const { style } = page;
+  page.lines.push(style.bold(`kvmtrace ${plainText(model.tool.version)} report`));
+  page.lines.push(...factLines(captureFacts(model.capture, model.selection), page.width));
+  const trust = assessTrust(model);
+  const verdict = trust.ok ? style.good('OK  ') : style.warn('WARN');
+  page.lines.push('');
+  wrapText(trust.reasons.join('; '), page.width - 6).forEach((line, i) => {
+    page.lines.push(i ? `      ${line}` : `${verdict}  ${line}`);
+  });
+}
+
+function cellText(cell: Cell): string {
+  return (cell.untrusted ? plainText(cell.text) : cell.text) + (cell.mark ?? '');
+}
+
+function table(page: Page, data: TableData, more: string): void {
+  const rows = [...data.rows, ...data.totals].map((row) => row.map(cellText));
+  const lines = renderTable(data.columns, rows, { width: page.width, indent: 2 });
+  page.lines.push(page.style.dim(lines[0]), ...lines.slice(1, 1 + data.rows.length));
+  if (data.hidden > 0) page.lines.push(`  … and ${formatCount(data.hidden)} more (${more})`);
+  page.lines.push(...lines.slice(1 + data.rows.length).map((line) => page.style.bold(line)));
+}
+
+function reasons(page: Page, model: ReportModel, rows: number): void {
+  const by = model.by.filter((key) => key !== 'reason');
+  title(page, `Exits by ${by.length ? model.by.join(', ') : 'reason'}, time from exit to entry`);
+  if (model.reasons.length === 0) {
+    paragraph(page, model.selection ? 'None match the selection.' : 'None recorded.');
+    return;
+  }
+  table(page, reasonsTable(model, rows), by.length ? '--rows 0 or --format csv' : '--rows 0 shows all');
+  const legend: string[] = [];
+  if (model.reasons.some((row) => row.idle)) legend.push(`${IDLE_MARK} mostly the guest's own idling`);
+  if (!model.escalation.known || model.reasons.some((row) => row.totalNs === null))
+    legend.push('- not recorded');
+  const error = Math.max(...model.reasons.map((row) => row.percentileErrorPct));
+  if (error > 0) legend.push(`percentiles within ${error.toFixed(1)}%`);
+  if (legend.length)
+    page.lines.push(...wrapText(legend.join('; '), page.width - 2).map((l) => page.style.dim(`  ${l}`)));
+}
+
+function escalation(page: Page, model: ReportModel, rows: number): void {
+  const { escalation: data } = model;
+  title(page, 'Escalation to user space');
+  if (!data.known) {
+    paragraph(page, 'Not recorded: the capture has neither kvm_userspace_exit events nor QEMU data.');
+    return;
+  }
+  const facts = [
+    data.exits === null
+      ? `${formatCount(data.escalated)} escalations`
+      : `${formatCount(data.escalated)} of ${plural(data.exits, 'exit')} (${formatRatio(data.ratio)})`,
+    ...(data.restarts === null ? [] : [`${plural(data.restarts, 'restart')} (signals, kicks)`]),
+    ...(data.errors ? [`${plural(data.errors, 'error')}`] : []),
+    ...(data.kernelNs === null ? [] : [`in kernel ${formatNs(data.kernelNs)}`]),
+    ...(data.userspaceNs === null ? [] : [`in user space ${formatNs(data.userspaceNs)}`]),
+  ];
+  paragraph(page, facts.join('; '));
+  if (data.byReason.length) {
+    page.lines.push('');
+    table(page, escalationByReason(model, rows), '--rows 0 shows all');
+  }
+  if (data.byUserspaceReason.length) {
+    page.lines.push('');
+    table(page, escalationByUserspaceReason(model, rows), '--rows 0 shows all');
+  }
+}
+
+function slow(page: Page, model: ReportModel): void {
+  const { slowSelection, slow: exits } = model;
+  const over = slowSelection.thanNs > 0 ? ` longer than ${formatNs(slowSelection.thanNs)}` : '';
+  title(page, `Slowest exits${over}${slowSelection.includesIdle ? '' : ', idle left out'}`);
+  if (exits.length === 0) {
+    paragraph(page, 'None.');
+    return;
+  }
+  const data = slowTable(model);
+  table(
+    page,
+    { ...data, hidden: Math.max(0, slowSelection.qualified - exits.length) },
+    '--slow N lists more',
+  );
+}
+
+function vcpus(page: Page, model: ReportModel, rows: number): void {
+  if (model.vcpus.length === 0) return;
+  title(page, 'vCPU threads');
+  table(page, vcpusTable(model, rows), '--rows 0 shows all, --by vcpu splits the reasons');
+}
+
+function quality(page: Page, model: ReportModel): void {
+  title(page, 'Quality of the data');
+  const lines = renderTable(
+    [
+      { title: '', align: 'left' },
+      { title: '', align: 'right' },
+      { title: '', align: 'left', shrinkTo: 20 },
+    ],
+    qualityCounters(model.quality, model.capture).map(({ label, value, meaning }) => [
+      label,
+      value === null ? 'unknown' : formatCount(value),
+      meaning,
+    ]),
+    { width: page.width, indent: 2 },
+  );
+  page.lines.push(...lines.slice(1));
+  page.lines.push(...warningLines(model.quality.warnings, page.width, page.style));
+  for (const note of model.notes) {
+    const [first, ...rest] = wrapText(plainText(note), page.width - 8);
+    page.lines.push(`  note  ${first}`, ...rest.map((line) => `        ${line}`));
+  }
+}
+
+/** `suspect  message (counted 3 times)`, worst as the model orders them. */
+export function warningLines(
+  warnings: ReportModel['quality']['warnings'],
+  width: number,
+  style: Style,
+): string[] {
+  const tags = { info: 'info', suspect: 'warn', 'data-loss': 'LOSS' } as const;
+  return warnings.flatMap((warning) => {
+    const tag = tags[warning.severity] ?? 'warn';
+    const text = `${plainText(warning.message)} [${plainText(warning.code)}${warning.count > 1 ? `, ${formatCount(warning.count)} times` : ''}]`;
+    const [first, ...rest] = wrapText(text, width - 8);
+    const shown = warning.severity === 'info' ? tag : style.warn(tag);
+    return [`  ${shown}  ${first}`, ...rest.map((line) => `        ${line}`)];
+  });
+}

@@ -1,0 +1,43 @@
+/** Whether a report's numbers cover the recording: the one line that a ticket's reader looks for first. */
+import type { ReportModel } from './model.ts';
+import { formatCount, formatPct, plural } from './units.ts';
+
+export interface Trust {
+  readonly ok: boolean;
+  /** Counters that speak for the verdict, in words. */
+  readonly reasons: readonly string[];
+}
+
+export function assessTrust(model: ReportModel): Trust {
+  const { quality, capture } = model;
+  const doubts: string[] = [];
+  const { lost } = capture;
+  if (lost.events !== 0 || lost.regions > 0)
+    doubts.push(
+      `${lost.events === null ? 'an unknown number of events' : plural(lost.events, 'event')} lost in ` +
+        `${plural(lost.regions, 'region')} (${formatPct(lost.affectedPct)} of the time)`,
+    );
+  if (quality.invalidatedByLoss > 0)
+    doubts.push(`${plural(quality.invalidatedByLoss, 'exit')} invalidated by losses`);
+  // Each thread may be in an exit when recording begins or ends; more than one per thread is not normal.
+  const edge = Math.max(1, model.vcpus.length);
+  const unpaired =
+    quality.exitWithoutEntry +
+    (quality.openAtEnd > edge ? quality.openAtEnd : 0) +
+    (quality.entryWithoutExit > edge ? quality.entryWithoutExit : 0);
+  if (unpaired > 0) doubts.push(`${formatCount(unpaired)} exits or entries without partner`);
+  if (quality.negativeLatency > 0)
+    doubts.push(`${plural(quality.negativeLatency, 'entry', 'entries')} stamped before the exit`);
+  if (!capture.timeIsNs) doubts.push('the clock has no known unit, so there are no durations');
+  const severe = quality.warnings.filter((warning) => warning.severity !== 'info').length;
+  if (severe > 0 && doubts.length === 0)
+    doubts.push(`${plural(severe, 'warning')} about the input, see below`);
+  if (quality.exits > 0 && quality.paired === 0 && capture.timeIsNs)
+    doubts.push(`none of ${plural(quality.exits, 'exit')} has its entry, so there are no durations`);
+  if (quality.exits === 0 && doubts.length === 0) doubts.push('no exits to report');
+  if (doubts.length > 0) return { ok: false, reasons: doubts };
+  return {
+    ok: true,
+    reasons: ['no losses', `${formatCount(quality.paired)} of ${plural(quality.exits, 'exit')} paired`],
+  };
+}
