@@ -94,3 +94,36 @@ export function createExitBatch(capacity: number = EXIT_ROWS): ExitBatch {
     detailAddress: new Uint32Array(2 * capacity),
   };
 }
+
+/** Copies row `from` of `source` over row `to` of `target`. */
+export function copyExit(source: ExitBatch, from: number, target: ExitBatch, to: number): void {
+  const f = 2 * from;
+  const t = 2 * to;
+  target.exitTime[t] = source.exitTime[f]!;
+  target.exitTime[t + 1] = source.exitTime[f + 1]!;
+  target.entryTime[t] = source.entryTime[f]!;
+  target.entryTime[t + 1] = source.entryTime[f + 1]!;
+  target.latency[to] = source.latency[from]!;
+  target.state[to] = source.state[from]!;
+  target.tid[to] = source.tid[from]!;
+  target.pid[to] = source.pid[from]!;
+  target.vcpu[to] = source.vcpu[from]!;
+  target.exitCpu[to] = source.exitCpu[from]!;
+  target.entryCpu[to] = source.entryCpu[from]!;
+  target.isa[to] = source.isa[from]!;
+  target.code[to] = source.code[from]!;
+  target.level[to] = source.level[from]!;
+  target.rip[t] = source.rip[f]!;
+  target.rip[t + 1] = source.rip[f + 1]!;
+  target.hasRip[to] = source.hasRip[from]!;
+  target.userspaceExits[to] = source.userspaceExits[from]!;
+  target.userspaceCode[to] = source.userspaceCode[from]!;
+  target.restarts[to] = source.restarts[from]!;
+  target.userspaceErrors[to] = source.userspaceErrors[from]!;
+  target.kernelNs[to] = source.kernelNs[from]!;
+  target.userspaceNs[to] = source.userspaceNs[from]!;
+  target.detailEvent[to] = source.detailEvent[from]!;
+  target.detailCode[to] = source.detailCode[from]!;
+  target.detailAddress[t] = source.detailAddress[f]!;
+  target.detailAddress[t + 1] = source.detailAddress[f + 1]!;
+}

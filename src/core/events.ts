@@ -63,6 +63,8 @@ export const EV_QEMU_VCPU_IOCTL = 53;
 export const EV_VIRTIO_NOTIFY = 54;
 export const EV_VIRTIO_NOTIFY_IRQFD = 55;
 export const EV_EMULATE_INSN = 56;
+/** arm64: names the running thread's vCPU when it is loaded. */
+export const EV_GET_TIMER_MAP = 57;
 
 export const FIRST_DYNAMIC_EVENT = 256;
 /** Most event names that a capture may hold: hostile input must not grow the dictionary without bound. */
@@ -125,6 +127,7 @@ const WELL_KNOWN: readonly (readonly [number, string])[] = [
   [EV_VIRTIO_NOTIFY, 'virtio_notify'],
   [EV_VIRTIO_NOTIFY_IRQFD, 'virtio_notify_irqfd'],
   [EV_EMULATE_INSN, 'kvm_emulate_insn'],
+  [EV_GET_TIMER_MAP, 'kvm_get_timer_map'],
 ];
 
 export interface EventDictionary {

@@ -32,3 +32,14 @@ export function threadOf(table: ThreadTable, tid: number): ThreadInfo {
   }
   return info;
 }
+
+/** Names that VMMs give their vCPU threads: QEMU (debug-threads=on), cloud-hypervisor, kvmtool, firecracker, crosvm. */
+const VCPU_NAME = /^(?:CPU (\d{1,5})\/KVM|vcpu(\d{1,5})|kvm-vcpu-(\d{1,5})|fc_vcpu (\d{1,5})|crosvm_vcpu(\d{1,5}))$/;
+
+/** vCPU number of a thread: as the recording states it, else from its name, else −1. */
+export function vcpuOfThread(info: ThreadInfo): number {
+  if (info.vcpu >= 0) return info.vcpu;
+  const match = info.comm === null ? null : VCPU_NAME.exec(info.comm);
+  const number = match?.slice(1).find((group) => group !== undefined);
+  return number === undefined ? -1 : Number(number);
+}

@@ -1,0 +1,108 @@
+/** What was recorded: count of every event, first and last time, losses and how much of the recording they cover. */
+import { type EventBatch, F_ARG0, NO_CPU } from '../core/event-batch.ts';
+import { EV_LOST, MAX_EVENTS } from '../core/events.ts';
+import { compareWords, diffWords } from '../core/words.ts';
+
+export interface EventSummary {
+  /** Count per event code; EV_LOST is not in it. */
+  readonly counts: Float64Array;
+  events: number;
+  hasTime: boolean;
+  /** Word pairs. */
+  readonly first: Uint32Array;
+  readonly last: Uint32Array;
+  lostRegions: number;
+  lostEvents: number;
+  /** Some losses did not say how many events they cost. */
+  lostUnknown: boolean;
+  /** Sum of the gaps' lengths over all CPUs, ns. */
+  lostNs: number;
+  cpus: number;
+  readonly cpuLast: Uint32Array;
+  /** 0: CPU not seen, 1: seen, 3: seen and in a gap, 2: in a gap before its first record. */
+  readonly cpuState: Uint8Array;
+}
+
+const SEEN = 1;
+const GAP = 2;
+
+export function createEventSummary(): EventSummary {
+  return {
+    counts: new Float64Array(MAX_EVENTS),
+    events: 0,
+    hasTime: false,
+    first: new Uint32Array(2),
+    last: new Uint32Array(2),
+    lostRegions: 0,
+    lostEvents: 0,
+    lostUnknown: false,
+    lostNs: 0,
+    cpus: 0,
+    cpuLast: new Uint32Array(2 * (NO_CPU + 1)),
+    cpuState: new Uint8Array(NO_CPU + 1),
+  };
+}
+
+export function addEvents(summary: EventSummary, batch: EventBatch): void {
+  const { counts, cpuLast, cpuState, first, last } = summary;
+  const { event, time, cpu: cpus } = batch;
+  for (let row = 0; row < batch.length; row++) {
+    const code = event[row]!;
+    const cpu = cpus[row]!;
+    const low = time[2 * row]!;
+    const high = time[2 * row + 1]!;
+    if (code === EV_LOST) {
+      addLoss(summary, batch, row);
+      continue;
+    }
+    counts[code]!++;
+    summary.events++;
+    if (!summary.hasTime) {
+      summary.hasTime = true;
+      first[0] = low;
+      first[1] = high;
+      last[0] = low;
+      last[1] = high;
+    } else if (compareWords(low, high, last[0]!, last[1]!) > 0) {
+      last[0] = low;
+      last[1] = high;
+    } else if (compareWords(low, high, first[0]!, first[1]!) < 0) {
+      // Only out of order (late) events get here.
+      first[0] = low;
+      first[1] = high;
+    }
+    const state = cpuState[cpu]!;
+    if (state !== SEEN) {
+      if ((state & SEEN) === 0) summary.cpus++;
+      if (state & GAP) endGap(summary, cpu, low, high, (state & SEEN) !== 0);
+      cpuState[cpu] = SEEN;
+    }
+    cpuLast[2 * cpu] = low;
+    cpuLast[2 * cpu + 1] = high;
+  }
+}
+
+function addLoss(summary: EventSummary, batch: EventBatch, row: number): void {
+  summary.lostRegions++;
+  if (batch.fields[row]! & F_ARG0) summary.lostEvents += batch.arg0[2 * row]! + batch.arg0[2 * row + 1]! * 4294967296;
+  else summary.lostUnknown = true;
+  summary.cpuState[batch.cpu[row]!]! |= GAP;
+}
+
+function endGap(summary: EventSummary, cpu: number, low: number, high: number, seen: boolean): void {
+  const from = seen ? summary.cpuLast : summary.first;
+  const at = seen ? 2 * cpu : 0;
+  summary.lostNs += Math.max(0, diffWords(low, high, from[at]!, from[at + 1]!));
+}
+
+/** Gaps that no later record ended reach to the end of the recording. To be called once, at the end. */
+export function finishEvents(summary: EventSummary): void {
+  for (let cpu = 0; cpu <= NO_CPU; cpu++) {
+    const state = summary.cpuState[cpu]!;
+    if (state & GAP) {
+      endGap(summary, cpu, summary.last[0]!, summary.last[1]!, (state & SEEN) !== 0);
+      if ((state & SEEN) === 0) summary.cpus++;
+      summary.cpuState[cpu] = SEEN;
+    }
+  }
+}

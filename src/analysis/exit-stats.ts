@@ -1,0 +1,154 @@
+/**
+ * Counts, latency and escalation per group of exits: one pass over decided exits. Sums are exact integers, so that
+ * partial results merge to the same bytes in any order.
+ */
+import { addExact, exactToBigInt, mergeExact } from './exact-sum.ts';
+import { type ExitBatch, PAIRED } from './exit-batch.ts';
+import { createGroupTable, findGroup, type Grouping, groupOf, type GroupTable, KEY_INTS } from './groups.ts';
+import { createLatencyLog, type LatencyLog, logLatency, mergeLatencyLogs } from './latency-log.ts';
+import { log2Floor } from './log-linear.ts';
+
+/** Buckets of the log2 histogram: 0–1, 2–3, 4–7 … (bcc's rule). */
+export const LOG2_BUCKETS = 53;
+/** Squares are summed from two 24-bit halves; longer latencies (78 h) count as this in the deviation. */
+const MAX_SQUARED = 2 ** 48 - 1;
+
+export interface ExitStats {
+  readonly groups: GroupTable;
+  /** Allocated groups. */
+  capacity: number;
+  /** Counts per group. */
+  exits: Float64Array;
+  paired: Float64Array;
+  escalated: Float64Array;
+  restarts: Float64Array;
+  errors: Float64Array;
+  /** Per level, three per group. */
+  levels: Float64Array;
+  min: Float64Array;
+  max: Float64Array;
+  /** Exact sums (two doubles each) of ns over pairs: latency; latency with guest RIP in the kernel half. */
+  total: Float64Array;
+  guestKernel: Float64Array;
+  /** Latency of pairs whose guest RIP is known. */
+  ripKnown: Float64Array;
+  /** Escalated pairs: exit → userspace exit, userspace exit → entry. */
+  kernelNs: Float64Array;
+  userspaceNs: Float64Array;
+  /** Σ hi², Σ hi·lo, Σ lo² of latency = hi·2^24 + lo: the exact sum of squares. */
+  squareHigh: Float64Array;
+  squareCross: Float64Array;
+  squareLow: Float64Array;
+  log2: Float64Array;
+  readonly log: LatencyLog;
+}
+
+/** Columns with one, two (exact sums), three and LOG2_BUCKETS doubles per group. */
+const SINGLE = ['exits', 'paired', 'escalated', 'restarts', 'errors', 'min', 'max'] as const;
+const SUMS = [
+  'total',
+  'guestKernel',
+  'ripKnown',
+  'kernelNs',
+  'userspaceNs',
+  'squareHigh',
+  'squareCross',
+  'squareLow',
+] as const;
+
+export function createExitStats(grouping: Grouping, exactLimit?: number): ExitStats {
+  const stats = {
+    groups: createGroupTable(grouping),
+    capacity: 0,
+    log: createLatencyLog(exactLimit),
+  } as unknown as ExitStats;
+  grow(stats, 64);
+  return stats;
+}
+
+function grow(stats: ExitStats, capacity: number): void {
+  const resize = (old: Float64Array | undefined, each: number) => {
+    const column = new Float64Array(capacity * each);
+    if (old) column.set(old);
+    return column;
+  };
+  for (const name of SINGLE) stats[name] = resize(stats[name], 1);
+  for (const name of SUMS) stats[name] = resize(stats[name], 2);
+  stats.levels = resize(stats.levels, 3);
+  stats.log2 = resize(stats.log2, LOG2_BUCKETS);
+  stats.min.fill(Number.POSITIVE_INFINITY, stats.capacity);
+  stats.capacity = capacity;
+}
+
+/** Counts the rows of a batch; `selected[row]` 0 leaves a row out (null: all rows). */
+export function addExits(stats: ExitStats, batch: ExitBatch, selected: Uint8Array | null): void {
+  for (let row = 0; row < batch.length; row++) {
+    if (selected !== null && selected[row] === 0) continue;
+    const group = groupOf(stats.groups, batch, row);
+    if (group >= stats.capacity) grow(stats, 2 * stats.capacity);
+    stats.exits[group]!++;
+    stats.levels[3 * group + batch.level[row]!]!++;
+    if (batch.restarts[row]! > 0) stats.restarts[group]!++;
+    if (batch.userspaceErrors[row]! > 0) stats.errors[group]!++;
+    const escalated = batch.userspaceExits[row]! > 0;
+    if (escalated) stats.escalated[group]!++;
+    if (batch.state[row] !== PAIRED) continue;
+    const latency = batch.latency[row]!;
+    stats.paired[group]!++;
+    if (latency < stats.min[group]!) stats.min[group] = latency;
+    if (latency > stats.max[group]!) stats.max[group] = latency;
+    addExact(stats.total, group, latency);
+    if (batch.hasRip[row] !== 0) {
+      addExact(stats.ripKnown, group, latency);
+      // perf-prof's rule: guest RIP ≥ 0xffff000000000000 is the kernel half.
+      if (batch.rip[2 * row + 1]! >= 0xffff0000) addExact(stats.guestKernel, group, latency);
+    }
+    if (escalated) {
+      addExact(stats.kernelNs, group, batch.kernelNs[row]!);
+      addExact(stats.userspaceNs, group, batch.userspaceNs[row]!);
+    }
+    const squared = latency < MAX_SQUARED ? latency : MAX_SQUARED;
+    const high = Math.floor(squared / 16777216);
+    const low = squared - high * 16777216;
+    if (high > 0) {
+      addExact(stats.squareHigh, group, high * high);
+      addExact(stats.squareCross, group, high * low);
+    }
+    addExact(stats.squareLow, group, low * low);
+    stats.log2[group * LOG2_BUCKETS + log2Floor(latency)]!++;
+    logLatency(stats.log, group, latency);
+  }
+}
+
+/** Adds the other's counts; both must have the same grouping. */
+export function mergeExitStats(stats: ExitStats, other: ExitStats): void {
+  const mapped = new Uint32Array(other.groups.count);
+  for (let g = 0; g < other.groups.count; g++) {
+    const group = findGroup(stats.groups, other.groups.keys, g * KEY_INTS);
+    if (group >= stats.capacity) grow(stats, 2 * stats.capacity);
+    mapped[g] = group;
+    for (const name of ['exits', 'paired', 'escalated', 'restarts', 'errors'] as const)
+      stats[name][group]! += other[name][g]!;
+    stats.min[group] = Math.min(stats.min[group]!, other.min[g]!);
+    stats.max[group] = Math.max(stats.max[group]!, other.max[g]!);
+    for (const name of SUMS) mergeExact(stats[name], group, other[name], g);
+    for (let i = 0; i < 3; i++) stats.levels[3 * group + i]! += other.levels[3 * g + i]!;
+    for (let i = 0; i < LOG2_BUCKETS; i++)
+      stats.log2[group * LOG2_BUCKETS + i]! += other.log2[g * LOG2_BUCKETS + i]!;
+  }
+  mergeLatencyLogs(stats.log, other.log, mapped);
+}
+
+/** Standard deviation (of the sample, n − 1) of a group's latencies in ns; 0 for a single pair. */
+export function standardDeviation(stats: ExitStats, group: number): number {
+  const n = BigInt(stats.paired[group]!);
+  if (n < 2n) return 0;
+  const squares =
+    (exactToBigInt(stats.squareHigh, group) << 48n) +
+    (exactToBigInt(stats.squareCross, group) << 25n) +
+    exactToBigInt(stats.squareLow, group);
+  const total = exactToBigInt(stats.total, group);
+  // n·Σx² − (Σx)² is exact; only the last division and root are rounded.
+  const spread = n * squares - total * total;
+  return Math.sqrt(Number(spread) / (Number(n) * Number(n - 1n)));
+}

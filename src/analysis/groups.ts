@@ -1,0 +1,97 @@
+/**
+ * Grouping of exits: which row of a table an exit belongs to. The reason is always part of the key; --by adds VM,
+ * thread, vCPU, CPU and level. Open addressing over small integer keys, no string or object per exit.
+ */
+import type { ExitBatch } from './exit-batch.ts';
+
+/** Ints of a key: isa, code, pid, tid, vcpu, cpu, level. */
+export const KEY_INTS = 7;
+export const KEY_ISA = 0;
+export const KEY_CODE = 1;
+export const KEY_PID = 2;
+export const KEY_TID = 3;
+export const KEY_VCPU = 4;
+export const KEY_CPU = 5;
+export const KEY_LEVEL = 6;
+
+/** Which of the optional keys are used. */
+export interface Grouping {
+  readonly pid: boolean;
+  readonly tid: boolean;
+  readonly vcpu: boolean;
+  readonly cpu: boolean;
+  readonly level: boolean;
+}
+
+export interface GroupTable {
+  readonly grouping: Grouping;
+  count: number;
+  /** Keys of the groups, KEY_INTS each. */
+  keys: Int32Array;
+  table: Int32Array;
+}
+
+export function createGroupTable(grouping: Grouping): GroupTable {
+  return { grouping, count: 0, keys: new Int32Array(KEY_INTS * 64), table: new Int32Array(256) };
+}
+
+const scratch = new Int32Array(KEY_INTS);
+
+/** Group number of a row, a new one (the next) if the key was not seen before. */
+export function groupOf(groups: GroupTable, batch: ExitBatch, row: number): number {
+  const { grouping } = groups;
+  scratch[KEY_ISA] = batch.isa[row]!;
+  scratch[KEY_CODE] = batch.code[row]!;
+  scratch[KEY_PID] = grouping.pid ? batch.pid[row]! : 0;
+  scratch[KEY_TID] = grouping.tid ? batch.tid[row]! : 0;
+  scratch[KEY_VCPU] = grouping.vcpu ? batch.vcpu[row]! : 0;
+  scratch[KEY_CPU] = grouping.cpu ? batch.exitCpu[row]! : 0;
+  scratch[KEY_LEVEL] = grouping.level ? batch.level[row]! : 0;
+  return findGroup(groups, scratch, 0);
+}
+
+/** Group number of the key at keys[at …]. */
+export function findGroup(groups: GroupTable, keys: Int32Array, at: number): number {
+  const own = groups.keys;
+  const mask = groups.table.length - 1;
+  let position = hashKey(keys, at);
+  while (true) {
+    position &= mask;
+    const entry = groups.table[position]!;
+    if (entry === 0) break;
+    const base = (entry - 1) * KEY_INTS;
+    let i = 0;
+    while (i < KEY_INTS && own[base + i] === keys[at + i]) i++;
+    if (i === KEY_INTS) return entry - 1;
+    position++;
+  }
+  return addGroup(groups, keys, at, position);
+}
+
+function hashKey(keys: Int32Array, at: number): number {
+  let hash = 0;
+  for (let i = 0; i < KEY_INTS; i++) hash = Math.imul(hash ^ keys[at + i]!, 0x9e3779b1) ^ (hash >>> 15);
+  return (hash ^ (hash >>> 13)) >>> 0;
+}
+
+function addGroup(groups: GroupTable, keys: Int32Array, at: number, position: number): number {
+  const group = groups.count++;
+  if ((group + 1) * KEY_INTS > groups.keys.length) {
+    const grown = new Int32Array(2 * groups.keys.length);
+    grown.set(groups.keys);
+    groups.keys = grown;
+  }
+  for (let i = 0; i < KEY_INTS; i++) groups.keys[group * KEY_INTS + i] = keys[at + i]!;
+  groups.table[position] = group + 1;
+  if (2 * groups.count > groups.table.length) {
+    const table = new Int32Array(2 * groups.table.length);
+    const mask = table.length - 1;
+    for (let g = 0; g < groups.count; g++) {
+      let slot = hashKey(groups.keys, g * KEY_INTS) & mask;
+      while (table[slot] !== 0) slot = (slot + 1) & mask;
+      table[slot] = g + 1;
+    }
+    groups.table = table;
+  }
+  return group;
+}

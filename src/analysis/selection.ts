@@ -1,0 +1,74 @@
+/** Which exits (and entries) an analysis looks at: the filters of the command line as plain sets. */
+import type { EventBatch } from '../core/event-batch.ts';
+import { compareWords } from '../core/words.ts';
+import { EXIT_ROWS, type ExitBatch } from './exit-batch.ts';
+import type { EntryFilter } from './pairing.ts';
+
+export interface Selection {
+  readonly pids: ReadonlySet<number> | null;
+  readonly tids: ReadonlySet<number> | null;
+  readonly vcpus: ReadonlySet<number> | null;
+  readonly cpus: ReadonlySet<number> | null;
+  /** Keys of reasonKey(). */
+  readonly reasons: ReadonlySet<number> | null;
+  readonly excludes: ReadonlySet<number> | null;
+  readonly levels: ReadonlySet<number> | null;
+  /** Exits from this time on and before that one, word pairs. */
+  readonly from: readonly [number, number] | null;
+  readonly to: readonly [number, number] | null;
+}
+
+/** One number for an exit reason. */
+export function reasonKey(isa: number, code: number): number {
+  return isa * 4294967296 + code;
+}
+
+/** Fills `selected` (EXIT_ROWS) with 1 for rows that pass every filter. */
+export function selectExits(selection: Selection, batch: ExitBatch, selected: Uint8Array): void {
+  for (let row = 0; row < batch.length; row++) {
+    selected[row] =
+      passesThread(selection, batch.pid[row]!, batch.tid[row]!, batch.vcpu[row]!, batch.exitCpu[row]!) &&
+      passesReason(selection, batch.isa[row]!, batch.code[row]!) &&
+      (selection.levels === null || selection.levels.has(batch.level[row]!)) &&
+      passesTime(selection, batch.exitTime[2 * row]!, batch.exitTime[2 * row + 1]!)
+        ? 1
+        : 0;
+  }
+}
+
+function passesThread(selection: Selection, pid: number, tid: number, vcpu: number, cpu: number): boolean {
+  return (
+    (selection.pids === null || selection.pids.has(pid)) &&
+    (selection.tids === null || selection.tids.has(tid)) &&
+    (selection.vcpus === null || selection.vcpus.has(vcpu)) &&
+    (selection.cpus === null || selection.cpus.has(cpu))
+  );
+}
+
+function passesReason(selection: Selection, isa: number, code: number): boolean {
+  if (selection.reasons === null && selection.excludes === null) return true;
+  const key = reasonKey(isa, code);
+  return (
+    (selection.reasons === null || selection.reasons.has(key)) &&
+    (selection.excludes === null || !selection.excludes.has(key))
+  );
+}
+
+function passesTime(selection: Selection, low: number, high: number): boolean {
+  const { from, to } = selection;
+  return (
+    (from === null || compareWords(low, high, from[0], from[1]) >= 0) &&
+    (to === null || compareWords(low, high, to[0], to[1]) < 0)
+  );
+}
+
+/** The part of the filters that applies to entries: thread, CPU and time (an entry has no reason). */
+export function entryFilter(selection: Selection): EntryFilter {
+  return (batch: EventBatch, row: number, pid: number, vcpu: number) =>
+    passesThread(selection, pid, batch.tid[row]!, vcpu, batch.cpu[row]!) &&
+    passesTime(selection, batch.time[2 * row]!, batch.time[2 * row + 1]!);
+}
+
+export function createSelected(): Uint8Array {
+  return new Uint8Array(EXIT_ROWS);
+}

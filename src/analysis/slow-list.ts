@@ -1,0 +1,80 @@
+/**
+ * The slowest pairs: those longer than a threshold (strict), the longest first, ties by exit time and tid. Rows are
+ * kept in an ExitBatch of twice the wanted size that is cut back to the best half when full.
+ */
+import { compareWords } from '../core/words.ts';
+import { copyExit, createExitBatch, type ExitBatch, PAIRED } from './exit-batch.ts';
+
+export interface SlowList {
+  readonly limit: number;
+  /** Threshold in ns: only longer latencies qualify. */
+  readonly thanNs: number;
+  readonly includeIdle: boolean;
+  /** Pairs that qualified, in the list or not. */
+  qualified: number;
+  /** Latency that a row must reach to get in at all. */
+  floor: number;
+  rows: ExitBatch;
+}
+
+export function createSlowList(limit: number, thanNs: number, includeIdle: boolean): SlowList {
+  return {
+    limit,
+    thanNs,
+    includeIdle,
+    qualified: 0,
+    floor: -1,
+    rows: createExitBatch(Math.max(16, 2 * Math.min(limit, 1 << 20))),
+  };
+}
+
+export function addSlow(
+  list: SlowList,
+  batch: ExitBatch,
+  selected: Uint8Array | null,
+  idle: (isa: number, code: number) => boolean,
+): void {
+  for (let row = 0; row < batch.length; row++) {
+    const latency = batch.latency[row]!;
+    if (latency <= list.thanNs || batch.state[row] !== PAIRED) continue;
+    if (selected !== null && selected[row] === 0) continue;
+    if (!list.includeIdle && idle(batch.isa[row]!, batch.code[row]!)) continue;
+    list.qualified++;
+    if (latency >= list.floor) addRow(list, batch, row);
+  }
+}
+
+function addRow(list: SlowList, batch: ExitBatch, row: number): void {
+  if (list.limit === 0) return;
+  copyExit(batch, row, list.rows, list.rows.length++);
+  if (list.rows.length === list.rows.capacity) cut(list);
+}
+
+/** Brings the rows in order and drops those beyond the limit. */
+function cut(list: SlowList): void {
+  const { rows } = list;
+  const order = Array.from({ length: rows.length }, (_, i) => i).sort((a, b) => compareSlow(rows, a, b));
+  const kept = createExitBatch(rows.capacity);
+  for (const from of order.slice(0, list.limit)) copyExit(rows, from, kept, kept.length++);
+  list.rows = kept;
+  if (kept.length === list.limit) list.floor = kept.latency[kept.length - 1]!;
+}
+
+function compareSlow(rows: ExitBatch, a: number, b: number): number {
+  return (
+    rows.latency[b]! - rows.latency[a]! ||
+    compareWords(rows.exitTime[2 * a]!, rows.exitTime[2 * a + 1]!, rows.exitTime[2 * b]!, rows.exitTime[2 * b + 1]!) ||
+    rows.tid[a]! - rows.tid[b]!
+  );
+}
+
+export function mergeSlowLists(list: SlowList, other: SlowList): void {
+  list.qualified += other.qualified;
+  for (let row = 0; row < other.rows.length; row++) addRow(list, other.rows, row);
+}
+
+/** The rows in order, at most `limit`. */
+export function slowRows(list: SlowList): ExitBatch {
+  cut(list);
+  return list.rows;
+}
