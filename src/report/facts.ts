@@ -1,6 +1,14 @@
 /** Header lines of reports for people: what was recorded, where, on which clock. */
 import type { CaptureModel, QualityModel, SelectionModel } from './model.ts';
-import { formatBytes, formatNs, formatPct, formatStamp, NOT_RECORDED, plural } from './units.ts';
+import {
+  formatBytes,
+  formatNs,
+  formatNsShort,
+  formatPct,
+  formatStamp,
+  NOT_RECORDED,
+  plural,
+} from './units.ts';
 
 /** `untrusted` parts are to be escaped by the renderer, in order: text, untrusted, text … */
 export interface Fact {
@@ -30,7 +38,9 @@ function timeFact(capture: CaptureModel): Fact {
       text(duration + (capture.firstNs === null ? '' : ` from ${formatStamp(capture.firstNs)}`)),
       text(', clock '),
       ...joined([capture.clock]),
-      ...(capture.timeResolutionNs > 1 ? [text(`, stamps to ${formatNs(capture.timeResolutionNs)}`)] : []),
+      ...(capture.timeResolutionNs > 1
+        ? [text(`, stamps to ${formatNsShort(capture.timeResolutionNs)}`)]
+        : []),
     ],
   };
 }

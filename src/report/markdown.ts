@@ -16,7 +16,7 @@ import {
   vcpusTable,
 } from './tables.ts';
 import { assessTrust } from './trust.ts';
-import { formatCount, formatNs, formatRatio, plural } from './units.ts';
+import { formatCount, formatNs, formatNsShort, formatRatio, plural } from './units.ts';
 
 const HISTOGRAM_WIDTH = 100;
 
@@ -101,7 +101,7 @@ function* escalation(model: ReportModel, rows: number): Generator<string> {
 
 function* slow(model: ReportModel): Generator<string> {
   const { slowSelection, slow: exits } = model;
-  const over = slowSelection.thanNs > 0 ? ` longer than ${formatNs(slowSelection.thanNs)}` : '';
+  const over = slowSelection.thanNs > 0 ? ` longer than ${formatNsShort(slowSelection.thanNs)}` : '';
   yield `\n## Slowest exits${over}${slowSelection.includesIdle ? '' : ', idle left out'}\n`;
   if (exits.length === 0) {
     yield '\nNone.\n';

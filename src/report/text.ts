@@ -17,7 +17,7 @@ import {
   vcpusTable,
 } from './tables.ts';
 import { assessTrust } from './trust.ts';
-import { formatCount, formatNs, formatRatio, plural } from './units.ts';
+import { formatCount, formatNs, formatNsShort, formatRatio, plural } from './units.ts';
 
 const MAX_WIDTH = 100;
 const MIN_WIDTH = 40;
@@ -133,7 +133,7 @@ function escalation(page: Page, model: ReportModel, rows: number): void {
 
 function slow(page: Page, model: ReportModel): void {
   const { slowSelection, slow: exits } = model;
-  const over = slowSelection.thanNs > 0 ? ` longer than ${formatNs(slowSelection.thanNs)}` : '';
+  const over = slowSelection.thanNs > 0 ? ` longer than ${formatNsShort(slowSelection.thanNs)}` : '';
   title(page, `Slowest exits${over}${slowSelection.includesIdle ? '' : ', idle left out'}`);
   if (exits.length === 0) {
     paragraph(page, 'None.');

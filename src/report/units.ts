@@ -30,6 +30,13 @@ function fourDigits(value: number): string {
   return value >= 1000 ? value.toFixed(0) : value < 1 ? value.toFixed(3) : value.toPrecision(4);
 }
 
+/** As formatNs without trailing zeros, for thresholds that people gave: `1 ms`, `1.5 us`. */
+export function formatNsShort(ns: Exact): string {
+  return formatNs(ns).replace(/\.?0+(?= )/, (zeros, at, text) =>
+    text.slice(0, at + zeros.length).includes('.') ? '' : zeros,
+  );
+}
+
 /** As formatNs, with the unit two characters wide so that columns line up: `12.35  s`. */
 export function formatNsCell(ns: Exact | null): string {
   const text = formatNs(ns);

@@ -1,0 +1,76 @@
+/** Errors as users see them: which file, where, what was expected, what to do; no stack unless asked for. */
+import { TraceFormatError, UsageError } from '../core/errors.ts';
+import type { Detection } from '../parsers/registry.ts';
+import { plainText } from '../report/escape.ts';
+
+const FILE_ERRORS: Readonly<Record<string, { text: string; hint?: string }>> = {
+  ENOENT: {
+    text: 'no such file or directory',
+    hint: 'Check the name; a relative one starts at the current directory.',
+  },
+  EACCES: {
+    text: 'permission denied',
+    hint: 'Recordings made by root are readable by root only: chmod or copy the file.',
+  },
+  EPERM: { text: 'operation not permitted' },
+  EISDIR: { text: 'is a directory', hint: 'Name the recording inside it.' },
+  ENOTDIR: { text: 'a part of the path is not a directory' },
+  ENOSPC: {
+    text: 'no space left on the device',
+    hint: 'Free some, or choose another place with -o (or TMPDIR).',
+  },
+  EROFS: { text: 'read-only file system' },
+  EMFILE: { text: 'too many open files', hint: 'Raise the limit: ulimit -n.' },
+  EIO: { text: 'input/output error' },
+};
+
+export interface ErrorText {
+  /** Lines for stderr, the first without the program's name. */
+  readonly lines: string[];
+  readonly exitCode: number;
+}
+
+/** `input`: the only input, for errors that do not name theirs. */
+export function describeError(error: unknown, input: string | null): ErrorText {
+  const { path, code } = error as { path?: string; code?: string };
+  const file = plainText(path ?? input ?? '');
+  const where = file === '' ? '' : `${file === '-' ? 'standard input' : file}: `;
+  if (error instanceof UsageError) return withHint(plainText(error.message), error.hint);
+  if (error instanceof TraceFormatError) {
+    const [first, ...rest] = error.message.split('\n').map(plainText);
+    return withHint([`${where}${first}`, ...rest], error.details.hint);
+  }
+  if (code !== undefined && code in FILE_ERRORS) {
+    const known = FILE_ERRORS[code];
+    return withHint(`${where}${known.text}`, known.hint);
+  }
+  const text = plainText(error instanceof Error ? error.message : String(error));
+  if (code !== undefined && /^E[A-Z]+$/.test(code)) return withHint(`${where}${text}`, undefined);
+  return withHint(
+    `${where}internal error: ${text}`,
+    'Please report it with the output of the same command and --debug.',
+  );
+}
+
+function withHint(message: string | string[], hint: string | undefined): ErrorText {
+  const lines = typeof message === 'string' ? [message] : message;
+  return {
+    lines: [...lines, ...(hint ? hint.split('\n').map((line) => `  ${plainText(line)}`) : [])],
+    exitCode: 2,
+  };
+}
+
+/** No format took the input: says what each of them looked for. */
+export function unknownFormatError(path: string, detection: Detection): TraceFormatError {
+  const width = Math.max(...detection.verdicts.map(({ format }) => format.id.length));
+  const message = [
+    'not a recording that kvmtrace knows',
+    ...detection.verdicts.map(({ format, verdict }) => `  ${format.id.padEnd(width)}  ${verdict.reason}`),
+  ].join('\n');
+  const error = new TraceFormatError({
+    format: 'unknown',
+    message,
+    hint: 'It reads what perf record, trace-cmd, tracefs and QEMU write; `kvmtrace info FILE` tries one file.',
+  });
+  return Object.assign(error, { path, message });
+}

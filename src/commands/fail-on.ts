@@ -1,0 +1,175 @@
+/**
+ * Thresholds for scripts: `--fail-on 'p99>200us'`. Grammar: [REASON:]METRIC OP VALUE, where OP is > >= < <= and the
+ * exit status is 1 when the statement holds. Without a reason it speaks of all exits together, without idle ones;
+ * `*:` speaks of each row of the report, again without idle ones.
+ */
+import { UsageError } from '../core/errors.ts';
+import type { Exact, ReasonModel, ReportModel, TotalModel } from '../report/model.ts';
+import { formatCount, formatNs, formatRatio } from '../report/units.ts';
+import { parseDuration } from './parse-duration.ts';
+
+const METRICS = ['count', 'total', 'avg', 'p50', 'p90', 'p99', 'max', 'escalation', 'lost'] as const;
+export type Metric = (typeof METRICS)[number];
+const OPERATORS = ['>=', '<=', '>', '<'] as const;
+export type Operator = (typeof OPERATORS)[number];
+
+export interface Threshold {
+  /** As the user gave it. */
+  readonly text: string;
+  /** Name as given, '*' for each row, null for all exits together. */
+  readonly reason: string | null;
+  readonly metric: Metric;
+  readonly operator: Operator;
+  /** ns, a count, or a share of 0–1 (escalation). */
+  readonly value: number;
+}
+
+const PATTERN = /^(?:(.+):)?\s*([a-z0-9]+)\s*(>=|<=|>|<)\s*(\S.*)$/i;
+
+/** Throws UsageError. */
+export function parseThreshold(text: string): Threshold {
+  const match = PATTERN.exec(text.trim());
+  const metric = METRICS.find((name) => name === match?.[2].toLowerCase());
+  if (!match || !metric)
+    throw new UsageError(
+      `'${text}' is not a threshold`,
+      `[REASON:]METRIC OP VALUE, such as 'p99>200us' or 'HLT:count>=1000'; metrics: ${METRICS.join(', ')}.`,
+    );
+  const reason = match[1]?.trim() ?? null;
+  if (metric === 'lost' && reason !== null) throw new UsageError(`'${text}': lost events have no reason`);
+  return {
+    text: text.trim(),
+    reason,
+    metric,
+    operator: match[3] as Operator,
+    value: parseValue(metric, match[4].trim()),
+  };
+}
+
+function parseValue(metric: Metric, text: string): number {
+  if (metric === 'count' || metric === 'lost') {
+    if (/^\d{1,15}$/.test(text)) return Number(text);
+    throw new UsageError(`'${text}' is not a count`, `${metric} is compared with a whole number.`);
+  }
+  if (metric === 'escalation') {
+    const match = /^(\d{1,3}(?:\.\d{1,9})?)(%?)$/.exec(text);
+    const share = match ? Number(match[1]) / (match[2] ? 100 : 1) : Number.NaN;
+    if (share <= 1) return share;
+    throw new UsageError(
+      `'${text}' is not a share`,
+      'escalation is compared with a percentage (5%) or a share (0.05).',
+    );
+  }
+  return parseDuration(text);
+}
+
+export interface Finding {
+  readonly threshold: Threshold;
+  readonly exceeded: boolean;
+  /** What the report has, in words: `p99 is 412.0 us (EPT_VIOLATION)`. */
+  readonly found: string;
+}
+
+/** null: the capture cannot tell. */
+type Value = Exact | null;
+
+function metricOf(row: TotalModel, metric: Metric): Value {
+  switch (metric) {
+    case 'count':
+      return row.exits;
+    case 'total':
+      return row.totalNs;
+    case 'avg':
+      return row.avgNs;
+    case 'p50':
+      return row.p50Ns;
+    case 'p90':
+      return row.p90Ns;
+    case 'p99':
+      return row.p99Ns;
+    case 'max':
+      return row.maxNs;
+    case 'escalation':
+      return row.escalated === null || row.exits === 0 ? null : row.escalated / row.exits;
+    case 'lost':
+      return null;
+  }
+}
+
+function holds(value: Exact, operator: Operator, limit: number): boolean {
+  switch (operator) {
+    case '>':
+      return value > limit;
+    case '>=':
+      return value >= limit;
+    case '<':
+      return value < limit;
+    case '<=':
+      return value <= limit;
+  }
+}
+
+function inWords(metric: Metric, value: Exact): string {
+  if (metric === 'count' || metric === 'lost') return formatCount(value);
+  return metric === 'escalation' ? formatRatio(Number(value)) : formatNs(value);
+}
+
+/** Whether a row has the reason that a threshold names. */
+export type RowMatcher = (row: ReasonModel) => boolean;
+
+/**
+ * Compares a report with a threshold. `matches` picks the rows of threshold.reason, if it names one.
+ * @throws UsageError when the capture does not hold what it takes: a check that cannot be made must not pass.
+ */
+export function checkThreshold(model: ReportModel, threshold: Threshold, matches: RowMatcher): Finding {
+  const { metric, operator, value: limit } = threshold;
+  const finding = (value: Exact, whose: string): Finding => ({
+    threshold,
+    exceeded: holds(value, operator, limit),
+    found: `${metric}${whose} is ${inWords(metric, value)}`,
+  });
+  if (metric === 'lost') return finding(lostEvents(model, threshold), '');
+  const all = threshold.reason === null;
+  const rows: { label: string; row: TotalModel }[] = all
+    ? [{ label: '', row: model.slowSelection.includesIdle ? model.totals : model.busyTotals }]
+    : model.reasons
+        .filter(threshold.reason === '*' ? (row) => !row.idle : matches)
+        .map((row) => ({ label: ` of ${rowLabel(row)}`, row }));
+  const findings = rows.flatMap(({ label, row }) => {
+    if (row.exits === 0 && metric !== 'count' && metric !== 'total') return [];
+    const value = metricOf(row, metric);
+    // Nothing paired in a row that has exits: durations are unknown there, and nothing exceeds them.
+    if (value === null && row.paired === 0 && metric !== 'escalation' && model.capture.timeIsNs) return [];
+    if (value === null) throw cannotTell(threshold, metric);
+    return [finding(value, label)];
+  });
+  const worst = findings.find((entry) => entry.exceeded) ?? findings[0];
+  if (worst) return worst;
+  if (metric === 'count' || metric === 'total') return finding(0, '');
+  return { threshold, exceeded: false, found: 'no such exits' };
+}
+
+function cannotTell(threshold: Threshold, metric: Metric): UsageError {
+  return new UsageError(
+    `--fail-on '${threshold.text}' cannot be checked: the capture does not hold ${metric === 'escalation' ? 'userspace exits' : 'durations'}`,
+    metric === 'escalation' ? 'Record kvm:kvm_userspace_exit too.' : undefined,
+  );
+}
+
+/** Losses of unknown size count as one event at least. */
+function lostEvents(model: ReportModel, threshold: Threshold): number {
+  const { events, regions } = model.capture.lost;
+  if (events !== null) return events;
+  if (holds(Math.max(1, regions), threshold.operator, threshold.value) && threshold.operator.startsWith('>'))
+    return Math.max(1, regions);
+  throw new UsageError(
+    `--fail-on '${threshold.text}' cannot be checked: the capture does not say how many events were lost`,
+  );
+}
+
+function rowLabel(row: ReasonModel): string {
+  const groups = (['vm', 'pid', 'vcpu', 'tid', 'cpu', 'level'] as const).flatMap((key) =>
+    row[key] === undefined ? [] : [`${key} ${row[key] ?? '-'}`],
+  );
+  return [row.name, ...groups].join(', ');
+}

@@ -1,0 +1,62 @@
+/** Entry of the command line: runs a command and turns what happens into an exit status. */
+import { existsSync } from 'node:fs';
+import { CommanderError } from 'commander';
+import { type Environment, processEnvironment } from './environment.ts';
+import { describeError } from './errors.ts';
+import { abortOutputs } from './output.ts';
+import { createProgram } from './program.ts';
+
+/** 128 + signal, as shells report it. */
+const SIGNALS: readonly (readonly [NodeJS.Signals, number])[] = [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+];
+
+/** Runs with the process's own streams and sets its exit status. */
+export async function main(args: readonly string[]): Promise<void> {
+  for (const [signal, status] of SIGNALS)
+    process.once(signal, () => {
+      abortOutputs();
+      if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+      process.exit(status);
+    });
+  // `kvmtrace report … | head`: the reader has seen enough, which is no error.
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      abortOutputs();
+      if (error.code === 'EPIPE') process.exit(0);
+      process.exit(2);
+    });
+  process.exitCode = await run(args, processEnvironment());
+}
+
+/** The exit status of one command line; never throws. */
+export async function run(args: readonly string[], environment: Environment): Promise<number> {
+  let status = 0;
+  const program = createProgram(environment, (result) => {
+    status = result;
+  });
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return status;
+  } catch (error) {
+    return report(error, args, environment);
+  }
+}
+
+function report(error: unknown, args: readonly string[], { stderr }: Environment): number {
+  if (error instanceof CommanderError) {
+    // Commander has written its message. Help that was asked for is a success, help instead of a command is not.
+    if (error.exitCode === 0) return 0;
+    if (error.code === 'commander.unknownCommand' && existsSync(args[0]))
+      stderr.write(`  To analyse the file: kvmtrace report ${args.join(' ')}\n`);
+    return 2;
+  }
+  if ((error as NodeJS.ErrnoException)?.code === 'EPIPE') return 0;
+  const inputs = args.slice(1).filter((arg) => !arg.startsWith('-'));
+  const { lines, exitCode } = describeError(error, inputs.length === 1 ? inputs[0] : null);
+  stderr.write(`kvmtrace: ${lines.join('\n')}\n`);
+  if (args.includes('--debug') && error instanceof Error) stderr.write(`${error.stack}\n`);
+  return exitCode;
+}

@@ -1,0 +1,150 @@
+/** The command line: commands, options and help. What a command does is loaded when it runs. */
+import { Command, Option } from 'commander';
+import type { Environment } from './environment.ts';
+import { toolVersion } from './version.ts';
+
+const REPORT_EXAMPLES = `Examples:
+  kvmtrace report perf.data                          exits by reason, escalations, slow exits
+  kvmtrace report trace.dat --by vcpu,reason         the same per vCPU
+  kvmtrace report perf.data --than 200us --slow 50   exits longer than 200 us, without idle
+  kvmtrace report perf.data --reason npf,io --from 2 --to 5
+  kvmtrace report perf.data -o report.md -o report.json
+  kvmtrace report perf.data --fail-on 'p99>200us' --fail-on 'lost>0'
+  zcat trace.txt.gz | kvmtrace report -
+`;
+
+const CONVERT_EXAMPLES = `Examples:
+  kvmtrace convert perf.data -o capture.arrow
+  kvmtrace convert trace.dat qemu-trace.bin -o capture.arrow   two recordings of one run
+`;
+
+const INFO_EXAMPLES = `Examples:
+  kvmtrace info perf.data
+  kvmtrace info capture.arrow --format json
+`;
+
+const TOP_EXAMPLES = `Examples:
+  kvmtrace report perf.data                     what the exits cost
+  kvmtrace info trace.dat                       what a file is
+  kvmtrace convert perf.data -o capture.arrow   keep a recording for pandas, polars, DuckDB
+`;
+
+const TOP_NOTES = `
+Reads perf.data, trace.dat, tracefs text, QEMU traces and its own captures; - is standard input.
+Exit status: 0 fine, 1 a --fail-on threshold was exceeded, 2 wrong use or unreadable input, 130 interrupted.`;
+
+const append = (value: string, list: string[] | undefined): string[] => [...(list ?? []), value];
+const repeatable = (flags: string, text: string) => new Option(flags, text).argParser(append);
+
+/** `finish` takes the exit status of the command that ran. */
+export function createProgram(environment: Environment, finish: (status: number) => void): Command {
+  const program = new Command('kvmtrace')
+    .description('Analyses recorded KVM traces: exits, latencies, escalations to user space.')
+    .version(`kvmtrace ${toolVersion()}`, '-V, --version', 'show the version')
+    .helpOption('-h, --help', 'show help')
+    .helpCommand('help [command]', 'show the help of a command')
+    .addHelpText('before', TOP_EXAMPLES)
+    .addHelpText('after', TOP_NOTES)
+    .addOption(new Option('--color <when>', 'colours').choices(['auto', 'always', 'never']).default('auto'))
+    .option('--debug', 'show where in the program an error came from')
+    .configureHelp({ showGlobalOptions: true, helpWidth: 100 })
+    .configureOutput({
+      writeOut: (text) => environment.stdout.write(text),
+      writeErr: (text) => environment.stderr.write(text),
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+      outputError: (text, write) => write(text.replace(/^error: /, 'kvmtrace: ')),
+    })
+    .showHelpAfterError('  See: kvmtrace help')
+    .exitOverride();
+  addReport(program, environment, finish);
+  addInfo(program, environment, finish);
+  addConvert(program, environment, finish);
+  return program;
+}
+
+function addReport(program: Command, environment: Environment, finish: (status: number) => void): void {
+  program
+    .command('report')
+    .summary('analyse recordings')
+    .description(
+      'Exits by reason with their times, escalations to user space, slow exits, and how far to trust them.',
+    )
+    .argument('<inputs...>', 'recordings of one host in any format, - for standard input')
+    .addHelpText('before', REPORT_EXAMPLES)
+    .optionsGroup('Output:')
+    .addOption(
+      repeatable(
+        '-o, --output <file>',
+        'write to a file, format by its ending; repeatable, - is standard output',
+      ),
+    )
+    .option('--format <name>', 'text, md, json or csv')
+    .option(
+      '--table <name>',
+      'table of a CSV file: reasons, vcpus, slow, escalation, userspace, quality, events, histogram',
+    )
+    .option('--histogram', 'show log2 histograms of the times')
+    .option('--rows <n>', 'most rows of a table in text and Markdown, 0 for all (default: 20)')
+    .addOption(
+      repeatable(
+        '--fail-on <threshold>',
+        "exit with status 1 when it holds: 'p99>200us', 'npf:count>=1000', '*:max>5ms', 'escalation>5%', 'lost>0'; repeatable",
+      ),
+    )
+    .option('-q, --quiet', 'no progress')
+    .optionsGroup('Analysis:')
+    .addOption(repeatable('--by <keys>', 'group by vm, vcpu, tid, cpu, level, reason in any combination'))
+    .option('--than <duration>', 'slow list: only exits longer than this (200us, 1.5ms)')
+    .option('--slow <n>', 'slow list: how many (default: 10)')
+    .option('--with-idle', 'idle exits (HLT, WFx) in the slow list and in --fail-on too')
+    .option('--trace-events <file>', "QEMU's trace-events-all, for the arguments in its binary traces")
+    .optionsGroup('Filters:')
+    .addOption(repeatable('-p, --pid <list>', 'processes (VMs)'))
+    .addOption(repeatable('-t, --tid <list>', 'threads'))
+    .addOption(repeatable('-v, --vcpu <list>', 'vCPU numbers'))
+    .addOption(repeatable('-C, --cpu <list>', 'host CPUs of the exits: 0-3,8'))
+    .addOption(repeatable('--reason <names>', 'only these exit reasons: names of any tool, or numbers'))
+    .addOption(repeatable('--exclude <names>', 'all but these'))
+    .addOption(repeatable('--level <levels>', 'L1, L2 (all exits of nested guests), L2-reflected'))
+    .option('--from <time>', 'from this moment on: seconds from the start, or from the end with a minus')
+    .option('--to <time>', 'up to this moment: 2.5, 200ms, -1s')
+    .optionsGroup('Other:')
+    .action(async (inputs: string[], _options, command: Command) => {
+      const { report } = await import('./report.ts');
+      finish(await report(inputs, command.optsWithGlobals(), environment));
+    });
+}
+
+function addInfo(program: Command, environment: Environment, finish: (status: number) => void): void {
+  program
+    .command('info')
+    .summary('say what a file is')
+    .description('Format, host, kernel, clock, time span, events, threads, losses and findings of one file.')
+    .argument('<input>', 'a recording in any format, - for standard input')
+    .addHelpText('before', INFO_EXAMPLES)
+    .option('--format <name>', 'text or json')
+    .option('--rows <n>', 'most rows of a table, 0 for all (default: 40)')
+    .option('--trace-events <file>', "QEMU's trace-events-all, for the arguments in its binary traces")
+    .option('-q, --quiet', 'no progress')
+    .action(async (input: string, _options, command: Command) => {
+      const { info } = await import('./info.ts');
+      finish(await info(input, command.optsWithGlobals(), environment));
+    });
+}
+
+function addConvert(program: Command, environment: Environment, finish: (status: number) => void): void {
+  program
+    .command('convert')
+    .summary('make one Arrow capture of recordings')
+    .description('Writes recordings of one host, merged in time, as one Arrow file.')
+    .argument('<inputs...>', 'recordings of one host in any format, - for standard input')
+    .addHelpText('before', CONVERT_EXAMPLES)
+    .option('-o, --output <file>', 'the capture (.arrow), - for standard output')
+    .option('--trace-events <file>', "QEMU's trace-events-all, for the arguments in its binary traces")
+    .option('-q, --quiet', 'no progress, no summary')
+    .action(async (inputs: string[], _options, command: Command) => {
+      const { convert } = await import('./convert.ts');
+      finish(await convert(inputs, command.optsWithGlobals(), environment));
+    });
+}

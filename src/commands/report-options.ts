@@ -1,0 +1,121 @@
+/** From the words of the command line to ReportOptions: every word checked before any input is opened. */
+import { readFileSync } from 'node:fs';
+import { LEVEL_L1, LEVEL_L2, LEVEL_L2_REFLECTED } from '../analysis/exit-batch.ts';
+import { UsageError } from '../core/errors.ts';
+import type { GroupKey } from '../report/model.ts';
+import type { Filters, ReasonSelector, ReportOptions, TimeBound } from './options.ts';
+import { parseDuration, parseTimeBound } from './parse-duration.ts';
+import { parseCount, parseNumberList, parseWordList } from './parse-lists.ts';
+
+/** The options as commander hands them over: text, or lists of text where an option may be repeated. */
+export interface RawReportOptions {
+  pid?: string[];
+  tid?: string[];
+  vcpu?: string[];
+  cpu?: string[];
+  reason?: string[];
+  exclude?: string[];
+  level?: string[];
+  from?: string;
+  to?: string;
+  by?: string[];
+  than?: string;
+  slow?: string;
+  withIdle?: boolean;
+  traceEvents?: string;
+}
+
+/** Highest thread number that Linux gives out (PID_MAX_LIMIT on 64-bit kernels). */
+const MAX_TID = 4194304;
+/** Highest CPU number that an event batch can hold. */
+const MAX_CPU = 65534;
+/** Well above KVM_MAX_VCPU_IDS of every kernel. */
+const MAX_VCPU = 65535;
+
+export const DEFAULT_SLOW = 10;
+
+const LEVELS = {
+  L1: [LEVEL_L1],
+  L2: [LEVEL_L2, LEVEL_L2_REFLECTED],
+  'L2-reflected': [LEVEL_L2_REFLECTED],
+} as const;
+const GROUP_KEYS: readonly GroupKey[] = ['vm', 'vcpu', 'tid', 'cpu', 'level', 'reason'];
+
+/** Runs a parser; what it refuses is reported with the option's name. */
+export function option<V, T>(name: string, value: V | undefined, absent: T, parse: (value: V) => T): T {
+  if (value === undefined) return absent;
+  try {
+    return parse(value);
+  } catch (error) {
+    if (error instanceof UsageError) throw new UsageError(`${name}: ${error.message}`, error.hint);
+    throw error;
+  }
+}
+
+async function reasonList(name: string, values: string[] | undefined): Promise<ReasonSelector[] | null> {
+  if (values === undefined) return null;
+  const { parseReasonList } = await import('./parse-reasons.ts');
+  return option(name, values, null, parseReasonList);
+}
+
+function words(raw: RawReportOptions): string[] {
+  const list = (label: string, values?: string[]) => (values ? [`${label} ${values.join(',')}`] : []);
+  return [
+    ...list('pid', raw.pid),
+    ...list('tid', raw.tid),
+    ...list('vCPU', raw.vcpu),
+    ...list('CPU', raw.cpu),
+    ...list('reason', raw.reason),
+    ...list('reason not', raw.exclude),
+    ...list('level', raw.level),
+    ...(raw.from === undefined ? [] : [`from ${moment(raw.from)}`]),
+    ...(raw.to === undefined ? [] : [`to ${moment(raw.to)}`]),
+  ];
+}
+
+function moment(text: string): string {
+  const bound = parseTimeBound(text);
+  const time = text.trim().replace(/^[+-]/, '');
+  return `${/[a-zµμ]$/.test(time) ? time : `${time} s`}${bound.fromEnd ? ' before the end' : ''}`;
+}
+
+async function parseFilters(raw: RawReportOptions): Promise<Filters> {
+  const numbers = (name: string, what: string, max: number, values?: string[]) =>
+    option<string[], number[] | null>(name, values, null, (list) => parseNumberList(list, what, max));
+  const levels = option('--level', raw.level, null, (values) =>
+    parseWordList(values, 'level', Object.keys(LEVELS) as (keyof typeof LEVELS)[]),
+  );
+  const from = option<string, TimeBound | null>('--from', raw.from, null, parseTimeBound);
+  const to = option<string, TimeBound | null>('--to', raw.to, null, parseTimeBound);
+  if (from && to && from.fromEnd === to.fromEnd && (from.fromEnd ? from.ns <= to.ns : from.ns >= to.ns))
+    throw new UsageError(`--from ${raw.from} is not before --to ${raw.to}`);
+  return {
+    pids: numbers('--pid', 'process id', MAX_TID, raw.pid),
+    tids: numbers('--tid', 'thread id', MAX_TID, raw.tid),
+    vcpus: numbers('--vcpu', 'vCPU number', MAX_VCPU, raw.vcpu),
+    cpus: numbers('--cpu', 'CPU number', MAX_CPU, raw.cpu),
+    reasons: await reasonList('--reason', raw.reason),
+    excludes: await reasonList('--exclude', raw.exclude),
+    levels: levels && [...new Set(levels.flatMap((level) => [...LEVELS[level]]))],
+    from,
+    to,
+    words: words(raw),
+  };
+}
+
+/** Text of the file that --trace-events names. */
+export function readTraceEvents(path: string | undefined): string | null {
+  return path === undefined ? null : readFileSync(path, 'utf8');
+}
+
+/** Throws UsageError naming the option. */
+export async function parseReportOptions(raw: RawReportOptions): Promise<ReportOptions> {
+  return {
+    filters: await parseFilters(raw),
+    by: option('--by', raw.by, [], (values) => parseWordList(values, 'grouping', GROUP_KEYS)),
+    thanNs: option('--than', raw.than, 0, parseDuration),
+    slowLimit: option('--slow', raw.slow, DEFAULT_SLOW, (text) => parseCount(text)),
+    includeIdle: raw.withIdle === true,
+    traceEvents: readTraceEvents(raw.traceEvents),
+  };
+}

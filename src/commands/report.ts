@@ -1,0 +1,148 @@
+/** `kvmtrace report`: inputs → report model → each output in its format → thresholds. */
+import { UsageError } from '../core/errors.ts';
+import { CSV_TABLES, type CsvTable } from '../report/csv-tables.ts';
+import type { ReportModel } from '../report/model.ts';
+import { RENDERERS, type Renderer, type RenderOptions, rendererForPath } from '../report/renderers.ts';
+import type { Environment } from './environment.ts';
+import { checkThreshold, parseThreshold, type RowMatcher, type Threshold } from './fail-on.ts';
+import { createOutput, type OutputFile, writeToFile, writeToStream } from './output.ts';
+import { parseCount, parseWordList } from './parse-lists.ts';
+import { option, parseReportOptions, type RawReportOptions } from './report-options.ts';
+import { type ColorChoice, createPause, createProgress, terminalWidth, wantsColor } from './terminal.ts';
+
+export interface RawReport extends RawReportOptions {
+  output?: string[];
+  format?: string;
+  table?: string;
+  rows?: string;
+  histogram?: boolean;
+  failOn?: string[];
+  quiet?: boolean;
+  color: ColorChoice;
+}
+
+export const DEFAULT_ROWS = 20;
+
+/** Where one rendering goes; null: standard output. */
+interface Target {
+  readonly renderer: Renderer;
+  readonly path: string | null;
+}
+
+/** Exit status: 0, or 1 when a threshold is exceeded. */
+export async function report(
+  inputs: readonly string[],
+  raw: RawReport,
+  environment: Environment,
+): Promise<number> {
+  const options = await parseReportOptions(raw);
+  const thresholds = await Promise.all((raw.failOn ?? []).map(prepareThreshold));
+  const targets = chooseTargets(raw);
+  const shape: Omit<RenderOptions, 'color' | 'width'> = {
+    rows: option('--rows', raw.rows, DEFAULT_ROWS, (text) => parseCount(text)),
+    histogram: raw.histogram === true,
+    table: chooseTable(raw, targets),
+  };
+  const files = openFiles(targets, inputs);
+  const progress = createProgress(environment.stderr, 'reading', raw.quiet === true, environment.env);
+  try {
+    const pipeline = await environment.loadPipeline();
+    const model = await pipeline.runReport(inputs, {
+      ...options,
+      onProgress: progress.update,
+      pause: createPause(),
+    });
+    progress.clear();
+    await Promise.all(targets.map((target) => target.renderer.load()));
+    for (const [i, { renderer }] of targets.entries()) {
+      const { render } = await renderer.load();
+      const file = files[i];
+      if (file) await writeToFile(file, render(model, { ...shape, color: false, width: null }));
+      else
+        await writeToStream(environment.stdout, render(model, { ...shape, ...terminal(environment, raw) }));
+    }
+    for (const file of files) file?.commit();
+    return checkAll(model, thresholds, environment);
+  } finally {
+    progress.clear();
+    for (const file of files) file?.abort();
+  }
+}
+
+function terminal({ stdout, env }: Environment, raw: RawReport): Pick<RenderOptions, 'color' | 'width'> {
+  return { color: wantsColor(raw.color, stdout, env), width: terminalWidth(stdout) };
+}
+
+/** --format decides; without it the file's ending, and text for standard output. */
+function chooseTargets(raw: RawReport): Target[] {
+  const named = raw.format === undefined ? null : findFormat(raw.format);
+  const paths = raw.output ?? ['-'];
+  if (new Set(paths).size < paths.length) throw new UsageError('-o: the same output is named twice');
+  return paths.map((path) => {
+    if (path === '-') return { renderer: named ?? RENDERERS[0], path: null };
+    const renderer = named ?? rendererForPath(path);
+    if (renderer) return { renderer, path };
+    const endings = RENDERERS.map((entry) => entry.extensions[0]).join(' ');
+    throw new UsageError(
+      `-o ${path}: no format has this ending`,
+      `Known endings: ${endings}; or say --format.`,
+    );
+  });
+}
+
+function findFormat(name: string): Renderer {
+  const wanted = name.toLowerCase();
+  const found = RENDERERS.find(({ id, extensions }) => id === wanted || extensions.includes(`.${wanted}`));
+  if (found) return found;
+  throw new UsageError(
+    `--format: '${name}' is not a format`,
+    `Known: ${RENDERERS.map(({ id }) => id).join(', ')}.`,
+  );
+}
+
+function chooseTable(raw: RawReport, targets: readonly Target[]): CsvTable {
+  if (raw.table === undefined) return 'reasons';
+  const [table] = option('--table', raw.table, [], (text) => parseWordList([text], 'table', CSV_TABLES));
+  if (!targets.some(({ renderer }) => renderer.id === 'csv'))
+    throw new UsageError('--table chooses what a CSV file holds', 'Add --format csv or -o FILE.csv.');
+  return table;
+}
+
+function openFiles(targets: readonly Target[], inputs: readonly string[]): (OutputFile | null)[] {
+  const files: (OutputFile | null)[] = [];
+  try {
+    for (const { path } of targets) files.push(path === null ? null : createOutput(path, inputs));
+  } catch (error) {
+    for (const file of files) file?.abort();
+    throw error;
+  }
+  return files;
+}
+
+interface PreparedThreshold {
+  readonly threshold: Threshold;
+  readonly matches: RowMatcher;
+}
+
+async function prepareThreshold(text: string): Promise<PreparedThreshold> {
+  const threshold = option('--fail-on', text, null, parseThreshold)!;
+  if (threshold.reason === null || threshold.reason === '*') return { threshold, matches: () => true };
+  const { rowMatcher } = await import('./parse-reasons.ts');
+  return { threshold, matches: option('--fail-on', threshold.reason, () => false, rowMatcher) };
+}
+
+/** Every threshold is checked and reported, not only the first that is exceeded. */
+function checkAll(
+  model: ReportModel,
+  thresholds: readonly PreparedThreshold[],
+  { stderr }: Environment,
+): number {
+  let status = 0;
+  for (const { threshold, matches } of thresholds) {
+    const finding = checkThreshold(model, threshold, matches);
+    if (!finding.exceeded) continue;
+    status = 1;
+    stderr.write(`kvmtrace: --fail-on '${threshold.text}': ${finding.found}\n`);
+  }
+  return status;
+}

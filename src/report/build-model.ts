@@ -1,0 +1,425 @@
+/** From results of the analyses to the report model: names, shares, order; nothing is counted here. */
+import { type Analysis, exitStates } from '../analysis/analyze.ts';
+import { exactToBigInt, exactValue, toExact } from '../analysis/exact-sum.ts';
+import { LEVEL_NAMES } from '../analysis/exit-batch.ts';
+import { type ExitStats, LOG2_BUCKETS, standardDeviation } from '../analysis/exit-stats.ts';
+import {
+  KEY_CODE,
+  KEY_CPU,
+  KEY_INTS,
+  KEY_ISA,
+  KEY_LEVEL,
+  KEY_PID,
+  KEY_TID,
+  KEY_VCPU,
+} from '../analysis/groups.ts';
+import { type Quantiles, quantilesOf } from '../analysis/latency-log.ts';
+import { slowRows } from '../analysis/slow-list.ts';
+import { NO_CPU } from '../core/event-batch.ts';
+import { EV_NESTED_VMEXIT, EV_RUN_EXIT, EV_USERSPACE_EXIT } from '../core/events.ts';
+import { isaName } from '../core/isa-codes.ts';
+import type { TraceContext } from '../core/trace-context.ts';
+import { wordsToBigInt, wordsToHex } from '../core/words.ts';
+import { isIdle, publicCode, reasonName } from '../isa/reasons.ts';
+import { userspaceExitName } from '../isa/userspace-exits.ts';
+import { buildCapture, buildWarnings } from './build-capture.ts';
+import type {
+  EscalationModel,
+  Exact,
+  GroupKey,
+  ReasonModel,
+  ReportModel,
+  SlowModel,
+  TotalModel,
+  VcpuModel,
+} from './model.ts';
+
+const QUANTILES = [0.5, 0.9, 0.99, 0.999];
+
+export interface ModelOptions {
+  readonly toolVersion: string;
+  readonly by: readonly GroupKey[];
+  /** Filters in words; [] for the whole capture. */
+  readonly filters: readonly string[];
+}
+
+/** Facts that decide what a report may say at all. */
+interface Known {
+  readonly time: boolean;
+  readonly escalation: boolean;
+}
+
+export function buildModel(context: TraceContext, analysis: Analysis, options: ModelOptions): ReportModel {
+  const { stats, summary } = analysis;
+  const known: Known = {
+    time: context.timeIsNs,
+    escalation:
+      summary.counts[EV_USERSPACE_EXIT]! > 0 ||
+      summary.counts[EV_RUN_EXIT]! > 0 ||
+      (context.enabledEvents?.has('kvm_userspace_exit') ?? false),
+  };
+  const groups = Array.from({ length: stats.groups.count }, (_, group) => group);
+  const busy = groups.filter((group) => !isIdle(keyOf(stats, group, KEY_ISA), keyOf(stats, group, KEY_CODE)));
+  const sets = [...groups.map((group) => [group]), groups, busy];
+  const quantiles = quantilesOf(
+    stats.log,
+    sets.map((set) => Uint32Array.from(set)),
+    QUANTILES,
+  );
+  const allExits = sum(stats.exits, groups);
+  const allTime = sumExact(stats.total, groups);
+  const part = { exits: allExits, time: allTime };
+  const reasons = groups
+    .map((group) => buildReason(context, stats, group, quantiles[group]!, part, known, options.by))
+    .sort(compareReasons(options.by));
+  const escalation = buildEscalation(analysis, groups, known);
+  const states = exitStates(analysis);
+  return {
+    schema: 'kvmtrace.report',
+    schemaVersion: 1,
+    tool: { name: 'kvmtrace', version: options.toolVersion },
+    capture: buildCapture(context, summary, isasOf(stats)),
+    selection: options.filters.length > 0 ? { filters: [...options.filters] } : null,
+    quality: {
+      exits: states.paired + states.exitWithoutEntry + states.openAtEnd + states.invalidatedByLoss,
+      entries: analysis.entries.entries,
+      ...states,
+      entryWithoutExit: analysis.entries.entryWithoutExit,
+      negativeLatency: analysis.entries.negativeLatency,
+      warnings: buildWarnings(context),
+    },
+    vcpus: buildVcpus(context, analysis, known),
+    by: [...options.by],
+    reasons,
+    totals: buildTotals(stats, groups, quantiles[groups.length]!, part, known),
+    busyTotals: buildTotals(stats, busy, quantiles[groups.length + 1]!, part, known),
+    escalation,
+    slow: known.time ? buildSlow(context, analysis, known) : [],
+    slowSelection: {
+      thanNs: analysis.slow.thanNs,
+      includesIdle: analysis.slow.includeIdle,
+      qualified: analysis.slow.qualified,
+      limit: analysis.slow.limit,
+    },
+    notes: buildNotes(context, analysis, known),
+  };
+}
+
+function keyOf(stats: ExitStats, group: number, key: number): number {
+  const value = stats.groups.keys[group * KEY_INTS + key]!;
+  return key === KEY_CODE ? value >>> 0 : value;
+}
+
+function sum(column: Float64Array, groups: readonly number[]): number {
+  let total = 0;
+  for (const group of groups) total += column[group]!;
+  return total;
+}
+
+function sumExact(column: Float64Array, groups: readonly number[]): bigint {
+  let total = 0n;
+  for (const group of groups) total += exactToBigInt(column, group);
+  return total;
+}
+
+function pct(part: number, whole: number): number {
+  return whole > 0 ? (100 * part) / whole : 0;
+}
+
+/** Share of two exact sums in percent. */
+function pctExact(part: bigint, whole: bigint): number {
+  return whole > 0n ? (100 * Number(part)) / Number(whole) : 0;
+}
+
+function isasOf(stats: ExitStats): string[] {
+  const isas = new Set<number>();
+  for (let group = 0; group < stats.groups.count; group++) isas.add(keyOf(stats, group, KEY_ISA));
+  return [...isas].sort((a, b) => a - b).map(isaName);
+}
+
+type Parts = { readonly exits: number; readonly time: bigint };
+
+function buildTotals(
+  stats: ExitStats,
+  groups: readonly number[],
+  quantiles: Quantiles,
+  all: Parts,
+  known: Known,
+): TotalModel {
+  const paired = sum(stats.paired, groups);
+  const total = sumExact(stats.total, groups);
+  const exits = sum(stats.exits, groups);
+  const has = known.time && paired > 0;
+  const extreme = (column: Float64Array, pick: (a: number, b: number) => number) =>
+    has
+      ? groups
+          .map((group) => column[group]!)
+          .filter((_, i) => stats.paired[groups[i]!]! > 0)
+          .reduce((a, b) => pick(a, b))
+      : null;
+  const [p50, p90, p99, p999] = quantiles.values;
+  return {
+    exits,
+    paired,
+    totalNs: known.time ? toExact(total) : null,
+    minNs: extreme(stats.min, Math.min),
+    avgNs: has ? average(total, paired) : null,
+    maxNs: extreme(stats.max, Math.max),
+    p50Ns: has ? p50! : null,
+    p90Ns: has ? p90! : null,
+    p99Ns: has ? p99! : null,
+    p999Ns: has ? p999! : null,
+    percentileErrorPct: quantiles.errorPct,
+    exitsPct: pct(exits, all.exits),
+    timePct: known.time ? pctExact(total, all.time) : null,
+    escalated: known.escalation ? sum(stats.escalated, groups) : null,
+    restarts: known.escalation ? sum(stats.restarts, groups) : null,
+  };
+}
+
+/** Rounded to whole ns: machine formats hold integers only. */
+function average(total: bigint, paired: number): number {
+  const n = BigInt(paired);
+  return Number((2n * total + n) / (2n * n));
+}
+
+function buildReason(
+  context: TraceContext,
+  stats: ExitStats,
+  group: number,
+  quantiles: Quantiles,
+  all: Parts,
+  known: Known,
+  by: readonly GroupKey[],
+): ReasonModel {
+  const isa = keyOf(stats, group, KEY_ISA);
+  const code = keyOf(stats, group, KEY_CODE);
+  const { exits, paired, totalNs, minNs, avgNs, maxNs, ...rest } = buildTotals(
+    stats,
+    [group],
+    quantiles,
+    all,
+    known,
+  );
+  const has = known.time && paired > 0;
+  const deviation = has ? standardDeviation(stats, group) : null;
+  const ripKnown = exactToBigInt(stats.ripKnown, group);
+  return {
+    ...groupKeys(context, stats, group, by),
+    isa: isaName(isa),
+    code: publicCode(isa, code),
+    name: reasonName(isa, code),
+    idle: isIdle(isa, code),
+    exits,
+    paired,
+    totalNs,
+    minNs,
+    avgNs,
+    maxNs,
+    stddevNs: deviation === null ? null : Math.round(deviation),
+    stderrPct:
+      deviation === null ? null : standardErrorPct(deviation, paired, exactToBigInt(stats.total, group)),
+    ...rest,
+    guestKernelTimePct:
+      has && ripKnown > 0n ? pctExact(exactToBigInt(stats.guestKernel, group), ripKnown) : null,
+    levels: {
+      L1: stats.levels[3 * group]!,
+      L2: stats.levels[3 * group + 1]!,
+      'L2-reflected': stats.levels[3 * group + 2]!,
+    },
+    histogram: known.time ? buildHistogram(stats, group) : [],
+  };
+}
+
+/** Relative standard error of the mean, as `perf kvm stat` prints behind the average. */
+function standardErrorPct(deviation: number, paired: number, total: bigint): number {
+  const mean = Number(total) / paired;
+  return mean > 0 ? (100 * deviation) / Math.sqrt(paired) / mean : 0;
+}
+
+function groupKeys(
+  context: TraceContext,
+  stats: ExitStats,
+  group: number,
+  by: readonly GroupKey[],
+): Partial<ReasonModel> {
+  const keys: Partial<ReasonModel> = {};
+  const orNull = (key: number) => {
+    const value = keyOf(stats, group, key);
+    return value < 0 ? null : value;
+  };
+  if (by.includes('vm')) {
+    keys.pid = orNull(KEY_PID);
+    keys.vm = keys.pid === null ? null : (context.threads.byTid.get(keys.pid)?.vm ?? null);
+  }
+  if (by.includes('tid')) keys.tid = orNull(KEY_TID);
+  if (by.includes('vcpu')) keys.vcpu = orNull(KEY_VCPU);
+  if (by.includes('cpu')) {
+    const cpu = keyOf(stats, group, KEY_CPU);
+    keys.cpu = cpu === NO_CPU ? null : cpu;
+  }
+  if (by.includes('level')) keys.level = LEVEL_NAMES[keyOf(stats, group, KEY_LEVEL)]!;
+  return keys;
+}
+
+/** Groups together, in the order of their keys; in a group the most frequent reason first. */
+function compareReasons(by: readonly GroupKey[]): (a: ReasonModel, b: ReasonModel) => number {
+  const compare = (a: number | string | null | undefined, b: number | string | null | undefined) =>
+    a === b ? 0 : (a ?? -1) < (b ?? -1) ? -1 : 1;
+  return (a, b) =>
+    (by.length === 0
+      ? 0
+      : compare(a.pid, b.pid) ||
+        compare(a.vcpu, b.vcpu) ||
+        compare(a.tid, b.tid) ||
+        compare(a.cpu, b.cpu) ||
+        compare(a.level, b.level)) ||
+    b.exits - a.exits ||
+    compare(a.isa, b.isa) ||
+    compare(a.code, b.code) ||
+    compare(a.name, b.name);
+}
+
+function buildHistogram(stats: ExitStats, group: number): ReasonModel['histogram'] {
+  const counts = stats.log2.subarray(group * LOG2_BUCKETS, (group + 1) * LOG2_BUCKETS);
+  const first = counts.findIndex((count) => count > 0);
+  const last = counts.findLastIndex((count) => count > 0);
+  if (first < 0) return [];
+  return Array.from({ length: last - first + 1 }, (_, i) => {
+    const bucket = first + i;
+    return { loNs: bucket === 0 ? 0 : 2 ** bucket, hiNs: 2 ** (bucket + 1) - 1, count: counts[bucket]! };
+  });
+}
+
+function buildVcpus(context: TraceContext, analysis: Analysis, known: Known): VcpuModel[] {
+  const { threads } = analysis;
+  const vcpus: VcpuModel[] = [];
+  for (let slot = 0; slot < threads.slots.count; slot++) {
+    const tid = threads.slots.tids[slot]!;
+    const info = context.threads.byTid.get(tid);
+    vcpus.push({
+      pid: threads.pid[slot]! >= 0 ? threads.pid[slot]! : null,
+      tid,
+      comm: info?.comm ?? null,
+      vcpu: threads.vcpu[slot]! >= 0 ? threads.vcpu[slot]! : null,
+      vm: info?.vm ?? null,
+      exits: threads.exits[slot]!,
+      paired: threads.paired[slot]!,
+      totalNs: known.time ? exactValue(threads.total, slot) : null,
+      idleNs: known.time ? exactValue(threads.idle, slot) : null,
+    });
+  }
+  return vcpus.sort(
+    (a, b) => (a.pid ?? -1) - (b.pid ?? -1) || (a.vcpu ?? -1) - (b.vcpu ?? -1) || a.tid - b.tid,
+  );
+}
+
+function buildEscalation(analysis: Analysis, groups: readonly number[], known: Known): EscalationModel {
+  const { stats, userspace } = analysis;
+  if (!known.escalation)
+    return {
+      known: false,
+      exits: null,
+      escalated: null,
+      ratio: null,
+      restarts: null,
+      errors: null,
+      kernelNs: null,
+      userspaceNs: null,
+      byReason: [],
+      byUserspaceReason: [],
+    };
+  const time = (value: Exact) => (known.time ? value : null);
+  const exits = sum(stats.exits, groups);
+  const escalated = sum(stats.escalated, groups);
+  // Groups of --by are brought together: escalation is shown per reason.
+  const byReason = new Map<string, number[]>();
+  for (const group of groups) {
+    const key = `${keyOf(stats, group, KEY_ISA)}:${keyOf(stats, group, KEY_CODE)}`;
+    const list = byReason.get(key);
+    if (list) list.push(group);
+    else byReason.set(key, [group]);
+  }
+  return {
+    known: true,
+    exits,
+    escalated,
+    ratio: exits > 0 ? escalated / exits : 0,
+    restarts: sum(stats.restarts, groups),
+    errors: sum(stats.errors, groups),
+    kernelNs: time(toExact(sumExact(stats.kernelNs, groups))),
+    userspaceNs: time(toExact(sumExact(stats.userspaceNs, groups))),
+    byReason: [...byReason.values()]
+      .map((members) => {
+        const isa = keyOf(stats, members[0]!, KEY_ISA);
+        const code = keyOf(stats, members[0]!, KEY_CODE);
+        const all = sum(stats.exits, members);
+        const part = sum(stats.escalated, members);
+        return {
+          isa: isaName(isa),
+          code: publicCode(isa, code),
+          name: reasonName(isa, code),
+          exits: all,
+          escalated: part,
+          ratio: part / all,
+          kernelNs: time(toExact(sumExact(stats.kernelNs, members))),
+          userspaceNs: time(toExact(sumExact(stats.userspaceNs, members))),
+        };
+      })
+      .sort((a, b) => b.escalated - a.escalated || b.exits - a.exits || (a.name < b.name ? -1 : 1)),
+    byUserspaceReason: [...userspace.count.keys()]
+      .filter((code) => userspace.count[code]! > 0)
+      .map((code) => ({
+        code,
+        name: userspaceExitName(code),
+        count: userspace.count[code]!,
+        userspaceNs: time(exactValue(userspace.userspaceNs, code)),
+      }))
+      .sort((a, b) => b.count - a.count || a.code - b.code),
+  };
+}
+
+function buildSlow(context: TraceContext, analysis: Analysis, known: Known): SlowModel[] {
+  const rows = slowRows(analysis.slow);
+  return Array.from({ length: rows.length }, (_, row) => {
+    const isa = rows.isa[row]!;
+    const code = rows.code[row]!;
+    const tid = rows.tid[row]!;
+    const cpu = (value: number) => (value === NO_CPU ? null : value);
+    const escalated = rows.userspaceExits[row]! > 0;
+    return {
+      exitNs: wordsToBigInt(rows.exitTime[2 * row]!, rows.exitTime[2 * row + 1]!),
+      entryNs: wordsToBigInt(rows.entryTime[2 * row]!, rows.entryTime[2 * row + 1]!),
+      latencyNs: rows.latency[row]!,
+      pid: rows.pid[row]! >= 0 ? rows.pid[row]! : null,
+      tid,
+      vcpu: rows.vcpu[row]! >= 0 ? rows.vcpu[row]! : null,
+      comm: context.threads.byTid.get(tid)?.comm ?? null,
+      exitCpu: cpu(rows.exitCpu[row]!),
+      entryCpu: cpu(rows.entryCpu[row]!),
+      isa: isaName(isa),
+      code: publicCode(isa, code),
+      name: reasonName(isa, code),
+      level: LEVEL_NAMES[rows.level[row]!]!,
+      rip: rows.hasRip[row] ? wordsToHex(rows.rip[2 * row]!, rows.rip[2 * row + 1]!) : null,
+      escalated: known.escalation ? escalated : null,
+      userspaceReason: escalated ? userspaceExitName(rows.userspaceCode[row]!) : null,
+    };
+  });
+}
+
+function buildNotes(context: TraceContext, analysis: Analysis, known: Known): string[] {
+  const { counts } = analysis.summary;
+  const notes: string[] = [];
+  if (!known.time)
+    notes.push(`The clock (${context.clock ?? 'unknown'}) has no known unit: counts only, no durations.`);
+  else if (context.timeResolutionNs > 1)
+    notes.push(
+      `Timestamps are recorded to ${context.timeResolutionNs === 1000 ? '1 µs' : `${context.timeResolutionNs} ns`}: every latency is that coarse. Binary captures (perf.data, trace.dat) have ns.`,
+    );
+  if (!known.escalation)
+    notes.push('kvm_userspace_exit was not recorded: which exits went to user space is unknown.');
+  if (counts[EV_NESTED_VMEXIT] === 0 && !context.enabledEvents?.has('kvm_nested_vmexit'))
+    notes.push('Nesting was not recorded (no kvm_nested_vmexit): all exits count as L1.');
+  return notes;
+}
