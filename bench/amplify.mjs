@@ -27,12 +27,12 @@ const PLANNERS = [
   { is: isFtraceText, plan: planFtraceText },
 ];
 
-/** @typedef {{ size?: number, events?: number, copies?: number }} Target */
+/** @typedef {{ size?: number | undefined, events?: number | undefined, copies?: number | undefined }} Target */
 
 /**
  * @param {string} input
  * @param {string} output
- * @param {Target & { zstd?: boolean }} target
+ * @param {Target & { zstd?: boolean | undefined }} target
  * @returns {{ format: string, copies: number, periodNs: string, baseEvents: number, events: number, bytes: number,
  *   firstNs: string, lastNs: string }}
  */
@@ -40,7 +40,8 @@ export function amplify(input, output, target) {
   const plan = planOf(input);
   const copies = copiesFor(plan, target);
   const periodNs = periodOf(plan);
-  if (target.zstd && plan.format !== 'trace.dat') throw new UnsuitableSample('--zstd is for trace.dat only');
+  if (target.zstd && !plan.format.startsWith('trace.dat'))
+    throw new UnsuitableSample('--zstd is for trace.dat only');
   const plain = target.zstd ? `${output}.plain.tmp` : output;
   const fd = openSync(plain, 'w');
   try {
@@ -61,8 +62,9 @@ export function amplify(input, output, target) {
   };
 }
 
-/** @param {string} input */
-function planOf(input) {
+/** What the sample is, and how it would be repeated.
+ * @param {string} input */
+export function planOf(input) {
   if (statSync(input).size > LARGEST_BASE)
     throw new UnsuitableSample(`${input} is too large for a base sample`);
   let bytes = readFileSync(input);

@@ -24,7 +24,9 @@ export function planSimpletrace(file) {
   if (version !== 4n) throw new UnsuitableSample(`simpletrace version ${version}, only 4 can be amplified`);
   const span = timeSpan();
   const front = [file.subarray(0, HEADER_BYTES)];
+  /** @type {Buffer[]} */
   const records = [];
+  /** @type {number[]} */
   const stamps = [];
   let length = 0;
   for (let at = HEADER_BYTES; at + 32 <= file.length; ) {

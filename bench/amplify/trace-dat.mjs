@@ -48,7 +48,7 @@ export function planTraceDat(file) {
   const pageBytes = data.reduce((sum, { size }) => sum + size, 0);
 
   return {
-    format: 'trace.dat',
+    format: `trace.dat v${version}`,
     events: data.reduce((sum, { events }) => sum + events, 0),
     firstNs: span.firstNs,
     lastNs: span.lastNs,

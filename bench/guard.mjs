@@ -1,0 +1,145 @@
+#!/usr/bin/env node
+// The speed guard of CI: ratios of times taken in turns on one machine, never a wall time. Exit 1 when a ratio is over
+// its limit, 2 when it cannot be measured. Limits are in LIMITS; how to change them stands in README.md.
+
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { amplify } from './amplify.mjs';
+import { baseSample, REPO } from './run/bases.mjs';
+import { CLI, installed } from './run/contenders.mjs';
+import { measure } from './run/measure.mjs';
+
+/** Generous until the parsers have settled: a factor of about two over what is expected of them.
+ * @type {Record<string, { limit: number, what: string }>} */
+const LIMITS = {
+  calibrated: { limit: 20, what: 'perf.data, per event ÷ one step of the calibration loop' },
+  perf: { limit: 2.5, what: 'perf.data, per event ÷ perf kvm stat report' },
+  start: { limit: 3, what: 'kvmtrace --version ÷ node -e 0' },
+  memory: { limit: 220, what: 'peak memory of the report in MB' },
+};
+
+const LARGE_BYTES = 60e6;
+const ROUNDS = 5;
+const DEADLINE_MS = 25_000;
+
+const CALIBRATE = '--calibrate';
+const CALIBRATION_STEPS = 20_000_000;
+
+/** A fixed piece of the kind of work a parser does: words read at steps through a buffer, a time difference in two
+ * words, a table looked up, a counter raised. It scales with the machine as kvmtrace does. */
+function calibrate() {
+  const words = new Uint32Array(1 << 22);
+  for (let i = 0, x = 1; i < words.length; i++) {
+    x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
+    words[i] = x;
+  }
+  const counts = new Uint32Array(4096);
+  const sums = new Float64Array(4096);
+  let at = 0;
+  for (let i = 0; i < CALIBRATION_STEPS; i++) {
+    at = (at + 25) & (words.length - 8);
+    const lo = words[at + 1] - words[at];
+    const hi = (words[at + 3] & 0xff) - (words[at + 2] & 0xff) - (lo < 0 ? 1 : 0);
+    const slot = words[at + 4] >>> 20;
+    counts[slot]++;
+    sums[slot] += hi * 4294967296 + (lo >>> 0);
+  }
+  if (counts[0] + sums[0] === Number.MIN_VALUE) process.stdout.write('never\n'); // keeps the loop alive
+}
+
+async function main() {
+  const { versions } = installed({});
+  const base = baseSample('perf.data');
+  if (!versions.kvmtrace) return fail('kvmtrace does not run (npm ci first)');
+  if (!base) return fail('no perf.data in samples/');
+  if (!versions.perf) process.stdout.write('SKIPPED ratio to perf kvm stat report: perf is not installed\n');
+
+  const scratch = mkdtempSync(path.join(tmpdir(), 'kvmtrace-guard-'));
+  try {
+    const large = path.join(scratch, 'large');
+    const built = amplify(base, large, { size: LARGE_BYTES });
+    const small = path.join(scratch, 'small');
+    const tiny = amplify(base, small, { copies: 1 });
+    return judge(
+      await rounds(large, small, Boolean(versions.perf)),
+      built.events - tiny.events,
+      statSync(large).size,
+    );
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+/** The best of some rounds of each: noise only ever adds.
+ * @param {string} large @param {string} small @param {boolean} perf
+ */
+async function rounds(large, small, perf) {
+  const report = (/** @type {string} */ file) => [process.execPath, CLI, 'report', file, '--format', 'json'];
+  const stat = (/** @type {string} */ file) => ['perf', 'kvm', '-i', file, 'stat', 'report'];
+  /** @type {Record<string, string[]>} */
+  const commands = {
+    node: [process.execPath, '-e', '0'],
+    version: [process.execPath, CLI, '--version'],
+    calibration: [process.execPath, path.join(REPO, 'bench/guard.mjs'), CALIBRATE],
+    small: report(small),
+    large: report(large),
+    ...(perf ? { perfSmall: stat(small), perfLarge: stat(large) } : {}),
+  };
+  /** @type {Record<string, number>} */
+  const best = {};
+  let peakKb = 0;
+  const started = performance.now();
+  for (let round = 0; round < ROUNDS; round++) {
+    if (round > 1 && performance.now() - started > DEADLINE_MS) break;
+    for (const [name, argv] of Object.entries(commands)) {
+      const run = await measure(argv, { limitMs: 120_000 });
+      if (run.status !== 0)
+        throw new Error(`${argv.slice(1).join(' ')}: ${run.stderr.trim().split('\n')[0]}`);
+      best[name] = Math.min(best[name] ?? Number.POSITIVE_INFINITY, run.wallMs);
+      if (name === 'large') peakKb = Math.max(peakKb, run.peakKb);
+    }
+  }
+  return { best, peakKb };
+}
+
+/** What a file costs beyond a small one, per event: starting up is judged on its own.
+ * @param {{ best: Record<string, number>, peakKb: number }} measured @param {number} events @param {number} bytes
+ */
+function judge({ best, peakKb }, events, bytes) {
+  const perEvent = (best.large - best.small) / events;
+  const perStep = (best.calibration - best.node) / CALIBRATION_STEPS;
+  /** @type {Record<string, number>} */
+  const found = {
+    calibrated: perEvent / perStep,
+    ...(best.perfLarge ? { perf: perEvent / ((best.perfLarge - best.perfSmall) / events) } : {}),
+    start: best.version / best.node,
+    memory: peakKb / 1024,
+  };
+  process.stdout.write(
+    `${(bytes / 1e6).toFixed(0)} MB perf.data, ${events} events: ${(perEvent * 1e6).toFixed(0)} ns/event; `,
+  );
+  process.stdout.write(`calibration ${(perStep * 1e6).toFixed(1)} ns/step\n`);
+  let over = 0;
+  for (const [name, value] of Object.entries(found)) {
+    const { limit, what } = LIMITS[name];
+    const bad = !(value <= limit);
+    if (bad) over++;
+    process.stdout.write(
+      `${bad ? 'OVER' : 'ok  '}  ${value.toFixed(2).padStart(7)} ≤ ${String(limit).padEnd(4)} ${what}\n`,
+    );
+  }
+  return over > 0 ? 1 : 0;
+}
+
+/** @param {string} why */
+function fail(why) {
+  process.stderr.write(`guard: ${why}\n`);
+  return 2;
+}
+
+if (process.argv[2] === CALIBRATE) calibrate();
+else
+  process.exitCode = await main().catch((/** @type {unknown} */ error) =>
+    fail(error instanceof Error ? error.message : String(error)),
+  );
