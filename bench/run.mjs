@@ -8,7 +8,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { UnsuitableSample } from './amplify/template.mjs';
-import { amplify, parseAmount } from './amplify.mjs';
+import { amplify } from './amplify.mjs';
 import { baseSample, REPO } from './run/bases.mjs';
 import { CLI, datasets, installed } from './run/contenders.mjs';
 import { writeDocs } from './run/docs.mjs';
@@ -84,6 +84,7 @@ const result = {
   machine,
   versions: found.versions,
   skipped: [...skipped],
+  failed: [...failed],
   rows,
 };
 writeFileSync(path.join(DATA, 'results.json'), `${JSON.stringify(result, null, 2)}\n`);
@@ -96,11 +97,12 @@ if (options['write-docs']) writeDocs(path.join(REPO, 'docs/performance.md'), res
 
 /** @returns {{ size?: number, events?: number, sizeGb: number }[]} */
 function targets() {
-  const events = parseAmount(options.events);
+  const events = options.events === undefined ? 0 : Number(options.events);
+  if (!(events >= 0)) usageError(`--events wants a number, not ${options.events}`);
   if (events) return [{ events, sizeGb: 0 }];
   return options.sizes.split(',').map((text) => {
     const sizeGb = Number(text);
-    if (!(sizeGb > 0)) throw new UnsuitableSample(`not a size in GB: ${text}`);
+    if (!(sizeGb > 0)) usageError(`--sizes wants GB like 0.1,1, not ${text}`);
     return { size: sizeGb * 1e9, sizeGb };
   });
 }
@@ -173,8 +175,11 @@ async function alternate(dataset, file, { events, sizeGb, scratch }) {
       entry.runs.push(run);
     }
   }
-  for (const { contender, problem } of entries)
-    if (problem) skip(`${dataset.kind}: ${contender.name}`, problem);
+  for (const { contender, runs, problem } of entries) {
+    if (!problem) continue;
+    if (runs.length === 0) skip(`${dataset.kind}: ${contender.name}`, problem);
+    else complain(`${dataset.kind}: ${contender.name}: ${problem}`);
+  }
   const rows = entries.map(({ contender, runs, problem }) =>
     toRow(
       { kind: dataset.kind, sizeGb, bytes, events, command: contender.name, goal: contender.goal ?? null },
@@ -291,6 +296,12 @@ function skip(what, why) {
   const note = `${what}: ${why}`;
   if (!skipped.has(note)) say(`SKIPPED ${note}`);
   skipped.add(note);
+}
+
+/** @param {string} why @returns {never} */
+function usageError(why) {
+  process.stderr.write(`bench: ${why}\n\n${USAGE}\n`);
+  process.exit(2);
 }
 
 /** A command that ran and was wrong: the whole benchmark has failed then.

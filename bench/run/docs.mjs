@@ -9,9 +9,10 @@ const END = '<!-- bench:end -->';
 /**
  * @param {string} file
  * @param {{ machine: { cpu: string, cores: number, memoryGb: number, kernel: string, date: string },
- *   versions: Record<string, string | null>, skipped: string[], rows: import('./table.mjs').Row[] }} result
+ *   versions: Record<string, string | null>, skipped: string[], failed: string[],
+ *   rows: import('./table.mjs').Row[] }} result
  */
-export function writeDocs(file, { machine, versions, skipped, rows }) {
+export function writeDocs(file, { machine, versions, skipped, failed, rows }) {
   const old = existsSync(file) ? readFileSync(file, 'utf8') : `# Performance\n\n${BEGIN}\n${END}\n`;
   const begin = old.indexOf(BEGIN);
   const end = old.indexOf(END);
@@ -24,6 +25,7 @@ export function writeDocs(file, { machine, versions, skipped, rows }) {
     markdownTable(rows).trimEnd(),
     '',
     ...Object.entries(versions).map(([tool, version]) => `- ${tool}: ${version ?? 'not installed'}`),
+    ...failed.map((note) => `- failed: ${note}`),
     ...skipped.map((note) => `- skipped: ${note}`),
     '',
     '',
