@@ -1,5 +1,6 @@
 /**
- * The slowest pairs: those longer than a threshold (strict), the longest first, ties by exit time and tid. Rows are
+ * The slowest pairs: those longer than a threshold (strict), the longest first, of equal ones the later
+ * first. Rows are
  * kept in an ExitBatch of twice the wanted size that is cut back to the best half when full.
  */
 import { compareWords } from '../core/words.ts';
@@ -63,7 +64,7 @@ function cut(list: SlowList): void {
 function compareSlow(rows: ExitBatch, a: number, b: number): number {
   return (
     rows.latency[b]! - rows.latency[a]! ||
-    compareWords(rows.exitTime[2 * a]!, rows.exitTime[2 * a + 1]!, rows.exitTime[2 * b]!, rows.exitTime[2 * b + 1]!) ||
+    compareWords(rows.exitTime[2 * b]!, rows.exitTime[2 * b + 1]!, rows.exitTime[2 * a]!, rows.exitTime[2 * a + 1]!) ||
     rows.tid[a]! - rows.tid[b]!
   );
 }

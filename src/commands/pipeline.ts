@@ -1,11 +1,127 @@
-/** From inputs to models: opens, reads, analyses. Not joined up yet: every command ends with this word. */
+/** What commands do with inputs: open, parse, analyse, build the model. Calls the rooms in order, nothing else. */
+import { analyzeBatch, createAnalysis, finishAnalysis } from '../analysis/analyze.ts';
+import { addEvents, createEventSummary, finishEvents } from '../analysis/event-summary.ts';
+import { reasonKey, type Selection } from '../analysis/selection.ts';
+import { addThreadEvents, createThreadEvents } from '../analysis/thread-events.ts';
 import { UsageError } from '../core/errors.ts';
-import type { Pipeline } from './options.ts';
+import { storeBigInt, wordsToBigInt } from '../core/words.ts';
+import { isIdle } from '../isa/reasons.ts';
+import { buildWarnings } from '../report/build-capture.ts';
+import { buildInfo } from '../report/build-info.ts';
+import { buildModel } from '../report/build-model.ts';
+import type { InfoModel } from '../report/info-model.ts';
+import type { ReportModel } from '../report/model.ts';
+import { toolVersion } from './version.ts';
+import { forEachBatch, openEvents } from './event-stream.ts';
+import type { ConvertSummary, Filters, ReadOptions, ReportOptions, TimeBound } from './options.ts';
 
-function missing(): never {
-  throw new UsageError('this build cannot read recordings yet');
+export async function runReport(paths: readonly string[], options: ReportOptions): Promise<ReportModel> {
+  const { by } = options;
+  const selection = await resolveSelection(paths, options);
+  const stream = await openEvents(paths, options);
+  const analysis = createAnalysis(stream.context, {
+    selection,
+    grouping: {
+      pid: by.includes('vm'),
+      tid: by.includes('tid'),
+      vcpu: by.includes('vcpu'),
+      cpu: by.includes('cpu'),
+      level: by.includes('level'),
+    },
+    slowLimit: options.slowLimit,
+    slowThanNs: options.thanNs,
+    slowIncludeIdle: options.includeIdle,
+    idle: isIdle,
+  });
+  await forEachBatch(stream, options, (batch) => analyzeBatch(analysis, batch));
+  finishAnalysis(analysis);
+  return buildModel(stream.context, analysis, { toolVersion: toolVersion(), by, filters: options.filters.words });
 }
 
-export const runReport: Pipeline['runReport'] = async () => missing();
-export const runInfo: Pipeline['runInfo'] = async () => missing();
-export const runConvert: Pipeline['runConvert'] = async () => missing();
+export async function runInfo(path: string, options: ReadOptions): Promise<InfoModel> {
+  const stream = await openEvents([path], options);
+  const summary = createEventSummary();
+  const threads = createThreadEvents();
+  await forEachBatch(stream, options, (batch) => {
+    addEvents(summary, batch);
+    addThreadEvents(threads, batch);
+  });
+  finishEvents(summary);
+  return buildInfo(stream.context, summary, threads, toolVersion());
+}
+
+export async function runConvert(
+  paths: readonly string[],
+  output: string,
+  options: ReadOptions,
+): Promise<ConvertSummary> {
+  // Loaded here: apache-arrow takes longer to load than a small capture to report.
+  const { createCaptureWriter } = await import('../capture/writer.ts');
+  const { startChecksums } = await import('../capture/checksum.ts');
+  const stream = await openEvents(paths, options);
+  const checksums = startChecksums(paths);
+  const summary = createEventSummary();
+  const writer = createCaptureWriter(output, stream.context, toolVersion());
+  try {
+    await forEachBatch(stream, options, (batch) => {
+      addEvents(summary, batch);
+      writer.write(batch);
+    });
+    for (const [i, sha256] of (await checksums).entries())
+      if (sha256 !== null) stream.context.sources[i]!.sha256 = sha256;
+    writer.finish();
+  } catch (error) {
+    writer.abort();
+    throw error;
+  }
+  finishEvents(summary);
+  const { statSync } = await import('node:fs');
+  return {
+    events: summary.events,
+    bytes: statSync(output).size,
+    durationNs: summary.hasTime
+      ? wordsToBigInt(summary.last[0]!, summary.last[1]!) - wordsToBigInt(summary.first[0]!, summary.first[1]!)
+      : null,
+    lost: { events: summary.lostUnknown ? null : summary.lostEvents, regions: summary.lostRegions },
+    warnings: buildWarnings(stream.context),
+  };
+}
+
+/** Filters with absolute times. Bounds are relative to the capture's first and last event, which a first pass finds. */
+async function resolveSelection(paths: readonly string[], options: ReportOptions): Promise<Selection | null> {
+  const { filters } = options;
+  if (filters.words.length === 0) return null;
+  const set = (values: readonly number[] | null) => (values === null ? null : new Set(values));
+  const reasons = (list: Filters['reasons']) =>
+    list === null ? null : new Set(list.map(({ isa, code }) => reasonKey(isa, code)));
+  let from: Selection['from'] = null;
+  let to: Selection['to'] = null;
+  if (filters.from || filters.to) {
+    if (paths.includes('-'))
+      throw new UsageError('--from and --to cannot be used on standard input', 'save it to a file first');
+    const stream = await openEvents(paths, { traceEvents: options.traceEvents });
+    const summary = createEventSummary();
+    await forEachBatch(stream, options, (batch) => addEvents(summary, batch));
+    const first = wordsToBigInt(summary.first[0]!, summary.first[1]!);
+    const last = wordsToBigInt(summary.last[0]!, summary.last[1]!);
+    const words = (bound: TimeBound | null): [number, number] | null => {
+      if (!bound) return null;
+      const target = new Uint32Array(2);
+      storeBigInt(target, 0, bound.fromEnd ? last - bound.ns : first + bound.ns);
+      return [target[0]!, target[1]!];
+    };
+    from = words(filters.from);
+    to = words(filters.to);
+  }
+  return {
+    pids: set(filters.pids),
+    tids: set(filters.tids),
+    vcpus: set(filters.vcpus),
+    cpus: set(filters.cpus),
+    reasons: reasons(filters.reasons),
+    excludes: reasons(filters.excludes),
+    levels: set(filters.levels),
+    from,
+    to,
+  };
+}

@@ -1,13 +1,11 @@
 /** The part of a model that says what was recorded. */
 
 import type { EventSummary } from '../analysis/event-summary.ts';
-import { exactValue, toExact } from '../analysis/exact-sum.ts';
+import { toExact } from '../analysis/exact-sum.ts';
 import { listDiagnostics } from '../core/diagnostics.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import { wordsToBigInt } from '../core/words.ts';
 import type { CaptureModel, WarningModel } from './model.ts';
-
-export { exactValue };
 
 /** `isas`: names of the ISAs that the exits have. */
 export function buildCapture(context: TraceContext, summary: EventSummary, isas: string[]): CaptureModel {

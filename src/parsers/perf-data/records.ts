@@ -4,7 +4,7 @@
  * tools/lib/perf/include/perf/event.h, formats.md A.5–A.6.
  */
 import { note } from '../../core/diagnostics.ts';
-import { type EventBatch, F_ARG0, F_ISA, NO_CPU } from '../../core/event-batch.ts';
+import { copyRow, type EventBatch, F_ARG0, F_ISA, NO_CPU } from '../../core/event-batch.ts';
 import { EV_EXIT, EV_LOST, EV_NESTED_VMEXIT } from '../../core/events.ts';
 import { threadOf } from '../../core/thread-table.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
@@ -29,6 +29,8 @@ export const RECORD_HEADER_FEATURE = 80;
 export const RECORD_COMPRESSED = 81;
 export const RECORD_COMPRESSED2 = 83;
 
+/** Members of one sampled group that are looked at. */
+const MAX_MEMBERS = 64;
 /** Size of a record header: u32 type, u16 misc, u16 size. */
 export const HEADER_BYTES = 8;
 
@@ -45,6 +47,10 @@ export interface RecordState {
   readonly window: SampleWindow;
   /** FINISHED_ROUND was seen: the window may hand out what is ready. */
   roundEnded: boolean;
+  /** Most members that a sampled group adds to a sample; 0 where there are no such groups. */
+  groupMembers: number;
+  /** Last count of each member by sample id. */
+  readonly groupCounts: Map<number, number>;
 }
 
 export function createRecordState(
@@ -63,6 +69,8 @@ export function createRecordState(
     decoders: [],
     window: createSampleWindow(),
     roundEnded: false,
+    groupMembers: 0,
+    groupCounts: new Map(),
   };
   attrsChanged(state);
   return state;
@@ -78,6 +86,7 @@ export function attrsChanged(state: RecordState): void {
       attr.sampleType === tracepoint.sampleType &&
       attr.readFormat === tracepoint.readFormat,
   );
+  state.groupMembers = state.attrs.some((attr) => attr.layout.hasRead && attr.readFormat & 8) ? MAX_MEMBERS : 0;
 }
 
 /** Makes the decoders of the recorded formats; the index is the tracepoint id (at most 65535: common_type is u16). */
@@ -176,25 +185,14 @@ function takeSideBand(
       addTimedRow(state, view, end - layout.trailerTime, at + shift);
       return;
     }
-    case RECORD_COMM: {
-      if (end - at < 17) return;
-      const tid = view.getInt32(at + 12, little);
-      const thread = threadOf(context.threads, tid);
-      thread.pid = view.getInt32(at + 8, little);
-      let stop = at + 16;
-      while (stop < end && bytes[stop] !== 0) stop++;
-      thread.comm = utf8.decode(bytes.subarray(at + 16, stop));
-      return;
-    }
+    case RECORD_COMM:
     case RECORD_FORK: {
       if (end - at < 24) return;
-      const pid = view.getInt32(at + 8, little);
-      const parent = view.getInt32(at + 12, little);
-      const thread = threadOf(context.threads, view.getInt32(at + 16, little));
-      thread.pid = pid;
-      // A new thread has its creator's name until a COMM says otherwise.
-      const creator = context.threads.byTid.get(view.getInt32(at + 20, little)) ?? context.threads.byTid.get(parent);
-      if (creator) thread.comm = creator.comm;
+      const time = layout.trailerTime < 0 ? -1 : end - layout.trailerTime;
+      // perf makes such records for threads that exist when it starts, at time 0: they come before everything.
+      if (time < at + 16 || (view.getUint32(time, little) | view.getUint32(time + 4, little)) === 0)
+        applyThreadRecord(state, bytes, view, at, end);
+      else addTimedRow(state, view, time, at + shift);
       return;
     }
     case RECORD_LOST_SAMPLES:
@@ -212,6 +210,25 @@ function takeSideBand(
   }
 }
 
+/** Names and processes of threads: COMM and FORK. */
+function applyThreadRecord(state: RecordState, bytes: Uint8Array, view: DataView, at: number, end: number): void {
+  const { little } = state;
+  const { threads } = state.context;
+  if (view.getUint32(at, little) === RECORD_COMM) {
+    const thread = threadOf(threads, view.getInt32(at + 12, little));
+    thread.pid = view.getInt32(at + 8, little);
+    let stop = at + 16;
+    while (stop < end && bytes[stop] !== 0) stop++;
+    thread.comm = utf8.decode(bytes.subarray(at + 16, stop));
+    return;
+  }
+  const thread = threadOf(threads, view.getInt32(at + 16, little));
+  thread.pid = view.getInt32(at + 8, little);
+  // A new thread has its creator's name until a COMM says otherwise.
+  const creator = threads.byTid.get(view.getInt32(at + 20, little)) ?? threads.byTid.get(view.getInt32(at + 12, little));
+  if (creator) thread.comm = creator.comm;
+}
+
 /**
  * Decodes rows of the window that are ready into `batch` until it is full or none is left. Returns whether any are
  * left.
@@ -224,15 +241,16 @@ export function decodeReady(state: RecordState, batch: EventBatch): boolean {
   const { capacity } = batch;
   let next = window.next;
   const { ready } = window;
-  while (next < ready && row < capacity) {
+  while (next < ready && row + state.groupMembers < capacity) {
     const at = values[next++]!;
     const end = at + view.getUint16(at + 6, little);
-    if (view.getUint32(at, little) === RECORD_SAMPLE) {
-      if (decodeSample(state, view, at, end, batch, row)) row++;
-    } else {
-      decodeLost(state, view, at, end, batch, row);
+    const type = view.getUint32(at, little);
+    if (type === RECORD_SAMPLE) {
+      if (!decodeSample(state, view, at, end, batch, row)) continue;
       row++;
-    }
+      if (state.groupMembers > 0) row += addGroupMembers(state, view, at, end, batch, row);
+    } else if (type === RECORD_LOST) decodeLost(state, view, at, end, batch, row++);
+    else applyThreadRecord(state, window.bytes, view, at, end);
   }
   window.next = next;
   batch.length = row;
@@ -285,6 +303,53 @@ function decodeSample(
     if (state.context.defaultIsa) batch.fields[row]! |= F_ISA;
   }
   return true;
+}
+
+/**
+ * `-e '{a,b}:S'` samples the leader only and notes the members' counts in it. perf delivers each member whose count
+ * rose as a sample of its own with the leader's time and data (deliver_sample_group in tools/perf/util/session.c);
+ * so do we, and say that such times mean nothing. Returns how many rows were added from `row` on.
+ */
+function addGroupMembers(
+  state: RecordState,
+  view: DataView,
+  at: number,
+  end: number,
+  batch: EventBatch,
+  row: number,
+): number {
+  const { little } = state;
+  const layout = layoutOf(state, view, at, end) ?? state.layout;
+  const format = layout.readFormat;
+  // PERF_FORMAT_GROUP and PERF_FORMAT_ID: without ids the members cannot be told.
+  if (!layout.hasRead || (format & 12) !== 12) return 0;
+  const u64 = (offset: number) =>
+    view.getUint32(offset + (little ? 0 : 4), little) + view.getUint32(offset + (little ? 4 : 0), little) * 4294967296;
+  const own = layout.id < 0 ? -1 : u64(at + layout.id);
+  let position = at + layout.variable;
+  const count = u64(position);
+  position += 8 + (format & 1 ? 8 : 0) + (format & 2 ? 8 : 0);
+  const step = 16 + (format & 16 ? 8 : 0);
+  let added = 0;
+  for (let i = 0; i < count && position + step <= end && added < state.groupMembers; i++, position += step) {
+    const id = u64(position + 8);
+    const value = u64(position);
+    const rose = value !== (state.groupCounts.get(id) ?? 0);
+    state.groupCounts.set(id, value);
+    const attr = state.attrs[state.attrOfId.get(id) ?? -1];
+    const decoder = attr?.type === PERF_TYPE_TRACEPOINT ? state.decoders[attr.config] : undefined;
+    if (id === own || !rose || !decoder) continue;
+    copyRow(batch, row - 1, batch, row + added);
+    batch.event[row + added] = decoder.event;
+    added++;
+    note(
+      state.context.diagnostics,
+      'leader-sampled-group',
+      'data-loss',
+      'events of a sampled group ({…}:S) are only counted with their leader: as in perf they appear at its time, so latencies between them mean nothing; record without :S',
+    );
+  }
+  return added;
 }
 
 function decodeLost(state: RecordState, view: DataView, at: number, end: number, batch: EventBatch, row: number): void {

@@ -1,0 +1,184 @@
+/**
+ * From what the user named to a byte source and its format: files, standard input, gzip. What a parser must read
+ * back and forth and cannot (a pipe, a compressed file) is spooled to a temporary file that is unlinked at once.
+ */
+import { createReadStream, mkdtempSync, openSync, readSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { type Diagnostics, note } from '../core/diagnostics.ts';
+import { TraceFormatError } from '../core/errors.ts';
+import { type ByteSource, openFileSource, readFully } from './byte-source.ts';
+import { detectFormat } from './registry.ts';
+import { SNIFF_BYTES, type TraceFormat } from './trace-format.ts';
+
+export interface OpenedInput {
+  readonly source: ByteSource;
+  readonly format: TraceFormat;
+  /** Size as stored (before decompression), null for a pipe. */
+  readonly storedBytes: number | null;
+  readonly compressed: boolean;
+}
+
+/** Share of the free space in the temporary folder that a spool may take. */
+const SPOOL_SHARE = 0.8;
+
+/**
+ * Opens `path` (`-` is standard input) and finds its format by content.
+ * @throws TraceFormatError when no format matches, with every format's verdict; Node's file errors as they are.
+ */
+export async function openInput(path: string, diagnostics: Diagnostics): Promise<OpenedInput> {
+  let source = path === '-' ? standardInput() : openFile(path);
+  const storedBytes = source.size;
+  let head = readHead(source);
+  const compressed = head.length > 2 && head[0] === 0x1f && head[1] === 0x8b;
+  if (compressed) {
+    source = await gunzip(source, diagnostics);
+    head = readHead(source);
+  }
+  if (head.length === 0)
+    throw new TraceFormatError({
+      format: path,
+      message: 'the input is empty',
+      hint: 'nothing was recorded, or the recorder did not finish its file',
+    });
+  const { format, verdicts } = detectFormat(head, path);
+  if (!format)
+    throw new TraceFormatError({
+      format: path,
+      message: 'no known trace format',
+      hint: verdicts.map(({ format: tried, verdict }) => `${tried.id}: ${verdict.reason}`).join('\n'),
+    });
+  if (!source.seekable && format.access === 'random') source = await spool(source);
+  return { source, format, storedBytes, compressed };
+}
+
+function openFile(path: string): ByteSource {
+  if (statSync(path).isDirectory())
+    throw new TraceFormatError({
+      format: path,
+      message: 'this is a folder',
+      hint: 'name the files in it; of a `perf record --threads` folder all data files',
+    });
+  return openFileSource(path);
+}
+
+function readHead(source: ByteSource): Uint8Array {
+  const head = new Uint8Array(SNIFF_BYTES);
+  return head.subarray(0, readFully(source, 0, head, 0, head.length));
+}
+
+/** Standard input: sequential, but the head that sniffing reads can be read again. */
+function standardInput(): ByteSource {
+  const kept = new Uint8Array(SNIFF_BYTES);
+  let keptLength = 0;
+  let position = 0;
+  return {
+    name: '-',
+    size: null,
+    seekable: false,
+    readAt(at, target, offset, length) {
+      if (at < position) {
+        const count = Math.min(length, keptLength - at);
+        if (count <= 0) throw new Error('standard input cannot be read again');
+        target.set(kept.subarray(at, at + count), offset);
+        return count;
+      }
+      const count = readBlocking(0, target, offset, length);
+      if (position < kept.length) {
+        const part = Math.min(count, kept.length - position);
+        kept.set(target.subarray(offset, offset + part), position);
+        keptLength = position + part;
+      }
+      position += count;
+      return count;
+    },
+    close: () => {},
+  };
+}
+
+/** readSync that waits where standard input was left non-blocking (a shell's terminal, some pipes). */
+function readBlocking(fd: number, target: Uint8Array, offset: number, length: number): number {
+  while (true) {
+    try {
+      return readSync(fd, target, offset, length, null);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EOF') return 0;
+      if (code !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    }
+  }
+}
+
+/** The source's bytes as an iterable of chunks (each its own buffer: streams keep them). */
+function* chunksOf(source: ByteSource): Generator<Buffer> {
+  let position = 0;
+  while (true) {
+    const chunk = Buffer.allocUnsafe(1 << 20);
+    const count = source.readAt(position, chunk, 0, chunk.length);
+    if (count === 0) return;
+    position += count;
+    yield chunk.subarray(0, count);
+  }
+}
+
+async function gunzip(source: ByteSource, diagnostics: Diagnostics): Promise<ByteSource> {
+  const input = source.seekable && source.name !== '-' ? createReadStream(source.name, { highWaterMark: 1 << 20 }) : Readable.from(chunksOf(source));
+  const output = input.pipe(createGunzip({ chunkSize: 1 << 18 }));
+  input.on('error', (error: Error) => output.destroy(error));
+  const file = temporaryFile();
+  try {
+    for await (const chunk of output) file.write(chunk as Buffer);
+  } catch (error) {
+    if (error instanceof TraceFormatError) throw error;
+    if (file.size() === 0)
+      throw new TraceFormatError({ format: 'gzip', message: `cannot be decompressed: ${(error as Error).message}` }, { cause: error });
+    note(diagnostics, 'truncated-gzip', 'data-loss', `the gzip file is cut off or damaged (${(error as Error).message}); what came before was read`);
+  }
+  source.close();
+  return file.open(source.name);
+}
+
+async function spool(source: ByteSource): Promise<ByteSource> {
+  const file = temporaryFile();
+  for (const chunk of chunksOf(source)) {
+    file.write(chunk);
+    // Lets Ctrl-C through while a pipe delivers.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return file.open(source.name);
+}
+
+/** An unlinked temporary file: nothing is left behind, whatever ends the process. */
+function temporaryFile(): { write(chunk: Uint8Array): void; size(): number; open(name: string): ByteSource } {
+  const folder = mkdtempSync(join(tmpdir(), 'kvmtrace-'));
+  const path = join(folder, 'spool');
+  const fd = openSync(path, 'wx+', 0o600);
+  const { bavail, bsize } = statfsSync(folder);
+  const limit = SPOOL_SHARE * bavail * bsize;
+  rmSync(folder, { recursive: true });
+  let size = 0;
+  return {
+    write(chunk) {
+      if (size + chunk.length > limit)
+        throw new TraceFormatError({
+          format: 'input',
+          message: `needs more than ${Math.round(size / 1e6)} MB of temporary space`,
+          hint: `decompress it to a file yourself, or set TMPDIR to a larger disk than ${tmpdir()}`,
+        });
+      for (let done = 0; done < chunk.length; ) done += writeSync(fd, chunk, done, chunk.length - done);
+      size += chunk.length;
+    },
+    size: () => size,
+    open: (name) => ({
+      name,
+      size,
+      seekable: true,
+      readAt: (position, target, offset, length) => readSync(fd, target, offset, length, position),
+      close: () => {},
+    }),
+  };
+}
+
