@@ -196,12 +196,18 @@ async function alternate(dataset, file, { events, sizeGb, scratch }) {
  * @param {number} events
  */
 function problemOf(contender, run, events) {
-  if (run.status !== 0) return `failed: ${run.stderr.trim().split('\n')[0] || `status ${run.status}`}`;
+  if (run.status !== 0) return `failed: ${reasonOf(run)}`;
   if (!contender.ours) return null;
   /** @type {Record<string, number>} */
   const counted = JSON.parse(run.stdout).capture?.events ?? {};
   const sum = Object.values(counted).reduce((a, b) => a + b, 0);
   return sum === events ? null : `counts ${sum} of ${events} events`;
+}
+
+/** First line of what it complained about, without the folders of this machine.
+ * @param {import('./run/measure.mjs').Run} run */
+function reasonOf(run) {
+  return run.stderr.trim().split('\n')[0].replaceAll(`${REPO}/`, '') || `status ${run.status}`;
 }
 
 /** What every command pays before it reads anything. */
@@ -230,8 +236,7 @@ async function start() {
   }
   const rows = commands.map(({ command, goal }, i) => {
     const failed = runs[i].find(({ status }) => status !== 0);
-    const problem =
-      runs[i].length === 0 ? 'not installed' : failed ? `failed: ${failed.stderr.split('\n')[0]}` : null;
+    const problem = runs[i].length === 0 ? 'not installed' : failed ? `failed: ${reasonOf(failed)}` : null;
     return toRow({ kind: 'start', sizeGb: 0, bytes: 0, events: 0, command, goal }, runs[i], problem);
   });
   const [node, version] = rows;
