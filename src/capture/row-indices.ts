@@ -1,0 +1,212 @@
+/** Dictionary indices of the rows of a batch: event names, reason names, texts. */
+import { type Diagnostics, note } from '../core/diagnostics.ts';
+import { BATCH_ROWS, type EventBatch, F_ARG0, F_CODE, F_ISA } from '../core/event-batch.ts';
+import {
+  EV_EXIT,
+  EV_NESTED_VMEXIT,
+  EV_NESTED_VMEXIT_INJECT,
+  EV_PPC_GUEST_EXIT,
+  EV_RUN_EXIT,
+  EV_S390_SIE_EXIT,
+  EV_USERSPACE_EXIT,
+} from '../core/events.ts';
+import { MAX_STRINGS } from '../core/string-table.ts';
+import type { TraceContext } from '../core/trace-context.ts';
+import { allReasons, reasonIndex, reasonName } from '../isa/reasons.ts';
+import { userspaceExitName } from '../isa/userspace-exits.ts';
+import { EVENT_DICTIONARY, REASON_DICTIONARY, TEXT_DICTIONARY } from '../parsers/capture-arrow/schema.ts';
+import { createGrowingDictionary, type GrowingDictionary, valueIndex } from './growing-dictionary.ts';
+
+/** Most reason names of a capture: codes that no table knows must not grow the dictionary without bound. */
+const MAX_REASONS = 8192;
+const NO_INDEX = -1;
+const NOT_ASKED = -2;
+
+/** Kinds of events by what their `code` is. */
+const EXIT = 1;
+const USERSPACE = 2;
+const kinds = new Uint8Array(256);
+for (const event of [EV_EXIT, EV_NESTED_VMEXIT, EV_NESTED_VMEXIT_INJECT, EV_S390_SIE_EXIT, EV_PPC_GUEST_EXIT])
+  kinds[event] = EXIT;
+for (const event of [EV_USERSPACE_EXIT, EV_RUN_EXIT]) kinds[event] = USERSPACE;
+
+export interface IndexColumn {
+  readonly dictionary: GrowingDictionary;
+  readonly indices: Uint16Array;
+  readonly validity: Uint8Array;
+  nulls: number;
+}
+
+export interface RowIndices {
+  readonly event: IndexColumn;
+  readonly reason: IndexColumn;
+  readonly text: IndexColumn;
+  /** Event or string code → dictionary index. */
+  readonly eventIndex: Int32Array;
+  readonly textIndex: Int32Array;
+  /** Texts of the context that are in the dictionary. */
+  textsAdded: number;
+  /** Index into allReasons(), and KVM_EXIT_* below its length → dictionary index. */
+  readonly knownReason: Int32Array;
+  readonly userspaceReason: Int32Array;
+}
+
+function createIndexColumn(id: number): IndexColumn {
+  return {
+    dictionary: createGrowingDictionary(id),
+    indices: new Uint16Array(BATCH_ROWS),
+    validity: new Uint8Array(BATCH_ROWS / 8),
+    nulls: 0,
+  };
+}
+
+export function createRowIndices(): RowIndices {
+  return {
+    event: createIndexColumn(EVENT_DICTIONARY),
+    reason: createIndexColumn(REASON_DICTIONARY),
+    text: createIndexColumn(TEXT_DICTIONARY),
+    eventIndex: new Int32Array(65536).fill(NOT_ASKED),
+    textIndex: new Int32Array(MAX_STRINGS).fill(NO_INDEX),
+    textsAdded: 0,
+    knownReason: new Int32Array(allReasons().length).fill(NOT_ASKED),
+    userspaceReason: new Int32Array(256).fill(NOT_ASKED),
+  };
+}
+
+/** Index of an event code; none for 0 and for codes without a name, which no parser should make. */
+function newEventIndex(indices: RowIndices, context: TraceContext, code: number): number {
+  const name = context.events.names[code] ?? '';
+  const named = code > 0 && context.events.codes.get(name) === code;
+  const index = named ? valueIndex(indices.event.dictionary, name) : NO_INDEX;
+  indices.eventIndex[code] = index;
+  return index;
+}
+
+function noteUnnamed(diagnostics: Diagnostics, count: number): void {
+  note(
+    diagnostics,
+    'unnamed-event',
+    'data-loss',
+    'Events without a name cannot be told apart in a capture.',
+    count,
+  );
+}
+
+function fillEvents(indices: RowIndices, context: TraceContext, batch: EventBatch, rows: number): void {
+  const { event, eventIndex } = indices;
+  let nulls = 0;
+  let unnamed = 0;
+  for (let row = 0; row < rows; row++) {
+    const code = batch.event[row];
+    let index = eventIndex[code];
+    if (index === NOT_ASKED) index = newEventIndex(indices, context, code);
+    if (index < 0) {
+      nulls++;
+      if (code !== 0) unnamed++;
+    }
+    event.indices[row] = Math.max(index, 0);
+  }
+  event.nulls = nulls;
+  if (nulls === 0) return;
+  if (unnamed > 0) noteUnnamed(context.diagnostics, unnamed);
+  event.validity.fill(0);
+  for (let row = 0; row < rows; row++)
+    if (eventIndex[batch.event[row]] >= 0) event.validity[row >> 3] |= 1 << (row & 7);
+}
+
+/** Puts new texts of the context into the dictionary, in their order, so that a reader gets the same codes. */
+export function addTexts(indices: RowIndices, context: TraceContext): void {
+  const { values } = context.strings;
+  for (; indices.textsAdded < values.length; indices.textsAdded++)
+    indices.textIndex[indices.textsAdded] = valueIndex(indices.text.dictionary, values[indices.textsAdded]);
+}
+
+function fillTexts(indices: RowIndices, context: TraceContext, batch: EventBatch, rows: number): void {
+  const { text, textIndex } = indices;
+  let used = 0;
+  for (let row = 0; row < rows; row++) if (batch.text[row] >= 0) used++;
+  text.nulls = rows - used;
+  text.indices.fill(0, 0, rows);
+  if (used === 0) return;
+  addTexts(indices, context);
+  text.validity.fill(0);
+  text.nulls = 0;
+  for (let row = 0; row < rows; row++) {
+    const code = batch.text[row];
+    const index = code >= 0 && code < textIndex.length ? textIndex[code] : NO_INDEX;
+    if (index < 0) text.nulls++;
+    else {
+      text.indices[row] = index;
+      text.validity[row >> 3] |= 1 << (row & 7);
+    }
+  }
+}
+
+function nameIndex(dictionary: GrowingDictionary, name: string): number {
+  const known = dictionary.indices.get(name);
+  if (known !== undefined) return known;
+  return dictionary.values.length < MAX_REASONS ? valueIndex(dictionary, name) : NO_INDEX;
+}
+
+function exitReason(indices: RowIndices, isa: number, code: number): number {
+  const { dictionary } = indices.reason;
+  const known = reasonIndex(isa, code);
+  // Rare: a number that no table knows, or VMX flags besides a known one.
+  if (known < 0) return nameIndex(dictionary, reasonName(isa, code));
+  let index = indices.knownReason[known];
+  if (index === NOT_ASKED) {
+    index = nameIndex(dictionary, allReasons()[known].name);
+    indices.knownReason[known] = index;
+  }
+  return index;
+}
+
+function userspaceReason(indices: RowIndices, code: number): number {
+  const { dictionary } = indices.reason;
+  if (code >= indices.userspaceReason.length) return nameIndex(dictionary, userspaceExitName(code));
+  let index = indices.userspaceReason[code];
+  if (index === NOT_ASKED) {
+    index = nameIndex(dictionary, userspaceExitName(code));
+    indices.userspaceReason[code] = index;
+  }
+  return index;
+}
+
+function fillReasons(indices: RowIndices, context: TraceContext, batch: EventBatch, rows: number): void {
+  const { reason } = indices;
+  const { defaultIsa } = context;
+  reason.validity.fill(0);
+  let valid = 0;
+  for (let row = 0; row < rows; row++) {
+    const event = batch.event[row];
+    const kind = event < kinds.length ? kinds[event] : 0;
+    const fields = batch.fields[row];
+    let index = NO_INDEX;
+    if (kind !== 0 && (fields & F_CODE) !== 0) {
+      if (kind === EXIT)
+        index = exitReason(indices, (fields & F_ISA) !== 0 ? batch.isa[row] : defaultIsa, batch.code[row]);
+      // A negative errno: KVM_RUN failed, and the reason is that of an earlier exit.
+      else if ((fields & F_ARG0) === 0 || (batch.arg0[2 * row + 1] | 0) >= 0)
+        index = userspaceReason(indices, batch.code[row]);
+    }
+    if (index < 0) reason.indices[row] = 0;
+    else {
+      reason.indices[row] = index;
+      reason.validity[row >> 3] |= 1 << (row & 7);
+      valid++;
+    }
+  }
+  reason.nulls = rows - valid;
+}
+
+/** Fills the three columns for rows [0, rows) of `batch`; dictionaries grow by what is new. */
+export function fillIndices(
+  indices: RowIndices,
+  context: TraceContext,
+  batch: EventBatch,
+  rows: number,
+): void {
+  fillEvents(indices, context, batch, rows);
+  fillTexts(indices, context, batch, rows);
+  fillReasons(indices, context, batch, rows);
+}

@@ -1,0 +1,86 @@
+/**
+ * Reads capture.arrow, kvmtrace's own format (docs/capture-format.md): an Arrow IPC file, or the stream that is
+ * left of one whose writer died before the footer.
+ */
+import { note } from '../../core/diagnostics.ts';
+import { TraceFormatError } from '../../core/errors.ts';
+import type { EventBatch } from '../../core/event-batch.ts';
+import type { TraceContext } from '../../core/trace-context.ts';
+import type { ByteSource } from '../byte-source.ts';
+import type { ParseOptions, TraceFormat } from '../trace-format.ts';
+import { mapEvents, mapTexts } from './dictionaries.ts';
+import { layOut } from './layout.ts';
+import { BATCH_MESSAGE, FIRST_MESSAGE, MAGIC, type Message, readMessage } from './message.ts';
+import { applyMetadata } from './metadata.ts';
+import { type OpenedFile, openFile } from './open-file.ts';
+import { createRowReader, readRows } from './rows.ts';
+import { CAPTURE_ID, EVENT_DICTIONARY, TEXT_DICTIONARY } from './schema.ts';
+import { upgradeHeader, VERSIONING, type Versioning } from './upgrade.ts';
+
+/** Reads batch message `index`; damage is counted, and the rows of other batches do not suffer. */
+function batchMessage(source: ByteSource, file: OpenedFile, index: number): Message {
+  const message = readMessage(source, file.batches[index].offset, `batch ${index}`);
+  if (message === null || message.kind !== BATCH_MESSAGE)
+    throw new TraceFormatError({
+      format: CAPTURE_ID,
+      message: 'no batch of rows here',
+      offset: file.batches[index].offset,
+      section: `batch ${index}`,
+    });
+  return message;
+}
+
+/** `versioning` is for tests of the upgrade mechanism. */
+export function* readCapture(
+  source: ByteSource,
+  context: TraceContext,
+  options: ParseOptions = {},
+  versioning: Versioning = VERSIONING,
+): Generator<EventBatch, void, void> {
+  const file = openFile(source, context.diagnostics);
+  upgradeHeader(file.header, versioning);
+  const layout = layOut(file.header);
+  applyMetadata(file.header.metadata, context);
+  const values = file.readDictionaries(layout.dictionaries);
+  if (!values.has(EVENT_DICTIONARY) && file.batches.length > 0)
+    note(
+      context.diagnostics,
+      'missing-event-names',
+      'data-loss',
+      'The capture has lost its list of event names.',
+    );
+  const events = mapEvents(values.get(EVENT_DICTIONARY) ?? [], context);
+  const texts = mapTexts(values.get(TEXT_DICTIONARY) ?? [], context);
+  const reader = createRowReader(source, layout, context, events, texts);
+  for (let index = 0; index < file.batches.length; index++) {
+    try {
+      yield* readRows(reader, batchMessage(source, file, index));
+    } catch (error) {
+      if (!(error instanceof TraceFormatError)) throw error;
+      note(
+        context.diagnostics,
+        'damaged-batch',
+        'data-loss',
+        `Batches of rows are damaged and were skipped; the first: ${error.message}.`,
+      );
+    }
+    options.onProgress?.(
+      file.batches[index].offset + file.batches[index].metadataLength + file.batches[index].bodyLength,
+    );
+  }
+}
+
+export const captureArrow: TraceFormat = {
+  id: CAPTURE_ID,
+  title: 'kvmtrace capture (Arrow)',
+  access: 'random',
+  sniff(head) {
+    if (MAGIC.equals(head.subarray(0, MAGIC.length)))
+      return { confidence: 3, reason: 'Arrow file magic ARROW1' };
+    const cut = head.length < FIRST_MESSAGE && head.length > 0 && MAGIC.subarray(0, head.length).equals(head);
+    return cut
+      ? { confidence: 1, reason: 'starts like an Arrow file' }
+      : { confidence: 0, reason: 'no Arrow file magic ARROW1' };
+  },
+  parse: readCapture,
+};
