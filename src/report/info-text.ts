@@ -15,6 +15,8 @@ export interface InfoTextOptions {
 }
 
 const MAX_WIDTH = 100;
+/** `perf record -e 'kvm:*'` switches dozens on that never come. */
+const SILENT_SHOWN = 8;
 
 export function renderInfo(model: InfoModel, options: InfoTextOptions): string {
   const style = options.color ? COLOR : PLAIN;
@@ -81,8 +83,9 @@ function eventLines(model: InfoModel, width: number, limit: number): string[] {
     { width, indent: 2 },
   ).slice(1);
   if (silent.length) {
-    const names = (limit > 0 ? silent.slice(0, limit) : silent).map(plainText).join(', ');
-    const rest = limit > 0 && silent.length > limit ? ` and ${silent.length - limit} more` : '';
+    const most = limit > 0 ? SILENT_SHOWN : silent.length;
+    const names = silent.slice(0, most).map(plainText).join(', ');
+    const rest = silent.length > most ? ` and ${silent.length - most} more (--rows 0)` : '';
     lines.push(...more(events.length - shown.length));
     lines.push(
       ...wrapText(`switched on, never recorded: ${names}${rest}`, width - 2).map((line) => `  ${line}`),

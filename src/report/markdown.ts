@@ -72,6 +72,7 @@ function* reasons(model: ReportModel, rows: number): Generator<string> {
   }
   yield* table(reasonsTable(model, rows));
   const legend = ['times are from exit to entry'];
+  if (model.escalation.known) legend.push('user%: share that went on to user space');
   if (model.reasons.some((row) => row.idle)) legend.push(`\\${IDLE_MARK} mostly the guest's own idling`);
   const error = Math.max(...model.reasons.map((row) => row.percentileErrorPct));
   if (error > 0) legend.push(`percentiles within ${error.toFixed(1)}%`);
@@ -95,7 +96,7 @@ function* escalation(model: ReportModel, rows: number): Generator<string> {
     ...(data.userspaceNs === null ? [] : [`in user space ${formatNs(data.userspaceNs)}`]),
   ];
   yield `${markdownText(facts.join('; '))}\n`;
-  if (data.byReason.length) yield* table(escalationByReason(model, rows));
+  if (data.byReason.some((row) => row.escalated > 0)) yield* table(escalationByReason(model, rows));
   if (data.byUserspaceReason.length) yield* table(escalationByUserspaceReason(model, rows));
 }
 

@@ -82,13 +82,22 @@ export function renderTable(
     );
   while (total() > layout.width) {
     const excess = total() - layout.width;
-    const room = shown.reduce((sum, c) => sum + slack(columns[c], widths[c]), 0);
+    const least = (c: number) => columns[c].shrinkTo ?? Number.POSITIVE_INFINITY;
+    const room = shown.reduce((sum, c) => sum + Math.max(0, widths[c] - least(c)), 0);
     const victim = droppable();
     if (room < excess && victim !== null) {
       shown = shown.filter((c) => c !== victim);
       continue;
     }
-    shrink(columns, widths, shown, excess);
+    // With nothing left to drop, a cell that says little is better than a line that wraps.
+    shrink(
+      widths,
+      shown,
+      excess,
+      room < excess
+        ? (c) => (columns[c].shrinkTo === undefined ? least(c) : Math.min(least(c), LEAST_WIDTH))
+        : least,
+    );
     break;
   }
   const line = (cells: readonly string[]): string =>
@@ -104,21 +113,19 @@ export function renderTable(
   return [line(columns.map((column) => column.title)), ...rows.map(line)];
 }
 
-function slack(column: Column, width: number): number {
-  return column.shrinkTo === undefined ? 0 : Math.max(0, width - column.shrinkTo);
-}
+const LEAST_WIDTH = 8;
 
-/** Takes `excess` columns from the widest cells that may be cut. */
+/** Takes `excess` columns from the widest cells that may be cut: those above `least`, never one without limit. */
 function shrink(
-  columns: readonly Column[],
   widths: number[],
   shown: readonly number[],
   excess: number,
+  least: (c: number) => number,
 ): void {
   for (let left = excess; left > 0; left--) {
     let widest: number | null = null;
     for (const c of shown)
-      if (slack(columns[c], widths[c]) > 0 && (widest === null || widths[c] > widths[widest])) widest = c;
+      if (widths[c] > least(c) && (widest === null || widths[c] > widths[widest])) widest = c;
     if (widest === null) return;
     widths[widest]--;
   }

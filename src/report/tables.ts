@@ -1,7 +1,7 @@
 /** The tables of a report for people, shared by text and Markdown: which columns, which cells, in words. */
 import type { GroupKey, ReasonModel, ReportModel, SlowModel, TotalModel } from './model.ts';
 import type { Column } from './table.ts';
-import { formatCount, formatNsCell, formatOffset, formatPct, formatRatio, UNKNOWN_CELL } from './units.ts';
+import { formatCount, formatNsCell, formatOffset, formatPct, UNKNOWN_CELL } from './units.ts';
 
 /** `untrusted`: text from the recording, which the renderer has to escape. */
 export interface Cell {
@@ -28,7 +28,8 @@ const name = (text: string | null): Cell =>
   text === null || text === '' ? cell(UNKNOWN_CELL) : { text, untrusted: true };
 const count = (value: number | bigint | null): Cell => cell(formatCount(value));
 const time = (value: number | bigint | null): Cell => cell(formatNsCell(value));
-const pct = (value: number | null): Cell => cell(formatPct(value));
+/** Below a title that has the sign. */
+const pct = (value: number | null): Cell => cell(formatPct(value).replace('%', ''));
 /** Numbers that name something (tid, CPU) have no thousands separators. */
 const id = (value: number | null | undefined): Cell => cell(value == null ? UNKNOWN_CELL : String(value));
 
@@ -99,14 +100,14 @@ export function reasonsTable(model: ReportModel, limit: number): TableData {
     columns: [
       ...leading,
       right('exits'),
-      right('share', { gap: 1, drop: 4 }),
+      right('%', { gap: 1, drop: 6 }),
       right('total'),
-      right('time', { gap: 1 }),
-      right('avg', { drop: 2 }),
-      right('p50', { drop: 3 }),
-      right('p99'),
-      right('max'),
-      right('to user', { drop: 1 }),
+      right('%', { gap: 1, drop: 2 }),
+      right('avg', { drop: 4 }),
+      right('p50', { drop: 5 }),
+      right('p99', { drop: 0 }),
+      right('max', { drop: 1 }),
+      right('user%', { drop: 3 }),
     ],
     rows: shown.map((row) => [
       ...groups.flatMap((key) => GROUP_COLUMNS[key](row)),
@@ -133,13 +134,13 @@ export function vcpusTable(model: ReportModel, limit: number): TableData {
     columns: [
       right('vCPU'),
       right('tid'),
-      right('pid'),
+      right('pid', { drop: 3 }),
       left('thread', { shrinkTo: 12 }),
       ...(showVm ? [left('VM', { shrinkTo: 10 })] : []),
       right('exits'),
-      right('paired'),
+      right('paired', { drop: 2 }),
       right('exit to entry'),
-      right('of it idle'),
+      right('of it idle', { drop: 1 }),
     ],
     rows: shown.map((row) => [
       id(row.vcpu),
@@ -157,23 +158,25 @@ export function vcpusTable(model: ReportModel, limit: number): TableData {
   };
 }
 
+/** Only the reasons that escalate; the table of all exits shows the others. */
 export function escalationByReason(model: ReportModel, limit: number): TableData {
-  const { shown, hidden } = limited(model.escalation.byReason, limit);
+  const escalating = model.escalation.byReason.filter((row) => row.escalated > 0);
+  const { shown, hidden } = limited(escalating, limit);
   const showIsa = hasSeveralIsas(model);
   return {
     columns: [
       left('exit reason', { shrinkTo: 18 }),
       right('exits'),
       right('escalated'),
-      right('share', { gap: 1 }),
-      right('in kernel'),
+      right('%', { gap: 1, drop: 1 }),
+      right('in kernel', { drop: 2 }),
       right('in user space'),
     ],
     rows: shown.map((row) => [
       reasonCell(row, showIsa),
       count(row.exits),
       count(row.escalated),
-      cell(formatRatio(row.ratio)),
+      pct(100 * row.ratio),
       time(row.kernelNs),
       time(row.userspaceNs),
     ]),

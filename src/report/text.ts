@@ -96,6 +96,7 @@ function reasons(page: Page, model: ReportModel, rows: number): void {
   table(page, reasonsTable(model, rows), by.length ? '--rows 0 or --format csv' : '--rows 0 shows all');
   const legend: string[] = [];
   if (model.reasons.some((row) => row.idle)) legend.push(`${IDLE_MARK} mostly the guest's own idling`);
+  if (model.escalation.known) legend.push('user%: share that went on to user space');
   if (!model.escalation.known || model.reasons.some((row) => row.totalNs === null))
     legend.push('- not recorded');
   const error = Math.max(...model.reasons.map((row) => row.percentileErrorPct));
@@ -121,7 +122,7 @@ function escalation(page: Page, model: ReportModel, rows: number): void {
     ...(data.userspaceNs === null ? [] : [`in user space ${formatNs(data.userspaceNs)}`]),
   ];
   paragraph(page, facts.join('; '));
-  if (data.byReason.length) {
+  if (data.byReason.some((row) => row.escalated > 0)) {
     page.lines.push('');
     table(page, escalationByReason(model, rows), '--rows 0 shows all');
   }
