@@ -14,6 +14,11 @@ export const ISA_PPC = 7;
 export const ISA_MIPS = 8;
 export const ISA_ARM = 9;
 export const ISA_FOREIGN = 0x80;
+/**
+ * Exit known only by a printed name that no table has (text formats): `code` is the name's code in the capture's
+ * string table, and so is the event's `text`; such exits are never merged with others.
+ */
+export const ISA_NAMED = 0xff;
 
 export const ISA_NAMES: Readonly<Record<number, string>> = {
   [ISA_UNKNOWN]: 'unknown',
@@ -26,6 +31,7 @@ export const ISA_NAMES: Readonly<Record<number, string>> = {
   [ISA_PPC]: 'ppc',
   [ISA_MIPS]: 'mips',
   [ISA_ARM]: 'arm',
+  [ISA_NAMED]: 'named',
 };
 
 export function isaName(isa: number): string {

@@ -1,0 +1,365 @@
+/**
+ * `EVENT: TEXT` of every text format → the event and value columns of a row. The line's prefix (thread, CPU, time)
+ * is the format's own business.
+ *
+ * All positions lie in a buffer whose byte at `end` is neither digit nor letter (line feed, CR or sentinel).
+ */
+import { note } from '../../core/diagnostics.ts';
+import { type EventBatch, F_ARG0, F_CODE } from '../../core/event-batch.ts';
+import { EV_MARKER, eventCode, FIRST_DYNAMIC_EVENT } from '../../core/events.ts';
+import { ISA_ARM, ISA_ARM64, ISA_RISCV, ISA_SVM, ISA_UNKNOWN, ISA_VMX } from '../../core/isa-codes.ts';
+import { internString } from '../../core/string-table.ts';
+import type { TraceContext } from '../../core/trace-context.ts';
+import { addName, type ByteNames, createByteNames, findName } from './byte-names.ts';
+import { setColumn } from './columns.ts';
+import { EVENT_TABLES } from './event-grammar.ts';
+import { readEntry, readExit } from './exit-text.ts';
+import type { KeyTable } from './keyed-text.ts';
+import { readKeyed } from './keyed-text.ts';
+import { ascii, decodeText, findIn, matchesAt, readHex, readHexPrefixed, word } from './numbers.ts';
+import { readPpcGuest, readS390Sie } from './other-isa-text.ts';
+import { createReasonNames, type ReasonNames } from './reason-names.ts';
+import { APIC, CR, MSR, readException, readRegister, readSysAccess } from './register-text.ts';
+import { readSwitch, readWakeup } from './sched-text.ts';
+import { readUserspaceExit } from './userspace-exit-text.ts';
+
+/** What parseEvent() says about a row. */
+export const NO_EVENT = 0;
+export const EVENT_READ = 1;
+/** The event is known, but its text is not (whole): columns are missing. */
+export const EVENT_INCOMPLETE = 2;
+
+const PLAIN = 0;
+const EXIT = 1;
+const ENTRY = 2;
+const USERSPACE_EXIT = 3;
+const KEYED = 4;
+const MSR_ACCESS = 5;
+const CR_ACCESS = 6;
+const APIC_ACCESS = 7;
+const EXCEPTION = 8;
+const SYS_ACCESS = 9;
+const SWITCH = 10;
+const WAKEUP = 11;
+const MARKER = 12;
+const PPC_ENTER = 13;
+const PPC_EXIT = 14;
+const SIE_ENTER = 15;
+const SIE_EXIT = 16;
+const AVIC_IPI = 17;
+const INJ_VIRQ = 18;
+const PRINT = 19;
+
+const KINDS: ReadonlyMap<string, number> = new Map([
+  ['kvm_exit', EXIT],
+  ['kvm_nested_vmexit', EXIT],
+  ['kvm_nested_vmexit_inject', EXIT],
+  ['kvm_entry', ENTRY],
+  ['kvm_enter', ENTRY],
+  ['kvm_reenter', ENTRY],
+  ['kvm_userspace_exit', USERSPACE_EXIT],
+  ['kvm_msr', MSR_ACCESS],
+  ['kvm_cr', CR_ACCESS],
+  ['kvm_apic', APIC_ACCESS],
+  ['kvm_inj_exception', EXCEPTION],
+  ['kvm_inj_virq', INJ_VIRQ],
+  ['kvm_sys_access', SYS_ACCESS],
+  ['kvm_avic_incomplete_ipi', AVIC_IPI],
+  ['sched_switch', SWITCH],
+  ['sched_wakeup', WAKEUP],
+  ['sched_waking', WAKEUP],
+  ['tracing_mark_write', MARKER],
+  ['print', PRINT],
+  ['kvm_guest_enter', PPC_ENTER],
+  ['kvm_guest_exit', PPC_EXIT],
+  ['kvm_s390_sie_enter', SIE_ENTER],
+  ['kvm_s390_sie_exit', SIE_EXIT],
+]);
+
+export interface EventText {
+  readonly context: TraceContext;
+  readonly names: ByteNames;
+  /** By id of `names`. */
+  readonly codes: number[];
+  readonly kinds: number[];
+  readonly tables: (KeyTable | null)[];
+  readonly reasons: ReasonNames;
+  /** Event names that came from markers: free text, so fewer are allowed than of the kernel's. */
+  markerNames: number;
+  readonly markerIds: ByteNames;
+  readonly markerCodes: number[];
+}
+
+export function createEventText(context: TraceContext): EventText {
+  return {
+    context,
+    names: createByteNames(),
+    codes: [],
+    kinds: [],
+    tables: [],
+    reasons: createReasonNames(context),
+    markerNames: 0,
+    markerIds: createByteNames(),
+    markerCodes: [],
+  };
+}
+
+/** Bytes of event names. */
+const NAME_BYTE = new Uint8Array(256);
+for (const char of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.')
+  NAME_BYTE[char.charCodeAt(0)] = 1;
+
+/**
+ * Reads `NAME: TEXT` in [pos, end) into the row; `end` is after the last byte of the line without CR. Time, cpu,
+ * tid and pid are the caller's; all other columns are set. Blanks that pad TEXT are skipped.
+ */
+export function parseEvent(
+  events: EventText,
+  buf: Uint8Array,
+  pos: number,
+  end: number,
+  batch: EventBatch,
+  row: number,
+): number {
+  let p = pos;
+  let hash = 0;
+  while (NAME_BYTE[buf[p]] === 1) hash = (Math.imul(hash, 31) + buf[p++]) | 0;
+  // "name:" with nothing behind it is how editors leave "name: " behind.
+  if (p === pos || buf[p] !== 58 || (buf[p + 1] !== 32 && p + 1 < end)) return NO_EVENT;
+  let id = findName(events.names, buf, pos, p, hash);
+  if (id < 0) id = learnEvent(events, buf, pos, p, hash);
+  batch.event[row] = events.codes[id];
+  batch.vcpu[row] = -1;
+  batch.isa[row] = 0;
+  batch.code[row] = 0;
+  batch.text[row] = -1;
+  batch.fields[row] = 0;
+  const kind = events.kinds[id];
+  if (kind === PLAIN) return EVENT_READ;
+  let text = p + 1;
+  while (text < end && buf[text] === 32) text++;
+  let stop = end;
+  while (stop > text && buf[stop - 1] <= 32) stop--;
+  let read: boolean;
+  switch (kind) {
+    case EXIT:
+      read = readExit(events.reasons, buf, text, stop, batch, row);
+      if (events.context.arch === null && read) guessArch(events.context, batch.isa[row]);
+      break;
+    case ENTRY:
+      read = readEntry(buf, text, stop, batch, row, events.reasons.hint === ISA_RISCV);
+      break;
+    case USERSPACE_EXIT:
+      read = readUserspaceExit(buf, text, stop, batch, row);
+      break;
+    case KEYED:
+      read = readKeyed(events.tables[id]!, buf, text, stop, batch, row);
+      break;
+    default:
+      read = readOther(events, kind, id, buf, text, stop, batch, row);
+  }
+  return read ? EVENT_READ : EVENT_INCOMPLETE;
+}
+
+function readOther(
+  events: EventText,
+  kind: number,
+  id: number,
+  buf: Uint8Array,
+  pos: number,
+  end: number,
+  batch: EventBatch,
+  row: number,
+): boolean {
+  switch (kind) {
+    case MSR_ACCESS:
+      return readRegister(MSR, buf, pos, end, batch, row);
+    case CR_ACCESS:
+      return readRegister(CR, buf, pos, end, batch, row);
+    case APIC_ACCESS:
+      return readRegister(APIC, buf, pos, end, batch, row);
+    case EXCEPTION:
+      return readException(buf, pos, end, batch, row);
+    case SYS_ACCESS:
+      return readSysAccess(buf, pos, end, batch, row);
+    case SWITCH:
+      return readSwitch(buf, pos, end, batch, row);
+    case WAKEUP:
+      return readWakeup(events.tables[id]!, buf, pos, end, batch, row);
+    case MARKER:
+      return readMarker(events, buf, pos, end, batch, row);
+    case PRINT:
+      return readPrint(events, buf, pos, end, batch, row);
+    case PPC_ENTER:
+      return readPpcGuest(events.reasons, buf, pos, end, batch, row, false);
+    case PPC_EXIT:
+      return readPpcGuest(events.reasons, buf, pos, end, batch, row, true);
+    case SIE_ENTER:
+      return readS390Sie(buf, pos, end, batch, row, false);
+    case SIE_EXIT:
+      return readS390Sie(buf, pos, end, batch, row, true);
+    case INJ_VIRQ: {
+      const read = readKeyed(events.tables[id]!, buf, pos, end, batch, row);
+      // The layout that tells soft from hard also tells what was reinjected, by silence.
+      if (batch.fields[row] & F_CODE && !(batch.fields[row] & F_ARG0)) setColumn(batch, row, 3, 0, 0);
+      return read;
+    }
+    case AVIC_IPI:
+      return readAvicIpi(events.tables[id]!, buf, pos, end, batch, row);
+    default:
+      return true;
+  }
+}
+
+const ICRL = ascii('icrl=');
+
+/** `vcpu=0, icrh:icrl=0x00000002:000000fb, id=2, index=0`. */
+function readAvicIpi(
+  table: KeyTable,
+  buf: Uint8Array,
+  pos: number,
+  end: number,
+  batch: EventBatch,
+  row: number,
+): boolean {
+  const read = readKeyed(table, buf, pos, end, batch, row);
+  const at = findIn(buf, pos, end, ICRL);
+  const colon = at < 0 ? -1 : readHexPrefixed(buf, at + ICRL.length);
+  if (colon < 0 || buf[colon] !== 58 || readHex(buf, colon + 1) < 0) return false;
+  setColumn(batch, row, 1, word[0], word[1]);
+  return read;
+}
+
+function guessArch(context: TraceContext, isa: number): void {
+  if (isa === ISA_VMX || isa === ISA_SVM) context.arch = 'x86_64';
+  else if (isa === ISA_ARM64) context.arch = 'aarch64';
+  else if (isa === ISA_ARM) context.arch = 'arm';
+  else if (isa === ISA_RISCV) context.arch = 'riscv64';
+  else return;
+  if (context.defaultIsa === ISA_UNKNOWN) context.defaultIsa = isa;
+}
+
+function learnEvent(events: EventText, buf: Uint8Array, start: number, end: number, hash: number): number {
+  const name = decodeText(buf, start, end);
+  const code = eventCode(events.context.events, name);
+  if (code === 0)
+    note(
+      events.context.diagnostics,
+      'too-many-event-names',
+      'data-loss',
+      'more event names than a capture can hold: the rest are kept without a name',
+    );
+  const id = addName(events.names, buf, start, end, hash);
+  const at = id < 0 ? events.names.count : id;
+  events.codes[at] = name === 'print' ? EV_MARKER : code;
+  events.tables[at] = EVENT_TABLES[name] ?? null;
+  events.kinds[at] = KINDS.get(name) ?? (events.tables[at] ? KEYED : PLAIN);
+  return at;
+}
+
+/** Whether the grammar knows the event named in [start, end): used by sniffing. */
+export function isKnownEvent(name: string): boolean {
+  return KINDS.has(name) || name in EVENT_TABLES || name.startsWith('kvm_');
+}
+
+const MARK_WRITE = ascii('tracing_mark_write: ');
+const RUN_EXIT = ascii('kvm_run_exit ');
+/** Most event names that markers may add. */
+const MAX_MARKER_NAMES = 2048;
+
+/** Bytes of a marker's text that are kept: with MAX_STRINGS of them, memory stays bounded. */
+const MAX_MARKER_BYTES = 512;
+
+/** trace-cmd calls markers `print` and puts the function that wrote them in front. */
+function readPrint(
+  events: EventText,
+  buf: Uint8Array,
+  pos: number,
+  end: number,
+  batch: EventBatch,
+  row: number,
+): boolean {
+  return readMarker(
+    events,
+    buf,
+    matchesAt(buf, pos, MARK_WRITE) ? pos + MARK_WRITE.length : pos,
+    end,
+    batch,
+    row,
+  );
+}
+
+/**
+ * Text that user space wrote to trace_marker. QEMU's ftrace backend writes its trace events there as `name args`;
+ * a first word with an underscore is taken for such a name. Everything else keeps its text.
+ */
+function readMarker(
+  events: EventText,
+  buf: Uint8Array,
+  pos: number,
+  end: number,
+  batch: EventBatch,
+  row: number,
+): boolean {
+  let p = pos;
+  let hash = 0;
+  let underscore = false;
+  while (NAME_BYTE[buf[p]] === 1 && p < end) {
+    if (buf[p] === 95) underscore = true;
+    hash = (Math.imul(hash, 31) + buf[p++]) | 0;
+  }
+  if (underscore && (p === end || buf[p] === 32)) {
+    let id = findName(events.markerIds, buf, pos, p, hash);
+    if (id < 0) id = learnMarker(events, buf, pos, p, hash);
+    const code = events.markerCodes[id];
+    if (code !== EV_MARKER) {
+      batch.event[row] = code;
+      return matchesAt(buf, pos, RUN_EXIT)
+        ? readKeyed(EVENT_TABLES.kvm_run_exit, buf, p, end, batch, row)
+        : true;
+    }
+  }
+  batch.text[row] = internString(
+    events.context.strings,
+    decodeText(buf, pos, Math.min(end, pos + MAX_MARKER_BYTES)),
+  );
+  if (batch.text[row] < 0)
+    note(
+      events.context.diagnostics,
+      'marker-text-dropped',
+      'info',
+      'more different marker texts than a capture can hold: the rest are kept without their text',
+    );
+  return true;
+}
+
+/** Codes of QEMU's own events among the well-known ones; a marker must not pose as one of the kernel's. */
+const QEMU_EVENTS: ReadonlySet<string> = new Set([
+  'kvm_run_exit',
+  'virtio_queue_notify',
+  'kvm_set_ioeventfd_mmio',
+  'kvm_set_ioeventfd_pio',
+  'memory_region_ops_read',
+  'memory_region_ops_write',
+  'kvm_vcpu_ioctl',
+  'virtio_notify',
+  'virtio_notify_irqfd',
+]);
+
+function learnMarker(events: EventText, buf: Uint8Array, start: number, end: number, hash: number): number {
+  const name = decodeText(buf, start, end);
+  const known = events.context.events.codes.get(name);
+  let code = EV_MARKER;
+  if (
+    known !== undefined
+      ? known >= FIRST_DYNAMIC_EVENT || QEMU_EVENTS.has(name)
+      : events.markerNames < MAX_MARKER_NAMES
+  ) {
+    if (known === undefined) events.markerNames++;
+    code = eventCode(events.context.events, name) || EV_MARKER;
+  }
+  const id = addName(events.markerIds, buf, start, end, hash);
+  const at = id < 0 ? events.markerIds.count : id;
+  events.markerCodes[at] = code;
+  return at;
+}

@@ -1,0 +1,62 @@
+/** Lines of a text input out of one reused buffer: memory does not depend on the file or on a line's length. */
+import type { ByteSource } from '../byte-source.ts';
+
+const CHUNK = 256 * 1024;
+/** Longest line that is read; longer ones are skipped and counted. Trace markers end at 4 KiB, or 64 KiB pages. */
+export const MAX_LINE = 72 * 1024;
+/** Bytes after the data that may be read by a parser that looks a few bytes ahead. */
+const PADDING = 64;
+const CAPACITY = CHUNK + 2 * MAX_LINE;
+
+const LINE_FEED = 10;
+
+export interface LineReader {
+  readonly source: ByteSource;
+  /** buf[end] is always a line feed (a sentinel, not data). */
+  readonly buf: Uint8Array;
+  /** First byte that was not consumed. */
+  start: number;
+  /** End of the data. */
+  end: number;
+  /** File position of buf[end]. */
+  position: number;
+  ended: boolean;
+  /** The line at `start` is the rest of one that was too long. */
+  skipping: boolean;
+}
+
+export function createLineReader(source: ByteSource): LineReader {
+  const reader: LineReader = {
+    source,
+    buf: new Uint8Array(CAPACITY + PADDING),
+    start: 0,
+    end: 0,
+    position: 0,
+    ended: false,
+    skipping: false,
+  };
+  reader.buf[0] = LINE_FEED;
+  return reader;
+}
+
+/**
+ * Reads more data behind `end`; unread bytes may move to the front of the buffer. A line that is too long is dropped:
+ * `skipping` is set until its end. Sets `ended` at the end of the input.
+ */
+export function refill(reader: LineReader): void {
+  const { buf, source } = reader;
+  if (reader.end - reader.start > MAX_LINE) {
+    reader.skipping = true;
+    reader.start = reader.end;
+  }
+  if (CAPACITY - reader.end < CHUNK) {
+    buf.copyWithin(0, reader.start, reader.end);
+    reader.end -= reader.start;
+    reader.start = 0;
+  }
+  const got = source.readAt(reader.position, buf, reader.end, Math.min(CHUNK, CAPACITY - reader.end));
+  reader.position += got;
+  reader.end += got;
+  reader.ended = got === 0;
+  buf[reader.end] = LINE_FEED;
+}

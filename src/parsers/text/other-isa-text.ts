@@ -1,0 +1,245 @@
+/**
+ * Exit texts of other machines than x86 (arch/ARCH/kvm/trace*.h). Each says by its shape which machine it is from.
+ */
+import { type EventBatch, F_ADDRESS, F_CODE, F_ISA } from '../../core/event-batch.ts';
+import { ISA_ARM, ISA_ARM64, ISA_LOONGARCH, ISA_MIPS, ISA_PPC, ISA_RISCV } from '../../core/isa-codes.ts';
+import { armReasonCode, parseArmReason, parseReasonName } from '../../isa/reasons.ts';
+import { hashBytes } from './byte-names.ts';
+import { setColumn } from './columns.ts';
+import { keyTable, readKeyed } from './keyed-text.ts';
+import { ascii, decodeText, findIn, findLast, matchesAt, readAny, readHex, word } from './numbers.ts';
+import { nameUnknown, type ReasonNames } from './reason-names.ts';
+
+const HSR = ascii('HSR_EC: 0x');
+const PC = ascii('PC: 0x');
+const SCAUSE = ascii('SCAUSE:0x');
+const EXIT = ascii('exit=');
+const BRACKET = ascii('[');
+const REASON = ascii('reason');
+const EXIT_REASON = ascii('exit_reason=');
+
+/** Whether the text of an exit event is none of x86's. */
+export function isOtherIsaExit(buf: Uint8Array, pos: number, end: number): boolean {
+  switch (buf[pos]) {
+    case 118: // vcpu N [NAME] PC: … (LoongArch) or vcpu N reason … (x86)
+      return findIn(buf, pos, end, REASON) < 0 && findIn(buf, pos, end, BRACKET) >= 0;
+    case 114: // reason …
+      return false;
+    default:
+      return (
+        findIn(buf, pos, end, PC) >= 0 ||
+        findIn(buf, pos, end, HSR) >= 0 ||
+        buf[pos] === 91 ||
+        findIn(buf, pos, end, SCAUSE) >= 0 ||
+        (findIn(buf, pos, end, EXIT) === pos && findIn(buf, pos, end, EXIT_REASON) < 0)
+      );
+  }
+}
+
+export function readOtherIsaExit(
+  reasons: ReasonNames,
+  buf: Uint8Array,
+  pos: number,
+  end: number,
+  batch: EventBatch,
+  row: number,
+): boolean {
+  const hsr = findIn(buf, pos, end, HSR);
+  if (hsr >= 0) return readArmExit(reasons, buf, pos, hsr, end, batch, row);
+  if (findIn(buf, pos, end, SCAUSE) >= 0) return readRiscvExit(reasons, buf, pos, end, batch, row);
+  if (findIn(buf, pos, end, EXIT) === pos) return readPpcExit(reasons, buf, pos, end, batch, row);
+  const bracket = findIn(buf, pos, end, BRACKET);
+  if (bracket >= 0) {
+    const close = findIn(buf, bracket, end, CLOSE);
+    if (close < 0) return false;
+    // mips has no vCPU number: "[NAME]PC: 0x…".
+    setNamed(reasons, bracket === pos ? ISA_MIPS : ISA_LOONGARCH, buf, bracket + 1, close, batch, row);
+    readKeyed(PLACE_TABLE, buf, pos, end, batch, row);
+    return (batch.fields[row] & F_ADDRESS) !== 0;
+  }
+  // 32-bit arm printed "PC: 0x…" alone up to 3.x: an exit without a reason.
+  return readKeyed(PLACE_TABLE, buf, pos, end, batch, row);
+}
+
+const CLOSE = ascii(']');
+
+const PLACE_TABLE = keyTable(
+  {
+    vcpu: { column: 'vcpu', base: 'd' },
+    PC: { column: 'address', base: 'x' },
+    pc: { column: 'address', base: 'x' },
+  },
+  F_ADDRESS,
+);
+
+/** Number of a name in the tables of `isa`, or the name itself where they do not have it. */
+function setNamed(
+  reasons: ReasonNames,
+  isa: number,
+  buf: Uint8Array,
+  start: number,
+  end: number,
+  batch: EventBatch,
+  row: number,
+): void {
+  const p = readAny(buf, start);
+  let code = -1;
+  if (p === end && word[1] === 0) code = word[0];
+  else code = parseReasonName(decodeText(buf, start, Math.min(end, start + 64)), isa)?.code ?? -1;
+  if (code < 0) {
+    nameUnknown(reasons, buf, start, end, hashBytes(buf, start, end), batch, row);
+    return;
+  }
+  setCode(batch, row, isa, code);
+}
+
+function setCode(batch: EventBatch, row: number, isa: number, code: number): void {
+  batch.isa[row] = isa;
+  batch.code[row] = code;
+  batch.fields[row] |= F_ISA | F_CODE;
+}
+
+/**
+ * `TRAP: HSR_EC: 0x0001 (WFx), PC: 0x…`; `hsr` is where HSR_EC stands. For anything but TRAP the class is stale.
+ * libtraceevent puts `<CANT FIND FIELD exit_reason>` in front.
+ */
+function readArmExit(
+  reasons: ReasonNames,
+  buf: Uint8Array,
+  pos: number,
+  hsr: number,
+  end: number,
+  batch: EventBatch,
+  row: number,
+): boolean {
+  let p = readHex(buf, hsr + 10);
+  if (p < 0) return false;
+  const ec = word[0];
+  // The word before ": HSR_EC".
+  let stop = hsr;
+  while (stop > pos && (buf[stop - 1] === 32 || buf[stop - 1] === 58)) stop--;
+  let start = stop;
+  while (start > pos && buf[start - 1] !== 62 && buf[start - 1] !== 32) start--;
+  if (stop - start === 4 && buf[start] === 84 && buf[start + 1] === 82 && buf[start + 2] === 65) {
+    setCode(batch, row, ISA_ARM64, armReasonCode(2, ec));
+  } else if (stop - start === 3 && buf[start] === 73 && buf[start + 1] === 82 && buf[start + 2] === 81) {
+    setCode(batch, row, ISA_ARM64, armReasonCode(0, ec));
+  } else if (start === stop) {
+    // 32-bit arm of 3.x and 4.x prints the class alone.
+    setCode(batch, row, ISA_ARM, ec);
+  } else {
+    const reason = parseArmReason(decodeText(buf, start, Math.min(stop, start + 64)), ec);
+    if (reason) setCode(batch, row, reason.isa, reason.code);
+    else nameUnknown(reasons, buf, start, stop, hashBytes(buf, start, stop), batch, row);
+  }
+  p = findIn(buf, p, end, PC);
+  if (p < 0 || readHex(buf, p + 6) < 0) return false;
+  batch.address[2 * row] = word[0];
+  batch.address[2 * row + 1] = word[1];
+  batch.fields[row] |= F_ADDRESS;
+  return true;
+}
+
+const RISCV_TABLE = keyTable(
+  {
+    SEPC: { column: 'address', base: 'x' },
+    STVAL: { column: 'info1', base: 'x' },
+    HTVAL: { column: 'info2', base: 'x' },
+    HTINST: { column: 'arg0', base: 'x' },
+  },
+  F_ADDRESS,
+);
+
+/** `SEPC:0x…, SCAUSE:0x…, STVAL:0x…, HTVAL:0x…, HTINST:0x…`; scause's top bit (interrupt) becomes bit 31. */
+function readRiscvExit(
+  reasons: ReasonNames,
+  buf: Uint8Array,
+  pos: number,
+  end: number,
+  batch: EventBatch,
+  row: number,
+): boolean {
+  const at = findIn(buf, pos, end, SCAUSE) + SCAUSE.length;
+  if (readHex(buf, at) < 0) return false;
+  setCode(batch, row, ISA_RISCV, ((word[0] & 0x7fffffff) | (word[1] & 0x80000000)) >>> 0);
+  reasons.hint = ISA_RISCV;
+  return readKeyed(RISCV_TABLE, buf, pos, end, batch, row);
+}
+
+const SPACE_BAR = ascii(' |');
+
+/** `exit=NAME | pc=0x… | msr=0x… | dar=0x… | last_inst=0x…` of the systems kvm_pr and kvm_booke. */
+function readPpcExit(
+  reasons: ReasonNames,
+  buf: Uint8Array,
+  pos: number,
+  end: number,
+  batch: EventBatch,
+  row: number,
+): boolean {
+  const bar = findIn(buf, pos, end, SPACE_BAR);
+  if (bar < 0) return false;
+  setNamed(reasons, ISA_PPC, buf, pos + 5, bar, batch, row);
+  return readKeyed(PLACE_TABLE, buf, bar, end, batch, row);
+}
+
+const VCPU_UPPER = ascii('VCPU ');
+const TRAP = ascii('trap=');
+
+const PPC_TABLE = keyTable(
+  {
+    VCPU: { column: 'vcpu', base: 'd' },
+    pc: { column: 'address', base: 'x' },
+    msr: { column: 'info1', base: 'x' },
+  },
+  F_ADDRESS,
+);
+
+/** Book3S HV: `VCPU 0: trap=NAME pc=0x… msr=0x…, ceded=0` and, without trap and msr, kvm_guest_enter. */
+export function readPpcGuest(
+  reasons: ReasonNames,
+  buf: Uint8Array,
+  pos: number,
+  end: number,
+  batch: EventBatch,
+  row: number,
+  exit: boolean,
+): boolean {
+  const trap = exit ? findIn(buf, pos, end, TRAP) : -1;
+  if (exit && trap < 0) return false;
+  if (trap >= 0) {
+    let stop = trap + 5;
+    while (stop < end && buf[stop] !== 32) stop++;
+    if (stop === end) return false;
+    setNamed(reasons, ISA_PPC, buf, trap + 5, stop, batch, row);
+  }
+  return matchesAt(buf, pos, VCPU_UPPER) && readKeyed(PPC_TABLE, buf, pos, end, batch, row);
+}
+
+const DASH = ascii('-');
+const ICPT = ascii('icptcode ');
+
+/** s390: `00[mask-address]: entering sie flags 0` and `00[mask-address]: exit sie icptcode 4 (Instruction)`. */
+export function readS390Sie(
+  buf: Uint8Array,
+  pos: number,
+  end: number,
+  batch: EventBatch,
+  row: number,
+  exit: boolean,
+): boolean {
+  let p = readAny(buf, pos);
+  if (p < 0 || buf[p] !== 91) return false;
+  batch.vcpu[row] = word[0];
+  p = readHex(buf, p + 1);
+  if (p < 0 || buf[p] !== DASH[0]) return false;
+  setColumn(batch, row, 1, word[0], word[1]);
+  p = readHex(buf, p + 1);
+  if (p < 0) return false;
+  setColumn(batch, row, 0, word[0], word[1]);
+  if (!exit) return true;
+  const code = findLast(buf, p, end, ICPT);
+  if (code < 0 || readAny(buf, code + 9) < 0) return false;
+  setColumn(batch, row, 5, word[0], word[1]);
+  return true;
+}

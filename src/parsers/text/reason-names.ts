@@ -1,0 +1,122 @@
+/**
+ * Exit reasons by their printed name, remembered by the name's bytes: a name is turned into a string once.
+ */
+
+import { note } from '../../core/diagnostics.ts';
+import { type EventBatch, F_CODE, F_ISA } from '../../core/event-batch.ts';
+import { ISA_NAMED, ISA_SVM, ISA_UNKNOWN, ISA_VMX } from '../../core/isa-codes.ts';
+import { internString } from '../../core/string-table.ts';
+import type { TraceContext } from '../../core/trace-context.ts';
+import { parseReasonName } from '../../isa/reasons.ts';
+import { addName, type ByteNames, clearNames, createByteNames, findName, hashBytes } from './byte-names.ts';
+import { decodeText } from './numbers.ts';
+
+export interface ReasonNames {
+  readonly context: TraceContext;
+  readonly names: ByteNames;
+  readonly isa: number[];
+  readonly code: number[];
+  /** String code of a name that no table knows, else −1. */
+  readonly text: number[];
+  /** ISA that bare numbers belong to: that of the names seen, until then that of the host. */
+  hint: number;
+  /** Names were in the lower case of 2.6.3x kernels on Intel, where "hlt" is VMX's. */
+  oldNames: boolean;
+}
+
+export function createReasonNames(context: TraceContext): ReasonNames {
+  return {
+    context,
+    names: createByteNames(),
+    isa: [],
+    code: [],
+    text: [],
+    hint: context.defaultIsa,
+    oldNames: false,
+  };
+}
+
+/** Writes isa and code of the reason named in [start, end); `hash` is the name's hashBytes(). */
+export function setReason(
+  reasons: ReasonNames,
+  buf: Uint8Array,
+  start: number,
+  end: number,
+  hash: number,
+  batch: EventBatch,
+  row: number,
+): void {
+  let id = findName(reasons.names, buf, start, end, hash);
+  if (id < 0) id = learn(reasons, buf, start, end);
+  const isa = reasons.isa[id];
+  batch.isa[row] = isa;
+  batch.code[row] = reasons.code[id];
+  batch.text[row] = reasons.text[id];
+  batch.fields[row] |= isa === ISA_UNKNOWN ? F_CODE : F_CODE | F_ISA;
+  if (isa === ISA_NAMED) countUnknown(reasons);
+}
+
+/** Keeps an exit of another machine under a name that its tables do not have. */
+export function nameUnknown(
+  reasons: ReasonNames,
+  buf: Uint8Array,
+  start: number,
+  end: number,
+  hash: number,
+  batch: EventBatch,
+  row: number,
+): void {
+  let id = findName(reasons.names, buf, start, end, hash);
+  if (id < 0) {
+    id = addName(reasons.names, buf, start, end, hash);
+    if (id < 0) id = reasons.names.count;
+    const text = internString(reasons.context.strings, decodeText(buf, start, end));
+    reasons.isa[id] = ISA_NAMED;
+    reasons.code[id] = text >>> 0;
+    reasons.text[id] = text;
+  }
+  batch.isa[row] = ISA_NAMED;
+  batch.code[row] = reasons.code[id];
+  batch.text[row] = reasons.text[id];
+  batch.fields[row] |= F_CODE | F_ISA;
+  countUnknown(reasons);
+}
+
+function countUnknown({ context }: ReasonNames): void {
+  note(
+    context.diagnostics,
+    'unknown-reason-names',
+    'suspect',
+    'exit reasons printed under names that no table knows: they are kept apart by name, without a number',
+  );
+}
+
+/** Id of a name that is not in the table yet. */
+function learn(reasons: ReasonNames, buf: Uint8Array, start: number, end: number): number {
+  const name = decodeText(buf, start, end);
+  let reason = parseReasonName(name, reasons.hint);
+  if (reason && reasons.oldNames && reason.isa === ISA_SVM)
+    reason = parseReasonName(name.toUpperCase(), ISA_VMX) ?? reason;
+  if (reason && reasons.hint === ISA_UNKNOWN && (reason.isa === ISA_VMX || reason.isa === ISA_SVM))
+    settleIsa(reasons, reason.isa);
+  if (reason?.isa === ISA_VMX && !reasons.oldNames && /^[a-z_]+$/.test(name)) {
+    // Names that SVM has too were taken for SVM's so far.
+    reasons.oldNames = true;
+    settleIsa(reasons, ISA_VMX);
+  }
+  const text = reason ? -1 : internString(reasons.context.strings, name);
+  const id = addName(reasons.names, buf, start, end, hashBytes(buf, start, end));
+  // A name that the table has no room for goes to the place behind the last one, for this call only.
+  const at = id < 0 ? reasons.names.count : id;
+  reasons.isa[at] = reason ? reason.isa : ISA_NAMED;
+  reasons.code[at] = reason ? reason.code : text >>> 0;
+  reasons.text[at] = text;
+  return at;
+}
+
+/** The first name tells the host's ISA; numbers read before it may have been taken for another's. */
+function settleIsa(reasons: ReasonNames, isa: number): void {
+  reasons.hint = isa;
+  if (reasons.context.defaultIsa === ISA_UNKNOWN) reasons.context.defaultIsa = isa;
+  clearNames(reasons.names);
+}

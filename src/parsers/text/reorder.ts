@@ -1,0 +1,129 @@
+/**
+ * Puts nearly ordered events in time order. Text files are a merge of per-CPU streams that can step back where the
+ * kernel's reader found a CPU's buffer empty too early. Rows wait in a window of the last HOLD rows; a row that
+ * comes late is moved back to its place, but never past a row of its own CPU (of its own thread where the format
+ * has no CPU): the order within a stream is the recorder's.
+ */
+import { createEventBatch, type EventBatch, NO_CPU } from '../../core/event-batch.ts';
+import { compareWords } from '../../core/words.ts';
+import { moveRows } from './batch-rows.ts';
+
+/** Rows that wait for late ones. */
+export const HOLD = 8192;
+
+export interface ReorderWindow {
+  /** Rows in order of arrival; the caller fills row `batch.length` and calls place(). */
+  batch: EventBatch;
+  /** The other buffer. */
+  spare: EventBatch;
+  /** Made at the first disorder. */
+  sorted: EventBatch | null;
+  /** Rows of `batch` in time order; meaningless unless `permuted`. */
+  readonly order: Int32Array;
+  permuted: boolean;
+  /** Time of the last row that was handed out. */
+  handedLow: number;
+  handedHigh: number;
+  handed: boolean;
+  /** Rows whose place had been handed out already: they come out of order. */
+  late: number;
+  /** Rows stamped before an earlier row of the same CPU: they keep their place behind it. */
+  backwards: number;
+}
+
+export function createReorderWindow(): ReorderWindow {
+  const batch = createEventBatch();
+  return {
+    batch,
+    spare: createEventBatch(),
+    sorted: null,
+    order: new Int32Array(batch.capacity),
+    permuted: false,
+    handedLow: 0,
+    handedHigh: 0,
+    handed: false,
+    late: 0,
+    backwards: 0,
+  };
+}
+
+/** Takes the row that the caller has written at `batch.length`. */
+export function place(window: ReorderWindow): void {
+  const { batch } = window;
+  const row = batch.length++;
+  if (row === 0) {
+    if (window.handed && isBefore(batch.time, 0, window.handedLow, window.handedHigh)) window.late++;
+    return;
+  }
+  const { time } = batch;
+  const before = 2 * (window.permuted ? window.order[row - 1] : row - 1);
+  const high = time[2 * row + 1];
+  const previousHigh = time[before + 1];
+  if (high === previousHigh ? time[2 * row] >= time[before] : (high | 0) > (previousHigh | 0)) {
+    if (window.permuted) window.order[row] = row;
+    return;
+  }
+  moveBack(window, row);
+}
+
+function isBefore(time: Uint32Array, row: number, low: number, high: number): boolean {
+  return compareWords(time[2 * row], time[2 * row + 1], low, high) < 0;
+}
+
+function moveBack(window: ReorderWindow, row: number): void {
+  const { batch, order } = window;
+  const { time, cpu, tid } = batch;
+  if (!window.permuted) {
+    for (let i = 0; i < row; i++) order[i] = i;
+    window.permuted = true;
+  }
+  const low = time[2 * row];
+  const high = time[2 * row + 1];
+  const ownCpu = cpu[row];
+  const ownTid = tid[row];
+  let index = row;
+  while (index > 0) {
+    const other = order[index - 1];
+    if (!(compareWords(time[2 * other], time[2 * other + 1], low, high) > 0)) break;
+    if (cpu[other] === ownCpu && (ownCpu !== NO_CPU || tid[other] === ownTid)) {
+      window.backwards++;
+      break;
+    }
+    index--;
+  }
+  if (index === 0 && window.handed && isBefore(time, row, window.handedLow, window.handedHigh)) window.late++;
+  order.copyWithin(index + 1, index, row);
+  order[index] = row;
+}
+
+/** Whether flush() must be called before `rows` more rows are written. */
+export function isFull(window: ReorderWindow, rows: number): boolean {
+  return window.batch.length + rows > window.batch.capacity;
+}
+
+/**
+ * Hands out all rows but the last `hold` in time order, null if there are none. The batch is valid until the next
+ * flush. Row numbers of the kept rows are new.
+ */
+export function flush(window: ReorderWindow, hold: number): EventBatch | null {
+  const { batch, spare } = window;
+  const kept = Math.min(hold, batch.length);
+  const count = batch.length - kept;
+  if (count === 0) return null;
+  let out = batch;
+  if (window.permuted) {
+    window.sorted ??= createEventBatch(batch.capacity);
+    out = window.sorted;
+    moveRows(batch, window.order, 0, batch.length, out);
+  }
+  moveRows(out, null, count, kept, spare);
+  spare.length = kept;
+  out.length = count;
+  window.handedLow = out.time[2 * count - 2];
+  window.handedHigh = out.time[2 * count - 1];
+  window.handed = true;
+  window.permuted = false;
+  window.batch = spare;
+  window.spare = batch;
+  return out;
+}

@@ -1,0 +1,42 @@
+/** Text of kvm_userspace_exit, the same since 2.6.3x: `reason NAME (N)`, `reason restart (4)`, `reason error (E)`. */
+import { type EventBatch, F_ARG0, F_CODE } from '../../core/event-batch.ts';
+import { keyTable, readKeyed } from './keyed-text.ts';
+import { ascii, matchesAt, readDecimal, word } from './numbers.ts';
+
+const REASON = ascii('reason ');
+const RESTART = ascii('restart ');
+const ERROR = ascii('error ');
+const RAW = keyTable({}, F_CODE | F_ARG0, 'kvm_userspace_exit');
+
+/**
+ * code = KVM_EXIT_* and arg0 = 0, or arg0 = −errno without a code: the kernel then prints the errno in the
+ * parentheses and leaves the (stale) reason out.
+ */
+export function readUserspaceExit(
+  buf: Uint8Array,
+  pos: number,
+  end: number,
+  batch: EventBatch,
+  row: number,
+): boolean {
+  if (!matchesAt(buf, pos, REASON)) return readKeyed(RAW, buf, pos, end, batch, row);
+  const name = pos + 7;
+  let p = name;
+  // Names past the kernel's list print as 0x1f: the number in parentheses is right for all.
+  while (buf[p] !== 40 && p < end) p++;
+  if (p >= end) return false;
+  p = readDecimal(buf, p + 1);
+  if (p < 0 || buf[p] !== 41 || word[1] !== 0) return false;
+  const first = buf[name];
+  if ((first === 114 && matchesAt(buf, name, RESTART)) || (first === 101 && matchesAt(buf, name, ERROR))) {
+    batch.arg0[2 * row] = -word[0];
+    batch.arg0[2 * row + 1] = word[0] === 0 ? 0 : -1;
+    batch.fields[row] = F_ARG0;
+    return true;
+  }
+  batch.code[row] = word[0];
+  batch.arg0[2 * row] = 0;
+  batch.arg0[2 * row + 1] = 0;
+  batch.fields[row] = F_CODE | F_ARG0;
+  return true;
+}
