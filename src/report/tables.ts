@@ -135,7 +135,7 @@ export function vcpusTable(model: ReportModel, limit: number): TableData {
       right('vCPU'),
       right('tid'),
       right('pid', { drop: 3 }),
-      left('thread', { shrinkTo: 12 }),
+      left('thread', { shrinkTo: 12, drop: 0 }),
       ...(showVm ? [left('VM', { shrinkTo: 10 })] : []),
       right('exits'),
       right('paired', { drop: 2 }),
