@@ -1,0 +1,493 @@
+/*
+ * kvmtrace-capture: records KVM tracepoints of this host into a standard trace.dat, and leaves nothing behind.
+ *
+ * The order of things is the safety argument:
+ *   checks (change nothing) -> output file -> watchdog -> instance -> settings -> file header -> readers -> tracing on
+ *   tracing off -> events off -> last pages -> counters -> instance removed -> names and counters into the file -> packed
+ * From the watchdog's start on, whatever kills this process is undone by it, whatever kills the watchdog is undone by
+ * this process, and if both die the kernel's dead-man switch stops tracing.
+ */
+#include "capture.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/statvfs.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+struct session {
+	struct options o;
+	struct tracefs t;
+	struct shared *s;
+	struct watchdog dog;
+	int out_fd, signals, wake;
+	uint64_t start_mono, start_boot, start_real, stop_mono, stop_boot, stop_real, synced;
+	pid_t command;
+	enum stop_reason why;
+	uint64_t dropped;
+	struct totals totals;
+};
+static struct session self = { .out_fd = -1, .signals = -1, .wake = -1 };
+
+/* Runs when a check or a setting fails: back to nothing, as if never started. */
+static void undo(void)
+{
+	if (self.t.free_fd >= 0)
+		close(self.t.free_fd);
+	if (self.out_fd >= 0 && self.o.output)
+		unlink(self.o.output);
+	if (self.s && atomic_load(&self.s->phase) != PHASE_NOTHING) {
+		atomic_store(&self.s->phase, PHASE_INSTANCE);
+		if (!tracefs_remove(self.s->instance, 100))
+			return; /* our own files keep it busy: the watchdog removes it when we are gone */
+	}
+	watchdog_dismiss(&self.dog);
+}
+
+static void check_disk(int fd)
+{
+	struct statvfs v;
+	if (fstatvfs(fd, &v))
+		die("output", NULL, "statvfs: %s", strerror(errno));
+	uint64_t space = (uint64_t)v.f_bavail * v.f_frsize, all = (uint64_t)v.f_blocks * v.f_frsize;
+	if (!self.o.min_free)
+		self.o.min_free = all / 20 < (256 << 20) ? all / 20 : 256 << 20;
+	if (space < self.o.min_free + (16 << 20))
+		die("disk", "free some, choose another place with -o, or lower --min-free", "only %llu MB free on the disk",
+			(unsigned long long)(space >> 20));
+	if (!self.o.max_size)
+		self.o.max_size = space / 2 < 4ull << 30 ? space / 2 : 4ull << 30;
+	else if (self.o.max_size > space - self.o.min_free)
+		die("disk", "give a smaller --max-size, or another place with -o",
+			"--max-size of %llu MB does not fit into %llu MB free (of which --min-free keeps %llu)",
+			(unsigned long long)(self.o.max_size >> 20), (unsigned long long)(space >> 20),
+			(unsigned long long)(self.o.min_free >> 20));
+}
+
+static void read_clocks(uint64_t *mono, uint64_t *boot, uint64_t *real)
+{
+	*mono = clock_ns(CLOCK_MONOTONIC);
+	*boot = clock_ns(CLOCK_BOOTTIME);
+	*real = clock_ns(CLOCK_REALTIME);
+}
+
+static void clocks_json(struct buf *b, const char *key, uint64_t mono, uint64_t boot, uint64_t real)
+{
+	/* strings: these numbers are above 2^53 */
+	buf_fmt(b, ",\"%s\":{\"mono\":\"%llu\",\"boot\":\"%llu\",\"realtime\":\"%llu\"}", key, (unsigned long long)mono,
+		(unsigned long long)boot, (unsigned long long)real);
+}
+
+/* The description that travels in the file; README.md documents it. */
+static void description(struct buf *b, const char *phase)
+{
+	struct utsname u;
+	uname(&u);
+	buf_fmt(b, "{\"kvmtrace\":{\"format\":1,\"phase\":\"%s\",\"recorder\":\"kvmtrace-capture " KC_VERSION "\"", phase);
+	if (self.why != STOP_NOT)
+		buf_fmt(b, ",\"end\":\"%s\"", stop_names[self.why]);
+	buf_str(b, ",\"host\":");
+	buf_json(b, u.nodename);
+	buf_str(b, ",\"kernel\":");
+	buf_json(b, u.release);
+	buf_str(b, ",\"machine\":");
+	buf_json(b, u.machine);
+	buf_fmt(b, ",\"online\":%ld,\"clock\":", sysconf(_SC_NPROCESSORS_ONLN));
+	buf_json(b, self.o.clock);
+	clocks_json(b, "start", self.start_mono, self.start_boot, self.start_real);
+	if (self.stop_mono)
+		clocks_json(b, "stop", self.stop_mono, self.stop_boot, self.stop_real);
+	buf_fmt(b, ",\"bufferKb\":%llu,\"maxSize\":%llu,", (unsigned long long)(self.t.buffer_bytes >> 10),
+		(unsigned long long)self.o.max_size);
+	processes_cpu_model(b);
+	buf_str(b, ",\"argv\":[");
+	for (int i = 0; i < self.o.argc; i++) {
+		buf_str(b, i ? "," : "");
+		buf_json(b, self.o.argv[i]);
+	}
+	buf_str(b, "],\"events\":[");
+	for (int i = 0; i < self.t.nevents; i++)
+		buf_fmt(b, "%s\"%s:%s\"", i ? "," : "", self.t.events[i].system, self.t.events[i].name);
+	buf_fmt(b, "],\"filter\":{\"pids\":%d,\"tids\":%d,\"cpus\":", self.o.npids, self.o.ntids);
+	buf_json(b, self.o.cpus ? self.o.cpus : "");
+	buf_str(b, "},");
+	if (self.stop_mono)
+		buf_fmt(b, "\"stats\":{\"events\":%llu,\"lost\":%llu,\"left\":%llu},", (unsigned long long)self.totals.events,
+			(unsigned long long)self.totals.lost, (unsigned long long)self.totals.left);
+	processes_json(b);
+	buf_str(b, "}}");
+}
+
+/* Clocks that have no counterpart in user space get a marker in the stream that says the time on those that have. */
+static void mark(void)
+{
+	static const char *const shared_clocks[] = { "mono", "boot", "mono_raw", "tai" };
+	for (size_t i = 0; i < 4; i++)
+		if (!strcmp(self.o.clock, shared_clocks[i]))
+			return;
+	char text[96];
+	snprintf(text, sizeof text, "kvmtrace mono=%llu realtime=%llu", (unsigned long long)clock_ns(CLOCK_MONOTONIC),
+		(unsigned long long)clock_ns(CLOCK_REALTIME));
+	write_file_at(self.t.dir_fd, "trace_marker", text);
+}
+
+static void prepare(void)
+{
+	tracefs_find(&self.t, self.o.tracefs);
+	tracefs_choose_events(&self.t, &self.o);
+	tracefs_cleanup(&self.t, false);
+	tracefs_check_other_tracers(&self.t);
+	tracefs_count_cpus(&self.t);
+}
+
+/* With the watchdog already waiting: from here on the kernel's state changes. */
+static void make_instance(void)
+{
+	/* /proc/PID/comm of a recorder starts with this: how --cleanup tells live ones */
+	prctl(PR_SET_NAME, "kvmtrace-capture");
+	snprintf(self.s->instance, sizeof self.s->instance, "%s/instances/" KC_PREFIX "%d", self.t.root, (int)getpid());
+	strcpy(self.t.instance, self.s->instance);
+	if (!watchdog_start(&self.dog, self.s, self.out_fd))
+		die("watchdog", NULL, "cannot start the watchdog: %s", strerror(errno));
+	atomic_store(&self.s->phase, PHASE_INSTANCE);
+	tracefs_make(&self.t, &self.o);
+	tracefs_apply(&self.t, &self.o);
+}
+
+static uint64_t bytes_written(void)
+{
+	uint64_t n = 0;
+	for (int c = 0; c < self.s->ncpu; c++)
+		n += atomic_load(&self.s->cpu[c].size);
+	return n;
+}
+
+static void start_json(void)
+{
+	struct buf b = { 0 };
+	buf_str(&b, "{\"type\":\"start\",\"pid\":");
+	buf_fmt(&b, "%d,\"watchdog\":%d,\"instance\":", (int)getpid(), (int)self.dog.pid);
+	buf_json(&b, self.t.instance);
+	buf_str(&b, ",\"file\":");
+	if (self.o.output)
+		buf_json(&b, self.o.output);
+	else
+		buf_str(&b, "null");
+	buf_fmt(&b, ",\"cpus\":%d,\"bufferKb\":%llu,\"maxSize\":%llu,\"clock\":\"%s\",\"events\":%d}", self.t.ncpu,
+		(unsigned long long)(self.t.buffer_bytes >> 10), (unsigned long long)self.o.max_size, self.o.clock, self.t.nevents);
+	msg_json_line(&b);
+	buf_free(&b);
+}
+
+static void status(uint64_t now, uint64_t *events_before)
+{
+	struct totals sum;
+	if (!msg_wants_progress())
+		return;
+	tracefs_stats(self.t.instance, self.t.ncpu, &sum, NULL);
+	uint64_t bytes = bytes_written(), rate = sum.events > *events_before ? sum.events - *events_before : 0;
+	double seconds = (double)(now - self.start_mono) / 1e9;
+	*events_before = sum.events;
+	if (msg_has_json()) {
+		struct buf b = { 0 };
+		buf_fmt(&b, "{\"type\":\"status\",\"seconds\":%.3f,\"events\":%llu,\"eventsPerSecond\":%llu,\"bytes\":%llu,\"lost\":%llu}",
+			seconds, (unsigned long long)sum.events, (unsigned long long)rate, (unsigned long long)bytes,
+			(unsigned long long)sum.lost);
+		msg_json_line(&b);
+		buf_free(&b);
+	}
+	char line[160];
+	snprintf(line, sizeof line, "%7.1f s  %llu events  %llu/s  %.1f MB  %llu lost   (Ctrl-C stops)", seconds,
+		(unsigned long long)sum.events, (unsigned long long)rate, (double)bytes / 1e6, (unsigned long long)sum.lost);
+	msg_progress(line);
+}
+
+/* Pages go to the disk as they come, and out of the page cache: a capture must not push out what the host needs. */
+static void push_out(uint64_t *done)
+{
+	for (int c = 0; c < self.s->ncpu; c++) {
+		uint64_t size = atomic_load(&self.s->cpu[c].size), at = self.s->cpu[c].offset;
+		if (size - done[c] < 1 << 20)
+			continue;
+		sync_file_range(self.out_fd, (off_t)(at + done[c]), (off_t)(size - done[c]), SYNC_FILE_RANGE_WRITE);
+		posix_fadvise(self.out_fd, (off_t)at, (off_t)done[c], POSIX_FADV_DONTNEED);
+		done[c] = size;
+	}
+}
+
+static bool target_gone(void)
+{
+	if (!self.o.npids && !self.o.ntids)
+		return false;
+	for (int i = 0; i < self.o.npids; i++)
+		if (!kill(self.o.pids[i], 0) || errno != ESRCH)
+			return false;
+	for (int i = 0; i < self.o.ntids; i++)
+		if (!kill(self.o.tids[i], 0) || errno != ESRCH)
+			return false;
+	return true;
+}
+
+/* A child ended: the command, or the watchdog, which gets a successor. */
+static void reap(void)
+{
+	int st;
+	for (pid_t pid; (pid = waitpid(-1, &st, WNOHANG)) > 0;) {
+		if (pid == self.command) {
+			self.command = 0;
+			if (self.why == STOP_NOT)
+				self.why = STOP_COMMAND;
+		} else if (pid == self.dog.pid) {
+			close(self.dog.pipe_fd);
+			self.dog.pid = 0;
+			if (++self.dog.restarts > 10 || !watchdog_start(&self.dog, self.s, self.out_fd)) {
+				msg(MSG_ERROR, "watchdog", "something on this host kills it: find out what",
+					"recording ends: the watchdog was killed and cannot be replaced");
+				self.why = STOP_WATCHDOG;
+				return;
+			}
+			msg(MSG_WARNING, "watchdog", NULL, "the watchdog was killed; started another (%d)", (int)self.dog.pid);
+		}
+	}
+}
+
+static enum stop_reason reap_text(void)
+{
+	reap();
+	return self.why;
+}
+
+static bool disk_low(void)
+{
+	struct statvfs v;
+	return !fstatvfs(self.out_fd, &v) && (uint64_t)v.f_bavail * v.f_frsize < self.o.min_free;
+}
+
+static void wait_for_end(struct readers *readers)
+{
+	uint64_t end = self.o.duration_ns ? self.start_mono + self.o.duration_ns : 0, events = 0;
+	uint64_t next_table = 0, next_second = self.start_mono + 1000000000u;
+	uint64_t *pushed = calloc((size_t)self.s->ncpu, sizeof *pushed);
+	struct pollfd wait[2] = { { .fd = self.signals, .events = POLLIN }, { .fd = self.wake, .events = POLLIN } };
+	while (self.why == STOP_NOT) {
+		bool child = false;
+		uint64_t now = clock_ns(CLOCK_MONOTONIC), until = now + 100000000u;
+		if (end && end < until)
+			until = end > now ? end : now;
+		poll(wait, 2, (int)((until - now + 999999) / 1000000));
+		now = clock_ns(CLOCK_MONOTONIC);
+		if (signals_take(self.signals, &child))
+			self.why = STOP_SIGNAL;
+		else if (readers_failed(readers) != STOP_NOT)
+			self.why = readers_failed(readers);
+		else if (end && now >= end)
+			self.why = STOP_DURATION;
+		else if (msg_json_closed())
+			self.why = STOP_PIPE_CLOSED;
+		else if (target_gone())
+			self.why = STOP_TARGET_GONE;
+		if (child)
+			reap();
+		if (now >= next_table) {
+			next_table = now + 250000000u;
+			dat_write_table(self.out_fd, self.s);
+			if (pushed)
+				push_out(pushed);
+			if (self.why == STOP_NOT && disk_low())
+				self.why = STOP_DISK_LOW;
+		}
+		if (now >= next_second) {
+			next_second = now + 1000000000u;
+			status(now, &events);
+			processes_look_again();
+		}
+	}
+	free(pushed);
+}
+
+static bool second_signal(void)
+{
+	bool child = false;
+	return signals_take(self.signals, &child) > 0;
+}
+
+static bool ended_badly(void)
+{
+	return self.why == STOP_DISK_FULL || self.why == STOP_DISK_LOW || self.why == STOP_IO_ERROR || self.why == STOP_WATCHDOG;
+}
+
+static void end_report(bool packed)
+{
+	uint64_t bytes = bytes_written();
+	double seconds = (double)(self.stop_mono - self.start_mono) / 1e9;
+	if (msg_has_json()) {
+		struct buf b = { 0 };
+		buf_fmt(&b, "{\"type\":\"end\",\"reason\":\"%s\",\"seconds\":%.3f,\"events\":%llu,\"bytes\":%llu,\"lost\":%llu,\"left\":%llu,"
+			"\"droppedBytes\":%llu,\"packed\":%s,\"file\":", stop_names[self.why], seconds,
+			(unsigned long long)self.totals.events, (unsigned long long)bytes, (unsigned long long)self.totals.lost,
+			(unsigned long long)self.totals.left, (unsigned long long)self.dropped, packed ? "true" : "false");
+		buf_json(&b, self.o.output);
+		buf_str(&b, "}");
+		msg_json_line(&b);
+		buf_free(&b);
+	}
+	if (self.totals.lost)
+		msg(MSG_WARNING, "lost", "use a larger -b, fewer events, or a filter: -p PID, -C CPUS", "%llu events were lost (buffer of %llu KB per CPU)",
+			(unsigned long long)self.totals.lost, (unsigned long long)(self.t.buffer_bytes >> 10));
+	if (ended_badly())
+		msg(MSG_ERROR, stop_names[self.why], "what was written until then is in the file", "recording ended early: %s", stop_names[self.why]);
+	if (!packed)
+		msg(MSG_WARNING, "sparse", "copy it with cp --sparse=always, tar -S or rsync -S; --recover packs it when there is room",
+			"the file opens but was left sparse");
+	if (!msg_has_json())
+		msg(MSG_INFO, "end", NULL, "%s: %llu events, %.1f MB in %.1f s, %llu lost (%s)", self.o.output,
+			(unsigned long long)(self.totals.events - self.totals.left), (double)bytes / 1e6, seconds,
+			(unsigned long long)self.totals.lost, stop_names[self.why]);
+}
+
+static int finish(struct readers *readers)
+{
+	bool packed = true;
+	struct buf options = { 0 }, json = { 0 };
+	tracefs_on(&self.t, false);
+	read_clocks(&self.stop_mono, &self.stop_boot, &self.stop_real);
+	write_file_at(self.t.dir_fd, "events/enable", "0");
+	readers_finish(readers, &self.dropped);
+	tracefs_stats(self.t.instance, self.t.ncpu, &self.totals, &options);
+	close(self.t.free_fd);
+	self.t.free_fd = -1;
+	if (!tracefs_remove(self.t.instance, 5000))
+		msg(MSG_WARNING, "stale", "end what reads it, then run kvmtrace-capture --cleanup",
+			"%s is off but could not be removed: %s", self.t.instance, strerror(errno));
+	atomic_store(&self.s->phase, PHASE_FILE); /* the watchdog would still finish the file */
+	dat_write_table(self.out_fd, self.s);
+	processes_last_scan(self.t.root_fd);
+	processes_guest_options(&options, true);
+	description(&json, "end");
+	dat_option(&options, OPT_PROCMAPS, json.p, json.len);
+	if (!dat_add_names(self.out_fd, self.s) || !dat_add_options(self.out_fd, self.s, &options))
+		msg(MSG_WARNING, "metadata", NULL, "thread names or counters of the end are missing in the file: %s", strerror(errno));
+	atomic_store(&self.s->phase, PHASE_FINISHED);
+	if (!self.o.no_pack)
+		packed = dat_pack(self.out_fd, self.s, second_signal);
+	msg_progress(NULL);
+	end_report(packed || self.o.no_pack);
+	watchdog_dismiss(&self.dog);
+	close(self.out_fd);
+	buf_free(&options);
+	buf_free(&json);
+	return ended_badly() ? EXIT_FAILED : EXIT_OK;
+}
+
+static void begin(void)
+{
+	read_clocks(&self.start_mono, &self.start_boot, &self.start_real);
+	if (!tracefs_on(&self.t, true))
+		die("tracefs-write", NULL, "cannot switch tracing on: %s", strerror(errno));
+	mark();
+	if (self.o.command)
+		self.command = spawn(self.o.command, false);
+	if (msg_has_json())
+		start_json();
+}
+
+static int record(void)
+{
+	struct buf json = { 0 };
+	prepare();
+	self.out_fd = dat_create(self.o.output);
+	check_disk(self.out_fd);
+	self.s = shared_new(self.t.ncpu);
+	make_instance();
+	processes_first_scan();
+	self.s->subbuf = self.t.subbuf;
+	self.s->region = (self.o.max_size + self.t.subbuf - 1) / self.t.subbuf * self.t.subbuf;
+	read_clocks(&self.start_mono, &self.start_boot, &self.start_real);
+	description(&json, "start");
+	dat_write_header(self.out_fd, self.s, &self.t, &self.o, &json);
+	buf_free(&json);
+	atomic_store(&self.s->phase, PHASE_FILE);
+	self.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (self.wake < 0)
+		die("eventfd", NULL, "eventfd: %s", strerror(errno));
+	tracefs_enable_events(&self.t);
+	struct readers *readers = readers_start(&self.t, self.s, self.out_fd, self.o.max_size, self.o.readers, self.wake, &self.o);
+	begin();
+	die_hook(NULL); /* from here on the recording is worth keeping: an internal error leaves it to the watchdog */
+	wait_for_end(readers);
+	return finish(readers);
+}
+
+static int record_text(void)
+{
+	uint64_t bytes = 0;
+	prepare();
+	int out = 1;
+	if (self.o.output && strcmp(self.o.output, "-"))
+		out = dat_create(self.o.output);
+	if (out != 1) {
+		self.out_fd = out;
+		check_disk(out);
+	}
+	self.s = shared_new(self.t.ncpu);
+	make_instance();
+	tracefs_enable_events(&self.t);
+	begin();
+	self.out_fd = -1; /* worth keeping from here on */
+	uint64_t end = self.o.duration_ns ? self.start_mono + self.o.duration_ns : 0;
+	self.why = copy_text(&self.t, out, self.signals, end, self.o.max_size ? self.o.max_size : UINT64_MAX, reap_text, &bytes);
+	tracefs_stats(self.t.instance, self.t.ncpu, &self.totals, NULL);
+	close(self.t.free_fd);
+	self.t.free_fd = -1;
+	tracefs_remove(self.t.instance, 5000);
+	atomic_store(&self.s->phase, PHASE_FINISHED);
+	watchdog_dismiss(&self.dog);
+	if (self.totals.lost)
+		msg(MSG_WARNING, "lost", "use a larger -b, or record without --text, which is cheaper", "%llu events were lost",
+			(unsigned long long)self.totals.lost);
+	if (msg_has_json()) {
+		struct buf b = { 0 };
+		buf_fmt(&b, "{\"type\":\"end\",\"reason\":\"%s\",\"events\":%llu,\"bytes\":%llu,\"lost\":%llu}", stop_names[self.why],
+			(unsigned long long)self.totals.events, (unsigned long long)bytes, (unsigned long long)self.totals.lost);
+		msg_json_line(&b);
+		buf_free(&b);
+	}
+	return ended_badly() ? EXIT_FAILED : EXIT_OK;
+}
+
+int main(int argc, char **argv)
+{
+	/* three standard descriptors, so that none of ours becomes standard output */
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return EXIT_USAGE;
+	options_parse(&self.o, argc, argv);
+	if (self.o.recover)
+		return dat_recover(self.o.recover);
+	if (self.o.cleanup) {
+		tracefs_find(&self.t, self.o.tracefs);
+		return tracefs_cleanup(&self.t, true) ? EXIT_FAILED : EXIT_OK;
+	}
+	if (self.o.check) {
+		tracefs_find(&self.t, self.o.tracefs);
+		tracefs_choose_events(&self.t, &self.o);
+		tracefs_check_other_tracers(&self.t);
+		msg(MSG_INFO, "ready", NULL, "this host can record %d events", self.t.nevents);
+		return EXIT_OK;
+	}
+	if (self.o.perf) {
+		tracefs_find(&self.t, self.o.tracefs);
+		tracefs_choose_events(&self.t, &self.o);
+		return run_perf(&self.t, &self.o);
+	}
+	self.signals = signals_setup();
+	die_hook(undo);
+	return self.o.text ? record_text() : record();
+}

@@ -1,0 +1,293 @@
+/*
+ * Readers: threads that move ring-buffer pages into the file by splice(), trace_pipe_raw -> pipe -> file, so that no
+ * byte passes through this process. A few threads serve all CPUs and are not bound to them: a reader on every CPU
+ * would take time from every vCPU, a few wander to where the host is idle.
+ */
+#include "capture.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+const char *const stop_names[STOP_COUNT] = { "running", "signal", "duration", "size", "disk-full", "disk-low", "command",
+	"target-gone", "pipe-closed", "io-error", "watchdog", "killed", "recovered" };
+
+struct cpu {
+	int number, raw; /* trace_pipe_raw; -1: this CPU has none */
+};
+
+struct reader {
+	pthread_t thread;
+	struct readers *all;
+	struct cpu *cpus;
+	struct pollfd *polls;
+	int ncpus, pipe[2];
+	size_t pipe_size;
+	char *page; /* for the last, partly filled page, which splice leaves behind */
+	uint64_t dropped;
+};
+
+struct readers {
+	struct shared *shared;
+	int out_fd, wake_fd, count;
+	uint64_t max_size, buffer_bytes;
+	bool has_percent;
+	const struct options *options;
+	_Atomic bool stopping;
+	_Atomic int failed; /* enum stop_reason */
+	struct reader *reader;
+};
+
+static void fail(struct readers *all, enum stop_reason why)
+{
+	int none = STOP_NOT;
+	if (atomic_compare_exchange_strong(&all->failed, &none, (int)why)) {
+		uint64_t one = 1;
+		ssize_t ignored = write(all->wake_fd, &one, sizeof one); /* an eventfd: cannot be full */
+		(void)ignored;
+	}
+}
+
+static enum stop_reason reason_of(int err)
+{
+	return err == ENOSPC || err == EDQUOT ? STOP_DISK_FULL : err == EFBIG ? STOP_SIZE : STOP_IO_ERROR;
+}
+
+/* Takes up to want bytes of the size limit and of the CPU's region; returns how much there was, in whole pages. */
+static size_t reserve(struct readers *all, struct cpu_slot *slot, size_t want)
+{
+	uint64_t page = all->shared->subbuf, room = all->shared->region - slot->size;
+	if (want > room)
+		want = (size_t)room;
+	uint64_t before = atomic_fetch_add(&all->shared->spent, want);
+	uint64_t left = before < all->max_size ? all->max_size - before : 0;
+	size_t got = want < left ? want : (size_t)(left / page * page);
+	if (got < want)
+		atomic_fetch_sub(&all->shared->spent, want - got);
+	return got;
+}
+
+/* Forgets what is in the pipe after a failed write. */
+static void empty_pipe(struct reader *r, size_t n)
+{
+	r->dropped += n;
+	while (n) {
+		ssize_t got = read(r->pipe[0], r->page, n < r->all->shared->subbuf ? n : r->all->shared->subbuf);
+		if (got <= 0 && errno != EINTR)
+			return;
+		n -= got > 0 ? (size_t)got : 0;
+	}
+}
+
+/* Moves the pages of one CPU that are complete. Returns bytes moved; 0 when there are none now. */
+static size_t drain(struct reader *r, struct cpu *cpu)
+{
+	struct readers *all = r->all;
+	struct cpu_slot *slot = &all->shared->cpu[cpu->number];
+	size_t page = all->shared->subbuf, total = 0;
+	while (cpu->raw >= 0 && !atomic_load_explicit(&all->failed, memory_order_relaxed)) {
+		size_t want = reserve(all, slot, r->pipe_size);
+		if (!want) {
+			fail(all, STOP_SIZE);
+			break;
+		}
+		ssize_t got = splice(cpu->raw, NULL, r->pipe[1], NULL, want, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+		if (got <= 0) {
+			atomic_fetch_sub(&all->shared->spent, want);
+			if (got < 0 && errno != EAGAIN && errno != EINTR && errno != ENODATA)
+				fail(all, STOP_IO_ERROR);
+			break;
+		}
+		if ((size_t)got < want)
+			atomic_fetch_sub(&all->shared->spent, want - (size_t)got);
+		size_t left = (size_t)got;
+		loff_t at = (loff_t)(slot->offset + slot->size);
+		while (left) {
+			ssize_t put = splice(r->pipe[0], NULL, all->out_fd, &at, left, SPLICE_F_MOVE | SPLICE_F_MORE);
+			if (put < 0 && errno == EINTR)
+				continue;
+			if (put <= 0) {
+				fail(all, put ? reason_of(errno) : STOP_IO_ERROR);
+				empty_pipe(r, left);
+				break;
+			}
+			left -= (size_t)put;
+		}
+		/* only whole pages count: a page cut by a full disk is not part of the file */
+		size_t kept = ((size_t)got - left) / page * page;
+		atomic_store_explicit(&slot->size, slot->size + kept, memory_order_release);
+		atomic_fetch_sub(&all->shared->spent, (size_t)got - kept);
+		total += kept;
+		if (left || (size_t)got < r->pipe_size / 2 || total > all->buffer_bytes)
+			break; /* the next CPU's turn */
+	}
+	return total;
+}
+
+/* The page being filled when tracing stopped: only read() gives it, padded to a whole page. */
+static void drain_rest(struct reader *r, struct cpu *cpu)
+{
+	struct readers *all = r->all;
+	struct cpu_slot *slot = &all->shared->cpu[cpu->number];
+	size_t page = all->shared->subbuf;
+	while (drain(r, cpu))
+		;
+	while (cpu->raw >= 0 && !atomic_load(&all->failed)) {
+		if (!reserve(all, slot, page)) {
+			fail(all, STOP_SIZE);
+			return;
+		}
+		memset(r->page, 0, page);
+		ssize_t got = read(cpu->raw, r->page, page);
+		if (got <= 0) {
+			atomic_fetch_sub(&all->shared->spent, page);
+			return;
+		}
+		if (!pwrite_all(all->out_fd, r->page, page, slot->offset + slot->size)) {
+			fail(all, reason_of(errno));
+			r->dropped += page;
+			return;
+		}
+		atomic_store_explicit(&slot->size, slot->size + page, memory_order_release);
+	}
+}
+
+/* With -C, off the CPUs under observation if others are allowed. For the calling thread: a command is not affected. */
+static void leave_cpus(const struct options *o)
+{
+	size_t size = CPU_ALLOC_SIZE(KC_MAX_CPUS);
+	cpu_set_t *set = o->cpus ? CPU_ALLOC(KC_MAX_CPUS) : NULL;
+	if (!set)
+		return;
+	CPU_ZERO_S(size, set);
+	if (!sched_getaffinity(0, size, set)) {
+		for (int c = 0; c < KC_MAX_CPUS; c++)
+			if (o->cpumask[c / 8] >> (c % 8) & 1)
+				CPU_CLR_S((size_t)c, size, set);
+		if (CPU_COUNT_S(size, set))
+			sched_setaffinity(0, size, set);
+	}
+	CPU_FREE(set);
+}
+
+/*
+ * How long to wait at most. Where buffer_percent exists the kernel wakes us when a buffer fills; the time-out serves
+ * older kernels, kernels whose wake-up is broken (several 6.x), and keeps the file near the present.
+ */
+static void *reader_main(void *arg)
+{
+	struct reader *r = arg;
+	struct readers *all = r->all;
+	int wait_ms = 20;
+	leave_cpus(all->options);
+	while (!atomic_load(&all->stopping) && !atomic_load(&all->failed)) {
+		if (all->has_percent)
+			poll(r->polls, (nfds_t)r->ncpus, wait_ms);
+		else
+			poll(NULL, 0, wait_ms);
+		size_t most = 0;
+		for (int i = 0; i < r->ncpus; i++) {
+			size_t n = drain(r, &r->cpus[i]);
+			most = n > most ? n : most;
+		}
+		if (most > all->buffer_bytes / 2)
+			wait_ms = wait_ms > 2 ? wait_ms / 2 : 1;
+		else if (most < all->buffer_bytes / 8)
+			wait_ms = wait_ms < 50 ? wait_ms * 2 : 100;
+		if (most < all->buffer_bytes / 16)
+			poll(NULL, 0, 2); /* woken for little: do not spin */
+	}
+	if (atomic_load(&all->stopping))
+		for (int i = 0; i < r->ncpus; i++)
+			drain_rest(r, &r->cpus[i]);
+	return NULL;
+}
+
+struct readers *readers_start(struct tracefs *t, struct shared *s, int out_fd, uint64_t max_size, int count, int wake_fd,
+	const struct options *o)
+{
+	struct rlimit files;
+	if (!getrlimit(RLIMIT_NOFILE, &files) && files.rlim_cur < files.rlim_max) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	if (count <= 0)
+		count = 1 + (t->ncpu - 1) / 32;
+	if (count > t->ncpu)
+		count = t->ncpu;
+	struct readers *all = calloc(1, sizeof *all);
+	struct reader *readers = calloc((size_t)count, sizeof *readers);
+	if (!all || !readers)
+		die("memory", NULL, "out of memory");
+	*all = (struct readers){ .shared = s, .out_fd = out_fd, .wake_fd = wake_fd, .count = count, .max_size = max_size,
+		.buffer_bytes = t->buffer_bytes, 
+		.has_percent = t->has_percent, .options = o, .reader = readers };
+	for (int i = 0; i < count; i++) {
+		struct reader *r = &readers[i];
+		int per = (t->ncpu + count - 1) / count;
+		r->all = all;
+		r->cpus = calloc((size_t)per, sizeof *r->cpus);
+		r->polls = calloc((size_t)per, sizeof *r->polls);
+		r->page = malloc(s->subbuf);
+		if (!r->cpus || !r->polls || !r->page || pipe2(r->pipe, O_CLOEXEC))
+			die("memory", NULL, "cannot prepare readers: %s", strerror(errno));
+		int size = fcntl(r->pipe[1], F_SETPIPE_SZ, 1 << 20);
+		if (size <= 0)
+			size = fcntl(r->pipe[1], F_GETPIPE_SZ);
+		/* a pipe holds one ring-buffer page per slot, whatever the page's size */
+		r->pipe_size = size > 0 ? (size_t)size : 65536;
+		if (r->pipe_size < s->subbuf)
+			r->pipe_size = s->subbuf;
+		r->pipe_size = r->pipe_size / s->subbuf * s->subbuf;
+		for (int c = i; c < t->ncpu; c += count) {
+			char path[64];
+			snprintf(path, sizeof path, "per_cpu/cpu%d/trace_pipe_raw", c);
+			int fd = openat(t->dir_fd, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+			if (fd < 0 && errno != ENOENT && errno != ENODEV && errno != ENXIO)
+				die("tracefs", errno == EMFILE ? "raise the limit: ulimit -n" : NULL, "%s: %s", path, strerror(errno));
+			r->cpus[r->ncpus].number = c;
+			r->cpus[r->ncpus].raw = fd;
+			r->polls[r->ncpus].fd = fd;
+			r->polls[r->ncpus].events = POLLIN;
+			r->ncpus++;
+		}
+	}
+	for (int i = 0; i < count; i++) {
+		int err = pthread_create(&readers[i].thread, NULL, reader_main, &readers[i]);
+		if (err)
+			die("threads", NULL, "cannot start a reader: %s", strerror(err));
+	}
+	return all;
+}
+
+enum stop_reason readers_failed(const struct readers *all)
+{
+	return (enum stop_reason)atomic_load(&all->failed);
+}
+
+void readers_finish(struct readers *all, uint64_t *dropped)
+{
+	atomic_store(&all->stopping, true);
+	*dropped = 0;
+	for (int i = 0; i < all->count; i++)
+		pthread_join(all->reader[i].thread, NULL);
+	for (int i = 0; i < all->count; i++) {
+		struct reader *r = &all->reader[i];
+		*dropped += r->dropped;
+		for (int c = 0; c < r->ncpus; c++)
+			if (r->cpus[c].raw >= 0)
+				close(r->cpus[c].raw);
+		close(r->pipe[0]);
+		close(r->pipe[1]);
+		free(r->cpus);
+		free(r->polls);
+		free(r->page);
+	}
+	free(all->reader);
+	free(all);
+}

@@ -1,0 +1,401 @@
+/*
+ * The private tracefs instance: finding tracefs, making the instance, removing it whatever happened.
+ *
+ * Plain system calls, not libtracefs: what is needed is writing a dozen small files, and the exact order and the
+ * error of every write matter (a recorder that half-works on a production host is worse than none). libtracefs has no
+ * way to hold free_buffer, hides errors of option writes, brings libtraceevent along, and Debian ships no static
+ * library of either's plugins; the watchdog must run after fork() in a process with threads, where only system calls
+ * are safe. This way the helper is one static binary that runs on any kernel since 4.4.
+ */
+#include "capture.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define TRACEFS_MAGIC_NUMBER 0x74726163
+
+static bool is_tracefs(const char *path)
+{
+	struct statfs fs;
+	return !statfs(path, &fs) && (unsigned long)fs.f_type == TRACEFS_MAGIC_NUMBER;
+}
+
+static bool locked_down(void)
+{
+	struct buf b = { 0 };
+	bool yes = !read_file_at(AT_FDCWD, "/sys/kernel/security/lockdown", &b) && strstr(b.p, "[confidentiality]");
+	buf_free(&b);
+	return yes;
+}
+
+void tracefs_find(struct tracefs *t, const char *given)
+{
+	static const char *const usual[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
+	const char *root = given;
+	memset(t, 0, sizeof *t);
+	t->root_fd = t->dir_fd = t->free_fd = -1;
+	for (size_t i = 0; !root && i < 2; i++)
+		if (is_tracefs(usual[i]))
+			root = usual[i];
+	if (!root || !is_tracefs(root)) {
+		if (geteuid()) /* without rights the mount point may just be invisible */
+			die("permission", "run it as root", "tracefs cannot be reached as user %d", (int)geteuid());
+		die("no-tracefs", "mount it: mount -t tracefs nodev /sys/kernel/tracing", "tracefs is not mounted%s%s",
+			given ? " at " : "", given ? given : "");
+	}
+	if (root[0] != '/' || strlen(root) >= sizeof t->root)
+		die("no-tracefs", "give an absolute path", "--tracefs %s: not usable", root);
+	strcpy(t->root, root);
+	t->root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int err = t->root_fd < 0 ? errno : 0;
+	if (!err && faccessat(t->root_fd, "instances", R_OK | W_OK | X_OK, AT_EACCESS))
+		err = errno;
+	struct buf b = { 0 };
+	int r = err ? 0 : read_file_at(t->root_fd, "trace_clock", &b);
+	buf_free(&b);
+	if (!err && r)
+		err = -r;
+	if (!err)
+		return;
+	if (locked_down())
+		die("lockdown", "boot without lockdown=confidentiality (Secure Boot alone means integrity, which allows tracing)",
+			"kernel lockdown (confidentiality) forbids tracing");
+	if (err == EACCES || err == EPERM)
+		die("permission", "run it as root; a group needs write access to tracefs (mount option gid=) and CAP_SYS_ADMIN",
+			"no access to %s: %s", root, strerror(err));
+	die("tracefs", NULL, "%s: %s", root, strerror(err));
+}
+
+/* pid of "kvmtrace-<pid>", 0 if the name is not one of ours */
+static int instance_pid(const char *name)
+{
+	if (strncmp(name, KC_PREFIX, strlen(KC_PREFIX)))
+		return 0;
+	char *end;
+	long pid = strtol(name + strlen(KC_PREFIX), &end, 10);
+	return *end || pid < 1 || pid > 0x7fffffff ? 0 : (int)pid;
+}
+
+/* Whether that recorder still runs. A process of another name took over the number: then it does not. */
+static bool recorder_alive(int pid)
+{
+	if (kill(pid, 0) && errno == ESRCH)
+		return false;
+	char path[64];
+	struct buf b = { 0 };
+	snprintf(path, sizeof path, "/proc/%d/comm", pid);
+	bool alive = read_file_at(AT_FDCWD, path, &b) || !strncmp(b.p, "kvmtrace-", 9);
+	buf_free(&b);
+	return alive;
+}
+
+static DIR *open_instances(struct tracefs *t)
+{
+	int fd = openat(t->root_fd, "instances", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d && fd >= 0)
+		close(fd);
+	return d;
+}
+
+int tracefs_cleanup(struct tracefs *t, bool verbose)
+{
+	/* In another pid namespace every recorder of the host looks dead. */
+	if (!in_first_pid_namespace()) {
+		if (verbose)
+			die("namespace", "run it on the host itself", "in a container the host's recorders cannot be told from dead ones");
+		return 0;
+	}
+	DIR *d = open_instances(t);
+	if (!d)
+		return 0;
+	int left = 0, removed = 0;
+	for (struct dirent *e; (e = readdir(d));) {
+		int pid = instance_pid(e->d_name);
+		if (!pid || (pid != getpid() && recorder_alive(pid)))
+			continue;
+		char path[640];
+		snprintf(path, sizeof path, "%s/instances/%s", t->root, e->d_name);
+		if (tracefs_remove(path, 2000)) {
+			removed++;
+			msg(MSG_INFO, "removed-stale", NULL, "removed %s, left by a recorder that died", path);
+		} else {
+			left++;
+			msg(MSG_WARNING, "stale", "another process reads it: find it with fuser, end it, run --cleanup again",
+				"%s is switched off but cannot be removed: %s", path, strerror(errno));
+		}
+	}
+	closedir(d);
+	if (verbose && !removed && !left)
+		msg(MSG_INFO, "clean", NULL, "nothing to clean up");
+	return left;
+}
+
+void tracefs_check_other_tracers(struct tracefs *t)
+{
+	struct buf b = { 0 };
+	if (!read_file_at(t->root_fd, "current_tracer", &b) && strncmp(b.p, "nop", 3))
+		msg(MSG_WARNING, "other-tracer", "its cost adds to ours; the capture itself is not affected",
+			"another tracer is active: %.*s", (int)strcspn(b.p, "\n"), b.p);
+	buf_free(&b);
+	DIR *d = open_instances(t);
+	if (!d)
+		return;
+	for (struct dirent *e; (e = readdir(d));) {
+		char path[640];
+		if (e->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof path, "instances/%s/events/kvm/enable", e->d_name);
+		if (!read_file_at(t->root_fd, path, &b) && b.len && (b.p[0] == '1' || b.p[0] == 'X'))
+			msg(MSG_WARNING, "other-tracer", "its cost adds to ours; the capture itself is not affected",
+				"KVM events are also being recorded in instance %s", e->d_name);
+		buf_free(&b);
+	}
+	closedir(d);
+	if (!read_file_at(t->root_fd, "events/kvm/enable", &b) && b.len && (b.p[0] == '1' || b.p[0] == 'X'))
+		msg(MSG_WARNING, "other-tracer", "trace-cmd or a script; its cost adds to ours, the capture is not affected",
+			"KVM events are also being recorded in the global buffer");
+	buf_free(&b);
+}
+
+void tracefs_count_cpus(struct tracefs *t)
+{
+	int fd = openat(t->root_fd, "per_cpu", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d)
+		die("tracefs", NULL, "%s/per_cpu: %s", t->root, strerror(errno));
+	t->ncpu = 0;
+	for (struct dirent *e; (e = readdir(d));) {
+		int cpu;
+		if (sscanf(e->d_name, "cpu%d", &cpu) == 1 && cpu >= t->ncpu && cpu < KC_MAX_CPUS)
+			t->ncpu = cpu + 1;
+	}
+	closedir(d);
+	if (!t->ncpu)
+		die("tracefs", NULL, "%s/per_cpu has no CPUs", t->root);
+}
+
+void tracefs_make(struct tracefs *t, const struct options *o)
+{
+	(void)o;
+	/* Ours by name and number, so its owner is dead: the number was used before. */
+	if (mkdir(t->instance, 0700) && errno == EEXIST && tracefs_remove(t->instance, 2000))
+		errno = mkdir(t->instance, 0700) ? errno : 0;
+	t->dir_fd = open(t->instance, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (t->dir_fd < 0)
+		die("instance", errno == ENOMEM ? "the host is short of memory" : NULL, "cannot make %s: %s", t->instance,
+			strerror(errno));
+}
+
+static void must_write(struct tracefs *t, const char *file, const char *text, const char *hint)
+{
+	if (!write_file_at(t->dir_fd, file, text))
+		die("tracefs-write", hint, "cannot write %s to %s/%s: %s", text, t->instance, file, strerror(errno));
+}
+
+static void may_write(struct tracefs *t, const char *file, const char *text, const char *consequence)
+{
+	if (!write_file_at(t->dir_fd, file, text) && consequence)
+		msg(MSG_WARNING, "tracefs-write", consequence, "cannot write %s/%s: %s", t->instance, file, strerror(errno));
+}
+
+static uint64_t available_memory(void)
+{
+	struct buf b = { 0 };
+	uint64_t kb = 0;
+	if (!read_file_at(AT_FDCWD, "/proc/meminfo", &b)) {
+		char *p = strstr(b.p, "MemAvailable:");
+		if (p)
+			kb = strtoull(p + 13, NULL, 10);
+	}
+	buf_free(&b);
+	return kb << 10;
+}
+
+static bool cpu_chosen(const struct options *o, int cpu)
+{
+	return !o->cpus || (o->cpumask[cpu / 8] >> (cpu % 8) & 1);
+}
+
+static void set_buffer_size(struct tracefs *t, const struct options *o)
+{
+	uint64_t memory = available_memory();
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
+	int cpus = 0;
+	for (int c = 0; c < t->ncpu; c++)
+		cpus += cpu_chosen(o, c);
+	if (online > 0 && cpus > online)
+		cpus = (int)online; /* CPUs that were never online have no buffer */
+	uint64_t size = o->buffer_bytes ? o->buffer_bytes : 4 << 20, total = size * (uint64_t)(cpus ? cpus : 1);
+	if (o->buffer_bytes && memory && total > memory / 4)
+		die("buffer-size", "give a smaller -b, or fewer CPUs with -C",
+			"%d buffers of %llu KB are more than a quarter of the %llu MB of available memory", cpus,
+			(unsigned long long)(size >> 10), (unsigned long long)(memory >> 20));
+	while (!o->buffer_bytes && memory && total > memory / 32 && size > 256 << 10) {
+		size /= 2;
+		total /= 2;
+	}
+	char kb[32], path[64];
+	snprintf(kb, sizeof kb, "%llu", (unsigned long long)((size + 1023) >> 10));
+	if (!o->cpus) {
+		must_write(t, "buffer_size_kb", kb, "give a smaller -b");
+	} else {
+		must_write(t, "buffer_size_kb", "8", NULL);
+		for (int c = 0; c < t->ncpu; c++) {
+			snprintf(path, sizeof path, "per_cpu/cpu%d/buffer_size_kb", c);
+			if (cpu_chosen(o, c) && !write_file_at(t->dir_fd, path, kb))
+				msg(MSG_WARNING, "buffer-size", NULL, "CPU %d keeps a small buffer: %s", c, strerror(errno));
+		}
+	}
+	t->buffer_bytes = size;
+}
+
+static void set_cpumask(struct tracefs *t, const struct options *o)
+{
+	/* hexadecimal words of 32 CPUs, highest first, separated by commas */
+	struct buf b = { 0 };
+	bool any = false;
+	for (int word = (t->ncpu - 1) / 32; word >= 0; word--) {
+		uint32_t bits = 0;
+		for (int i = 0; i < 32; i++)
+			if (word * 32 + i < t->ncpu && cpu_chosen(o, word * 32 + i))
+				bits |= 1u << i;
+		any |= bits != 0;
+		buf_fmt(&b, "%08x%s", bits, word ? "," : "");
+	}
+	buf_add(&b, "", 1);
+	if (!any)
+		die("usage", NULL, "-C %s: this host has CPUs 0 to %d", o->cpus, t->ncpu - 1);
+	must_write(t, "tracing_cpumask", b.p, NULL);
+	buf_free(&b);
+}
+
+static void set_pids(struct tracefs *t, const struct options *o)
+{
+	if (!o->npids && !o->ntids)
+		return;
+	if (!in_first_pid_namespace())
+		die("namespace", "run it on the host itself: ftrace counts in the host's numbers",
+			"-p and -t do not work inside a container");
+	/* first the option, then the list: a thread started in between is caught by one or the other */
+	if (o->npids)
+		may_write(t, "options/event-fork", "1", "threads started later will not be recorded");
+	struct buf ids = { 0 };
+	processes_expand_pids(o, &ids);
+	for (int i = 0; i < o->ntids; i++)
+		buf_fmt(&ids, "%d ", o->tids[i]);
+	int fd = openat(t->dir_fd, "set_event_pid", O_WRONLY | O_CLOEXEC | O_TRUNC);
+	/* pieces well below a page, cut at blanks; the kernel adds each to the list */
+	for (size_t at = 0; fd >= 0 && at < ids.len;) {
+		size_t n = ids.len - at < 2000 ? ids.len - at : 2000;
+		while (n > 1 && ids.p[at + n - 1] != ' ')
+			n--;
+		if (!write_all(fd, ids.p + at, n)) {
+			int err = errno;
+			close(fd);
+			errno = err;
+			fd = -1;
+		}
+		at += n;
+	}
+	if (fd < 0)
+		die("tracefs-write", NULL, "cannot set the process filter (set_event_pid): %s", strerror(errno));
+	close(fd);
+	buf_free(&ids);
+}
+
+/* Size of a raw page: where the data begin plus how many fit, from "field: char data; offset:16; size:4080;" */
+static uint32_t page_size_of(const char *header_page)
+{
+	const char *p = strstr(header_page, " data;");
+	unsigned offset, size;
+	if (!p || !(p = strstr(p, "offset:")) || sscanf(p, "offset:%u; size:%u;", &offset, &size) != 2 || size > 1 << 20 ||
+		offset > 64)
+		return 0;
+	uint32_t sum = offset + size;
+	return sum & (sum - 1) || sum < 4096 ? 0 : sum;
+}
+
+void tracefs_apply(struct tracefs *t, const struct options *o)
+{
+	must_write(t, "tracing_on", "0", NULL);
+	/* Dead-man switch: when the last descriptor of free_buffer closes, and the kernel closes ours however we die,
+	 * tracing stops. Events stay enabled then; switching them off and removing the instance is the watchdog's part. */
+	may_write(t, "options/disable_on_free", "1", "this kernel has no dead-man switch; the watchdog still works");
+	t->free_fd = openat(t->dir_fd, "free_buffer", O_WRONLY | O_CLOEXEC);
+	must_write(t, "trace_clock", o->clock, "see the names in /sys/kernel/tracing/trace_clock");
+	/* Lose the oldest, not the newest: only then do the pages themselves tell where events were lost. */
+	may_write(t, "options/overwrite", "1", NULL);
+	set_buffer_size(t, o);
+	/* Wake a reader when 30 % is filled: rarely, but with room for a burst. Absent before 5.0. */
+	t->has_percent = write_file_at(t->dir_fd, "buffer_percent", "30");
+	if (o->cpus)
+		set_cpumask(t, o);
+	set_pids(t, o);
+	struct buf b = { 0 };
+	int r = read_file_at(t->dir_fd, "events/header_page", &b);
+	t->subbuf = r ? 0 : page_size_of(b.p);
+	buf_free(&b);
+	if (!t->subbuf)
+		die("tracefs", "please report this with the contents of events/header_page", "the ring-buffer page layout is unknown");
+}
+
+bool tracefs_on(struct tracefs *t, bool on)
+{
+	return write_file_at(t->dir_fd, "tracing_on", on ? "1" : "0");
+}
+
+bool tracefs_remove(const char *instance, int wait_ms)
+{
+	int dir = open(instance, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (dir < 0)
+		return errno == ENOENT;
+	write_file_at(dir, "tracing_on", "0");
+	write_file_at(dir, "events/enable", "0");
+	close(dir);
+	for (int waited = 0;; waited += 5) {
+		if (!rmdir(instance) || errno == ENOENT)
+			return true;
+		if (errno != EBUSY || waited >= wait_ms)
+			return false;
+		poll(NULL, 0, 5); /* its files are still being closed, here or by the kernel for a dead process */
+	}
+}
+
+static uint64_t stat_value(const char *text, const char *key)
+{
+	const char *p = strstr(text, key);
+	return p ? strtoull(p + strlen(key), NULL, 10) : 0;
+}
+
+void tracefs_stats(const char *instance, int ncpu, struct totals *sum, struct buf *options)
+{
+	*sum = (struct totals){ 0 };
+	for (int c = 0; c < ncpu; c++) {
+		char path[400];
+		struct buf b = { 0 };
+		snprintf(path, sizeof path, "%s/per_cpu/cpu%d/stats", instance, c);
+		if (!read_file_at(AT_FDCWD, path, &b)) {
+			uint64_t left = stat_value(b.p, "entries: ");
+			sum->left += left;
+			sum->events += left + stat_value(b.p, "read events: ");
+			const char *overrun = strstr(b.p, "\noverrun: ");
+			sum->lost += (overrun ? strtoull(overrun + 10, NULL, 10) : 0) + stat_value(b.p, "commit overrun: ") +
+				stat_value(b.p, "dropped events: ");
+			if (options) {
+				struct buf text = { 0 };
+				buf_fmt(&text, "CPU: %d\n%s", c, b.p);
+				dat_option(options, OPT_CPUSTAT, text.p, text.len + 1); /* buf_fmt leaves a NUL there */
+				buf_free(&text);
+			}
+		}
+		buf_free(&b);
+	}
+}
