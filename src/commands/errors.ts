@@ -1,6 +1,5 @@
 /** Errors as users see them: which file, where, what was expected, what to do; no stack unless asked for. */
 import { TraceFormatError, UsageError } from '../core/errors.ts';
-import type { Detection } from '../parsers/registry.ts';
 import { plainText } from '../report/escape.ts';
 
 const FILE_ERRORS: Readonly<Record<string, { text: string; hint?: string }>> = {
@@ -37,8 +36,9 @@ export function describeError(error: unknown, input: string | null): ErrorText {
   const where = file === '' ? '' : `${file === '-' ? 'standard input' : file}: `;
   if (error instanceof UsageError) return withHint(plainText(error.message), error.hint);
   if (error instanceof TraceFormatError) {
-    const [first, ...rest] = error.message.split('\n').map(plainText);
-    return withHint([`${where}${first}`, ...rest], error.details.hint);
+    const text = plainText(error.message);
+    // Errors from before a format was found carry the input's name in the place of a format.
+    return withHint(text.startsWith(where) ? text : `${where}${text}`, error.details.hint);
   }
   if (code !== undefined && code in FILE_ERRORS) {
     const known = FILE_ERRORS[code];
@@ -58,19 +58,4 @@ function withHint(message: string | string[], hint: string | undefined): ErrorTe
     lines: [...lines, ...(hint ? hint.split('\n').map((line) => `  ${plainText(line)}`) : [])],
     exitCode: 2,
   };
-}
-
-/** No format took the input: says what each of them looked for. */
-export function unknownFormatError(path: string, detection: Detection): TraceFormatError {
-  const width = Math.max(...detection.verdicts.map(({ format }) => format.id.length));
-  const message = [
-    'not a recording that kvmtrace knows',
-    ...detection.verdicts.map(({ format, verdict }) => `  ${format.id.padEnd(width)}  ${verdict.reason}`),
-  ].join('\n');
-  const error = new TraceFormatError({
-    format: 'unknown',
-    message,
-    hint: 'It reads what perf record, trace-cmd, tracefs and QEMU write; `kvmtrace info FILE` tries one file.',
-  });
-  return Object.assign(error, { path, message });
 }

@@ -9,7 +9,11 @@ import type { ReasonSelector } from './options.ts';
 export function parseReason(text: string): ReasonSelector[] {
   const found = findReasons(text);
   if (found.length > 0) return found;
-  const near = suggestReasons(text, 5);
+  // AMD's names are Intel's in lower case: one of them is enough, any case is taken.
+  const near = [...new Map(suggestReasons(text, 8).map((name) => [name.toLowerCase(), name])).values()].slice(
+    0,
+    4,
+  );
   throw new UsageError(
     `'${text}' is not an exit reason`,
     near.length

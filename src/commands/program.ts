@@ -85,7 +85,7 @@ function addReport(program: Command, environment: Environment, finish: (status: 
       'table of a CSV file: reasons, vcpus, slow, escalation, userspace, quality, events, histogram',
     )
     .option('--histogram', 'show log2 histograms of the times')
-    .option('--rows <n>', 'most rows of a table in text and Markdown, 0 for all (default: 20)')
+    .option('--rows <n>', 'most rows of a table in text and Markdown, 0 for all (default: 30)')
     .addOption(
       repeatable(
         '--fail-on <threshold>',

@@ -21,7 +21,7 @@ export interface RawReport extends RawReportOptions {
   color: ColorChoice;
 }
 
-export const DEFAULT_ROWS = 20;
+export const DEFAULT_ROWS = 30;
 
 /** Where one rendering goes; null: standard output. */
 interface Target {

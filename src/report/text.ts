@@ -151,7 +151,7 @@ function slow(page: Page, model: ReportModel): void {
 function vcpus(page: Page, model: ReportModel, rows: number): void {
   if (model.vcpus.length === 0) return;
   title(page, 'vCPU threads');
-  table(page, vcpusTable(model, rows), '--rows 0 shows all, --by vcpu splits the reasons');
+  table(page, vcpusTable(model, rows), '--rows 0 shows all');
 }
 
 function quality(page: Page, model: ReportModel): void {

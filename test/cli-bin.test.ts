@@ -1,0 +1,112 @@
+/** The real program in a process of its own: pipes, signals, exit status, cold start. */
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { smallTrace } from './fixtures/small-trace.ts';
+import { BIN, ensureBuilt, kvmtrace } from './support/built.ts';
+import { REPO } from './support/corpus.ts';
+
+let folder: string;
+let trace: string;
+beforeAll(async () => {
+  await ensureBuilt();
+  folder = mkdtempSync(join(tmpdir(), 'kvmtrace-bin-'));
+  trace = join(folder, 'trace.txt');
+  writeFileSync(trace, smallTrace(3000));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const { version } = JSON.parse(readFileSync(join(REPO, 'package.json'), 'utf8'));
+
+test('--version, alone and among others', async () => {
+  expect(await kvmtrace(['--version'])).toMatchObject({
+    status: 0,
+    stdout: `kvmtrace ${version}\n`,
+    stderr: '',
+  });
+  expect(await kvmtrace(['-V'])).toMatchObject({ status: 0, stdout: `kvmtrace ${version}\n` });
+  expect(await kvmtrace(['--color', 'never', '--version'])).toMatchObject({
+    status: 0,
+    stdout: `kvmtrace ${version}\n`,
+  });
+});
+
+test('--version loads nothing but itself', () => {
+  const { stderr } = spawnSync(process.execPath, [BIN, '--version'], {
+    env: { ...process.env, NODE_DEBUG: 'esm' },
+    encoding: 'utf8',
+  });
+  expect(stderr).not.toMatch(/commander|dist\//);
+});
+
+test('a file and standard input give the same report', async () => {
+  const file = await kvmtrace(['report', trace, '--format', 'json']);
+  expect(file).toMatchObject({ status: 0, stderr: '' });
+  const pipe = await kvmtrace(['report', '-', '--format', 'json'], { input: smallTrace(3000) });
+  expect(pipe).toMatchObject({ status: 0, stderr: '' });
+  const [a, b] = [file, pipe].map(({ stdout }) => JSON.parse(stdout));
+  expect({ ...b, capture: { ...b.capture, sources: a.capture.sources } }).toEqual(a);
+});
+
+test('the environment decides nothing but colour', async () => {
+  const one = await kvmtrace(['report', trace], { env: { LC_ALL: 'C', TZ: 'UTC' } });
+  const other = await kvmtrace(['report', trace], {
+    env: { LC_ALL: 'de_DE.UTF-8', TZ: 'Asia/Tokyo', LANG: 'tr_TR.UTF-8' },
+  });
+  expect(other.stdout).toBe(one.stdout);
+});
+
+test.each([0, 1, 2])('exit status %i', async (status) => {
+  const args = { 0: [], 1: ['--fail-on', 'count>0'], 2: ['--slow', 'x'] }[status] as string[];
+  expect((await kvmtrace(['report', trace, ...args])).status).toBe(status);
+});
+
+describe('a reader that goes away is no error', () => {
+  test.each(['text', 'json', 'csv'])('%s', (format) => {
+    const slow = format === 'csv' ? '--table slow' : '';
+    const script = `set -o pipefail; '${process.execPath}' '${BIN}' report '${trace}' --slow 3000 --format ${format} ${slow} | head -c 100`;
+    const { status, stdout, stderr } = spawnSync('bash', ['-c', script], { encoding: 'utf8' });
+    expect([status, stderr]).toEqual([0, '']);
+    expect(stdout).toHaveLength(100);
+  });
+  test('nor is one that never came', () => {
+    const script = `set -o pipefail; '${process.execPath}' '${BIN}' report '${trace}' --slow 3000 | true`;
+    expect(spawnSync('bash', ['-c', script], { encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
+  });
+});
+
+test.each([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)(
+  '%s ends it with status %i and removes what is unfinished',
+  async (signal, status) => {
+    const output = join(folder, 'interrupted.json');
+    // Standard input that never ends keeps it reading.
+    const child = spawn(process.execPath, [BIN, 'report', '-', '-o', output], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    child.stdin.on('error', () => {});
+    const feed = setInterval(() => child.stdin.write(smallTrace(50)), 20);
+    const unfinished = () => readdirSync(folder).filter((name) => name.includes('interrupted'));
+    while (unfinished().length === 0 && child.exitCode === null)
+      await new Promise((done) => setTimeout(done, 20));
+    expect(unfinished()).toHaveLength(1);
+    await new Promise((done) => setTimeout(done, 500));
+    child.kill(signal);
+    const code = await new Promise((done) => child.on('exit', (exitCode) => done(exitCode)));
+    clearInterval(feed);
+    expect(code).toBe(status);
+    expect(unfinished()).toEqual([]);
+  },
+  20_000,
+);
+
+test('convert to a pipe gives a capture that a pipe can be read from', async () => {
+  const script = `set -o pipefail; '${process.execPath}' '${BIN}' convert '${trace}' -o - | '${process.execPath}' '${BIN}' report - --format json`;
+  const { status, stdout, stderr } = spawnSync('bash', ['-c', script], { encoding: 'utf8' });
+  expect([status, stderr]).toEqual([0, '']);
+  expect(JSON.parse(stdout).quality).toMatchObject({ exits: 3000, paired: 3000 });
+});

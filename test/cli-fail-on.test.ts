@@ -1,0 +1,136 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { checkThreshold, parseThreshold } from '../src/commands/fail-on.ts';
+import { rowMatcher } from '../src/commands/parse-reasons.ts';
+import { UsageError } from '../src/core/errors.ts';
+import type { ReportModel } from '../src/report/model.ts';
+import { emptyModel, oneRowModel, plausibleModel } from './fixtures/report-models.ts';
+
+function check(model: ReportModel, text: string) {
+  const threshold = parseThreshold(text);
+  const { reason } = threshold;
+  return checkThreshold(
+    model,
+    threshold,
+    reason === null || reason === '*' ? () => true : rowMatcher(reason),
+  );
+}
+
+describe('grammar', () => {
+  test.each([
+    ['p99>200us', { reason: null, metric: 'p99', operator: '>', value: 200_000 }],
+    ['HLT:count>=1000', { reason: 'HLT', metric: 'count', operator: '>=', value: 1000 }],
+    [' npf : max <= 1.5ms ', { reason: 'npf', metric: 'max', operator: '<=', value: 1_500_000 }],
+    ['*:P50 < 10 us', { reason: '*', metric: 'p50', operator: '<', value: 10_000 }],
+    ['escalation>5%', { reason: null, metric: 'escalation', operator: '>', value: 0.05 }],
+    ['escalation>0.05', { reason: null, metric: 'escalation', operator: '>', value: 0.05 }],
+    ['lost>0', { reason: null, metric: 'lost', operator: '>', value: 0 }],
+    ['0x400:total>1s', { reason: '0x400', metric: 'total', operator: '>', value: 1e9 }],
+  ])('%s', (text, parsed) => expect(parseThreshold(text)).toMatchObject(parsed));
+
+  test.each([
+    '',
+    'p99',
+    'p99>',
+    '>200us',
+    'p99>200',
+    'p99=200us',
+    'p98>200us',
+    'count>5us',
+    'count>1.5',
+    'count>-1',
+    'escalation>101%',
+    'escalation>1.5',
+    'lost>x',
+    'HLT:lost>0',
+    ':count>1',
+    'p99>>1us',
+  ])('%j is refused', (text) => expect(() => parseThreshold(text)).toThrow(UsageError));
+
+  test('whatever is put together by the grammar is taken apart into the same', () => {
+    const names = fc.stringMatching(/^[A-Za-z0-9_ -]*[A-Za-z0-9_]$/);
+    fc.assert(
+      fc.property(
+        fc.option(names.filter((name) => name.trim() !== '')),
+        fc.constantFrom('total', 'avg', 'p50', 'p90', 'p99', 'max'),
+        fc.constantFrom('>', '>=', '<', '<='),
+        fc.maxSafeNat(),
+        (reason, metric, operator, value) => {
+          const text = `${reason === null ? '' : `${reason}:`}${metric}${operator}${value}ns`;
+          expect(parseThreshold(text)).toEqual({
+            text: text.trim(),
+            reason: reason?.trim() ?? null,
+            metric,
+            operator,
+            value,
+          });
+        },
+      ),
+    );
+  });
+  test('no text breaks the parser', () => {
+    fc.assert(
+      fc.property(fc.string(), (text) => {
+        try {
+          parseThreshold(text);
+        } catch (error) {
+          return error instanceof UsageError;
+        }
+      }),
+    );
+  });
+});
+
+describe('check', () => {
+  const model = plausibleModel();
+  test.each([
+    // Without a reason: all exits but idle ones, whose p99 is 812 us.
+    ['p99>811us', true, 'p99 is 812.0 us'],
+    ['p99>812us', false, 'p99 is 812.0 us'],
+    ['p99>=812us', true, 'p99 is 812.0 us'],
+    ['count>2118', true, 'count is 2,119'],
+    ['hlt:max>90ms', true, 'max of HLT is 93.53 ms'],
+    ['IO_INSTRUCTION:escalation>99%', true, 'escalation of IO_INSTRUCTION is 100.0%'],
+    ['EPT_VIOLATION:escalation>60%', false, 'escalation of EPT_VIOLATION is 57.1%'],
+    // Each row but idle ones: the first that exceeds is named.
+    ['*:max>1ms', true, 'max of MSR_WRITE is 7.978 ms'],
+    ['*:max>8ms', false, 'max of MSR_WRITE is 7.978 ms'],
+    ['77:count>0', true, 'count of 0x4d is 1'],
+    // A reason that never came: counted 0 times, and no duration of it exceeds anything.
+    ['WBINVD:count>0', false, 'count is 0'],
+    ['WBINVD:count<1', true, 'count is 0'],
+    ['WBINVD:p99>1ns', false, 'no such exits'],
+    ['lost>0', false, 'lost is 0'],
+  ])('%s: %s', (text, exceeded, found) => expect(check(model, text)).toMatchObject({ exceeded, found }));
+
+  test('--with-idle brings idle exits in', () => {
+    const withIdle = { ...model, slowSelection: { ...model.slowSelection, includesIdle: true } };
+    expect(check(withIdle, 'p99>20ms').exceeded).toBe(true);
+    expect(check(model, 'p99>20ms').exceeded).toBe(false);
+  });
+
+  test('sums beyond 2^53 are compared exactly enough', () => {
+    const busyTotals = { ...model.busyTotals, totalNs: 9_007_199_254_740_993n };
+    expect(check({ ...model, busyTotals }, 'total>9007199.254740990s').exceeded).toBe(true);
+    expect(check({ ...model, busyTotals }, 'total<9007199.254740991s').exceeded).toBe(false);
+  });
+
+  test('what the capture cannot tell does not pass as fine', () => {
+    const unknown = { ...model, busyTotals: { ...model.busyTotals, escalated: null } };
+    expect(() => check(unknown, 'escalation>5%')).toThrow('cannot be checked');
+    const noUnit = { ...oneRowModel(), capture: { ...oneRowModel().capture, timeIsNs: false } };
+    expect(() => check(noUnit, 'p99>1us')).toThrow('cannot be checked');
+    const lost = {
+      ...model,
+      capture: { ...model.capture, lost: { events: null, regions: 1, affectedNs: 0, affectedPct: 0 } },
+    };
+    expect(check(lost, 'lost>0').exceeded).toBe(true);
+    expect(() => check(lost, 'lost>100')).toThrow('how many');
+    expect(() => check(lost, 'lost<=0')).toThrow('how many');
+  });
+
+  test('an empty capture exceeds no duration', () => {
+    expect(check(emptyModel(), 'p99>1us').exceeded).toBe(false);
+    expect(check(emptyModel(), 'count<1').exceeded).toBe(true);
+  });
+});
