@@ -19,6 +19,9 @@ import { createGrowingDictionary, type GrowingDictionary, valueIndex } from './g
 
 /** Most reason names of a capture: codes that no table knows must not grow the dictionary without bound. */
 const MAX_REASONS = 8192;
+/** Bytes for names and texts to come (growing-dictionary.ts): small beside the rows of a file that needs them. */
+const NAMES_ROOM = 1 << 16;
+const TEXTS_ROOM = 1 << 19;
 const NO_INDEX = -1;
 const NOT_ASKED = -2;
 
@@ -51,9 +54,9 @@ export interface RowIndices {
   readonly userspaceReason: Int32Array;
 }
 
-function createIndexColumn(id: number): IndexColumn {
+function createIndexColumn(id: number, room: number): IndexColumn {
   return {
-    dictionary: createGrowingDictionary(id),
+    dictionary: createGrowingDictionary(id, room),
     indices: new Uint16Array(BATCH_ROWS),
     validity: new Uint8Array(BATCH_ROWS / 8),
     nulls: 0,
@@ -62,9 +65,9 @@ function createIndexColumn(id: number): IndexColumn {
 
 export function createRowIndices(): RowIndices {
   return {
-    event: createIndexColumn(EVENT_DICTIONARY),
-    reason: createIndexColumn(REASON_DICTIONARY),
-    text: createIndexColumn(TEXT_DICTIONARY),
+    event: createIndexColumn(EVENT_DICTIONARY, NAMES_ROOM),
+    reason: createIndexColumn(REASON_DICTIONARY, NAMES_ROOM),
+    text: createIndexColumn(TEXT_DICTIONARY, TEXTS_ROOM),
     eventIndex: new Int32Array(65536).fill(NOT_ASKED),
     textIndex: new Int32Array(MAX_STRINGS).fill(NO_INDEX),
     textsAdded: 0,

@@ -17,6 +17,8 @@ export interface BlockPlace {
 
 export interface Sink {
   readonly fd: number;
+  /** What was written may be written over (a regular file that we opened: not a pipe, not appending). */
+  readonly rewritable: boolean;
   position: number;
 }
 
@@ -24,19 +26,22 @@ export function padded(length: number): number {
   return Math.ceil(length / ALIGNMENT) * ALIGNMENT;
 }
 
-function writeAll(sink: Sink, buffers: readonly Uint8Array[]): void {
+/** Writes all bytes; at the sink's end, or at `place`. */
+function writeAll(sink: Sink, buffers: readonly Uint8Array[], place?: number): void {
   let rest = buffers.filter((buffer) => buffer.length > 0);
+  let at = place;
   while (rest.length > 0) {
     let count: number;
     try {
-      count = writevSync(sink.fd, rest.slice(0, MAX_BUFFERS));
+      count = writevSync(sink.fd, rest.slice(0, MAX_BUFFERS), at);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
       // A full pipe that somebody made non-blocking: wait a little for the reader.
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
       continue;
     }
-    sink.position += count;
+    if (at === undefined) sink.position += count;
+    else at += count;
     let done = 0;
     while (done < rest.length && count >= rest[done].length) count -= rest[done++].length;
     rest = rest.slice(done);
@@ -56,19 +61,55 @@ function prefix(length: number): Uint8Array {
   return bytes;
 }
 
-/** `body`: each buffer is padded to ALIGNMENT; their padded lengths add up to what the metadata says. */
+/** `buffers`, each padded to ALIGNMENT. */
+function bodyParts(buffers: readonly Uint8Array[]): { parts: Uint8Array[]; length: number } {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for (const buffer of buffers) {
+    const full = padded(buffer.length);
+    parts.push(buffer, ZEROS.subarray(0, full - buffer.length));
+    length += full;
+  }
+  return { parts, length };
+}
+
+/** `body`: buffers as the metadata places them, each padded to ALIGNMENT. */
 export function writeMessage(sink: Sink, metadata: Uint8Array, body: readonly Uint8Array[]): BlockPlace {
   const { position } = sink;
   const length = padded(position + 8 + metadata.length) - position - 8;
-  const parts = [prefix(length), metadata, ZEROS.subarray(0, length - metadata.length)];
-  let bodyLength = 0;
-  for (const buffer of body) {
-    const full = padded(buffer.length);
-    parts.push(buffer, ZEROS.subarray(0, full - buffer.length));
-    bodyLength += full;
-  }
-  writeAll(sink, parts);
+  const { parts, length: bodyLength } = bodyParts(body);
+  writeAll(sink, [prefix(length), metadata, ZEROS.subarray(0, length - metadata.length), ...parts]);
   return { offset: position, metadataLength: 8 + length, bodyLength };
+}
+
+/** Room for a message that will be written over: what is in it now, and zeros up to `bodyLength`. */
+export function writeRoomyMessage(
+  sink: Sink,
+  metadata: Uint8Array,
+  body: readonly Uint8Array[],
+  bodyLength: number,
+): BlockPlace {
+  const { position } = sink;
+  // The encoding leaves out fields that are 0, so the metadata can grow a little.
+  const length = padded(position + 8 + metadata.length + ALIGNMENT) - position - 8;
+  const { parts, length: used } = bodyParts(body);
+  const rest = [new Uint8Array(length - metadata.length), ...parts, new Uint8Array(bodyLength - used)];
+  writeAll(sink, [prefix(length), metadata, ...rest]);
+  return { offset: position, metadataLength: 8 + length, bodyLength };
+}
+
+/** Writes a message over one that has room for it; false if it does not fit. */
+export function rewriteMessage(
+  sink: Sink,
+  place: BlockPlace,
+  metadata: Uint8Array,
+  body: readonly Uint8Array[],
+): boolean {
+  const { parts, length: used } = bodyParts(body);
+  const spare = place.metadataLength - 8 - metadata.length;
+  if (!sink.rewritable || spare < 0 || used > place.bodyLength) return false;
+  writeAll(sink, [metadata, new Uint8Array(spare), ...parts], place.offset + 8);
+  return true;
 }
 
 /** End of the stream, then what makes it a file. */

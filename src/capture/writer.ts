@@ -52,7 +52,10 @@ export function createCaptureWriter(
   context: TraceContext,
   toolVersion: string,
 ): CaptureWriter {
-  const sink: Sink = { fd: typeof target === 'number' ? target : openSync(target, 'w'), position: 0 };
+  const fd = typeof target === 'number' ? target : openSync(target, 'w');
+  // Not /dev/stdout, a pipe or a terminal; nor a descriptor of the caller, which may be appending.
+  const isOwnFile = typeof target === 'string' && fstatSync(fd).isFile();
+  const sink: Sink = { fd, rewritable: isOwnFile, position: 0 };
   const waiting = createEventBatch();
   const indices = createRowIndices();
   const batches: BlockPlace[] = [];
@@ -60,6 +63,7 @@ export function createCaptureWriter(
   const losses: LossList = { regions: 0, listed: [] };
   const dictionaries = [indices.event.dictionary, indices.reason.dictionary, indices.text.dictionary];
   let open = true;
+  let finishing = false;
 
   function start(): void {
     if (sink.position > 0) return;
@@ -72,7 +76,7 @@ export function createCaptureWriter(
     const view = from === 0 ? batch : sliceOf(batch, from, rows);
     fillIndices(indices, context, view, rows);
     addLosses(losses, view, rows);
-    for (const dictionary of dictionaries) writeGrowth(sink, dictionary);
+    for (const dictionary of dictionaries) writeGrowth(sink, dictionary, !finishing);
     const body = createBody();
     for (let i = 0; i < COLUMNS.length; i++) {
       const { column, bits, dictionary, field, sentinel, name } = COLUMNS[i];
@@ -129,6 +133,7 @@ export function createCaptureWriter(
     flush,
     finish() {
       if (!open) return;
+      finishing = true;
       start();
       flush();
       addTexts(indices, context);
@@ -141,10 +146,8 @@ export function createCaptureWriter(
     },
     abort() {
       if (!open) return;
-      // Not /dev/stdout, a pipe or a terminal.
-      const isFile = typeof target === 'string' && fstatSync(sink.fd).isFile();
       close();
-      if (isFile) unlinkSync(target);
+      if (isOwnFile) unlinkSync(target as string);
     },
   };
 }
