@@ -1,7 +1,8 @@
 /** From inputs to one stream of events in time order, with what the parsers learned. */
+
+import { mergeStreams } from '../capture/merge.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import { createTraceContext, type TraceContext } from '../core/trace-context.ts';
-import { mergeStreams } from '../capture/merge.ts';
 import { type OpenedInput, openInput } from '../parsers/open-input.ts';
 import type { ReadOptions } from './options.ts';
 
@@ -15,7 +16,12 @@ export interface EventStream {
 }
 
 /** Opens all inputs. Errors carry the input's name as `path`. */
-export async function openEvents(paths: readonly string[], options: ReadOptions): Promise<EventStream> {
+export async function openEvents(
+  paths: readonly string[],
+  options: ReadOptions,
+  /** Only the columns that analyses of exits read (ParseOptions.coreOnly). */
+  coreOnly = false,
+): Promise<EventStream> {
   const context = createTraceContext();
   const inputs: OpenedInput[] = [];
   for (const path of paths) {
@@ -36,6 +42,7 @@ export async function openEvents(paths: readonly string[], options: ReadOptions)
       paths[i]!,
       input.format.parse(input.source, context, {
         ...(options.traceEvents === null ? {} : { traceEvents: options.traceEvents }),
+        coreOnly,
         onProgress: (bytes) => {
           done[i] = bytes;
           options.onProgress?.(

@@ -11,14 +11,14 @@ import { buildInfo } from '../report/build-info.ts';
 import { buildModel } from '../report/build-model.ts';
 import type { InfoModel } from '../report/info-model.ts';
 import type { ReportModel } from '../report/model.ts';
-import { toolVersion } from './version.ts';
 import { forEachBatch, openEvents } from './event-stream.ts';
 import type { ConvertSummary, Filters, ReadOptions, ReportOptions, TimeBound } from './options.ts';
+import { toolVersion } from './version.ts';
 
 export async function runReport(paths: readonly string[], options: ReportOptions): Promise<ReportModel> {
   const { by } = options;
   const selection = await resolveSelection(paths, options);
-  const stream = await openEvents(paths, options);
+  const stream = await openEvents(paths, options, true);
   const analysis = createAnalysis(stream.context, {
     selection,
     grouping: {
@@ -35,11 +35,15 @@ export async function runReport(paths: readonly string[], options: ReportOptions
   });
   await forEachBatch(stream, options, (batch) => analyzeBatch(analysis, batch));
   finishAnalysis(analysis);
-  return buildModel(stream.context, analysis, { toolVersion: toolVersion(), by, filters: options.filters.words });
+  return buildModel(stream.context, analysis, {
+    toolVersion: toolVersion(),
+    by,
+    filters: options.filters.words,
+  });
 }
 
 export async function runInfo(path: string, options: ReadOptions): Promise<InfoModel> {
-  const stream = await openEvents([path], options);
+  const stream = await openEvents([path], options, true);
   const summary = createEventSummary();
   const threads = createThreadEvents();
   await forEachBatch(stream, options, (batch) => {
@@ -80,7 +84,8 @@ export async function runConvert(
     events: summary.events,
     bytes: statSync(output).size,
     durationNs: summary.hasTime
-      ? wordsToBigInt(summary.last[0]!, summary.last[1]!) - wordsToBigInt(summary.first[0]!, summary.first[1]!)
+      ? wordsToBigInt(summary.last[0]!, summary.last[1]!) -
+        wordsToBigInt(summary.first[0]!, summary.first[1]!)
       : null,
     lost: { events: summary.lostUnknown ? null : summary.lostEvents, regions: summary.lostRegions },
     warnings: buildWarnings(stream.context),

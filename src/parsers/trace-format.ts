@@ -16,6 +16,11 @@ export interface Verdict {
 export interface ParseOptions {
   /** Text of a QEMU trace-events-all file, for simpletrace arguments. */
   readonly traceEvents?: string;
+  /**
+   * The consumer reads only what analyses of exits need: time, cpu, tid, pid, vcpu, event, isa, code, address and
+   * arg0. Parsers may leave info1, info2, intrInfo, errorCode and arg1 unset (and their F_* bits clear).
+   */
+  readonly coreOnly?: boolean;
   /** Called now and then with the bytes consumed so far. */
   readonly onProgress?: (bytes: number) => void;
 }

@@ -50,6 +50,8 @@ export interface SampleLayout {
   readonly hasRead: boolean;
   readonly hasCallchain: boolean;
   readonly hasRaw: boolean;
+  /** The raw data's size word is right at `variable`. */
+  readonly fixedRaw: boolean;
   readonly readFormat: number;
   /** Bytes back from the record's end of the sample_id trailer; −1 if not recorded. */
   readonly trailerTid: number;
@@ -132,6 +134,7 @@ export function sampleLayout(sampleType: number, readFormat: number, sampleIdAll
     hasRead: has(SAMPLE_READ),
     hasCallchain: has(SAMPLE_CALLCHAIN),
     hasRaw: has(SAMPLE_RAW),
+    fixedRaw: has(SAMPLE_RAW) && !has(SAMPLE_READ) && !has(SAMPLE_CALLCHAIN),
     readFormat,
     trailerTid,
     trailerTime,

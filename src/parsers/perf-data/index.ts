@@ -10,8 +10,11 @@ import type { ByteSource } from '../byte-source.ts';
 import type { ParseOptions, TraceFormat, Verdict } from '../trace-format.ts';
 import { PERF_TYPE_TRACEPOINT } from './attr.ts';
 import { type PerfHeader, readHeader } from './header.ts';
-import { addFormats, createRecordState, decodeReady, type RecordState, RECORD_AUXTRACE, takeRecords } from './records.ts';
-import { compact, finishWindow } from './sample-window.ts';
+import { decodeReady } from './decode-records.ts';
+import { addFormats, createRecordState, type RecordState } from './record-state.ts';
+import { RECORD_AUXTRACE } from './record-types.ts';
+import { reserve, startMerge } from './record-window.ts';
+import { closeRun, WALK_CONTAINER, WALK_DAMAGED, WALK_ROUND, walkRecords } from './walk-records.ts';
 import { parseTracingData } from './tracing-data.ts';
 
 const CHUNK = 1 << 20;
@@ -33,67 +36,58 @@ function sniff(head: Uint8Array): Verdict {
 
 function* parse(source: ByteSource, context: TraceContext, options: ParseOptions): Generator<EventBatch, void, void> {
   const header = readHeader(source, context);
-  const state = createRecordState(context, header.little, header.attrs, header.attrOfId);
+  const state = createRecordState(context, header.little, header.attrs, header.attrOfId, options.coreOnly ?? false);
   prepare(header, state);
+  const { window } = state;
   const batch = createEventBatch();
-  const chunk = new Uint8Array(CHUNK);
-  const view = new DataView(chunk.buffer);
-  let filled = 0;
+  batch.text.fill(-1);
   let position = header.dataOffset;
   const end = header.dataEnd ?? Number.POSITIVE_INFINITY;
-  let reading = true;
-  while (reading) {
-    const want = Math.min(chunk.length - filled, end - position);
-    const got = want > 0 ? source.readAt(position, chunk, filled, want) : 0;
+  while (true) {
+    const reason = walkRecords(state);
+    if (reason === WALK_ROUND) {
+      yield* drain(state, batch);
+      continue;
+    }
+    if (reason === WALK_DAMAGED) {
+      note(
+        context.diagnostics,
+        'damaged-records',
+        'data-loss',
+        `a record header at byte ${position - window.used + window.parsed} cannot be one; what follows was left out`,
+      );
+      window.used = window.parsed;
+      break;
+    }
+    if (reason === WALK_CONTAINER) {
+      const size = containerRecord(window.view, window.parsed, header.little);
+      window.parsed += size;
+      if (window.parsed > window.used) {
+        // AUXTRACE data lies behind its record; it is passed over without being read.
+        position += window.parsed - window.used;
+        window.used = window.parsed = Math.min(window.parsed, window.used);
+      }
+      continue;
+    }
+    const want = Math.min(CHUNK, end - position);
+    if (want <= 0) break;
+    reserve(window, want);
+    const got = source.readAt(position, window.bytes, window.used, want);
+    if (got === 0) break;
     position += got;
-    filled += got;
+    window.used += got;
     options.onProgress?.(position);
-    let at = 0;
-    while (at < filled) {
-      let stop = takeRecords(state, chunk, view, at, filled);
-      if (stop < 0) {
-        stop = -1 - stop;
-        note(
-          context.diagnostics,
-          'damaged-records',
-          'data-loss',
-          `a record header at byte ${position - filled + stop} cannot be one; what follows was left out`,
-        );
-        filled = 0;
-        reading = false;
-        break;
-      }
-      if (state.roundEnded) {
-        state.roundEnded = false;
-        yield* drain(state, batch);
-      } else if (stop === at) {
-        const skip = containerRecord(view, at, filled, header.little);
-        if (skip === 0) break;
-        stop = at + skip;
-        if (stop > filled) {
-          position += stop - filled;
-          stop = filled;
-        }
-      }
-      at = stop;
-    }
-    chunk.copyWithin(0, at, filled);
-    filled -= Math.min(at, filled);
-    if (got === 0) {
-      if (filled > 0) note(context.diagnostics, 'truncated-file', 'data-loss', 'the last record is cut off');
-      reading = false;
-    }
   }
-  finishWindow(state.window);
+  if (window.used > window.parsed) note(context.diagnostics, 'truncated-file', 'data-loss', 'the last record is cut off');
+  closeRun(window);
+  startMerge(window, Number.POSITIVE_INFINITY);
   yield* drain(state, batch);
   if (batch.length > 0) yield batch;
 }
 
-/** Size of the container's record at `at` (with the payload that AUXTRACE has behind it); 0 if it is not whole. */
-function containerRecord(view: DataView, at: number, filled: number, little: boolean): number {
-  if (at + 8 > filled) return 0;
+/** Size of the container's record at `at`, with the data that AUXTRACE has behind it. */
+function containerRecord(view: DataView, at: number, little: boolean): number {
   const size = view.getUint16(at + 6, little);
-  if (at + size > filled) return 0;
   if (view.getUint32(at, little) === RECORD_AUXTRACE && size >= 16)
     return size + Number(view.getBigUint64(at + 8, little));
   return size;
@@ -134,9 +128,4 @@ function* drain(state: RecordState, batch: EventBatch): Generator<EventBatch, vo
     yield batch;
     batch.length = 0;
   }
-  if (batch.length === batch.capacity) {
-    yield batch;
-    batch.length = 0;
-  }
-  compact(state.window);
 }

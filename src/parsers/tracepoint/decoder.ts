@@ -54,6 +54,21 @@ export interface RecordDecoder {
   /** Offset of the 4-byte common_pid (the tid), −1 if the format has none. */
   readonly pidOffset: number;
   readonly littleEndian: boolean;
+  /** Where the core columns lie, null if some of them cannot be read as whole aligned words. */
+  readonly core: CorePlan | null;
+}
+
+/** Word offsets (4 bytes each) of the fields of the core columns; −1 where the event has none. */
+interface CorePlan {
+  readonly vcpu: number;
+  readonly isa: number;
+  readonly code: number;
+  readonly address: number;
+  readonly addressWide: boolean;
+  readonly arg0: number;
+  readonly arg0Wide: boolean;
+  readonly arg0Signed: boolean;
+  readonly fields: number;
 }
 
 const FIELD_BITS: Partial<Record<FieldColumn, number>> = {
@@ -104,17 +119,75 @@ export function compileDecoder(format: EventFormat, events: EventDictionary, lit
     minimum = Math.max(minimum, offset + size);
   }
   const pid = format.fields.get('common_pid');
+  const special = specialDecoder(format, littleEndian);
   return {
     format,
     event: eventCode(events, format.name),
     wide,
     narrow,
-    special: specialDecoder(format, littleEndian),
+    special,
     fields,
     minimum,
     pidOffset: pid && pid.size === 4 ? pid.offset : -1,
     littleEndian,
+    core: littleEndian && special === null ? corePlan(wide, narrow) : null,
   };
+}
+
+/** Plan of the core columns (ParseOptions.coreOnly); fields that are no whole words stay unset but for those that count. */
+function corePlan(wide: readonly WideOp[], narrow: readonly NarrowOp[]): CorePlan | null {
+  let whole = true;
+  let fields = 0;
+  const word = (op: WideOp | NarrowOp | undefined, needed: boolean) => {
+    if (!op) return -1;
+    if (op.size < 4 || op.offset % 4 !== 0) {
+      if (needed) whole = false;
+      return -1;
+    }
+    fields |= op.bit;
+    return op.offset / 4;
+  };
+  const find = (column: string) => [...wide, ...narrow].find((op) => op.column === column);
+  const address = find('address');
+  const arg0 = find('arg0');
+  const plan = {
+    vcpu: word(find('vcpu'), true),
+    isa: word(find('isa'), true),
+    code: word(find('code'), true),
+    address: word(address, true),
+    addressWide: address?.size === 8,
+    // kvm_entry's immediate_exit is a bool that no core analysis reads.
+    arg0: word(arg0, false),
+    arg0Wide: arg0?.size === 8,
+    arg0Signed: arg0?.signed ?? false,
+  };
+  return whole ? { ...plan, fields } : null;
+}
+
+/** decodeRecord for the core columns of a little-endian record that starts at word `base` and is whole. */
+export function decodeCore(decoder: RecordDecoder, words: Uint32Array, base: number, batch: EventBatch, row: number): void {
+  const plan = decoder.core!;
+  batch.event[row] = decoder.event;
+  batch.vcpu[row] = plan.vcpu >= 0 ? words[base + plan.vcpu]! | 0 : -1;
+  batch.code[row] = plan.code >= 0 ? words[base + plan.code]! : 0;
+  if (plan.isa >= 0) {
+    const isa = words[base + plan.isa]!;
+    batch.isa[row] = isa === 1 || isa === 2 ? isa : ISA_FOREIGN | (isa & 0x7f);
+  } else batch.isa[row] = 0;
+  if (plan.address >= 0) {
+    batch.address[2 * row] = words[base + plan.address]!;
+    batch.address[2 * row + 1] = plan.addressWide ? words[base + plan.address + 1]! : 0;
+  }
+  if (plan.arg0 >= 0) {
+    const low = words[base + plan.arg0]!;
+    batch.arg0[2 * row] = low;
+    batch.arg0[2 * row + 1] = plan.arg0Wide
+      ? words[base + plan.arg0 + 1]!
+      : plan.arg0Signed && low > 0x7fffffff
+        ? 0xffffffff
+        : 0;
+  }
+  batch.fields[row] = plan.fields;
 }
 
 function firstInteger(format: EventFormat, names: readonly string[]): FormatField | null {
