@@ -1,9 +1,10 @@
 /** The formats that kvmtrace reads. A new one is one new folder and one line here (docs/adding-a-parser.md). */
+import { captureArrow } from './capture-arrow/index.ts';
 import { ftraceText } from './ftrace-text/index.ts';
 import { perfData } from './perf-data/index.ts';
 import type { TraceFormat, Verdict } from './trace-format.ts';
 
-export const FORMATS: readonly TraceFormat[] = [perfData, ftraceText];
+export const FORMATS: readonly TraceFormat[] = [captureArrow, perfData, ftraceText];
 
 export interface Detection {
   /** The format with the highest confidence (the earlier one of equals), null if none matched. */
