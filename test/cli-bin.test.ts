@@ -1,7 +1,8 @@
 /** The real program in a process of its own: pipes, signals, exit status, cold start. */
-import { spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { smallTrace } from './fixtures/small-trace.ts';
@@ -77,32 +78,52 @@ describe('a reader that goes away is no error', () => {
   });
 });
 
-test.each([
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-] as const)(
-  '%s ends it with status %i and removes what is unfinished',
-  async (signal, status) => {
-    const output = join(folder, 'interrupted.json');
-    // Standard input that never ends keeps it reading.
-    const child = spawn(process.execPath, [BIN, 'report', '-', '-o', output], {
+/** How a process ended, as a shell reports it. */
+async function statusOf(child: ChildProcess): Promise<number> {
+  const [code, signal] = await once(child, 'exit');
+  return code ?? 128 + constants.signals[signal as NodeJS.Signals];
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let i = 0; i < 500 && !condition(); i++) await new Promise((done) => setTimeout(done, 20));
+  expect(condition()).toBe(true);
+}
+
+describe('interrupted', () => {
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('%s ends a report that waits for its input at once, with status %i', async (signal, status) => {
+    const child = spawn(process.execPath, [BIN, 'report', '-', '-o', join(folder, 'waiting.json')], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    child.stdin.write(smallTrace(5));
+    await new Promise((done) => setTimeout(done, 700));
+    expect(child.exitCode).toBeNull();
+    child.kill(signal);
+    expect(await statusOf(child)).toBe(status);
+    expect(readdirSync(folder).filter((name) => name.includes('waiting'))).toEqual([]);
+  });
+
+  test('a conversion removes the half capture', async () => {
+    const child = spawn(process.execPath, [BIN, 'convert', '-', '-o', join(folder, 'half.arrow')], {
       stdio: ['pipe', 'ignore', 'ignore'],
     });
     child.stdin.on('error', () => {});
-    const feed = setInterval(() => child.stdin.write(smallTrace(50)), 20);
-    const unfinished = () => readdirSync(folder).filter((name) => name.includes('interrupted'));
-    while (unfinished().length === 0 && child.exitCode === null)
-      await new Promise((done) => setTimeout(done, 20));
-    expect(unfinished()).toHaveLength(1);
-    await new Promise((done) => setTimeout(done, 500));
-    child.kill(signal);
-    const code = await new Promise((done) => child.on('exit', (exitCode) => done(exitCode)));
-    clearInterval(feed);
-    expect(code).toBe(status);
+    const chunk = smallTrace(3000);
+    const feed = () => {
+      while (!child.stdin.destroyed && child.stdin.write(chunk));
+      child.stdin.once('drain', feed);
+    };
+    feed();
+    const unfinished = () => readdirSync(folder).filter((name) => name.includes('half.arrow'));
+    await until(() => unfinished().length > 0);
+    await new Promise((done) => setTimeout(done, 300));
+    child.kill('SIGINT');
+    expect(await statusOf(child)).toBe(130);
     expect(unfinished()).toEqual([]);
-  },
-  20_000,
-);
+  });
+});
 
 test('convert to a pipe gives a capture that a pipe can be read from', async () => {
   const script = `set -o pipefail; '${process.execPath}' '${BIN}' convert '${trace}' -o - | '${process.execPath}' '${BIN}' report - --format json`;

@@ -1,5 +1,6 @@
 /** `kvmtrace convert`: recordings of one host → one Arrow capture. */
-import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UsageError } from '../core/errors.ts';
@@ -79,8 +80,7 @@ async function toStandardOutput(
   raw: RawConvert,
   environment: Environment,
 ): Promise<number> {
-  const folder = mkdtempSync(join(tmpdir(), 'kvmtrace-'));
-  const file = createOutput(join(folder, 'capture.arrow'));
+  const file = createOutput(join(tmpdir(), `kvmtrace-${randomUUID()}.arrow`));
   try {
     await run(inputs, file.writePath, traceEvents, raw, environment);
     for await (const chunk of createReadStream(file.writePath))
@@ -90,7 +90,6 @@ async function toStandardOutput(
     return 0;
   } finally {
     file.abort();
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 

@@ -36,9 +36,10 @@ export function describeError(error: unknown, input: string | null): ErrorText {
   const where = file === '' ? '' : `${file === '-' ? 'standard input' : file}: `;
   if (error instanceof UsageError) return withHint(plainText(error.message), error.hint);
   if (error instanceof TraceFormatError) {
-    const text = plainText(error.message);
     // Errors from before a format was found carry the input's name in the place of a format.
-    return withHint(text.startsWith(where) ? text : `${where}${text}`, error.details.hint);
+    const { format } = error.details;
+    const text = format === (path ?? input) ? error.message.slice(format.length + 2) : error.message;
+    return withHint(where + plainText(text), error.details.hint);
   }
   if (code !== undefined && code in FILE_ERRORS) {
     const known = FILE_ERRORS[code];

@@ -6,21 +6,8 @@ import { describeError } from './errors.ts';
 import { abortOutputs } from './output.ts';
 import { createProgram } from './program.ts';
 
-/** 128 + signal, as shells report it. */
-const SIGNALS: readonly (readonly [NodeJS.Signals, number])[] = [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-  ['SIGHUP', 129],
-];
-
 /** Runs with the process's own streams and sets its exit status. */
 export async function main(args: readonly string[]): Promise<void> {
-  for (const [signal, status] of SIGNALS)
-    process.once(signal, () => {
-      abortOutputs();
-      if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
-      process.exit(status);
-    });
   // `kvmtrace report … | head`: the reader has seen enough, which is no error.
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', (error: NodeJS.ErrnoException) => {

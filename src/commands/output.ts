@@ -1,6 +1,6 @@
 /**
- * Output files: created under a temporary name before the long work, so that a wrong path fails at once, and
- * renamed when complete, so that nobody takes half a report for a whole one.
+ * Output files: tried before the long work, so that a wrong path fails at once; written under a temporary name and
+ * renamed when complete, so that nobody takes half a file for a whole one.
  */
 import {
   accessSync,
@@ -38,6 +38,31 @@ export function abortOutputs(): void {
   for (const output of [...unfinished]) output.abort();
 }
 
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Removes what is unfinished, then dies of the signal as if nobody had listened: shells see 130 for Ctrl-C. */
+function interrupted(signal: NodeJS.Signals): void {
+  abortOutputs();
+  for (const name of SIGNALS) process.removeListener(name, interrupted);
+  process.kill(process.pid, signal);
+}
+
+/**
+ * Listens only while there is something to remove: a listener runs between two tasks, not inside a read that
+ * waits for a pipe, and without one the signal ends the program at once.
+ */
+function guard(output: OutputFile): void {
+  if (unfinished.size === 0) for (const name of SIGNALS) process.on(name, interrupted);
+  unfinished.add(output);
+}
+
+/** False if it was not guarded (any more). */
+function unguard(output: OutputFile): boolean {
+  const known = unfinished.delete(output);
+  if (known && unfinished.size === 0) for (const name of SIGNALS) process.removeListener(name, interrupted);
+  return known;
+}
+
 /** Node's file errors name the path of the call; users know their own. */
 function naming<T>(path: string, run: () => T): T {
   try {
@@ -47,32 +72,45 @@ function naming<T>(path: string, run: () => T): T {
   }
 }
 
-/** `inputs` are refused as outputs. */
-export function createOutput(path: string, inputs: readonly string[] = []): OutputFile {
-  return naming(path, () => {
-    const existing = statSync(path, { throwIfNoEntry: false });
-    for (const input of inputs) {
-      const stat = input === '-' ? undefined : statSync(input, { throwIfNoEntry: false });
-      if (existing && stat && stat.ino === existing.ino && stat.dev === existing.dev)
-        throw new UsageError(
-          `-o ${path} is an input too`,
-          'Choose another name: the recording would be overwritten.',
-        );
-    }
-    if (existing?.isDirectory()) throw Object.assign(new Error('is a directory'), { code: 'EISDIR' });
-    // Devices and pipes (/dev/null, /dev/stdout) are written as they are.
-    if (existing && !existing.isFile()) return directOutput(path);
-    return renamedOutput(path, existing?.mode ?? null);
+/** Whether the output is a file to be replaced; devices and pipes (/dev/null, /dev/stdout) are written as they are. */
+function isRenamed(path: string, inputs: readonly string[]): boolean {
+  const existing = statSync(path, { throwIfNoEntry: false });
+  for (const input of inputs) {
+    const stat = input === '-' ? undefined : statSync(input, { throwIfNoEntry: false });
+    if (existing && stat && stat.ino === existing.ino && stat.dev === existing.dev)
+      throw new UsageError(
+        `-o ${path} is an input too`,
+        'Choose another name: the recording would be overwritten.',
+      );
+  }
+  if (existing?.isDirectory()) throw Object.assign(new Error('is a directory'), { code: 'EISDIR' });
+  return existing === undefined || existing.isFile();
+}
+
+/** Throws what createOutput would throw, and leaves nothing behind. `inputs` are refused as outputs. */
+export function tryOutput(path: string, inputs: readonly string[]): void {
+  naming(path, () => {
+    if (isRenamed(path, inputs)) renamedOutput(path).abort();
+    else accessSync(path, constants.W_OK);
   });
 }
 
-function renamedOutput(path: string, mode: number | null): OutputFile {
+/** `inputs` are refused as outputs. */
+export function createOutput(path: string, inputs: readonly string[] = []): OutputFile {
+  return naming(path, () => (isRenamed(path, inputs) ? renamedOutput(path) : directOutput(path)));
+}
+
+function renamedOutput(path: string): OutputFile {
+  const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? null;
   // A symbolic link stays one: what it points at is replaced.
   const target = mode === null ? resolve(path) : realpathSync(path);
   if (mode !== null) accessSync(target, constants.W_OK);
   const writePath = join(dirname(target), `.${basename(target).slice(0, 200)}.${process.pid}.tmp`);
   let fd: number | null = openSync(writePath, 'wx', 0o666);
-  if (mode !== null) chmodSync(writePath, mode & 0o777);
+  const close = () => {
+    if (fd !== null) closeSync(fd);
+    fd = null;
+  };
   const output: OutputFile = {
     path,
     writePath,
@@ -81,15 +119,13 @@ function renamedOutput(path: string, mode: number | null): OutputFile {
       naming(path, () => {
         if (fd === null) return;
         fsyncSync(fd);
-        closeSync(fd);
-        fd = null;
+        close();
         renameSync(writePath, target);
-        unfinished.delete(output);
+        unguard(output);
       }),
     abort: () => {
-      if (!unfinished.delete(output)) return;
-      if (fd !== null) closeSync(fd);
-      fd = null;
+      if (!unguard(output)) return;
+      close();
       try {
         unlinkSync(writePath);
       } catch {
@@ -97,7 +133,8 @@ function renamedOutput(path: string, mode: number | null): OutputFile {
       }
     },
   };
-  unfinished.add(output);
+  guard(output);
+  if (mode !== null) chmodSync(writePath, mode & 0o777);
   return output;
 }
 

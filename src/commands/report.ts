@@ -5,7 +5,7 @@ import type { ReportModel } from '../report/model.ts';
 import { RENDERERS, type Renderer, type RenderOptions, rendererForPath } from '../report/renderers.ts';
 import type { Environment } from './environment.ts';
 import { checkThreshold, parseThreshold, type RowMatcher, type Threshold } from './fail-on.ts';
-import { createOutput, type OutputFile, writeToFile, writeToStream } from './output.ts';
+import { createOutput, type OutputFile, tryOutput, writeToFile, writeToStream } from './output.ts';
 import { parseCount, parseWordList } from './parse-lists.ts';
 import { option, parseReportOptions, type RawReportOptions } from './report-options.ts';
 import { type ColorChoice, createPause, createProgress, terminalWidth, wantsColor } from './terminal.ts';
@@ -43,7 +43,7 @@ export async function report(
     histogram: raw.histogram === true,
     table: chooseTable(raw, targets),
   };
-  const files = openFiles(targets, inputs);
+  for (const { path } of targets) if (path !== null) tryOutput(path, inputs);
   const progress = createProgress(environment.stderr, 'reading', raw.quiet === true, environment.env);
   try {
     const pipeline = await environment.loadPipeline();
@@ -53,19 +53,36 @@ export async function report(
       pause: createPause(),
     });
     progress.clear();
-    await Promise.all(targets.map((target) => target.renderer.load()));
-    for (const [i, { renderer }] of targets.entries()) {
-      const { render } = await renderer.load();
-      const file = files[i];
-      if (file) await writeToFile(file, render(model, { ...shape, color: false, width: null }));
-      else
-        await writeToStream(environment.stdout, render(model, { ...shape, ...terminal(environment, raw) }));
-    }
-    for (const file of files) file?.commit();
+    await writeAll(model, targets, inputs, shape, { raw, environment });
     return checkAll(model, thresholds, environment);
   } finally {
     progress.clear();
-    for (const file of files) file?.abort();
+  }
+}
+
+/** All files or none: they are renamed when the last one is written. */
+async function writeAll(
+  model: ReportModel,
+  targets: readonly Target[],
+  inputs: readonly string[],
+  shape: Omit<RenderOptions, 'color' | 'width'>,
+  { raw, environment }: { raw: RawReport; environment: Environment },
+): Promise<void> {
+  const files: OutputFile[] = [];
+  try {
+    for (const { renderer, path } of targets) {
+      const { render } = await renderer.load();
+      if (path === null) {
+        await writeToStream(environment.stdout, render(model, { ...shape, ...terminal(environment, raw) }));
+        continue;
+      }
+      const file = createOutput(path, inputs);
+      files.push(file);
+      await writeToFile(file, render(model, { ...shape, color: false, width: null }));
+    }
+    for (const file of files) file.commit();
+  } finally {
+    for (const file of files) file.abort();
   }
 }
 
@@ -106,17 +123,6 @@ function chooseTable(raw: RawReport, targets: readonly Target[]): CsvTable {
   if (!targets.some(({ renderer }) => renderer.id === 'csv'))
     throw new UsageError('--table chooses what a CSV file holds', 'Add --format csv or -o FILE.csv.');
   return table;
-}
-
-function openFiles(targets: readonly Target[], inputs: readonly string[]): (OutputFile | null)[] {
-  const files: (OutputFile | null)[] = [];
-  try {
-    for (const { path } of targets) files.push(path === null ? null : createOutput(path, inputs));
-  } catch (error) {
-    for (const file of files) file?.abort();
-    throw error;
-  }
-  return files;
 }
 
 interface PreparedThreshold {

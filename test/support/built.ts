@@ -1,5 +1,5 @@
 /** Runs the real command line from dist/, built first if a source is newer. */
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { REPO } from './corpus.ts';
@@ -31,11 +31,12 @@ export async function ensureBuilt(): Promise<void> {
       continue;
     }
     try {
-      execFileSync(
-        process.execPath,
-        [join(REPO, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'],
-        { cwd: REPO, stdio: 'pipe' },
-      );
+      const tsc = join(REPO, 'node_modules/typescript/bin/tsc');
+      const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], {
+        cwd: REPO,
+        encoding: 'utf8',
+      });
+      if (status !== 0) throw new Error(`the build failed:\n${stdout}`);
     } finally {
       rmSync(LOCK, { recursive: true, force: true });
     }
