@@ -6,17 +6,10 @@ import type { ByteSource } from '../byte-source.ts';
 import { createLineReader, refill } from '../text/line-reader.ts';
 import { flush, HOLD } from '../text/reorder.ts';
 import type { ParseOptions, TraceFormat } from '../trace-format.ts';
-import {
-  checkReadable,
-  createLineState,
-  endLine,
-  type LineState,
-  noteLongLine,
-  rowsMoved,
-  saveLastText,
-  takeLastLosses,
-  takeLines,
-} from './read-lines.ts';
+import { endLine, saveLastText } from './continuation.ts';
+import { createLineState, type LineState } from './line-state.ts';
+import { takeLastLosses } from './loss-rows.ts';
+import { checkReadable, noteLongLine, rowsMoved, takeLines } from './read-lines.ts';
 import { sniffFtraceText } from './sniff.ts';
 
 export const ftraceText: TraceFormat = {

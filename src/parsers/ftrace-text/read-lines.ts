@@ -1,95 +1,22 @@
-/** The loop over the lines of tracefs text: prefix, event text, order, losses, continuation lines. */
+/** The loop over the lines of tracefs text: which kind a line is, and its row. */
 import { note } from '../../core/diagnostics.ts';
-import { clearRow, F_ARG0, NO_CPU } from '../../core/event-batch.ts';
-import { EV_LOST, EV_MARKER } from '../../core/events.ts';
-import type { TraceContext } from '../../core/trace-context.ts';
-import { storeSecondsNs } from '../../core/words.ts';
-import {
-  createEventText,
-  EVENT_INCOMPLETE,
-  EVENT_READ,
-  type EventText,
-  NO_EVENT,
-  parseEvent,
-} from '../text/event-text.ts';
+import { NO_CPU } from '../../core/event-batch.ts';
+import { ISA_NAMED } from '../../core/isa-codes.ts';
+import { EVENT_INCOMPLETE, EVENT_READ, NO_EVENT, parseCommonEvent, parseEvent } from '../text/event-text.ts';
 import { type LineReader, MAX_LINE } from '../text/line-reader.ts';
-import { lost, readLost } from '../text/lost-line.ts';
-import { createReorderWindow, isFull, place, type ReorderWindow } from '../text/reorder.ts';
-import { createThreadNames, noteThread, type ThreadNames } from '../text/thread-names.ts';
-import { createLinePrefix, type LinePrefix, parsePrefix } from './line-prefix.ts';
-import { EXPLANATIONS, type Oddity, oddityAt, refuse, takeHeaderLine } from './other-lines.ts';
-
-/** Time column of the input: not yet seen, seconds with a fraction, plain integers. */
-const CLOCK_UNSEEN = 0;
-const CLOCK_SECONDS = 1;
-const CLOCK_INTEGER = 2;
-
-/** Longest text that lines are joined to, and most lines that are: joining reads the whole text again. */
-const MAX_JOINED = 8192;
-const MAX_JOINED_LINES = 16;
+import { readLost } from '../text/lost-line.ts';
+import { countNamedReason } from '../text/reason-names.ts';
+import { isFull, place } from '../text/reorder.ts';
+import { isKnownThread, noteThread } from '../text/thread-names.ts';
+import { endLine, joinLine, looksLikeEvent } from './continuation.ts';
+import { parsePaddedPrefix, parsePrefix } from './line-prefix.ts';
+import { CLOCK_INTEGER, CLOCK_SECONDS, type LineState, MAX_JOINED, ROWS_PER_LINE } from './line-state.ts';
+import { storeTime } from './line-time.ts';
+import { addLoss, takeLoss } from './loss-rows.ts';
+import { EXPLANATIONS, oddityAt, refuse, takeHeaderLine } from './other-lines.ts';
 
 /** Lines without any event after which an input of a known unreadable kind is given up. */
 const GIVE_UP = 2000;
-
-export interface LineState {
-  readonly context: TraceContext;
-  readonly events: EventText;
-  readonly threads: ThreadNames;
-  readonly prefix: LinePrefix;
-  readonly window: ReorderWindow;
-  clock: number;
-  /** Ticks of the clock `uptime` are 1/100 s. */
-  uptime: boolean;
-  seconds: number;
-  readonly secondWords: Uint32Array;
-  /** CPU → events lost before its next event (−1: unknown how many); high words beyond 2^53 do not occur. */
-  readonly losses: Map<number, number>;
-  /** Row of the last event line, −1: none that a continuation could belong to. */
-  lastRow: number;
-  lastStatus: number;
-  /** Its text in the reader's buffer, or in `joined` once a line was added. */
-  lastText: number;
-  lastEnd: number;
-  readonly joined: Uint8Array;
-  joinedLength: number;
-  joinedLines: number;
-  /** CLOCK words of the last row that was written, for losses at the end. */
-  readonly lastTime: Uint32Array;
-  anyEvent: boolean;
-  lines: number;
-  unread: number;
-  firstOddity: Oddity;
-}
-
-export function createLineState(context: TraceContext): LineState {
-  return {
-    context,
-    events: createEventText(context),
-    threads: createThreadNames(context),
-    prefix: createLinePrefix(),
-    window: createReorderWindow(),
-    clock: CLOCK_UNSEEN,
-    uptime: false,
-    seconds: -1,
-    secondWords: new Uint32Array(2),
-    losses: new Map(),
-    lastRow: -1,
-    lastStatus: NO_EVENT,
-    lastText: 0,
-    lastEnd: 0,
-    joined: new Uint8Array(MAX_JOINED + 64),
-    joinedLength: 0,
-    joinedLines: 0,
-    lastTime: new Uint32Array(2),
-    anyEvent: false,
-    lines: 0,
-    unread: 0,
-    firstOddity: 'other',
-  };
-}
-
-/** Rows that one line can add: the event and a loss before it. */
-const ROWS_PER_LINE = 2;
 
 /**
  * Takes whole lines from the reader until the window is full (returns false) or more data is needed (true). At the
@@ -102,6 +29,13 @@ export function takeLines(state: LineState, reader: LineReader): boolean {
     if (isFull(window, ROWS_PER_LINE)) return false;
     const start = reader.start;
     let feed = start;
+    if (!reader.skipping) {
+      const at = parsePaddedPrefix(state.prefix, buf, start);
+      if (at >= 0 && isKnownThread(state.threads, reader.view, start, state.prefix.tid, state.prefix.pid)) {
+        if (takeCommonLine(state, reader, at)) continue;
+        feed = at;
+      }
+    }
     while (buf[feed] !== 10) feed++;
     if (feed >= reader.end) {
       if (!reader.ended || start >= reader.end) return true;
@@ -118,6 +52,40 @@ export function takeLines(state: LineState, reader: LineReader): boolean {
     while (end > start && buf[end - 1] === 13) end--;
     takeLine(state, reader, start, end, feed < reader.end);
   }
+}
+
+/**
+ * A line of a known thread with one of the commonest events, read without looking for its end first; false if the
+ * line has to be read with care. `at`: where the event's name stands.
+ */
+function takeCommonLine(state: LineState, reader: LineReader, at: number): boolean {
+  const { prefix, window } = state;
+  if (state.losses.size > 0) return false;
+  const { buf } = reader;
+  const { batch } = window;
+  const row = batch.length;
+  const end = parseCommonEvent(state.events, reader.view, buf, at, batch, row);
+  if (end < 0) return false;
+  const feed = buf[end] === 13 ? end + 1 : end;
+  // The line feed may be the one that marks the end of the data.
+  if (feed >= reader.end || feed - reader.start > MAX_LINE) return false;
+  if (state.clock !== (prefix.hasFraction ? CLOCK_SECONDS : CLOCK_INTEGER)) return false;
+  storeTime(state, batch.time, row);
+  if (state.lastStatus === EVENT_INCOMPLETE) endLine(state);
+  batch.cpu[row] = Math.min(prefix.cpu, NO_CPU);
+  batch.tid[row] = prefix.tid;
+  batch.pid[row] = prefix.pid;
+  if (batch.isa[row] === ISA_NAMED) countNamedReason(state.context);
+  place(window);
+  reader.start = feed + 1;
+  state.lines++;
+  state.anyEvent = true;
+  state.lastRow = row;
+  state.lastStatus = EVENT_READ;
+  state.lastText = at;
+  state.lastEnd = end;
+  state.joinedLength = 0;
+  return true;
 }
 
 export function noteLongLine(state: LineState): void {
@@ -160,7 +128,7 @@ function takeEvent(
 ): void {
   const { prefix, window } = state;
   if (state.lastStatus === EVENT_INCOMPLETE) endLine(state);
-  let { batch } = window;
+  const { batch } = window;
   const cpu = Math.min(prefix.cpu, NO_CPU);
   let row = batch.length;
   if (state.losses.size > 0 && state.losses.has(cpu)) {
@@ -187,12 +155,13 @@ function takeEvent(
     return;
   }
   if (row !== batch.length) addLoss(state, cpu);
-  batch = window.batch;
   row = batch.length;
   batch.cpu[row] = cpu;
   batch.tid[row] = prefix.tid;
   batch.pid[row] = prefix.pid;
-  if (prefix.tid >= 0) noteThread(state.threads, reader.buf, start, prefix.commEnd, prefix.tid, prefix.pid);
+  if (prefix.tid >= 0)
+    noteThread(state.threads, reader.view, reader.buf, start, prefix.commEnd, prefix.tid, prefix.pid);
+  if (batch.isa[row] === ISA_NAMED) countNamedReason(state.context);
   place(window);
   state.anyEvent = true;
   state.lastRow = end - at <= MAX_JOINED ? row : -1;
@@ -200,116 +169,6 @@ function takeEvent(
   state.lastText = at;
   state.lastEnd = end;
   state.joinedLength = 0;
-}
-
-/** Writes the prefix's time to the row; false if it is of the other kind than the rest of the input. */
-function storeTime(state: LineState, time: Uint32Array, row: number): boolean {
-  const { prefix } = state;
-  const kind = prefix.hasFraction ? CLOCK_SECONDS : CLOCK_INTEGER;
-  if (state.clock !== kind) {
-    if (state.clock !== CLOCK_UNSEEN) {
-      note(
-        state.context.diagnostics,
-        'odd-times',
-        'data-loss',
-        'lines whose time has another form than that of the first event were left out',
-      );
-      return false;
-    }
-    startClock(state, kind);
-  }
-  const at = 2 * row;
-  if (kind === CLOCK_INTEGER) {
-    if (state.uptime)
-      storeSecondsNs(time, at, Math.floor(ticks(prefix) / 100), (ticks(prefix) % 100) * 10_000_000);
-    else {
-      time[at] = prefix.timeWords[0];
-      time[at + 1] = prefix.timeWords[1];
-    }
-  } else {
-    const { secondWords } = state;
-    if (prefix.seconds !== state.seconds) {
-      state.seconds = prefix.seconds;
-      storeSecondsNs(secondWords, 0, prefix.seconds, 0);
-    }
-    const low = secondWords[0] + prefix.nanoseconds;
-    time[at] = low;
-    time[at + 1] = low > 0xffffffff ? secondWords[1] + 1 : secondWords[1];
-  }
-  state.lastTime[0] = time[at];
-  state.lastTime[1] = time[at + 1];
-  return true;
-}
-
-function ticks(prefix: LinePrefix): number {
-  return Math.min(prefix.timeWords[1] * 4294967296 + prefix.timeWords[0], 9e11);
-}
-
-function startClock(state: LineState, kind: number): void {
-  const { context } = state;
-  state.clock = kind;
-  if (kind === CLOCK_SECONDS) {
-    context.timeResolutionNs = 1000;
-    return;
-  }
-  if (context.clock === 'uptime') {
-    state.uptime = true;
-    context.timeResolutionNs = 10_000_000;
-    return;
-  }
-  context.timeIsNs = false;
-  note(
-    context.diagnostics,
-    'time-without-unit',
-    'suspect',
-    'times are plain numbers (clock x86-tsc, counter or uptime): order and counts hold, but durations have no unit',
-  );
-}
-
-function takeLoss(state: LineState): void {
-  const cpu = Math.min(lost.cpu, NO_CPU);
-  const before = state.losses.get(cpu);
-  const count = lost.known && lost.high === 0 ? lost.low : -1;
-  state.losses.set(cpu, before === undefined ? count : before < 0 || count < 0 ? -1 : before + count);
-}
-
-/** Writes the loss that waits for `cpu` as the next row, stamped as the event that follows (time at the row after). */
-function addLoss(state: LineState, cpu: number): void {
-  const { batch } = state.window;
-  const row = batch.length;
-  const { event, isa, code, vcpu, text, fields } = batch;
-  const next = row + 1;
-  // place() may not move the event's row, which is not part of the batch yet: the loss gets the earlier one.
-  clearRow(batch, row);
-  batch.time[2 * row] = batch.time[2 * next];
-  batch.time[2 * row + 1] = batch.time[2 * next + 1];
-  event[row] = EV_LOST;
-  isa[row] = 0;
-  code[row] = 0;
-  vcpu[row] = -1;
-  text[row] = -1;
-  batch.cpu[row] = cpu;
-  const count = state.losses.get(cpu) ?? -1;
-  state.losses.delete(cpu);
-  if (count >= 0) {
-    batch.arg0[2 * row] = count;
-    batch.arg0[2 * row + 1] = Math.floor(count / 4294967296);
-    fields[row] = F_ARG0;
-  }
-  place(state.window);
-}
-
-/** Losses of CPUs that have no event any more; false if the window must be flushed first. */
-export function takeLastLosses(state: LineState): boolean {
-  for (const cpu of [...state.losses.keys()]) {
-    const { batch } = state.window;
-    if (isFull(state.window, ROWS_PER_LINE)) return false;
-    const next = batch.length + 1;
-    batch.time[2 * next] = state.lastTime[0];
-    batch.time[2 * next + 1] = state.lastTime[1];
-    addLoss(state, cpu);
-  }
-  return true;
 }
 
 /** A line that is neither event, header nor loss: the rest of the event before it, or something unreadable. */
@@ -347,98 +206,6 @@ function takeOtherLine(
 /** Throws if the whole input was of a kind that cannot be read. */
 export function checkReadable(state: LineState): void {
   if (!state.anyEvent && state.firstOddity !== 'other') throw refuse(state.firstOddity, state.lines, 0);
-}
-
-/** A column of a CPU and a time somewhere: a damaged event, not the rest of another's text. */
-function looksLikeEvent(buf: Uint8Array, start: number, end: number): boolean {
-  const last = Math.min(end, start + 64) - 4;
-  for (let p = start; p < last; p++)
-    if (
-      buf[p] === 91 &&
-      buf[p + 4] === 93 &&
-      isDigit(buf[p + 1]) &&
-      isDigit(buf[p + 2]) &&
-      isDigit(buf[p + 3])
-    )
-      return true;
-  return false;
-}
-
-function isDigit(byte: number): boolean {
-  return byte >= 48 && byte <= 57;
-}
-
-/** Keeps the last event's text before the reader's buffer moves. */
-export function saveLastText(state: LineState, reader: LineReader): void {
-  if (state.lastRow < 0 || state.joinedLength > 0) return;
-  state.joined.set(reader.buf.subarray(state.lastText, state.lastEnd));
-  state.joinedLength = state.lastEnd - state.lastText;
-  state.joinedLines = 0;
-}
-
-/**
- * Appends the line to the last event's text and reads that again; false if that is no gain (the line is foreign).
- * Markers, events without grammar and texts that mail wrapped do continue.
- */
-function joinLine(state: LineState, reader: LineReader, start: number, end: number): boolean {
-  saveLastText(state, reader);
-  const { joined, lastRow: row, lastStatus: before, joinedLength: old } = state;
-  const { batch } = state.window;
-  const fields = batch.fields[row];
-  const vcpu = batch.vcpu[row];
-  const marker = batch.event[row] === EV_MARKER;
-  const plain = before === EVENT_READ && fields === 0 && vcpu < 0;
-  let length = old;
-  while (length > 0 && joined[length - 1] <= 32) length--;
-  const fits = length + 1 + end - start <= MAX_JOINED && state.joinedLines < MAX_JOINED_LINES;
-  if (fits && !(plain && !marker)) {
-    joined[length++] = marker ? 10 : 32;
-    joined.set(reader.buf.subarray(start, end), length);
-    length += end - start;
-    joined[length] = 10;
-    const status = parseEvent(state.events, joined, 0, length, batch, row);
-    if (!marker && !isGain(before, fields, vcpu, status, batch.fields[row], batch.vcpu[row])) {
-      joined[old] = 10;
-      parseEvent(state.events, joined, 0, old, batch, row);
-      return false;
-    }
-    state.lastStatus = status;
-    state.joinedLength = length;
-    state.joinedLines++;
-  } else if (!plain) return false;
-  note(
-    state.context.diagnostics,
-    'continuation-lines',
-    'info',
-    'lines that go on with the text of the event before them',
-  );
-  return true;
-}
-
-/** Whether a longer text told more than the shorter one did, and took nothing back. */
-function isGain(
-  before: number,
-  fields: number,
-  vcpu: number,
-  after: number,
-  newFields: number,
-  newVcpu: number,
-): boolean {
-  if (before === EVENT_INCOMPLETE) return true;
-  return after === before && (newFields & fields) === fields && (newFields !== fields || newVcpu !== vcpu);
-}
-
-/** The last event line is complete: nothing will be added to it. */
-export function endLine(state: LineState): void {
-  if (state.lastStatus === EVENT_INCOMPLETE)
-    note(
-      state.context.diagnostics,
-      'unreadable-event-text',
-      'suspect',
-      'events whose text has a form that is not known: some of their values are missing',
-    );
-  state.lastRow = -1;
-  state.lastStatus = NO_EVENT;
 }
 
 function noteCut(state: LineState): void {

@@ -12,6 +12,7 @@ import { internString } from '../../core/string-table.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { addName, type ByteNames, createByteNames, findName } from './byte-names.ts';
 import { setColumn } from './columns.ts';
+import { readCommonEvent } from './common-text.ts';
 import { EVENT_TABLES } from './event-grammar.ts';
 import { readEntry, readExit } from './exit-text.ts';
 import type { KeyTable } from './keyed-text.ts';
@@ -159,6 +160,23 @@ export function parseEvent(
       read = readOther(events, kind, id, buf, text, stop, batch, row);
   }
   return read ? EVENT_READ : EVENT_INCOMPLETE;
+}
+
+/**
+ * parseEvent() for the commonest texts when it is not known yet where the line ends: the position of the line's end
+ * (a line feed, or a CR before one), −1 where parseEvent() must be asked. Saves a pass over the line. `view`: of `buf`.
+ */
+export function parseCommonEvent(
+  events: EventText,
+  view: DataView,
+  buf: Uint8Array,
+  pos: number,
+  batch: EventBatch,
+  row: number,
+): number {
+  // parseEvent() reads the first exit: it tells the machine.
+  if (events.context.arch === null) return -1;
+  return readCommonEvent(events.reasons, view, buf, pos, batch, row);
 }
 
 function readOther(

@@ -5,7 +5,7 @@ const CHUNK = 256 * 1024;
 /** Longest line that is read; longer ones are skipped and counted. Trace markers end at 4 KiB, or 64 KiB pages. */
 export const MAX_LINE = 72 * 1024;
 /** Bytes after the data that may be read by a parser that looks a few bytes ahead. */
-const PADDING = 64;
+const PADDING = 128;
 const CAPACITY = CHUNK + 2 * MAX_LINE;
 
 const LINE_FEED = 10;
@@ -14,6 +14,8 @@ export interface LineReader {
   readonly source: ByteSource;
   /** buf[end] is always a line feed (a sentinel, not data). */
   readonly buf: Uint8Array;
+  /** The same bytes, for reads of several at once. */
+  readonly view: DataView;
   /** First byte that was not consumed. */
   start: number;
   /** End of the data. */
@@ -26,16 +28,18 @@ export interface LineReader {
 }
 
 export function createLineReader(source: ByteSource): LineReader {
+  const buf = new Uint8Array(CAPACITY + PADDING);
   const reader: LineReader = {
     source,
-    buf: new Uint8Array(CAPACITY + PADDING),
+    buf,
+    view: new DataView(buf.buffer),
     start: 0,
     end: 0,
     position: 0,
     ended: false,
     skipping: false,
   };
-  reader.buf[0] = LINE_FEED;
+  buf[0] = LINE_FEED;
   return reader;
 }
 

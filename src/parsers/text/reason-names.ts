@@ -53,7 +53,6 @@ export function setReason(
   batch.code[row] = reasons.code[id];
   batch.text[row] = reasons.text[id];
   batch.fields[row] |= isa === ISA_UNKNOWN ? F_CODE : F_CODE | F_ISA;
-  if (isa === ISA_NAMED) countUnknown(reasons);
 }
 
 /** Keeps an exit of another machine under a name that its tables do not have. */
@@ -79,10 +78,10 @@ export function nameUnknown(
   batch.code[row] = reasons.code[id];
   batch.text[row] = reasons.text[id];
   batch.fields[row] |= F_CODE | F_ISA;
-  countUnknown(reasons);
 }
 
-function countUnknown({ context }: ReasonNames): void {
+/** Counts a row that was taken: a text can be read more than once before it is whole. */
+export function countNamedReason(context: TraceContext): void {
   note(
     context.diagnostics,
     'unknown-reason-names',

@@ -13,8 +13,8 @@ export interface ThreadNames {
   readonly tid: Int32Array;
   readonly pid: Int32Array;
   readonly used: Uint8Array;
-  readonly bytes: Uint8Array;
-  readonly scratch: Uint8Array;
+  /** Four words per slot: the NAME_COLUMNS bytes of the name. */
+  readonly words: Int32Array;
 }
 
 export function createThreadNames(context: TraceContext): ThreadNames {
@@ -23,34 +23,50 @@ export function createThreadNames(context: TraceContext): ThreadNames {
     tid: new Int32Array(SLOTS),
     pid: new Int32Array(SLOTS),
     used: new Uint8Array(SLOTS),
-    bytes: new Uint8Array(SLOTS * NAME_COLUMNS),
-    scratch: new Uint8Array(NAME_COLUMNS),
+    words: new Int32Array(SLOTS * 4),
   };
+}
+
+/** Whether the NAME_COLUMNS bytes at `start` are the name that the thread is known under. */
+export function isKnownThread(
+  names: ThreadNames,
+  view: DataView,
+  start: number,
+  tid: number,
+  pid: number,
+): boolean {
+  const slot = tid & (SLOTS - 1);
+  const { words } = names;
+  return (
+    names.used[slot] === 1 &&
+    names.tid[slot] === tid &&
+    names.pid[slot] === pid &&
+    view.getInt32(start, true) === words[4 * slot] &&
+    view.getInt32(start + 4, true) === words[4 * slot + 1] &&
+    view.getInt32(start + 8, true) === words[4 * slot + 2] &&
+    view.getInt32(start + 12, true) === words[4 * slot + 3]
+  );
 }
 
 /** Takes the name printed in [start, end) for thread `tid`; pid −1: not printed. */
 export function noteThread(
   names: ThreadNames,
+  view: DataView,
   buf: Uint8Array,
   start: number,
   end: number,
   tid: number,
   pid: number,
 ): void {
+  const padded = end - start === NAME_COLUMNS;
+  if (padded && isKnownThread(names, view, start, tid, pid)) return;
+  learnThread(names, buf, start, end, tid, pid);
+  if (!padded) return;
   const slot = tid & (SLOTS - 1);
-  if (
-    end - start === NAME_COLUMNS &&
-    names.used[slot] === 1 &&
-    names.tid[slot] === tid &&
-    names.pid[slot] === pid
-  ) {
-    const { bytes } = names;
-    const base = slot * NAME_COLUMNS;
-    let i = 0;
-    while (i < NAME_COLUMNS && bytes[base + i] === buf[start + i]) i++;
-    if (i === NAME_COLUMNS) return;
-  }
-  learnThread(names, buf, start, end, tid, pid, slot);
+  names.used[slot] = 1;
+  names.tid[slot] = tid;
+  names.pid[slot] = pid;
+  for (let i = 0; i < 4; i++) names.words[4 * slot + i] = view.getInt32(start + 4 * i, true);
 }
 
 function learnThread(
@@ -60,16 +76,9 @@ function learnThread(
   end: number,
   tid: number,
   pid: number,
-  slot: number,
 ): void {
   let from = start;
   while (from < end && buf[from] === 32) from++;
-  if (end - start === NAME_COLUMNS) {
-    names.used[slot] = 1;
-    names.tid[slot] = tid;
-    names.pid[slot] = pid;
-    names.bytes.set(buf.subarray(start, end), slot * NAME_COLUMNS);
-  }
   const thread = threadOf(names.context.threads, tid);
   if (pid >= 0) thread.pid = pid;
   // The kernel prints <...> for a name that it has forgotten, <XXX> for impossible pids.

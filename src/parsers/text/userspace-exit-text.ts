@@ -9,8 +9,8 @@ const ERROR = ascii('error ');
 const RAW = keyTable({}, F_CODE | F_ARG0, 'kvm_userspace_exit');
 
 /**
- * code = KVM_EXIT_* and arg0 = 0, or arg0 = −errno without a code: the kernel then prints the errno in the
- * parentheses and leaves the (stale) reason out.
+ * The text in [pos, end): code = KVM_EXIT_* and arg0 = 0, or arg0 = −errno without a code: the kernel then prints the
+ * errno in the parentheses and leaves the (stale) reason out. trace-cmd report -R prints `reason=2 errno=0`.
  */
 export function readUserspaceExit(
   buf: Uint8Array,
@@ -23,8 +23,7 @@ export function readUserspaceExit(
   const name = pos + 7;
   let p = name;
   // Names past the kernel's list print as 0x1f: the number in parentheses is right for all.
-  while (buf[p] !== 40 && p < end) p++;
-  if (p >= end) return false;
+  while (buf[p] !== 40) if (++p >= end) return false;
   p = readDecimal(buf, p + 1);
   if (p < 0 || buf[p] !== 41 || word[1] !== 0) return false;
   const first = buf[name];

@@ -1,0 +1,104 @@
+/**
+ * Lines that go on with the event before them: marker payloads with line feeds, texts that mail wrapped. The line is
+ * appended to the event's text, which is read again into the same row.
+ */
+import { note } from '../../core/diagnostics.ts';
+import { EV_MARKER } from '../../core/events.ts';
+import { EVENT_INCOMPLETE, EVENT_READ, NO_EVENT, parseEvent } from '../text/event-text.ts';
+import type { LineReader } from '../text/line-reader.ts';
+import { type LineState, MAX_JOINED } from './line-state.ts';
+
+/** Most lines that are joined to one event. */
+const MAX_JOINED_LINES = 16;
+
+/** A column of a CPU and a time somewhere: a damaged event, not the rest of another's text. */
+export function looksLikeEvent(buf: Uint8Array, start: number, end: number): boolean {
+  const last = Math.min(end, start + 64) - 4;
+  for (let p = start; p < last; p++)
+    if (
+      buf[p] === 91 &&
+      buf[p + 4] === 93 &&
+      isDigit(buf[p + 1]) &&
+      isDigit(buf[p + 2]) &&
+      isDigit(buf[p + 3])
+    )
+      return true;
+  return false;
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= 48 && byte <= 57;
+}
+
+/** Keeps the last event's text before the reader's buffer moves. */
+export function saveLastText(state: LineState, reader: LineReader): void {
+  if (state.lastRow < 0 || state.joinedLength > 0) return;
+  state.joined.set(reader.buf.subarray(state.lastText, state.lastEnd));
+  state.joinedLength = state.lastEnd - state.lastText;
+  state.joinedLines = 0;
+}
+
+/**
+ * Appends the line to the last event's text and reads that again; false if that is no gain (the line is foreign).
+ * Markers, events without grammar and texts that mail wrapped do continue.
+ */
+export function joinLine(state: LineState, reader: LineReader, start: number, end: number): boolean {
+  saveLastText(state, reader);
+  const { joined, lastRow: row, lastStatus: before, joinedLength: old } = state;
+  const { batch } = state.window;
+  const fields = batch.fields[row];
+  const vcpu = batch.vcpu[row];
+  const marker = batch.event[row] === EV_MARKER;
+  const plain = before === EVENT_READ && fields === 0 && vcpu < 0;
+  let length = old;
+  while (length > 0 && joined[length - 1] <= 32) length--;
+  const fits = length + 1 + end - start <= MAX_JOINED && state.joinedLines < MAX_JOINED_LINES;
+  if (fits && !(plain && !marker)) {
+    joined[length++] = marker ? 10 : 32;
+    joined.set(reader.buf.subarray(start, end), length);
+    length += end - start;
+    joined[length] = 10;
+    const status = parseEvent(state.events, joined, 0, length, batch, row);
+    if (!marker && !isGain(before, fields, vcpu, status, batch.fields[row], batch.vcpu[row])) {
+      joined[old] = 10;
+      parseEvent(state.events, joined, 0, old, batch, row);
+      return false;
+    }
+    state.lastStatus = status;
+    state.joinedLength = length;
+    state.joinedLines++;
+  } else if (!plain) return false;
+  note(
+    state.context.diagnostics,
+    'continuation-lines',
+    'info',
+    'lines that go on with the text of the event before them',
+  );
+  return true;
+}
+
+/** Whether a longer text told more than the shorter one did, and took nothing back. */
+function isGain(
+  before: number,
+  fields: number,
+  vcpu: number,
+  after: number,
+  newFields: number,
+  newVcpu: number,
+): boolean {
+  if (before === EVENT_INCOMPLETE) return true;
+  return after === before && (newFields & fields) === fields && (newFields !== fields || newVcpu !== vcpu);
+}
+
+/** The last event line is complete: nothing will be added to it. */
+export function endLine(state: LineState): void {
+  if (state.lastStatus === EVENT_INCOMPLETE)
+    note(
+      state.context.diagnostics,
+      'unreadable-event-text',
+      'suspect',
+      'events whose text has a form that is not known: some of their values are missing',
+    );
+  state.lastRow = -1;
+  state.lastStatus = NO_EVENT;
+}

@@ -1,0 +1,69 @@
+/** Printed time → ns in the time column. */
+import { note } from '../../core/diagnostics.ts';
+import { storeSecondsNs } from '../../core/words.ts';
+import type { LinePrefix } from './line-prefix.ts';
+import { CLOCK_INTEGER, CLOCK_SECONDS, CLOCK_UNSEEN, type LineState } from './line-state.ts';
+
+/** Writes the prefix's time to the row; false if it is of the other kind than the rest of the input. */
+export function storeTime(state: LineState, time: Uint32Array, row: number): boolean {
+  const { prefix } = state;
+  const kind = prefix.hasFraction ? CLOCK_SECONDS : CLOCK_INTEGER;
+  if (state.clock !== kind) {
+    if (state.clock !== CLOCK_UNSEEN) {
+      note(
+        state.context.diagnostics,
+        'odd-times',
+        'data-loss',
+        'lines whose time has another form than that of the first event were left out',
+      );
+      return false;
+    }
+    startClock(state, kind);
+  }
+  const at = 2 * row;
+  if (kind === CLOCK_INTEGER) {
+    if (state.uptime)
+      storeSecondsNs(time, at, Math.floor(ticks(prefix) / 100), (ticks(prefix) % 100) * 10_000_000);
+    else {
+      time[at] = prefix.timeWords[0];
+      time[at + 1] = prefix.timeWords[1];
+    }
+  } else {
+    const { secondWords } = state;
+    if (prefix.seconds !== state.seconds) {
+      state.seconds = prefix.seconds;
+      storeSecondsNs(secondWords, 0, prefix.seconds, 0);
+    }
+    const low = secondWords[0] + prefix.nanoseconds;
+    time[at] = low;
+    time[at + 1] = low > 0xffffffff ? secondWords[1] + 1 : secondWords[1];
+  }
+  state.lastTime[0] = time[at];
+  state.lastTime[1] = time[at + 1];
+  return true;
+}
+
+function ticks(prefix: LinePrefix): number {
+  return Math.min(prefix.timeWords[1] * 4294967296 + prefix.timeWords[0], 9e11);
+}
+
+function startClock(state: LineState, kind: number): void {
+  const { context } = state;
+  state.clock = kind;
+  if (kind === CLOCK_SECONDS) {
+    context.timeResolutionNs = 1000;
+    return;
+  }
+  if (context.clock === 'uptime') {
+    state.uptime = true;
+    context.timeResolutionNs = 10_000_000;
+    return;
+  }
+  context.timeIsNs = false;
+  note(
+    context.diagnostics,
+    'time-without-unit',
+    'suspect',
+    'times are plain numbers (clock x86-tsc, counter or uptime): order and counts hold, but durations have no unit',
+  );
+}

@@ -1,0 +1,47 @@
+/** `CPU:1 [LOST 903 EVENTS]` → an EV_LOST row right before that CPU's next event, stamped with its time. */
+import { clearRow, F_ARG0, NO_CPU } from '../../core/event-batch.ts';
+import { EV_LOST } from '../../core/events.ts';
+import { lost } from '../text/lost-line.ts';
+import { isFull, place } from '../text/reorder.ts';
+import { type LineState, ROWS_PER_LINE } from './line-state.ts';
+
+/** Remembers the loss that readLost() found until the CPU's next event. */
+export function takeLoss(state: LineState): void {
+  const cpu = Math.min(lost.cpu, NO_CPU);
+  const before = state.losses.get(cpu);
+  const count = lost.known && lost.high === 0 ? lost.low : -1;
+  state.losses.set(cpu, before === undefined ? count : before < 0 || count < 0 ? -1 : before + count);
+}
+
+/** Writes the loss that waits for `cpu` as the next row, stamped as the event that follows (time at the row after). */
+export function addLoss(state: LineState, cpu: number): void {
+  const { batch } = state.window;
+  const row = batch.length;
+  const next = row + 1;
+  clearRow(batch, row);
+  batch.time[2 * row] = batch.time[2 * next];
+  batch.time[2 * row + 1] = batch.time[2 * next + 1];
+  batch.event[row] = EV_LOST;
+  batch.cpu[row] = cpu;
+  const count = state.losses.get(cpu) ?? -1;
+  state.losses.delete(cpu);
+  if (count >= 0) {
+    batch.arg0[2 * row] = count;
+    batch.arg0[2 * row + 1] = Math.floor(count / 4294967296);
+    batch.fields[row] = F_ARG0;
+  }
+  place(state.window);
+}
+
+/** Losses of CPUs that have no event any more; false if the window must be flushed first. */
+export function takeLastLosses(state: LineState): boolean {
+  for (const cpu of [...state.losses.keys()]) {
+    const { batch } = state.window;
+    if (isFull(state.window, ROWS_PER_LINE)) return false;
+    const next = batch.length + 1;
+    batch.time[2 * next] = state.lastTime[0];
+    batch.time[2 * next + 1] = state.lastTime[1];
+    addLoss(state, cpu);
+  }
+  return true;
+}
