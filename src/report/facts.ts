@@ -60,7 +60,7 @@ export function captureFacts(capture: CaptureModel, selection: SelectionModel | 
   }));
   facts.push(
     { key: 'host', parts: joined([capture.host]) },
-    { key: 'kernel', parts: joined([capture.kernel, capture.arch]) },
+    { key: 'kernel', parts: joined([capture.kernel ?? NOT_RECORDED, capture.arch]) },
     {
       key: 'CPU',
       parts: [
@@ -132,7 +132,10 @@ export function qualityCounters(
     {
       label: 'lost events',
       value: capture.lost.events,
-      meaning: `in ${plural(capture.lost.regions, 'region')}, ${formatNs(capture.lost.affectedNs)} (${formatPct(capture.lost.affectedPct)}) affected`,
+      meaning:
+        capture.lost.events === 0 && capture.lost.regions === 0
+          ? 'nothing was lost while recording'
+          : `in ${plural(capture.lost.regions, 'region')}, ${formatNs(capture.lost.affectedNs)} (${formatPct(capture.lost.affectedPct)}) affected`,
     },
   ];
 }

@@ -9,6 +9,7 @@ import {
   type Cell,
   escalationByReason,
   escalationByUserspaceReason,
+  groupingWords,
   IDLE_MARK,
   reasonsTable,
   slowTable,
@@ -64,8 +65,7 @@ function* section(title: string, data: TableData): Generator<string> {
 }
 
 function* reasons(model: ReportModel, rows: number): Generator<string> {
-  const by = model.by.filter((key) => key !== 'reason');
-  yield `\n## Exits by ${by.length ? model.by.join(', ') : 'reason'}\n`;
+  yield `\n## Exits by ${groupingWords(model)}\n`;
   if (model.reasons.length === 0) {
     yield model.selection ? '\nNone match the selection.\n' : '\nNone recorded.\n';
     return;

@@ -68,6 +68,13 @@ const GROUP_TITLES: Readonly<Record<Exclude<GroupKey, 'reason'>, Column[]>> = {
   level: [left('level')],
 };
 
+/** What the rows are grouped by, in words: with --by, rows may still be one per reason. */
+export function groupingWords(model: ReportModel): string {
+  const keys: string[] = model.by.filter((key) => key !== 'reason');
+  if (keys.length === 0 || model.reasons.some((row) => row.name !== '')) keys.push('reason');
+  return keys.join(', ');
+}
+
 export function hasSeveralIsas(model: ReportModel): boolean {
   return new Set(model.reasons.map((row) => row.isa).filter((isa) => isa !== '')).size > 1;
 }
@@ -225,7 +232,7 @@ export function slowTable(model: ReportModel): TableData {
       right('tid'),
       left('thread', { shrinkTo: 8, drop: 1 }),
       right('CPU', { drop: 4 }),
-      left('to user space', { shrinkTo: 10 }),
+      left('to user', { shrinkTo: 10 }),
       left('guest RIP', { drop: 2 }),
     ],
     rows: model.slow.map((row) => [

@@ -10,6 +10,7 @@ import {
   type Cell,
   escalationByReason,
   escalationByUserspaceReason,
+  groupingWords,
   IDLE_MARK,
   reasonsTable,
   slowTable,
@@ -88,7 +89,7 @@ function table(page: Page, data: TableData, more: string): void {
 
 function reasons(page: Page, model: ReportModel, rows: number): void {
   const by = model.by.filter((key) => key !== 'reason');
-  title(page, `Exits by ${by.length ? model.by.join(', ') : 'reason'}, time from exit to entry`);
+  title(page, `Exits by ${groupingWords(model)}, time from exit to entry`);
   if (model.reasons.length === 0) {
     paragraph(page, model.selection ? 'None match the selection.' : 'None recorded.');
     return;
