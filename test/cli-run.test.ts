@@ -171,6 +171,12 @@ describe('--fail-on', () => {
       stderr: '',
     });
   });
+  test('0 when there is nothing to measure, but not without a word', async () => {
+    expect(await kvmtrace(['report', trace, '--fail-on', 'wbinvd:p99>1us'])).toMatchObject({
+      status: 0,
+      stderr: "kvmtrace: --fail-on 'wbinvd:p99>1us': no such exits\n",
+    });
+  });
   test('a wrong threshold is found before the input is read', async () => {
     const { status, stderr } = await kvmtrace(['report', join(folder, 'missing'), '--fail-on', 'p99>fast']);
     expect(status).toBe(2);
@@ -187,6 +193,10 @@ describe('wrong use is status 2, one message, and what to do', () => {
       /--format: 'yaml' is not a format\n {2}Known: text, md, json, csv/,
     ],
     [['report', 'TRACE', '-o', 'FOLDER/x.xyz'], /no format has this ending\n {2}Known endings: /],
+    [
+      ['report', 'TRACE', '-o', 'FOLDER/x.arrow'],
+      /a capture is no report\n {2}Make one with kvmtrace convert/,
+    ],
     [['report', 'TRACE', '-o', 'FOLDER/a.txt', '-o', 'FOLDER/a.txt'], /the same output is named twice/],
     [['report', 'TRACE', '--table', 'vcpus'], /--table chooses what a CSV file holds/],
     [['report', 'TRACE', '--format', 'csv', '--table', 'x'], /'x' is not a table\n {2}Known: reasons/],

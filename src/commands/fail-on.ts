@@ -66,6 +66,8 @@ function parseValue(metric: Metric, text: string): number {
 export interface Finding {
   readonly threshold: Threshold;
   readonly exceeded: boolean;
+  /** False where there are no exits to measure: nothing is exceeded, but nothing is proven either. */
+  readonly measured: boolean;
   /** What the report has, in words: `p99 is 412.0 us (EPT_VIOLATION)`. */
   readonly found: string;
 }
@@ -126,6 +128,7 @@ export function checkThreshold(model: ReportModel, threshold: Threshold, matches
   const finding = (value: Exact, whose: string): Finding => ({
     threshold,
     exceeded: holds(value, operator, limit),
+    measured: true,
     found: `${metric}${whose} is ${inWords(metric, value)}`,
   });
   if (metric === 'lost') return finding(lostEvents(model, threshold), '');
@@ -146,7 +149,7 @@ export function checkThreshold(model: ReportModel, threshold: Threshold, matches
   const worst = findings.find((entry) => entry.exceeded) ?? findings[0];
   if (worst) return worst;
   if (metric === 'count' || metric === 'total') return finding(0, '');
-  return { threshold, exceeded: false, found: 'no such exits' };
+  return { threshold, exceeded: false, measured: false, found: 'no such exits' };
 }
 
 function cannotTell(threshold: Threshold, metric: Metric): UsageError {

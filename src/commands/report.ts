@@ -99,6 +99,11 @@ function chooseTargets(raw: RawReport): Target[] {
     if (path === '-') return { renderer: named ?? RENDERERS[0], path: null };
     const renderer = named ?? rendererForPath(path);
     if (renderer) return { renderer, path };
+    if (/\.arrows?$/i.test(path))
+      throw new UsageError(
+        `-o ${path}: a capture is no report`,
+        `Make one with kvmtrace convert … -o ${path}`,
+      );
     const endings = RENDERERS.map((entry) => entry.extensions[0]).join(' ');
     throw new UsageError(
       `-o ${path}: no format has this ending`,
@@ -137,7 +142,7 @@ async function prepareThreshold(text: string): Promise<PreparedThreshold> {
   return { threshold, matches: option('--fail-on', threshold.reason, () => false, rowMatcher) };
 }
 
-/** Every threshold is checked and reported, not only the first that is exceeded. */
+/** Every threshold is checked and reported, not only the first that is exceeded; so is one with nothing to check. */
 function checkAll(
   model: ReportModel,
   thresholds: readonly PreparedThreshold[],
@@ -146,8 +151,8 @@ function checkAll(
   let status = 0;
   for (const { threshold, matches } of thresholds) {
     const finding = checkThreshold(model, threshold, matches);
-    if (!finding.exceeded) continue;
-    status = 1;
+    if (!finding.exceeded && finding.measured) continue;
+    if (finding.exceeded) status = 1;
     stderr.write(`kvmtrace: --fail-on '${threshold.text}': ${finding.found}\n`);
   }
   return status;
