@@ -17,6 +17,9 @@ export interface EventSummary {
   lostUnknown: boolean;
   /** Sum of the gaps' lengths over all CPUs, ns. */
   lostNs: number;
+  /** Losses were seen: gaps have to be followed. */
+  gaps: boolean;
+  /** CPUs that recorded events or losses; known after finishEvents(). */
   cpus: number;
   readonly cpuLast: Uint32Array;
   /** 0: CPU not seen, 1: seen, 3: seen and in a gap, 2: in a gap before its first record. */
@@ -37,6 +40,7 @@ export function createEventSummary(): EventSummary {
     lostEvents: 0,
     lostUnknown: false,
     lostNs: 0,
+    gaps: false,
     cpus: 0,
     cpuLast: new Uint32Array(2 * (NO_CPU + 1)),
     cpuState: new Uint8Array(NO_CPU + 1),
@@ -44,39 +48,61 @@ export function createEventSummary(): EventSummary {
 }
 
 export function addEvents(summary: EventSummary, batch: EventBatch): void {
-  const { counts, cpuLast, cpuState, first, last } = summary;
+  if (batch.length === 0) return;
+  const { counts } = summary;
+  const { event } = batch;
+  for (let row = 0; row < batch.length; row++) counts[event[row]!]!++;
+  if (counts[EV_LOST]! > 0) summary.gaps = true;
+  summary.events += batch.length - counts[EV_LOST]!;
+  counts[EV_LOST] = 0;
+  addTimes(summary, batch, 0);
+  addTimes(summary, batch, batch.length - 1);
+  if (summary.gaps) followGaps(summary, batch);
+  else followCpus(summary, batch);
+}
+
+/** Rows come in order of time, so that the first and last of a batch are enough. */
+function addTimes(summary: EventSummary, batch: EventBatch, row: number): void {
+  const { first, last } = summary;
+  const low = batch.time[2 * row]!;
+  const high = batch.time[2 * row + 1]!;
+  if (!summary.hasTime || compareWords(low, high, first[0]!, first[1]!) < 0) {
+    first[0] = low;
+    first[1] = high;
+  }
+  if (!summary.hasTime || compareWords(low, high, last[0]!, last[1]!) > 0) {
+    last[0] = low;
+    last[1] = high;
+  }
+  summary.hasTime = true;
+}
+
+/** While nothing was lost it is enough to remember each CPU's last time. */
+function followCpus(summary: EventSummary, batch: EventBatch): void {
+  const { cpuLast, cpuState } = summary;
+  const { cpu: cpus, time } = batch;
+  for (let row = 0; row < batch.length; row++) {
+    const cpu = cpus[row]!;
+    cpuLast[2 * cpu] = time[2 * row]!;
+    cpuLast[2 * cpu + 1] = time[2 * row + 1]!;
+    cpuState[cpu] = SEEN;
+  }
+}
+
+function followGaps(summary: EventSummary, batch: EventBatch): void {
+  const { cpuLast, cpuState } = summary;
   const { event, time, cpu: cpus } = batch;
   for (let row = 0; row < batch.length; row++) {
-    const code = event[row]!;
-    const cpu = cpus[row]!;
-    const low = time[2 * row]!;
-    const high = time[2 * row + 1]!;
-    if (code === EV_LOST) {
+    if (event[row] === EV_LOST) {
       addLoss(summary, batch, row);
       continue;
     }
-    counts[code]!++;
-    summary.events++;
-    if (!summary.hasTime) {
-      summary.hasTime = true;
-      first[0] = low;
-      first[1] = high;
-      last[0] = low;
-      last[1] = high;
-    } else if (compareWords(low, high, last[0]!, last[1]!) > 0) {
-      last[0] = low;
-      last[1] = high;
-    } else if (compareWords(low, high, first[0]!, first[1]!) < 0) {
-      // Only out of order (late) events get here.
-      first[0] = low;
-      first[1] = high;
-    }
+    const cpu = cpus[row]!;
+    const low = time[2 * row]!;
+    const high = time[2 * row + 1]!;
     const state = cpuState[cpu]!;
-    if (state !== SEEN) {
-      if ((state & SEEN) === 0) summary.cpus++;
-      if (state & GAP) endGap(summary, cpu, low, high, (state & SEEN) !== 0);
-      cpuState[cpu] = SEEN;
-    }
+    if (state & GAP) endGap(summary, cpu, low, high, (state & SEEN) !== 0);
+    cpuState[cpu] = SEEN;
     cpuLast[2 * cpu] = low;
     cpuLast[2 * cpu + 1] = high;
   }
@@ -99,10 +125,9 @@ function endGap(summary: EventSummary, cpu: number, low: number, high: number, s
 export function finishEvents(summary: EventSummary): void {
   for (let cpu = 0; cpu <= NO_CPU; cpu++) {
     const state = summary.cpuState[cpu]!;
-    if (state & GAP) {
-      endGap(summary, cpu, summary.last[0]!, summary.last[1]!, (state & SEEN) !== 0);
-      if ((state & SEEN) === 0) summary.cpus++;
-      summary.cpuState[cpu] = SEEN;
-    }
+    if (state === 0) continue;
+    summary.cpus++;
+    if (state & GAP) endGap(summary, cpu, summary.last[0]!, summary.last[1]!, (state & SEEN) !== 0);
+    summary.cpuState[cpu] = SEEN;
   }
 }

@@ -33,6 +33,8 @@ export interface ExitBatch {
   /** PAIRED … INVALIDATED_BY_LOSS. */
   readonly state: Uint8Array;
   readonly tid: Int32Array;
+  /** Dense number of the thread (pairing's slot), for arrays indexed by thread. */
+  readonly thread: Int32Array;
   /** tgid or −1. */
   readonly pid: Int32Array;
   /** vCPU number or −1. */
@@ -74,6 +76,7 @@ export function createExitBatch(capacity: number = EXIT_ROWS): ExitBatch {
     latency: new Float64Array(capacity),
     state: new Uint8Array(capacity),
     tid: new Int32Array(capacity),
+    thread: new Int32Array(capacity),
     pid: new Int32Array(capacity),
     vcpu: new Int32Array(capacity),
     exitCpu: new Uint16Array(capacity),
@@ -106,6 +109,7 @@ export function copyExit(source: ExitBatch, from: number, target: ExitBatch, to:
   target.latency[to] = source.latency[from]!;
   target.state[to] = source.state[from]!;
   target.tid[to] = source.tid[from]!;
+  target.thread[to] = source.thread[from]!;
   target.pid[to] = source.pid[from]!;
   target.vcpu[to] = source.vcpu[from]!;
   target.exitCpu[to] = source.exitCpu[from]!;

@@ -6,10 +6,7 @@ import { addExact, exactToBigInt, mergeExact } from './exact-sum.ts';
 import { type ExitBatch, PAIRED } from './exit-batch.ts';
 import { createGroupTable, findGroup, type Grouping, groupOf, type GroupTable, KEY_INTS } from './groups.ts';
 import { createLatencyLog, type LatencyLog, logLatency, mergeLatencyLogs } from './latency-log.ts';
-import { log2Floor } from './log-linear.ts';
 
-/** Buckets of the log2 histogram: 0–1, 2–3, 4–7 … (bcc's rule). */
-export const LOG2_BUCKETS = 53;
 /** Squares are summed from two 24-bit halves; longer latencies (78 h) count as this in the deviation. */
 const MAX_SQUARED = 2 ** 48 - 1;
 
@@ -30,8 +27,8 @@ export interface ExitStats {
   /** Exact sums (two doubles each) of ns over pairs: latency; latency with guest RIP in the kernel half. */
   total: Float64Array;
   guestKernel: Float64Array;
-  /** Latency of pairs whose guest RIP is known. */
-  ripKnown: Float64Array;
+  /** Latency of pairs whose guest RIP was not recorded. */
+  ripUnknown: Float64Array;
   /** Escalated pairs: exit → userspace exit, userspace exit → entry. */
   kernelNs: Float64Array;
   userspaceNs: Float64Array;
@@ -39,16 +36,15 @@ export interface ExitStats {
   squareHigh: Float64Array;
   squareCross: Float64Array;
   squareLow: Float64Array;
-  log2: Float64Array;
   readonly log: LatencyLog;
 }
 
-/** Columns with one, two (exact sums), three and LOG2_BUCKETS doubles per group. */
+/** Columns with one and with two (exact sums) doubles per group. */
 const SINGLE = ['exits', 'paired', 'escalated', 'restarts', 'errors', 'min', 'max'] as const;
 const SUMS = [
   'total',
   'guestKernel',
-  'ripKnown',
+  'ripUnknown',
   'kernelNs',
   'userspaceNs',
   'squareHigh',
@@ -75,7 +71,6 @@ function grow(stats: ExitStats, capacity: number): void {
   for (const name of SINGLE) stats[name] = resize(stats[name], 1);
   for (const name of SUMS) stats[name] = resize(stats[name], 2);
   stats.levels = resize(stats.levels, 3);
-  stats.log2 = resize(stats.log2, LOG2_BUCKETS);
   stats.min.fill(Number.POSITIVE_INFINITY, stats.capacity);
   stats.capacity = capacity;
 }
@@ -98,11 +93,9 @@ export function addExits(stats: ExitStats, batch: ExitBatch, selected: Uint8Arra
     if (latency < stats.min[group]!) stats.min[group] = latency;
     if (latency > stats.max[group]!) stats.max[group] = latency;
     addExact(stats.total, group, latency);
-    if (batch.hasRip[row] !== 0) {
-      addExact(stats.ripKnown, group, latency);
-      // perf-prof's rule: guest RIP ≥ 0xffff000000000000 is the kernel half.
-      if (batch.rip[2 * row + 1]! >= 0xffff0000) addExact(stats.guestKernel, group, latency);
-    }
+    if (batch.hasRip[row] === 0) addExact(stats.ripUnknown, group, latency);
+    // perf-prof's rule: guest RIP ≥ 0xffff000000000000 is the kernel half.
+    else if (batch.rip[2 * row + 1]! >= 0xffff0000) addExact(stats.guestKernel, group, latency);
     if (escalated) {
       addExact(stats.kernelNs, group, batch.kernelNs[row]!);
       addExact(stats.userspaceNs, group, batch.userspaceNs[row]!);
@@ -115,7 +108,6 @@ export function addExits(stats: ExitStats, batch: ExitBatch, selected: Uint8Arra
       addExact(stats.squareCross, group, high * low);
     }
     addExact(stats.squareLow, group, low * low);
-    stats.log2[group * LOG2_BUCKETS + log2Floor(latency)]!++;
     logLatency(stats.log, group, latency);
   }
 }
@@ -133,8 +125,6 @@ export function mergeExitStats(stats: ExitStats, other: ExitStats): void {
     stats.max[group] = Math.max(stats.max[group]!, other.max[g]!);
     for (const name of SUMS) mergeExact(stats[name], group, other[name], g);
     for (let i = 0; i < 3; i++) stats.levels[3 * group + i]! += other.levels[3 * g + i]!;
-    for (let i = 0; i < LOG2_BUCKETS; i++)
-      stats.log2[group * LOG2_BUCKETS + i]! += other.log2[g * LOG2_BUCKETS + i]!;
   }
   mergeLatencyLogs(stats.log, other.log, mapped);
 }

@@ -29,19 +29,47 @@ export interface GroupTable {
   /** Keys of the groups, KEY_INTS each. */
   keys: Int32Array;
   table: Int32Array;
+  /** Whether any key beside the reason is used. */
+  readonly plain: boolean;
+  /** Direct-mapped memory of reasons seen: isa, code, group per entry; group −1 = free. */
+  readonly recent: Int32Array;
 }
 
+const RECENT = 256;
+
 export function createGroupTable(grouping: Grouping): GroupTable {
-  return { grouping, count: 0, keys: new Int32Array(KEY_INTS * 64), table: new Int32Array(256) };
+  const { pid, tid, vcpu, cpu, level } = grouping;
+  return {
+    grouping,
+    count: 0,
+    keys: new Int32Array(KEY_INTS * 64),
+    table: new Int32Array(256),
+    plain: !(pid || tid || vcpu || cpu || level),
+    recent: new Int32Array(3 * RECENT).fill(-1),
+  };
 }
 
 const scratch = new Int32Array(KEY_INTS);
 
 /** Group number of a row, a new one (the next) if the key was not seen before. */
 export function groupOf(groups: GroupTable, batch: ExitBatch, row: number): number {
+  const isa = batch.isa[row]!;
+  const code = batch.code[row]! | 0;
+  if (!groups.plain) return groupOfKeys(groups, batch, row, isa, code);
+  const { recent } = groups;
+  const at = 3 * ((code ^ (isa << 4)) & (RECENT - 1));
+  if (recent[at] === isa && recent[at + 1] === code) return recent[at + 2]!;
+  const group = groupOfKeys(groups, batch, row, isa, code);
+  recent[at] = isa;
+  recent[at + 1] = code;
+  recent[at + 2] = group;
+  return group;
+}
+
+function groupOfKeys(groups: GroupTable, batch: ExitBatch, row: number, isa: number, code: number): number {
   const { grouping } = groups;
-  scratch[KEY_ISA] = batch.isa[row]!;
-  scratch[KEY_CODE] = batch.code[row]!;
+  scratch[KEY_ISA] = isa;
+  scratch[KEY_CODE] = code;
   scratch[KEY_PID] = grouping.pid ? batch.pid[row]! : 0;
   scratch[KEY_TID] = grouping.tid ? batch.tid[row]! : 0;
   scratch[KEY_VCPU] = grouping.vcpu ? batch.vcpu[row]! : 0;

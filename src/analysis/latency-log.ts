@@ -1,34 +1,53 @@
 /**
- * The latencies of all pairs with their groups, for percentiles: every value while they fit (exact), log-linear
- * histograms per group beyond that (stated error), so that memory does not grow with the recording.
+ * Distributions of latency per group. Always: log-linear histograms. While they fit, also every value, which makes
+ * percentiles exact: the histogram tells which few buckets hold the wanted ranks, and only those are sorted. Beyond
+ * that percentiles are the buckets' middles with a stated error, so that memory does not grow with the recording.
  */
-import { BUCKETS, bucketMiddle, bucketOf, MIDDLE_ERROR_PCT, SUB_BITS, SUBS } from './log-linear.ts';
-import { nearestRank, selectRanks } from './quantiles.ts';
+import { BUCKETS, bucketMiddle, bucketOf, log2Floor, MIDDLE_ERROR_PCT, SUB_BITS, SUBS } from './log-linear.ts';
+import { nearestRank } from './quantiles.ts';
 
-/** Values kept exactly: 12 bytes each. */
+/** Values kept: 12 bytes each. */
 export const EXACT_LIMIT = 4 << 20;
 const CHUNK = 1 << 17;
+/** Pages (of SUBS buckets) per group. */
+const PAGES = BUCKETS / SUBS;
+/** Buckets of the coarse histogram: 0–1, 2–3, 4–7 … (bcc's rule). */
+const LOG2_BUCKETS = 53;
 
 export interface LatencyLog {
   readonly limit: number;
+  /** Values so far; beyond `limit` the chunks are gone. */
   count: number;
+  exact: boolean;
   chunks: { readonly groups: Uint32Array; readonly values: Float64Array }[];
-  /** Per group: histogram pages (one per power of two, made when used); null while everything is exact. */
-  histograms: (Float64Array | undefined)[][] | null;
+  /** Page number + 1 by group · PAGES + page of the bucket; 0 = not made yet. */
+  pageOf: Int32Array;
+  /** Counts of the pages' buckets. */
+  counts: Float64Array;
+  pages: number;
 }
 
 export function createLatencyLog(limit: number = EXACT_LIMIT): LatencyLog {
-  return { limit, count: 0, chunks: [], histograms: null };
+  return {
+    limit,
+    count: 0,
+    exact: true,
+    chunks: [],
+    pageOf: new Int32Array(16 * PAGES),
+    counts: new Float64Array(64 * SUBS),
+    pages: 0,
+  };
 }
 
 export function logLatency(log: LatencyLog, group: number, value: number): void {
-  if (log.histograms !== null) {
-    countLatency(log.histograms, group, value, 1);
-    return;
-  }
+  countLatency(log, group, bucketOf(value), 1);
+  if (log.exact) keepValue(log, group, value);
+}
+
+function keepValue(log: LatencyLog, group: number, value: number): void {
   if (log.count === log.limit) {
-    toHistograms(log);
-    countLatency(log.histograms!, group, value, 1);
+    log.exact = false;
+    log.chunks = [];
     return;
   }
   const at = log.count++ % CHUNK;
@@ -38,31 +57,51 @@ export function logLatency(log: LatencyLog, group: number, value: number): void 
   chunk.values[at] = value;
 }
 
-function countLatency(histograms: (Float64Array | undefined)[][], group: number, value: number, count: number): void {
-  let pages = histograms[group];
-  if (pages === undefined) {
-    pages = [];
-    histograms[group] = pages;
+function countLatency(log: LatencyLog, group: number, bucket: number, count: number): void {
+  const entry = group * PAGES + (bucket >> SUB_BITS);
+  if (entry >= log.pageOf.length) {
+    const pageOf = new Int32Array(2 * Math.max(log.pageOf.length, entry));
+    pageOf.set(log.pageOf);
+    log.pageOf = pageOf;
   }
-  const bucket = bucketOf(value);
-  const page = bucket >> SUB_BITS;
-  let counts = pages[page];
-  if (counts === undefined) {
-    counts = new Float64Array(SUBS);
-    pages[page] = counts;
-  }
-  counts[bucket & (SUBS - 1)]! += count;
+  const page = log.pageOf[entry]! || addPage(log, entry);
+  log.counts[(page - 1) * SUBS + (bucket & (SUBS - 1))]! += count;
 }
 
-function toHistograms(log: LatencyLog): void {
-  const histograms: (Float64Array | undefined)[][] = [];
-  forEachLatency(log, (group, value) => countLatency(histograms, group, value, 1));
-  log.histograms = histograms;
-  log.chunks = [];
-  log.count = 0;
+function addPage(log: LatencyLog, entry: number): number {
+  const page = ++log.pages;
+  if (page * SUBS > log.counts.length) {
+    const counts = new Float64Array(2 * log.counts.length);
+    counts.set(log.counts);
+    log.counts = counts;
+  }
+  log.pageOf[entry] = page;
+  return page;
 }
 
-function forEachLatency(log: LatencyLog, visit: (group: number, value: number) => void): void {
+/** Calls `visit` for each non-empty bucket of a group, ascending. */
+function forEachBucket(log: LatencyLog, group: number, visit: (bucket: number, count: number) => void): void {
+  for (let page = 0; page < PAGES; page++) {
+    const at = ((log.pageOf[group * PAGES + page] ?? 0) - 1) * SUBS;
+    if (at < 0) continue;
+    for (let sub = 0; sub < SUBS; sub++) if (log.counts[at + sub]! > 0) visit(page * SUBS + sub, log.counts[at + sub]!);
+  }
+}
+
+/** Adds the other log's values; `groupOf[g]` is this log's number of the other's group g. */
+export function mergeLatencyLogs(log: LatencyLog, other: LatencyLog, groupOf: Uint32Array): void {
+  for (let group = 0; group < groupOf.length; group++)
+    forEachBucket(other, group, (bucket, count) => countLatency(log, groupOf[group]!, bucket, count));
+  if (!log.exact) return;
+  if (!other.exact || log.count + other.count > log.limit) {
+    log.exact = false;
+    log.chunks = [];
+    return;
+  }
+  forEachValue(other, (group, value) => keepValue(log, groupOf[group]!, value));
+}
+
+function forEachValue(log: LatencyLog, visit: (group: number, value: number) => void): void {
   let left = log.count;
   for (const { groups, values } of log.chunks) {
     const n = Math.min(left, CHUNK);
@@ -71,18 +110,13 @@ function forEachLatency(log: LatencyLog, visit: (group: number, value: number) =
   }
 }
 
-/** Adds the other log's values; `groupOf[g]` is this log's number of the other's group g. */
-export function mergeLatencyLogs(log: LatencyLog, other: LatencyLog, groupOf: Uint32Array): void {
-  if (other.histograms === null) {
-    forEachLatency(other, (group, value) => logLatency(log, groupOf[group]!, value));
-    return;
-  }
-  if (log.histograms === null) toHistograms(log);
-  for (const [group, pages] of other.histograms.entries())
-    for (const [page, counts] of (pages ?? []).entries())
-      counts?.forEach((count, sub) => {
-        if (count > 0) countLatency(log.histograms!, groupOf[group]!, bucketMiddle(page * SUBS + sub), count);
-      });
+/** Counts of a group per power of two: 0–1, 2–3, 4–7 … ns. */
+export function log2Counts(log: LatencyLog, group: number): Float64Array {
+  const counts = new Float64Array(LOG2_BUCKETS);
+  forEachBucket(log, group, (bucket, count) => {
+    counts[log2Floor(bucketMiddle(bucket))]! += count;
+  });
+  return counts;
 }
 
 export interface Quantiles {
@@ -92,66 +126,73 @@ export interface Quantiles {
   readonly errorPct: number;
 }
 
+/** Where a quantile lies: its bucket and its rank (1-based) among the values there. */
+interface Place {
+  readonly bucket: number;
+  readonly rank: number;
+}
+
 /** Quantiles of each set of groups. A group may be in several sets. */
 export function quantilesOf(log: LatencyLog, sets: readonly Uint32Array[], quantiles: readonly number[]): Quantiles[] {
-  return log.histograms === null
-    ? exactQuantiles(log, sets, quantiles)
-    : sets.map((set) => histogramQuantiles(log.histograms!, set, quantiles));
-}
-
-function exactQuantiles(log: LatencyLog, sets: readonly Uint32Array[], quantiles: readonly number[]): Quantiles[] {
-  // Bring each group's values together (counting sort), so that a set is a few slices.
-  let groups = 0;
-  forEachLatency(log, (group) => {
-    if (group >= groups) groups = group + 1;
-  });
-  const starts = new Uint32Array(groups + 1);
-  forEachLatency(log, (group) => {
-    starts[group + 1]!++;
-  });
-  for (let g = 0; g < groups; g++) starts[g + 1]! += starts[g]!;
-  const sorted = new Float64Array(log.count);
-  const fill = starts.slice();
-  forEachLatency(log, (group, value) => {
-    sorted[fill[group]!++] = value;
-  });
-  return sets.map((set) => {
-    const parts = [...set].filter((g) => g < groups).map((g) => sorted.subarray(starts[g]!, starts[g + 1]!));
-    const values = parts.length === 1 ? parts[0]! : concatenate(parts);
-    const ranks = quantiles.map((q) => nearestRank(q, values.length));
-    return { values: selectRanks(values, ranks), errorPct: 0 };
+  const places = sets.map((set) => findPlaces(log, set, quantiles));
+  const kept = log.exact ? collectBuckets(log, places) : null;
+  return sets.map((set, s) => {
+    if (kept === null)
+      return {
+        values: places[s]!.map((place) => (place ? bucketMiddle(place.bucket) : Number.NaN)),
+        errorPct: MIDDLE_ERROR_PCT,
+      };
+    const members = new Set(set);
+    const sorted = new Map<number, Float64Array>();
+    const values = places[s]!.map((place) => {
+      if (!place) return Number.NaN;
+      let bucket = sorted.get(place.bucket);
+      if (!bucket) {
+        const { groups, values: all } = kept.get(place.bucket)!;
+        bucket = Float64Array.from(all.filter((_, i) => members.has(groups[i]!))).sort();
+        sorted.set(place.bucket, bucket);
+      }
+      return bucket[place.rank - 1]!;
+    });
+    return { values, errorPct: 0 };
   });
 }
 
-function concatenate(parts: readonly Float64Array[]): Float64Array {
-  const all = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
-
-function histogramQuantiles(
-  histograms: readonly (Float64Array | undefined)[][],
-  set: Uint32Array,
-  quantiles: readonly number[],
-): Quantiles {
+function findPlaces(log: LatencyLog, set: Uint32Array, quantiles: readonly number[]): (Place | null)[] {
   const counts = new Float64Array(BUCKETS);
   let total = 0;
   for (const group of set)
-    for (const [page, part] of (histograms[group] ?? []).entries())
-      part?.forEach((count, sub) => {
-        counts[page * SUBS + sub]! += count;
-        total += count;
-      });
-  const values = quantiles.map((q) => {
-    if (total === 0) return Number.NaN;
-    let left = nearestRank(q, total);
+    forEachBucket(log, group, (bucket, count) => {
+      counts[bucket]! += count;
+      total += count;
+    });
+  return quantiles.map((q) => {
+    if (total === 0) return null;
+    let rank = nearestRank(q, total);
     let bucket = 0;
-    while (left > counts[bucket]!) left -= counts[bucket++]!;
-    return bucketMiddle(bucket);
+    while (rank > counts[bucket]!) rank -= counts[bucket++]!;
+    return { bucket, rank };
   });
-  return { values, errorPct: MIDDLE_ERROR_PCT };
+}
+
+/** The values of all buckets that hold a wanted rank. */
+function collectBuckets(
+  log: LatencyLog,
+  places: readonly (Place | null)[][],
+): Map<number, { readonly groups: number[]; readonly values: number[] }> {
+  const wanted = new Uint8Array(BUCKETS);
+  const kept = new Map<number, { groups: number[]; values: number[] }>();
+  for (const place of places.flat())
+    if (place && !wanted[place.bucket]) {
+      wanted[place.bucket] = 1;
+      kept.set(place.bucket, { groups: [], values: [] });
+    }
+  forEachValue(log, (group, value) => {
+    const bucket = bucketOf(value);
+    if (wanted[bucket] === 0) return;
+    const list = kept.get(bucket)!;
+    list.groups.push(group);
+    list.values.push(value);
+  });
+  return kept;
 }

@@ -46,6 +46,8 @@ import { createThreadSlots, slotOf, type ThreadSlots } from './thread-slots.ts';
 /** −EINTR: KVM_RUN was interrupted by a signal ("restart (4)"). */
 const EINTR = 4;
 const CPUS = NO_CPU + 1;
+/** −1 as a word. */
+const NONE = 0xffffffff;
 /** 52 days; sums and histograms are exact up to here. */
 const MAX_LATENCY = 2 ** 52 - 1;
 
@@ -65,20 +67,45 @@ export interface EntryCounts {
   withoutThread: number;
 }
 
+/**
+ * Open exit of each thread slot, one row of STRIDE words: what one exit touches lies in two cache lines instead of
+ * twenty columns.
+ */
+const STRIDE = 32;
+const IS_OPEN = 0;
+const TIME_LOW = 1;
+const TIME_HIGH = 2;
+const CPU = 3;
+const ISA = 4;
+const CODE = 5;
+const LEVEL = 6;
+const RIP_LOW = 7;
+const RIP_HIGH = 8;
+const HAS_RIP = 9;
+/** Userspace exits without error, KVM_EXIT_* and time of the first; restarts; other errors. */
+const USERSPACE = 10;
+const USERSPACE_CODE = 11;
+const USERSPACE_LOW = 12;
+const USERSPACE_HIGH = 13;
+const RESTARTS = 14;
+const ERRORS = 15;
+const DETAIL = 16;
+const DETAIL_CODE = 17;
+const DETAIL_LOW = 18;
+const DETAIL_HIGH = 19;
+/** vCPU of the open exit, and what is known of the thread: vCPU and process (−1 as 0xffffffff). */
+const VCPU = 20;
+const KNOWN_VCPU = 21;
+const KNOWN_PID = 22;
+
 export interface Pairing {
   /** Threads of the capture: process ids and vCPU numbers that events do not carry. */
   readonly threads: ThreadTable;
   readonly slots: ThreadSlots;
   /** Slots that have been set up from the thread table. */
   slotsKnown: number;
-  /** One row per thread slot: the thread's open exit. */
-  open: ExitBatch;
-  isOpen: Uint8Array;
-  /** Time of the open exit's first userspace exit without error, word pairs. */
-  userspaceTime: Uint32Array;
-  /** vCPU and process of each slot's thread as far as they are known, −1 until then. */
-  learnedVcpu: Int32Array;
-  learnedPid: Int32Array;
+  /** STRIDE words per slot. */
+  open: Uint32Array;
   /** Time of the last record of each CPU, and whether there was one. */
   readonly lastTime: Uint32Array;
   readonly cpuSeen: Uint8Array;
@@ -112,11 +139,7 @@ export function createPairing(
     threads,
     slots: createThreadSlots(),
     slotsKnown: 0,
-    open: createExitBatch(64),
-    isOpen: new Uint8Array(64),
-    userspaceTime: new Uint32Array(128),
-    learnedVcpu: new Int32Array(64).fill(-1),
-    learnedPid: new Int32Array(64).fill(-1),
+    open: new Uint32Array(64 * STRIDE),
     lastTime: new Uint32Array(2 * CPUS),
     cpuSeen: new Uint8Array(CPUS),
     lossState: new Uint8Array(CPUS),
@@ -167,6 +190,7 @@ export function pairBatch(pairing: Pairing, batch: EventBatch): void {
     }
     const slot = slotOf(pairing.slots, tid);
     if (slot >= pairing.slotsKnown) addThread(pairing, slot);
+    const at = slot * STRIDE;
     switch (role) {
       case ROLE_EXIT:
         openExit(pairing, batch, row, slot);
@@ -175,20 +199,19 @@ export function pairBatch(pairing: Pairing, batch: EventBatch): void {
         closeExit(pairing, batch, row, slot);
         break;
       case ROLE_USERSPACE_EXIT:
-        userspaceExit(pairing, batch, row, slot);
+        userspaceExit(pairing, batch, row, at);
         break;
       case ROLE_NESTED_EXIT:
-        if (pairing.isOpen[slot] && pairing.open.level[slot] === LEVEL_L1) pairing.open.level[slot] = LEVEL_L2;
+        if (pairing.open[at + LEVEL] === LEVEL_L1) pairing.open[at + LEVEL] = LEVEL_L2;
         break;
       case ROLE_NESTED_INJECT:
-        if (pairing.isOpen[slot] && pairing.open.level[slot] === LEVEL_L2)
-          pairing.open.level[slot] = LEVEL_L2_REFLECTED;
+        if (pairing.open[at + LEVEL] === LEVEL_L2) pairing.open[at + LEVEL] = LEVEL_L2_REFLECTED;
         break;
       case ROLE_VCPU:
-        if (pairing.learnedVcpu[slot]! < 0) pairing.learnedVcpu[slot] = batch.vcpu[row]!;
+        if (pairing.open[at + KNOWN_VCPU] === NONE) pairing.open[at + KNOWN_VCPU] = batch.vcpu[row]!;
         break;
       case ROLE_DETAIL:
-        addDetail(pairing, batch, row, slot);
+        addDetail(pairing.open, batch, row, at);
         break;
       default:
     }
@@ -198,67 +221,59 @@ export function pairBatch(pairing: Pairing, batch: EventBatch): void {
 /** The recording has ended: what is open stays open, deferred pairs stand. */
 export function finishPairing(pairing: Pairing): void {
   for (let cpu = 0; cpu < CPUS; cpu++) if (pairing.deferredHead[cpu]! >= 0) settleDeferred(pairing, cpu, false);
-  for (let slot = 0; slot < pairing.slots.count; slot++)
-    if (pairing.isOpen[slot]) emitOpen(pairing, slot, OPEN_AT_END);
-  if (pairing.out.length > 0) {
-    pairing.sink(pairing.out);
-    pairing.out.length = 0;
-  }
+  for (let slot = 0; slot < pairing.slotsKnown; slot++)
+    if (pairing.open[slot * STRIDE + IS_OPEN] === 1) emitOpen(pairing, slot, OPEN_AT_END);
+  flush(pairing);
 }
 
 function openExit(pairing: Pairing, batch: EventBatch, row: number, slot: number): void {
-  if (pairing.isOpen[slot]) emitOpen(pairing, slot, EXIT_WITHOUT_ENTRY);
+  const at = slot * STRIDE;
+  if (pairing.open[at + IS_OPEN] === 1) emitOpen(pairing, slot, EXIT_WITHOUT_ENTRY);
   const { open } = pairing;
   const fields = batch.fields[row]!;
   const vcpu = batch.vcpu[row]!;
-  pairing.isOpen[slot] = 1;
-  if (vcpu >= 0) pairing.learnedVcpu[slot] = vcpu;
-  open.exitTime[2 * slot] = batch.time[2 * row]!;
-  open.exitTime[2 * slot + 1] = batch.time[2 * row + 1]!;
-  open.tid[slot] = batch.tid[row]!;
   const pid = batch.pid[row]!;
-  if (pid >= 0) pairing.learnedPid[slot] = pid;
-  open.pid[slot] = pairing.learnedPid[slot]!;
-  open.vcpu[slot] = vcpu;
-  open.exitCpu[slot] = batch.cpu[row]!;
-  open.isa[slot] = fields & F_ISA ? batch.isa[row]! : 0;
-  open.code[slot] = fields & F_CODE ? batch.code[row]! : 0;
-  open.level[slot] = LEVEL_L1;
-  open.rip[2 * slot] = batch.address[2 * row]!;
-  open.rip[2 * slot + 1] = batch.address[2 * row + 1]!;
-  open.hasRip[slot] = fields & F_ADDRESS ? 1 : 0;
-  open.userspaceExits[slot] = 0;
-  open.userspaceCode[slot] = 0;
-  open.restarts[slot] = 0;
-  open.userspaceErrors[slot] = 0;
-  open.kernelNs[slot] = 0;
-  open.userspaceNs[slot] = 0;
-  open.detailEvent[slot] = 0;
+  if (vcpu >= 0) open[at + KNOWN_VCPU] = vcpu;
+  if (pid >= 0) open[at + KNOWN_PID] = pid;
+  open[at + IS_OPEN] = 1;
+  open[at + TIME_LOW] = batch.time[2 * row]!;
+  open[at + TIME_HIGH] = batch.time[2 * row + 1]!;
+  open[at + CPU] = batch.cpu[row]!;
+  open[at + ISA] = fields & F_ISA ? batch.isa[row]! : 0;
+  open[at + CODE] = fields & F_CODE ? batch.code[row]! : 0;
+  open[at + LEVEL] = LEVEL_L1;
+  open[at + RIP_LOW] = batch.address[2 * row]!;
+  open[at + RIP_HIGH] = batch.address[2 * row + 1]!;
+  open[at + HAS_RIP] = fields & F_ADDRESS ? 1 : 0;
+  open[at + USERSPACE] = 0;
+  open[at + RESTARTS] = 0;
+  open[at + ERRORS] = 0;
+  open[at + DETAIL] = 0;
+  open[at + VCPU] = vcpu;
 }
 
 function closeExit(pairing: Pairing, batch: EventBatch, row: number, slot: number): void {
   const { open, counts } = pairing;
+  const at = slot * STRIDE;
   const vcpu = batch.vcpu[row]!;
-  if (vcpu >= 0) pairing.learnedVcpu[slot] = vcpu;
-  if (batch.pid[row]! >= 0) pairing.learnedPid[slot] = batch.pid[row]!;
-  const counted = pairing.acceptEntry === null || pairing.acceptEntry(batch, row, pairing.learnedPid[slot]!, pairing.learnedVcpu[slot]!);
+  const pid = batch.pid[row]!;
+  if (vcpu >= 0) open[at + KNOWN_VCPU] = vcpu;
+  if (pid >= 0) open[at + KNOWN_PID] = pid;
+  const counted =
+    pairing.acceptEntry === null || pairing.acceptEntry(batch, row, open[at + KNOWN_PID]! | 0, open[at + KNOWN_VCPU]! | 0);
   if (counted) counts.entries++;
-  if (!pairing.isOpen[slot]) {
+  if (open[at + IS_OPEN] === 0) {
     if (counted) counts.entryWithoutExit++;
     return;
   }
-  pairing.isOpen[slot] = 0;
-  const entryLow = batch.time[2 * row]!;
-  const entryHigh = batch.time[2 * row + 1]!;
-  const exitLow = open.exitTime[2 * slot]!;
-  const exitHigh = open.exitTime[2 * slot + 1]!;
+  open[at + IS_OPEN] = 0;
+  const low = batch.time[2 * row]!;
+  const high = batch.time[2 * row + 1]!;
+  const exitLow = open[at + TIME_LOW]!;
+  const exitHigh = open[at + TIME_HIGH]!;
   const entryCpu = batch.cpu[row]!;
-  const exitCpu = open.exitCpu[slot]!;
-  open.entryTime[2 * slot] = entryLow;
-  open.entryTime[2 * slot + 1] = entryHigh;
-  open.entryCpu[slot] = entryCpu;
-  if (open.vcpu[slot]! < 0) open.vcpu[slot] = pairing.learnedVcpu[slot]!;
-  let latency = diffWords(entryLow, entryHigh, exitLow, exitHigh);
+  const exitCpu = open[at + CPU]!;
+  let latency = diffWords(low, high, exitLow, exitHigh);
   if (latency < 0) {
     // Clocks of two CPUs that do not agree (trace clock "local"): zero is the nearest possible truth.
     counts.negativeLatency++;
@@ -267,23 +282,29 @@ function closeExit(pairing: Pairing, batch: EventBatch, row: number, slot: numbe
     counts.absurdLatency++;
     latency = MAX_LATENCY;
   }
-  open.latency[slot] = latency;
-  if (open.userspaceExits[slot]! > 0) {
-    open.userspaceNs[slot] = duration(entryLow, entryHigh, pairing.userspaceTime, slot);
-  }
-  open.state[slot] = PAIRED;
+  const { out } = pairing;
+  const to = out.length;
+  writeExit(pairing, slot, to);
+  out.entryTime[2 * to] = low;
+  out.entryTime[2 * to + 1] = high;
+  out.entryCpu[to] = entryCpu;
+  out.latency[to] = latency;
+  out.state[to] = PAIRED;
+  if (open[at + USERSPACE]! > 0)
+    out.userspaceNs[to] = duration(low, high, open[at + USERSPACE_LOW]!, open[at + USERSPACE_HIGH]!);
   if (overlapsLoss(pairing, entryCpu, exitLow, exitHigh) || overlapsLoss(pairing, exitCpu, exitLow, exitHigh))
-    invalidate(open, slot);
+    invalidate(out, to);
   else if (exitCpu !== entryCpu) {
-    defer(pairing, slot, exitCpu);
+    // The row stays unused in `out`; its copy waits.
+    defer(pairing, to, exitCpu);
     return;
   }
-  emit(pairing, open, slot);
+  pushRow(pairing);
 }
 
-/** From the time at times[slot] to the given one, within what sums can hold. */
-function duration(low: number, high: number, times: Uint32Array, slot: number): number {
-  return Math.min(MAX_LATENCY, Math.max(0, diffWords(low, high, times[2 * slot]!, times[2 * slot + 1]!)));
+/** From one time to the other, within what sums can hold. */
+function duration(low: number, high: number, fromLow: number, fromHigh: number): number {
+  return Math.min(MAX_LATENCY, Math.max(0, diffWords(low, high, fromLow, fromHigh)));
 }
 
 function invalidate(batch: ExitBatch, row: number): void {
@@ -292,60 +313,99 @@ function invalidate(batch: ExitBatch, row: number): void {
   batch.userspaceNs[row] = 0;
 }
 
-function userspaceExit(pairing: Pairing, batch: EventBatch, row: number, slot: number): void {
+function userspaceExit(pairing: Pairing, batch: EventBatch, row: number, at: number): void {
   const { open, counts } = pairing;
+  const isOpen = open[at + IS_OPEN] === 1;
   counts.userspaceExits++;
   // errno is signed; where it is not recorded the exit counts as good (all kernels since 3.10 record it).
   const errno = batch.fields[row]! & F_ARG0 ? batch.arg0[2 * row]! | 0 : 0;
   if (errno < 0) {
     if (errno === -EINTR) {
       counts.userspaceRestarts++;
-      if (pairing.isOpen[slot] && open.restarts[slot]! < 0xffff) open.restarts[slot]!++;
+      if (isOpen) open[at + RESTARTS]!++;
     } else {
       counts.userspaceErrors++;
-      if (pairing.isOpen[slot] && open.userspaceErrors[slot]! < 0xffff) open.userspaceErrors[slot]!++;
+      if (isOpen) open[at + ERRORS]!++;
     }
     return;
   }
-  if (!pairing.isOpen[slot]) return;
-  if (open.userspaceExits[slot] === 0) {
-    const low = batch.time[2 * row]!;
-    const high = batch.time[2 * row + 1]!;
-    open.userspaceCode[slot] = batch.code[row]!;
-    pairing.userspaceTime[2 * slot] = low;
-    pairing.userspaceTime[2 * slot + 1] = high;
-    open.kernelNs[slot] = duration(low, high, open.exitTime, slot);
-  }
-  if (open.userspaceExits[slot]! < 0xffff) open.userspaceExits[slot]!++;
+  if (!isOpen) return;
+  if (open[at + USERSPACE]!++ > 0) return;
+  open[at + USERSPACE_CODE] = batch.code[row]!;
+  open[at + USERSPACE_LOW] = batch.time[2 * row]!;
+  open[at + USERSPACE_HIGH] = batch.time[2 * row + 1]!;
 }
 
 /** The first detail event of an exit stands for it: later ones are its consequences. */
-function addDetail(pairing: Pairing, batch: EventBatch, row: number, slot: number): void {
-  const { open } = pairing;
-  if (!pairing.isOpen[slot] || open.detailEvent[slot] !== 0) return;
-  open.detailEvent[slot] = batch.event[row]!;
-  open.detailCode[slot] = batch.code[row]!;
-  open.detailAddress[2 * slot] = batch.address[2 * row]!;
-  open.detailAddress[2 * slot + 1] = batch.address[2 * row + 1]!;
+function addDetail(open: Uint32Array, batch: EventBatch, row: number, at: number): void {
+  if (open[at + IS_OPEN] === 0 || open[at + DETAIL] !== 0) return;
+  open[at + DETAIL] = batch.event[row]!;
+  open[at + DETAIL_CODE] = batch.code[row]!;
+  open[at + DETAIL_LOW] = batch.address[2 * row]!;
+  open[at + DETAIL_HIGH] = batch.address[2 * row + 1]!;
 }
 
 function emitOpen(pairing: Pairing, slot: number, state: number): void {
-  const { open } = pairing;
-  pairing.isOpen[slot] = 0;
-  open.state[slot] = state;
-  open.latency[slot] = 0;
-  open.entryCpu[slot] = NO_CPU;
-  if (open.vcpu[slot]! < 0) open.vcpu[slot] = pairing.learnedVcpu[slot]!;
-  emit(pairing, open, slot);
+  const { out } = pairing;
+  const to = out.length;
+  pairing.open[slot * STRIDE + IS_OPEN] = 0;
+  writeExit(pairing, slot, to);
+  out.entryTime[2 * to] = 0;
+  out.entryTime[2 * to + 1] = 0;
+  out.entryCpu[to] = NO_CPU;
+  out.latency[to] = 0;
+  out.state[to] = state;
+  pushRow(pairing);
 }
 
-function emit(pairing: Pairing, from: ExitBatch, row: number): void {
-  const { out } = pairing;
-  copyExit(from, row, out, out.length++);
-  if (out.length === out.capacity) {
-    pairing.sink(out);
-    out.length = 0;
+/** Writes what is known of a slot's open exit to row `to` of the output; the caller adds the entry's side. */
+function writeExit(pairing: Pairing, slot: number, to: number): void {
+  const { open, out } = pairing;
+  const at = slot * STRIDE;
+  const vcpu = open[at + VCPU]!;
+  out.exitTime[2 * to] = open[at + TIME_LOW]!;
+  out.exitTime[2 * to + 1] = open[at + TIME_HIGH]!;
+  out.tid[to] = pairing.slots.tids[slot]!;
+  out.thread[to] = slot;
+  out.pid[to] = open[at + KNOWN_PID]!;
+  out.vcpu[to] = vcpu === NONE ? open[at + KNOWN_VCPU]! : vcpu;
+  out.exitCpu[to] = open[at + CPU]!;
+  out.isa[to] = open[at + ISA]!;
+  out.code[to] = open[at + CODE]!;
+  out.level[to] = open[at + LEVEL]!;
+  out.rip[2 * to] = open[at + RIP_LOW]!;
+  out.rip[2 * to + 1] = open[at + RIP_HIGH]!;
+  out.hasRip[to] = open[at + HAS_RIP]!;
+  const userspace = open[at + USERSPACE]!;
+  out.userspaceExits[to] = Math.min(userspace, 0xffff);
+  out.restarts[to] = Math.min(open[at + RESTARTS]!, 0xffff);
+  out.userspaceErrors[to] = Math.min(open[at + ERRORS]!, 0xffff);
+  out.detailEvent[to] = open[at + DETAIL]!;
+  if (userspace > 0) {
+    out.userspaceCode[to] = open[at + USERSPACE_CODE]!;
+    out.kernelNs[to] = duration(
+      open[at + USERSPACE_LOW]!,
+      open[at + USERSPACE_HIGH]!,
+      open[at + TIME_LOW]!,
+      open[at + TIME_HIGH]!,
+    );
+    out.userspaceNs[to] = 0;
   }
+  if (open[at + DETAIL] !== 0) {
+    out.detailCode[to] = open[at + DETAIL_CODE]!;
+    out.detailAddress[2 * to] = open[at + DETAIL_LOW]!;
+    out.detailAddress[2 * to + 1] = open[at + DETAIL_HIGH]!;
+  }
+}
+
+/** Takes the row that was just written into the batch. */
+function pushRow(pairing: Pairing): void {
+  if (++pairing.out.length === pairing.out.capacity) flush(pairing);
+}
+
+function flush(pairing: Pairing): void {
+  if (pairing.out.length > 0) pairing.sink(pairing.out);
+  pairing.out.length = 0;
 }
 
 function startLoss(pairing: Pairing, cpu: number): void {
@@ -372,9 +432,10 @@ function overlapsLoss(pairing: Pairing, cpu: number, low: number, high: number):
   return state === 1 || compareWords(pairing.lossEnd[2 * cpu]!, pairing.lossEnd[2 * cpu + 1]!, low, high) > 0;
 }
 
-function defer(pairing: Pairing, slot: number, cpu: number): void {
+/** Keeps row `row` of the output aside until the next record of `cpu`. */
+function defer(pairing: Pairing, row: number, cpu: number): void {
   const at = takePoolRow(pairing);
-  copyExit(pairing.open, slot, pairing.pool, at);
+  copyExit(pairing.out, row, pairing.pool, at);
   pairing.poolNext[at] = pairing.deferredHead[cpu]!;
   pairing.deferredHead[cpu] = at;
 }
@@ -406,7 +467,8 @@ function settleDeferred(pairing: Pairing, cpu: number, lost: boolean): void {
       compareWords(lossStart[2 * cpu]!, lossStart[2 * cpu + 1]!, pool.entryTime[2 * at]!, pool.entryTime[2 * at + 1]!) < 0
     )
       invalidate(pool, at);
-    emit(pairing, pool, at);
+    copyExit(pool, at, pairing.out, pairing.out.length);
+    pushRow(pairing);
     const next = pairing.poolNext[at]!;
     pairing.poolNext[at] = pairing.poolFree;
     pairing.poolFree = at;
@@ -417,26 +479,13 @@ function settleDeferred(pairing: Pairing, cpu: number, lost: boolean): void {
 
 /** Sets up a new thread's slot with what the thread table knows of it. */
 function addThread(pairing: Pairing, slot: number): void {
-  if (slot >= pairing.isOpen.length) growSlots(pairing);
+  if ((slot + 1) * STRIDE > pairing.open.length) {
+    const open = new Uint32Array(2 * pairing.open.length);
+    open.set(pairing.open);
+    pairing.open = open;
+  }
   pairing.slotsKnown = slot + 1;
   const info = pairing.threads.byTid.get(pairing.slots.tids[slot]!);
-  if (!info) return;
-  pairing.learnedPid[slot] = info.pid;
-  pairing.learnedVcpu[slot] = vcpuOfThread(info);
-}
-
-function growSlots(pairing: Pairing): void {
-  const old = pairing.isOpen.length;
-  const size = 2 * old;
-  const open = createExitBatch(size);
-  for (let slot = 0; slot < old; slot++) copyExit(pairing.open, slot, open, slot);
-  const isOpen = new Uint8Array(size);
-  isOpen.set(pairing.isOpen);
-  const userspaceTime = new Uint32Array(2 * size);
-  userspaceTime.set(pairing.userspaceTime);
-  const learnedVcpu = new Int32Array(size).fill(-1);
-  learnedVcpu.set(pairing.learnedVcpu);
-  const learnedPid = new Int32Array(size).fill(-1);
-  learnedPid.set(pairing.learnedPid);
-  Object.assign(pairing, { open, isOpen, userspaceTime, learnedVcpu, learnedPid });
+  pairing.open[slot * STRIDE + KNOWN_PID] = info?.pid ?? -1;
+  pairing.open[slot * STRIDE + KNOWN_VCPU] = info ? vcpuOfThread(info) : -1;
 }

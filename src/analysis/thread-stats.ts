@@ -1,10 +1,11 @@
 /** Exits per vCPU thread: the list of who took part. */
 import { addExact, mergeExact } from './exact-sum.ts';
 import { type ExitBatch, PAIRED } from './exit-batch.ts';
-import { createThreadSlots, slotOf, type ThreadSlots } from './thread-slots.ts';
 
+/** Columns by ExitBatch's `thread` number. */
 export interface ThreadStats {
-  readonly slots: ThreadSlots;
+  count: number;
+  tid: Int32Array;
   pid: Int32Array;
   vcpu: Int32Array;
   exits: Float64Array;
@@ -15,38 +16,29 @@ export interface ThreadStats {
 }
 
 export function createThreadStats(): ThreadStats {
-  return {
-    slots: createThreadSlots(),
-    pid: new Int32Array(16).fill(-1),
-    vcpu: new Int32Array(16).fill(-1),
-    exits: new Float64Array(16),
-    paired: new Float64Array(16),
-    total: new Float64Array(32),
-    idle: new Float64Array(32),
-  };
+  const stats = { count: 0 } as ThreadStats;
+  grow(stats, 16);
+  return stats;
 }
 
-function threadSlot(stats: ThreadStats, tid: number): number {
-  const slot = slotOf(stats.slots, tid);
-  const size = stats.exits.length;
-  if (slot < size) return slot;
-  const ints = (old: Int32Array) => {
-    const column = new Int32Array(2 * size).fill(-1);
-    column.set(old);
+function grow(stats: ThreadStats, size: number): void {
+  const ints = (old: Int32Array | undefined) => {
+    const column = new Int32Array(size).fill(-1);
+    if (old) column.set(old);
     return column;
   };
-  const doubles = (old: Float64Array) => {
-    const column = new Float64Array(2 * old.length);
-    column.set(old);
+  const doubles = (old: Float64Array | undefined, each: number) => {
+    const column = new Float64Array(size * each);
+    if (old) column.set(old);
     return column;
   };
+  stats.tid = ints(stats.tid);
   stats.pid = ints(stats.pid);
   stats.vcpu = ints(stats.vcpu);
-  stats.exits = doubles(stats.exits);
-  stats.paired = doubles(stats.paired);
-  stats.total = doubles(stats.total);
-  stats.idle = doubles(stats.idle);
-  return slot;
+  stats.exits = doubles(stats.exits, 1);
+  stats.paired = doubles(stats.paired, 1);
+  stats.total = doubles(stats.total, 2);
+  stats.idle = doubles(stats.idle, 2);
 }
 
 /** `idle(isa, code)` tells exits in which the guest merely waits. */
@@ -58,7 +50,12 @@ export function addThreads(
 ): void {
   for (let row = 0; row < batch.length; row++) {
     if (selected !== null && selected[row] === 0) continue;
-    const slot = threadSlot(stats, batch.tid[row]!);
+    const slot = batch.thread[row]!;
+    if (slot >= stats.count) {
+      if (slot >= stats.exits.length) grow(stats, 2 * (slot + 1));
+      stats.count = slot + 1;
+    }
+    stats.tid[slot] = batch.tid[row]!;
     stats.exits[slot]!++;
     if (batch.pid[row]! >= 0) stats.pid[slot] = batch.pid[row]!;
     if (batch.vcpu[row]! >= 0) stats.vcpu[slot] = batch.vcpu[row]!;
@@ -69,9 +66,19 @@ export function addThreads(
   }
 }
 
+/** Adds the other's threads, found by tid (numbers of threads differ between partial results). */
 export function mergeThreadStats(stats: ThreadStats, other: ThreadStats): void {
-  for (let from = 0; from < other.slots.count; from++) {
-    const slot = threadSlot(stats, other.slots.tids[from]!);
+  const slots = new Map<number, number>();
+  for (let slot = 0; slot < stats.count; slot++) if (stats.tid[slot]! >= 0) slots.set(stats.tid[slot]!, slot);
+  for (let from = 0; from < other.count; from++) {
+    const tid = other.tid[from]!;
+    if (tid < 0) continue;
+    let slot = slots.get(tid);
+    if (slot === undefined) {
+      slot = stats.count++;
+      if (slot >= stats.exits.length) grow(stats, 2 * (slot + 1));
+      stats.tid[slot] = tid;
+    }
     stats.exits[slot]! += other.exits[from]!;
     stats.paired[slot]! += other.paired[from]!;
     if (other.pid[from]! >= 0) stats.pid[slot] = other.pid[from]!;

@@ -2,7 +2,7 @@
 import { type Analysis, exitStates } from '../analysis/analyze.ts';
 import { exactToBigInt, exactValue, toExact } from '../analysis/exact-sum.ts';
 import { LEVEL_NAMES } from '../analysis/exit-batch.ts';
-import { type ExitStats, LOG2_BUCKETS, standardDeviation } from '../analysis/exit-stats.ts';
+import { type ExitStats, standardDeviation } from '../analysis/exit-stats.ts';
 import {
   KEY_CODE,
   KEY_CPU,
@@ -13,7 +13,7 @@ import {
   KEY_TID,
   KEY_VCPU,
 } from '../analysis/groups.ts';
-import { type Quantiles, quantilesOf } from '../analysis/latency-log.ts';
+import { type Quantiles, log2Counts, quantilesOf } from '../analysis/latency-log.ts';
 import { slowRows } from '../analysis/slow-list.ts';
 import { NO_CPU } from '../core/event-batch.ts';
 import { EV_NESTED_VMEXIT, EV_RUN_EXIT, EV_USERSPACE_EXIT } from '../core/events.ts';
@@ -203,7 +203,7 @@ function buildReason(
   );
   const has = known.time && paired > 0;
   const deviation = has ? standardDeviation(stats, group) : null;
-  const ripKnown = exactToBigInt(stats.ripKnown, group);
+  const ripKnown = exactToBigInt(stats.total, group) - exactToBigInt(stats.ripUnknown, group);
   return {
     ...groupKeys(context, stats, group, by),
     isa: isaName(isa),
@@ -281,7 +281,7 @@ function compareReasons(by: readonly GroupKey[]): (a: ReasonModel, b: ReasonMode
 }
 
 function buildHistogram(stats: ExitStats, group: number): ReasonModel['histogram'] {
-  const counts = stats.log2.subarray(group * LOG2_BUCKETS, (group + 1) * LOG2_BUCKETS);
+  const counts = log2Counts(stats.log, group);
   const first = counts.findIndex((count) => count > 0);
   const last = counts.findLastIndex((count) => count > 0);
   if (first < 0) return [];
@@ -294,8 +294,10 @@ function buildHistogram(stats: ExitStats, group: number): ReasonModel['histogram
 function buildVcpus(context: TraceContext, analysis: Analysis, known: Known): VcpuModel[] {
   const { threads } = analysis;
   const vcpus: VcpuModel[] = [];
-  for (let slot = 0; slot < threads.slots.count; slot++) {
-    const tid = threads.slots.tids[slot]!;
+  for (let slot = 0; slot < threads.count; slot++) {
+    const tid = threads.tid[slot]!;
+    // A thread that the selection leaves out has a number but no exits.
+    if (tid < 0) continue;
     const info = context.threads.byTid.get(tid);
     vcpus.push({
       pid: threads.pid[slot]! >= 0 ? threads.pid[slot]! : null,
