@@ -65,6 +65,11 @@ export const EV_VIRTIO_NOTIFY_IRQFD = 55;
 export const EV_EMULATE_INSN = 56;
 /** arm64: names the running thread's vCPU when it is loaded. */
 export const EV_GET_TIMER_MAP = 57;
+/**
+ * QEMU refused trace events because its buffer was full (simpletrace): arg0 = how many, lost at unknown places between
+ * the row of this kind before and this one. Says nothing about the kernel's events, so it breaks no exit's pairing.
+ */
+export const EV_QEMU_DROPPED = 58;
 
 export const FIRST_DYNAMIC_EVENT = 256;
 /** Most event names that a capture may hold: hostile input must not grow the dictionary without bound. */
@@ -128,6 +133,7 @@ const WELL_KNOWN: readonly (readonly [number, string])[] = [
   [EV_VIRTIO_NOTIFY_IRQFD, 'virtio_notify_irqfd'],
   [EV_EMULATE_INSN, 'kvm_emulate_insn'],
   [EV_GET_TIMER_MAP, 'kvm_get_timer_map'],
+  [EV_QEMU_DROPPED, 'Dropped_Event'],
 ];
 
 export interface EventDictionary {

@@ -1,0 +1,135 @@
+/** Binary trace files of QEMU's `simple` trace back end (trace/simple.c, scripts/simpletrace.py). */
+import { note } from '../../core/diagnostics.ts';
+import type { EventBatch } from '../../core/event-batch.ts';
+import type { TraceContext } from '../../core/trace-context.ts';
+import { type ByteSource, readFully } from '../byte-source.ts';
+import type { ParseOptions, TraceFormat, Verdict } from '../trace-format.ts';
+import { HEADER_BYTES, headerOrder, readHeader } from './header.ts';
+import { createRecordState, MAX_RECORD, type RecordState, takeRecords, V0_BYTES } from './records.ts';
+import { flush, HOLD, isFull } from './time-window.ts';
+import { parseTraceEvents, type TraceEvents } from './trace-events.ts';
+
+const BUFFER = 4 * MAX_RECORD;
+
+export const simpletrace: TraceFormat = {
+  id: 'simpletrace',
+  title: 'QEMU simpletrace (trace back end simple)',
+  access: 'sequential',
+  sniff,
+  parse,
+};
+
+function sniff(head: Uint8Array): Verdict {
+  const order = headerOrder(new DataView(head.buffer, head.byteOffset, head.byteLength), 0);
+  if (order === null) return { confidence: 0, reason: 'does not start with the simpletrace header' };
+  return { confidence: 3, reason: `simpletrace header, ${order} endian` };
+}
+
+function* parse(
+  source: ByteSource,
+  context: TraceContext,
+  options: ParseOptions,
+): Generator<EventBatch, void, void> {
+  const buf = new Uint8Array(BUFFER);
+  const view = new DataView(buf.buffer);
+  let filled = readFully(source, 0, buf, 0, HEADER_BYTES);
+  const header = readHeader(view, filled);
+  // In version 0 the header is a record itself, of which the rest is unused.
+  if (header.version === 0) filled += readFully(source, filled, buf, filled, V0_BYTES - HEADER_BYTES);
+  let position = filled;
+  let at = filled;
+  const traceEvents = readTraceEvents(context, options);
+  const state = createRecordState(context, header, traceEvents);
+  context.facts.set('simpletrace', `version ${header.version}, ${header.little ? 'little' : 'big'} endian`);
+  let ended = false;
+  for (;;) {
+    if (isFull(state.window)) yield* handOut(state, HOLD);
+    at = takeRecords(state, buf, view, at, filled, ended);
+    if (isFull(state.window)) continue;
+    if (ended) break;
+    if (at > 0) buf.copyWithin(0, at, filled);
+    filled -= at;
+    at = 0;
+    const got = source.readAt(position, buf, filled, BUFFER - filled);
+    position += got;
+    filled += got;
+    ended = got === 0;
+    options.onProgress?.(position);
+  }
+  if (at < filled)
+    note(
+      context.diagnostics,
+      'truncated-file',
+      'data-loss',
+      'the file ends inside a record (QEMU was killed, or the copy is cut off); what is whole was read',
+    );
+  noteResults(state, traceEvents);
+  yield* handOut(state, 0);
+  noteDisorder(state);
+}
+
+function* handOut(state: RecordState, hold: number): Generator<EventBatch, void, void> {
+  const batch = flush(state.window, hold);
+  if (batch) yield batch;
+}
+
+function readTraceEvents(context: TraceContext, { traceEvents }: ParseOptions): TraceEvents | null {
+  if (traceEvents === undefined) return null;
+  const events = parseTraceEvents(traceEvents);
+  if (events.unreadable > 0)
+    note(
+      context.diagnostics,
+      'unreadable-trace-events',
+      'suspect',
+      'lines of the trace-events file that declare no event: is it a trace-events-all of QEMU?',
+      events.unreadable,
+    );
+  return events;
+}
+
+function noteResults(state: RecordState, traceEvents: TraceEvents | null): void {
+  const { context, version } = state;
+  const { diagnostics } = context;
+  if (state.mappings > 0) context.facts.set('QEMU events named', String(state.plans.names.size));
+  if (state.skipped > 0)
+    note(diagnostics, 'damaged-bytes', 'data-loss', 'bytes that were skipped as damaged', state.skipped);
+  if (state.unnamed > 0)
+    note(
+      diagnostics,
+      'events-without-name',
+      'suspect',
+      version < 4
+        ? `simpletrace version ${version} has no event names: give the trace-events file of the QEMU build with --trace-events`
+        : 'events whose number the file gives no name to',
+      state.unnamed,
+    );
+  if (state.bare > 0 && state.bare > state.unnamed)
+    note(
+      diagnostics,
+      'events-without-arguments',
+      'info',
+      traceEvents === null
+        ? 'QEMU events kept by name alone: give the trace-events-all of the QEMU build with --trace-events to read their arguments'
+        : 'QEMU events that the trace-events file does not declare: kept by name alone',
+      state.bare,
+    );
+  if (state.mismatched > 0)
+    note(
+      diagnostics,
+      'arguments-mismatch',
+      'suspect',
+      'QEMU events whose arguments are not as the trace-events file declares: it belongs to another build of QEMU, so arguments of others may be wrong too',
+      state.mismatched,
+    );
+}
+
+function noteDisorder({ context, window }: RecordState): void {
+  if (window.late > 0)
+    note(
+      context.diagnostics,
+      'late-events',
+      'suspect',
+      'events came too late in the file to be put in time order',
+      window.late,
+    );
+}
