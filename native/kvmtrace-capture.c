@@ -7,7 +7,7 @@
  * From the watchdog's start on, whatever kills this process is undone by it, whatever kills the watchdog is undone by
  * this process, and if both die the kernel's dead-man switch stops tracing.
  */
-#include "capture.h"
+#include "session.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -17,24 +17,11 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/statvfs.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-struct session {
-	struct options o;
-	struct tracefs t;
-	struct shared *s;
-	struct watchdog dog;
-	int out_fd, signals, wake;
-	uint64_t start_mono, start_boot, start_real, stop_mono, stop_boot, stop_real, synced;
-	pid_t command;
-	enum stop_reason why;
-	uint64_t dropped;
-	struct totals totals;
-};
-static struct session self = { .out_fd = -1, .signals = -1, .wake = -1 };
+struct session self = { .out_fd = -1, .signals = -1, .wake = -1 };
 
 /* Runs when a check or a setting fails: back to nothing, as if never started. */
 static void undo(void)
@@ -59,7 +46,7 @@ static void check_disk(int fd)
 	uint64_t space = (uint64_t)v.f_bavail * v.f_frsize, all = (uint64_t)v.f_blocks * v.f_frsize;
 	if (!self.o.min_free)
 		self.o.min_free = all / 20 < (256 << 20) ? all / 20 : 256 << 20;
-	if (space < self.o.min_free + (16 << 20))
+	if (space < self.o.min_free + (4 << 20))
 		die("disk", "free some, choose another place with -o, or lower --min-free", "only %llu MB free on the disk",
 			(unsigned long long)(space >> 20));
 	if (!self.o.max_size)
@@ -76,53 +63,6 @@ static void read_clocks(uint64_t *mono, uint64_t *boot, uint64_t *real)
 	*mono = clock_ns(CLOCK_MONOTONIC);
 	*boot = clock_ns(CLOCK_BOOTTIME);
 	*real = clock_ns(CLOCK_REALTIME);
-}
-
-static void clocks_json(struct buf *b, const char *key, uint64_t mono, uint64_t boot, uint64_t real)
-{
-	/* strings: these numbers are above 2^53 */
-	buf_fmt(b, ",\"%s\":{\"mono\":\"%llu\",\"boot\":\"%llu\",\"realtime\":\"%llu\"}", key, (unsigned long long)mono,
-		(unsigned long long)boot, (unsigned long long)real);
-}
-
-/* The description that travels in the file; README.md documents it. */
-static void description(struct buf *b, const char *phase)
-{
-	struct utsname u;
-	uname(&u);
-	buf_fmt(b, "{\"kvmtrace\":{\"format\":1,\"phase\":\"%s\",\"recorder\":\"kvmtrace-capture " KC_VERSION "\"", phase);
-	if (self.why != STOP_NOT)
-		buf_fmt(b, ",\"end\":\"%s\"", stop_names[self.why]);
-	buf_str(b, ",\"host\":");
-	buf_json(b, u.nodename);
-	buf_str(b, ",\"kernel\":");
-	buf_json(b, u.release);
-	buf_str(b, ",\"machine\":");
-	buf_json(b, u.machine);
-	buf_fmt(b, ",\"online\":%ld,\"clock\":", sysconf(_SC_NPROCESSORS_ONLN));
-	buf_json(b, self.o.clock);
-	clocks_json(b, "start", self.start_mono, self.start_boot, self.start_real);
-	if (self.stop_mono)
-		clocks_json(b, "stop", self.stop_mono, self.stop_boot, self.stop_real);
-	buf_fmt(b, ",\"bufferKb\":%llu,\"maxSize\":%llu,", (unsigned long long)(self.t.buffer_bytes >> 10),
-		(unsigned long long)self.o.max_size);
-	processes_cpu_model(b);
-	buf_str(b, ",\"argv\":[");
-	for (int i = 0; i < self.o.argc; i++) {
-		buf_str(b, i ? "," : "");
-		buf_json(b, self.o.argv[i]);
-	}
-	buf_str(b, "],\"events\":[");
-	for (int i = 0; i < self.t.nevents; i++)
-		buf_fmt(b, "%s\"%s:%s\"", i ? "," : "", self.t.events[i].system, self.t.events[i].name);
-	buf_fmt(b, "],\"filter\":{\"pids\":%d,\"tids\":%d,\"cpus\":", self.o.npids, self.o.ntids);
-	buf_json(b, self.o.cpus ? self.o.cpus : "");
-	buf_str(b, "},");
-	if (self.stop_mono)
-		buf_fmt(b, "\"stats\":{\"events\":%llu,\"lost\":%llu,\"left\":%llu},", (unsigned long long)self.totals.events,
-			(unsigned long long)self.totals.lost, (unsigned long long)self.totals.left);
-	processes_json(b);
-	buf_str(b, "}}");
 }
 
 /* Clocks that have no counterpart in user space get a marker in the stream that says the time on those that have. */
@@ -159,54 +99,6 @@ static void make_instance(void)
 	atomic_store(&self.s->phase, PHASE_INSTANCE);
 	tracefs_make(&self.t, &self.o);
 	tracefs_apply(&self.t, &self.o);
-}
-
-static uint64_t bytes_written(void)
-{
-	uint64_t n = 0;
-	for (int c = 0; c < self.s->ncpu; c++)
-		n += atomic_load(&self.s->cpu[c].size);
-	return n;
-}
-
-static void start_json(void)
-{
-	struct buf b = { 0 };
-	buf_str(&b, "{\"type\":\"start\",\"pid\":");
-	buf_fmt(&b, "%d,\"watchdog\":%d,\"instance\":", (int)getpid(), (int)self.dog.pid);
-	buf_json(&b, self.t.instance);
-	buf_str(&b, ",\"file\":");
-	if (self.o.output)
-		buf_json(&b, self.o.output);
-	else
-		buf_str(&b, "null");
-	buf_fmt(&b, ",\"cpus\":%d,\"bufferKb\":%llu,\"maxSize\":%llu,\"clock\":\"%s\",\"events\":%d}", self.t.ncpu,
-		(unsigned long long)(self.t.buffer_bytes >> 10), (unsigned long long)self.o.max_size, self.o.clock, self.t.nevents);
-	msg_json_line(&b);
-	buf_free(&b);
-}
-
-static void status(uint64_t now, uint64_t *events_before)
-{
-	struct totals sum;
-	if (!msg_wants_progress())
-		return;
-	tracefs_stats(self.t.instance, self.t.ncpu, &sum, NULL);
-	uint64_t bytes = bytes_written(), rate = sum.events > *events_before ? sum.events - *events_before : 0;
-	double seconds = (double)(now - self.start_mono) / 1e9;
-	*events_before = sum.events;
-	if (msg_has_json()) {
-		struct buf b = { 0 };
-		buf_fmt(&b, "{\"type\":\"status\",\"seconds\":%.3f,\"events\":%llu,\"eventsPerSecond\":%llu,\"bytes\":%llu,\"lost\":%llu}",
-			seconds, (unsigned long long)sum.events, (unsigned long long)rate, (unsigned long long)bytes,
-			(unsigned long long)sum.lost);
-		msg_json_line(&b);
-		buf_free(&b);
-	}
-	char line[160];
-	snprintf(line, sizeof line, "%7.1f s  %llu events  %llu/s  %.1f MB  %llu lost   (Ctrl-C stops)", seconds,
-		(unsigned long long)sum.events, (unsigned long long)rate, (double)bytes / 1e6, (unsigned long long)sum.lost);
-	msg_progress(line);
 }
 
 /* Pages go to the disk as they come, and out of the page cache: a capture must not push out what the host needs. */
@@ -305,7 +197,7 @@ static void wait_for_end(struct readers *readers)
 		}
 		if (now >= next_second) {
 			next_second = now + 1000000000u;
-			status(now, &events);
+			report_status(now, &events);
 			processes_look_again();
 		}
 	}
@@ -316,40 +208,6 @@ static bool second_signal(void)
 {
 	bool child = false;
 	return signals_take(self.signals, &child) > 0;
-}
-
-static bool ended_badly(void)
-{
-	return self.why == STOP_DISK_FULL || self.why == STOP_DISK_LOW || self.why == STOP_IO_ERROR || self.why == STOP_WATCHDOG;
-}
-
-static void end_report(bool packed)
-{
-	uint64_t bytes = bytes_written();
-	double seconds = (double)(self.stop_mono - self.start_mono) / 1e9;
-	if (msg_has_json()) {
-		struct buf b = { 0 };
-		buf_fmt(&b, "{\"type\":\"end\",\"reason\":\"%s\",\"seconds\":%.3f,\"events\":%llu,\"bytes\":%llu,\"lost\":%llu,\"left\":%llu,"
-			"\"droppedBytes\":%llu,\"packed\":%s,\"file\":", stop_names[self.why], seconds,
-			(unsigned long long)self.totals.events, (unsigned long long)bytes, (unsigned long long)self.totals.lost,
-			(unsigned long long)self.totals.left, (unsigned long long)self.dropped, packed ? "true" : "false");
-		buf_json(&b, self.o.output);
-		buf_str(&b, "}");
-		msg_json_line(&b);
-		buf_free(&b);
-	}
-	if (self.totals.lost)
-		msg(MSG_WARNING, "lost", "use a larger -b, fewer events, or a filter: -p PID, -C CPUS", "%llu events were lost (buffer of %llu KB per CPU)",
-			(unsigned long long)self.totals.lost, (unsigned long long)(self.t.buffer_bytes >> 10));
-	if (ended_badly())
-		msg(MSG_ERROR, stop_names[self.why], "what was written until then is in the file", "recording ended early: %s", stop_names[self.why]);
-	if (!packed)
-		msg(MSG_WARNING, "sparse", "copy it with cp --sparse=always, tar -S or rsync -S; --recover packs it when there is room",
-			"the file opens but was left sparse");
-	if (!msg_has_json())
-		msg(MSG_INFO, "end", NULL, "%s: %llu events, %.1f MB in %.1f s, %llu lost (%s)", self.o.output,
-			(unsigned long long)(self.totals.events - self.totals.left), (double)bytes / 1e6, seconds,
-			(unsigned long long)self.totals.lost, stop_names[self.why]);
 }
 
 static int finish(struct readers *readers)
@@ -370,7 +228,7 @@ static int finish(struct readers *readers)
 	dat_write_table(self.out_fd, self.s);
 	processes_last_scan(self.t.root_fd);
 	processes_guest_options(&options, true);
-	description(&json, "end");
+	report_description(&json, "end");
 	dat_option(&options, OPT_PROCMAPS, json.p, json.len);
 	if (!dat_add_names(self.out_fd, self.s) || !dat_add_options(self.out_fd, self.s, &options))
 		msg(MSG_WARNING, "metadata", NULL, "thread names or counters of the end are missing in the file: %s", strerror(errno));
@@ -378,7 +236,7 @@ static int finish(struct readers *readers)
 	if (!self.o.no_pack)
 		packed = dat_pack(self.out_fd, self.s, second_signal);
 	msg_progress(NULL);
-	end_report(packed || self.o.no_pack);
+	report_end(packed || self.o.no_pack);
 	watchdog_dismiss(&self.dog);
 	close(self.out_fd);
 	buf_free(&options);
@@ -395,7 +253,7 @@ static void begin(void)
 	if (self.o.command)
 		self.command = spawn(self.o.command, false);
 	if (msg_has_json())
-		start_json();
+		report_start();
 }
 
 static int record(void)
@@ -410,7 +268,7 @@ static int record(void)
 	self.s->subbuf = self.t.subbuf;
 	self.s->region = (self.o.max_size + self.t.subbuf - 1) / self.t.subbuf * self.t.subbuf;
 	read_clocks(&self.start_mono, &self.start_boot, &self.start_real);
-	description(&json, "start");
+	report_description(&json, "start");
 	dat_write_header(self.out_fd, self.s, &self.t, &self.o, &json);
 	buf_free(&json);
 	atomic_store(&self.s->phase, PHASE_FILE);
@@ -452,13 +310,7 @@ static int record_text(void)
 	if (self.totals.lost)
 		msg(MSG_WARNING, "lost", "use a larger -b, or record without --text, which is cheaper", "%llu events were lost",
 			(unsigned long long)self.totals.lost);
-	if (msg_has_json()) {
-		struct buf b = { 0 };
-		buf_fmt(&b, "{\"type\":\"end\",\"reason\":\"%s\",\"events\":%llu,\"bytes\":%llu,\"lost\":%llu}", stop_names[self.why],
-			(unsigned long long)self.totals.events, (unsigned long long)bytes, (unsigned long long)self.totals.lost);
-		msg_json_line(&b);
-		buf_free(&b);
-	}
+	report_text_end(bytes);
 	return ended_badly() ? EXIT_FAILED : EXIT_OK;
 }
 

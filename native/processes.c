@@ -1,10 +1,10 @@
 /*
- * Who is who: names and thread groups of all threads, and which thread is which vCPU of which VM.
+ * Who is who: names and thread groups of all threads. (vms.c: which of them are vCPUs.)
  *
  * The kernel's own table (saved_cmdlines) keeps 128 names and belongs to everybody; /proc is complete for what lives.
  * So: all of it at the start and at the end, and once a second in between only the processes that are new.
  */
-#include "capture.h"
+#include "processes.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,31 +14,18 @@
 #include <unistd.h>
 
 #define MAX_THREADS 262144 /* 6 MB */
-#define MAX_VMS 4096
-#define MAX_VCPUS 65536
 #define NEW_PER_LOOK 200 /* processes looked at per second at most: a fork storm must not keep us busy */
 #define ROUNDS 3         /* a new process is looked at again: it renames itself and starts its threads a bit later */
 
-struct thread {
-	int tid, tgid;
-	bool is_new; /* not in the table written at the start */
-	char comm[16];
-};
-static struct thread *threads; /* sorted by tid */
-static int nthreads, cap_threads;
+struct thread *threads; /* sorted by tid */
+int nthreads;
+static int cap_threads;
 static bool threads_full;
-
-struct vcpu {
-	int pid, tid, index;
-	bool is_new;
-};
-static struct vcpu *vcpus;
-static int nvcpus, cap_vcpus;
 
 static struct { int pid, rounds; } recent[NEW_PER_LOOK];
 static int nrecent;
 
-static int thread_index(int tid)
+int thread_index(int tid)
 {
 	int lo = 0, hi = nthreads;
 	while (lo < hi) {
@@ -57,7 +44,7 @@ static bool known(int tid)
 	return i < nthreads && threads[i].tid == tid;
 }
 
-static bool grow(void **p, int *cap, int n, size_t size, int max)
+bool grow(void **p, int *cap, int n, size_t size, int max)
 {
 	if (n < *cap)
 		return true;
@@ -70,7 +57,7 @@ static bool grow(void **p, int *cap, int n, size_t size, int max)
 	return true;
 }
 
-static bool first_scan;
+bool first_scan;
 
 static void put_thread(int tid, int tgid, const char *comm)
 {
@@ -107,7 +94,7 @@ static int number(const char *s)
 }
 
 /* Files of processes vanish at any time: whatever cannot be read is left out. */
-static bool read_small(const char *path, char *out, size_t n)
+bool read_small(const char *path, char *out, size_t n)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
@@ -155,73 +142,12 @@ static void scan_all(void)
 	closedir(d);
 }
 
-static void put_vcpu(int pid, int tid, int index)
-{
-	for (int i = 0; i < nvcpus; i++)
-		if (vcpus[i].tid == tid) {
-			if (vcpus[i].pid != pid || vcpus[i].index != index)
-				vcpus[i] = (struct vcpu){ pid, tid, index, true };
-			return;
-		}
-	if (grow((void **)&vcpus, &cap_vcpus, nvcpus, sizeof *vcpus, MAX_VCPUS))
-		vcpus[nvcpus++] = (struct vcpu){ pid, tid, index, !first_scan };
-}
-
-static bool is_recent(int pid)
+bool is_recent(int pid)
 {
 	for (int i = 0; i < nrecent; i++)
 		if (recent[i].pid == pid)
 			return true;
 	return false;
-}
-
-/* KVM's own word, if debugfs is mounted: /sys/kernel/debug/kvm/<pid>-<fd>/vcpu<N>/pid holds the vCPU's thread (5.19+). */
-static void scan_debugfs(bool only_recent)
-{
-	static const char root[] = "/sys/kernel/debug/kvm";
-	DIR *d = opendir(root);
-	if (!d)
-		return;
-	for (struct dirent *e; (e = readdir(d));) {
-		int pid, fd;
-		char path[400], text[32];
-		if (e->d_type != DT_DIR || sscanf(e->d_name, "%d-%d", &pid, &fd) != 2)
-			continue;
-		if (only_recent && !is_recent(pid))
-			continue;
-		snprintf(path, sizeof path, "%s/%.64s", root, e->d_name);
-		DIR *vm = opendir(path);
-		if (!vm)
-			continue;
-		for (struct dirent *v; (v = readdir(vm));) {
-			int index;
-			if (v->d_type != DT_DIR || sscanf(v->d_name, "vcpu%d", &index) != 1)
-				continue;
-			snprintf(path, sizeof path, "%s/%.64s/%.64s/pid", root, e->d_name, v->d_name);
-			int tid = read_small(path, text, sizeof text) ? atoi(text) : 0;
-			if (tid > 0)
-				put_vcpu(pid, tid, index);
-		}
-		closedir(vm);
-	}
-	closedir(d);
-}
-
-/* Elsewhere the names that VMMs give their threads (QEMU only with debug-threads=on, which libvirt sets). */
-static void vcpus_by_name(void)
-{
-	static const char *const forms[] = { "CPU %d/KV%n", "vcpu%d%n", "fc_vcpu %d%n", "crosvm_vcpu%d%n" };
-	for (int i = 0; i < nthreads; i++)
-		for (size_t f = 0; f < sizeof forms / sizeof *forms; f++) {
-			int index = -1, end = 0;
-			if (threads[i].tgid && sscanf(threads[i].comm, forms[f], &index, &end) == 1 && end && index >= 0) {
-				bool have = false;
-				for (int v = 0; v < nvcpus && !have; v++)
-					have = vcpus[v].tid == threads[i].tid;
-				if (!have)
-					put_vcpu(threads[i].tgid, threads[i].tid, index);
-			}
-		}
 }
 
 static int tid_order(const void *a, const void *b)
@@ -241,8 +167,8 @@ void processes_first_scan(void)
 		if (!keep || threads[keep - 1].tid != threads[i].tid)
 			threads[keep++] = threads[i];
 	nthreads = keep;
-	scan_debugfs(false);
-	vcpus_by_name();
+	vms_scan_debugfs(false);
+	vms_scan_names();
 	first_scan = false;
 }
 
@@ -268,14 +194,14 @@ void processes_look_again(void)
 	}
 	closedir(d);
 	if (nrecent)
-		scan_debugfs(true);
+		vms_scan_debugfs(true);
 }
 
 void processes_last_scan(int tracefs_root)
 {
 	scan_all();
-	scan_debugfs(false);
-	vcpus_by_name();
+	vms_scan_debugfs(false);
+	vms_scan_names();
 	/* what lived so briefly that only the kernel noticed */
 	struct buf b = { 0 };
 	if (!read_file_at(tracefs_root, "saved_cmdlines", &b)) {
@@ -299,74 +225,6 @@ void processes_cmdlines(struct buf *b, bool only_new)
 			buf_fmt(b, "%d %s\n", threads[i].tid, threads[i].comm);
 }
 
-/* The VM's name: QEMU's -name (guest=NAME,… or NAME,…), else the process's own. */
-static void vm_name(int pid, char *out, size_t size)
-{
-	char path[64], line[65536];
-	snprintf(path, sizeof path, "/proc/%d/cmdline", pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, line, sizeof line - 1);
-	if (fd >= 0)
-		close(fd);
-	snprintf(out, size, "pid-%d", pid);
-	int i = thread_index(pid);
-	if (i < nthreads && threads[i].tid == pid)
-		snprintf(out, size, "%s-%d", threads[i].comm, pid);
-	if (n <= 0)
-		return;
-	line[n] = 0;
-	for (char *p = line, *end = line + n; p < end; p += strlen(p) + 1) {
-		char *name = p + strlen(p) + 1;
-		if (strcmp(p, "-name") || name >= end)
-			continue;
-		char *guest = strncmp(name, "guest=", 6) ? strstr(name, ",guest=") : name - 1;
-		guest = guest ? guest + 7 : name;
-		size_t len = strcspn(guest, ",");
-		if (len)
-			snprintf(out, size, "%.*s", (int)(len < 200 ? len : 200), guest);
-		return;
-	}
-}
-
-static int vcpu_order(const void *a, const void *b)
-{
-	const struct vcpu *x = a, *y = b;
-	if (x->pid != y->pid)
-		return x->pid < y->pid ? -1 : 1;
-	return x->index < y->index ? -1 : x->index > y->index;
-}
-
-/*
- * One GUEST option per VM: name, id of the guest's trace, vCPU numbers and their threads. There is no guest trace; the
- * id is "kvmt" and the VM's pid, so that it tells the pid and equals no id that trace-cmd draws at random.
- */
-void processes_guest_options(struct buf *b, bool only_new)
-{
-	if (nvcpus)
-		qsort(vcpus, (size_t)nvcpus, sizeof *vcpus, vcpu_order);
-	for (int i = 0, vms = 0; i < nvcpus && vms < MAX_VMS;) {
-		int end = i, n = 0;
-		for (; end < nvcpus && vcpus[end].pid == vcpus[i].pid; end++)
-			n += !only_new || vcpus[end].is_new;
-		if (n) {
-			char name[256];
-			struct buf o = { 0 };
-			vm_name(vcpus[i].pid, name, sizeof name);
-			buf_add(&o, name, strlen(name) + 1);
-			buf_u64(&o, (uint64_t)0x6b766d74 << 32 | (uint32_t)vcpus[i].pid);
-			buf_u32(&o, (uint32_t)(end - i));
-			for (int k = i; k < end; k++) {
-				buf_u32(&o, (uint32_t)vcpus[k].index);
-				buf_u32(&o, (uint32_t)vcpus[k].tid);
-			}
-			dat_option(b, OPT_GUEST, o.p, o.len);
-			buf_free(&o);
-			vms++;
-		}
-		i = end;
-	}
-}
-
 static int group_order(const void *a, const void *b)
 {
 	const struct thread *x = *(struct thread *const *)a, *y = *(struct thread *const *)b;
@@ -377,22 +235,9 @@ static int group_order(const void *a, const void *b)
 
 void processes_json(struct buf *b)
 {
-	buf_str(b, "\"vms\":[");
-	if (nvcpus)
-		qsort(vcpus, (size_t)nvcpus, sizeof *vcpus, vcpu_order);
-	for (int i = 0; i < nvcpus;) {
-		char name[256];
-		int pid = vcpus[i].pid;
-		vm_name(pid, name, sizeof name);
-		buf_fmt(b, "%s{\"pid\":%d,\"name\":", i ? "," : "", pid);
-		buf_json(b, name);
-		buf_str(b, ",\"vcpus\":[");
-		for (bool first = true; i < nvcpus && vcpus[i].pid == pid; i++, first = false)
-			buf_fmt(b, "%s[%d,%d]", first ? "" : ",", vcpus[i].index, vcpus[i].tid);
-		buf_str(b, "]}");
-	}
+	vms_json(b);
 	/* only groups of several threads: a thread that is not listed is its own group */
-	buf_str(b, "],\"threads\":{");
+	buf_str(b, ",\"threads\":{");
 	struct thread **order = calloc((size_t)nthreads + 1, sizeof *order);
 	int n = 0;
 	for (int i = 0; order && i < nthreads; i++)

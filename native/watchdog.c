@@ -70,6 +70,7 @@ static _Noreturn void guard(int pipe_fd, struct shared *s, int out_fd)
 		/* only so that no file system stays busy */
 	}
 	write_file_at(AT_FDCWD, "/proc/self/oom_score_adj", "-1000");
+	setpriority(PRIO_PROCESS, 0, -20); /* it sleeps until it is needed; then the guests should not hold it up */
 	ssize_t n;
 	do
 		n = read(pipe_fd, &byte, 1);

@@ -1,0 +1,22 @@
+/* Shared by processes.c and vms.c. */
+#ifndef KVMTRACE_PROCESSES_H
+#define KVMTRACE_PROCESSES_H
+#include "capture.h"
+
+struct thread {
+	int tid, tgid; /* tgid 0: unknown */
+	bool is_new;   /* not in the table written at the start */
+	char comm[16];
+};
+extern struct thread *threads; /* sorted by tid */
+extern int nthreads;
+extern bool first_scan;
+int thread_index(int tid); /* where tid is, or would be */
+bool is_recent(int pid);
+bool grow(void **p, int *cap, int n, size_t size, int max);
+bool read_small(const char *path, char *out, size_t n);
+void vms_scan_debugfs(bool only_recent);
+void vms_scan_names(void);
+void vms_json(struct buf *b);
+
+#endif

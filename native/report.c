@@ -1,0 +1,150 @@
+/* What a recording says about itself: status lines while it runs, the description that travels in the file. */
+#include "session.h"
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+static void clocks_json(struct buf *b, const char *key, uint64_t mono, uint64_t boot, uint64_t real)
+{
+	/* strings: these numbers are above 2^53 */
+	buf_fmt(b, ",\"%s\":{\"mono\":\"%llu\",\"boot\":\"%llu\",\"realtime\":\"%llu\"}", key, (unsigned long long)mono,
+		(unsigned long long)boot, (unsigned long long)real);
+}
+
+/* The description that travels in the file; README.md documents it. */
+void report_description(struct buf *b, const char *phase)
+{
+	struct utsname u;
+	uname(&u);
+	buf_fmt(b, "{\"kvmtrace\":{\"format\":1,\"phase\":\"%s\",\"recorder\":\"kvmtrace-capture " KC_VERSION "\"", phase);
+	if (self.why != STOP_NOT)
+		buf_fmt(b, ",\"end\":\"%s\"", stop_names[self.why]);
+	buf_str(b, ",\"host\":");
+	buf_json(b, u.nodename);
+	buf_str(b, ",\"kernel\":");
+	buf_json(b, u.release);
+	buf_str(b, ",\"machine\":");
+	buf_json(b, u.machine);
+	buf_fmt(b, ",\"online\":%ld,\"clock\":", sysconf(_SC_NPROCESSORS_ONLN));
+	buf_json(b, self.o.clock);
+	clocks_json(b, "start", self.start_mono, self.start_boot, self.start_real);
+	if (self.stop_mono)
+		clocks_json(b, "stop", self.stop_mono, self.stop_boot, self.stop_real);
+	buf_fmt(b, ",\"bufferKb\":%llu,\"maxSize\":%llu,", (unsigned long long)(self.t.buffer_bytes >> 10),
+		(unsigned long long)self.o.max_size);
+	processes_cpu_model(b);
+	buf_str(b, ",\"argv\":[");
+	for (int i = 0; i < self.o.argc; i++) {
+		buf_str(b, i ? "," : "");
+		buf_json(b, self.o.argv[i]);
+	}
+	buf_str(b, "],\"events\":[");
+	for (int i = 0; i < self.t.nevents; i++)
+		buf_fmt(b, "%s\"%s:%s\"", i ? "," : "", self.t.events[i].system, self.t.events[i].name);
+	buf_fmt(b, "],\"filter\":{\"pids\":%d,\"tids\":%d,\"cpus\":", self.o.npids, self.o.ntids);
+	buf_json(b, self.o.cpus ? self.o.cpus : "");
+	buf_str(b, "},");
+	if (self.stop_mono)
+		buf_fmt(b, "\"stats\":{\"events\":%llu,\"lost\":%llu,\"left\":%llu},", (unsigned long long)self.totals.events,
+			(unsigned long long)self.totals.lost, (unsigned long long)self.totals.left);
+	processes_json(b);
+	buf_str(b, "}}");
+}
+
+static uint64_t bytes_written(void)
+{
+	uint64_t n = 0;
+	for (int c = 0; c < self.s->ncpu; c++)
+		n += atomic_load(&self.s->cpu[c].size);
+	return n;
+}
+
+void report_start(void)
+{
+	struct buf b = { 0 };
+	buf_str(&b, "{\"type\":\"start\",\"pid\":");
+	buf_fmt(&b, "%d,\"watchdog\":%d,\"instance\":", (int)getpid(), (int)self.dog.pid);
+	buf_json(&b, self.t.instance);
+	buf_str(&b, ",\"file\":");
+	if (self.o.output)
+		buf_json(&b, self.o.output);
+	else
+		buf_str(&b, "null");
+	buf_fmt(&b, ",\"cpus\":%d,\"bufferKb\":%llu,\"maxSize\":%llu,\"clock\":\"%s\",\"events\":%d}", self.t.ncpu,
+		(unsigned long long)(self.t.buffer_bytes >> 10), (unsigned long long)self.o.max_size, self.o.clock, self.t.nevents);
+	msg_json_line(&b);
+	buf_free(&b);
+}
+
+void report_status(uint64_t now, uint64_t *events_before)
+{
+	struct totals sum;
+	if (!msg_wants_progress())
+		return;
+	tracefs_stats(self.t.instance, self.t.ncpu, &sum, NULL);
+	uint64_t bytes = bytes_written(), rate = sum.events > *events_before ? sum.events - *events_before : 0;
+	double seconds = (double)(now - self.start_mono) / 1e9;
+	*events_before = sum.events;
+	if (msg_has_json()) {
+		struct buf b = { 0 };
+		buf_fmt(&b, "{\"type\":\"status\",\"seconds\":%.3f,\"events\":%llu,\"eventsPerSecond\":%llu,\"bytes\":%llu,\"lost\":%llu}",
+			seconds, (unsigned long long)sum.events, (unsigned long long)rate, (unsigned long long)bytes,
+			(unsigned long long)sum.lost);
+		msg_json_line(&b);
+		buf_free(&b);
+	}
+	char line[160];
+	snprintf(line, sizeof line, "%7.1f s  %llu events  %llu/s  %.1f MB  %llu lost   (Ctrl-C stops)", seconds,
+		(unsigned long long)sum.events, (unsigned long long)rate, (double)bytes / 1e6, (unsigned long long)sum.lost);
+	msg_progress(line);
+}
+
+bool ended_badly(void)
+{
+	return self.why == STOP_DISK_FULL || self.why == STOP_DISK_LOW || self.why == STOP_IO_ERROR || self.why == STOP_WATCHDOG;
+}
+
+void report_end(bool packed)
+{
+	uint64_t bytes = bytes_written();
+	double seconds = (double)(self.stop_mono - self.start_mono) / 1e9;
+	if (msg_has_json()) {
+		struct buf b = { 0 };
+		buf_fmt(&b, "{\"type\":\"end\",\"reason\":\"%s\",\"seconds\":%.3f,\"events\":%llu,\"bytes\":%llu,\"lost\":%llu,\"left\":%llu,"
+			"\"droppedBytes\":%llu,\"packed\":%s,\"file\":", stop_names[self.why], seconds,
+			(unsigned long long)self.totals.events, (unsigned long long)bytes, (unsigned long long)self.totals.lost,
+			(unsigned long long)self.totals.left, (unsigned long long)self.dropped, packed ? "true" : "false");
+		buf_json(&b, self.o.output);
+		buf_str(&b, "}");
+		msg_json_line(&b);
+		buf_free(&b);
+	}
+	if (self.totals.lost)
+		msg(MSG_WARNING, "lost", "use a larger -b, fewer events, or a filter: -p PID, -C CPUS", "%llu events were lost (buffer of %llu KB per CPU)",
+			(unsigned long long)self.totals.lost, (unsigned long long)(self.t.buffer_bytes >> 10));
+	if (ended_badly())
+		msg(MSG_ERROR, stop_names[self.why], "what was written until then is in the file", "recording ended early: %s", stop_names[self.why]);
+	if (!packed)
+		msg(MSG_WARNING, "sparse", "copy it with cp --sparse=always, tar -S or rsync -S; --recover packs it when there is room",
+			"the file opens but was left sparse");
+	if (!msg_has_json())
+		msg(MSG_INFO, "end", NULL, "%s: %llu events, %.1f MB in %.1f s, %llu lost (%s)", self.o.output,
+			(unsigned long long)(self.totals.events - self.totals.left), (double)bytes / 1e6, seconds,
+			(unsigned long long)self.totals.lost, stop_names[self.why]);
+}
+
+void report_text_end(uint64_t bytes)
+{
+	if (self.totals.lost)
+		msg(MSG_WARNING, "lost", "use a larger -b, or record without --text, which is cheaper", "%llu events were lost",
+			(unsigned long long)self.totals.lost);
+	if (!msg_has_json())
+		return;
+	struct buf b = { 0 };
+	buf_fmt(&b, "{\"type\":\"end\",\"reason\":\"%s\",\"seconds\":%.3f,\"events\":%llu,\"bytes\":%llu,\"lost\":%llu}",
+		stop_names[self.why], (double)(clock_ns(CLOCK_MONOTONIC) - self.start_mono) / 1e9,
+		(unsigned long long)self.totals.events, (unsigned long long)bytes, (unsigned long long)self.totals.lost);
+	msg_json_line(&b);
+	buf_free(&b);
+}

@@ -1,0 +1,28 @@
+/* The one recording that a process makes. */
+#ifndef KVMTRACE_SESSION_H
+#define KVMTRACE_SESSION_H
+#include "capture.h"
+
+struct session {
+	struct options o;
+	struct tracefs t;
+	struct shared *s;
+	struct watchdog dog;
+	int out_fd, signals, wake;
+	uint64_t start_mono, start_boot, start_real, stop_mono, stop_boot, stop_real, synced;
+	pid_t command;
+	enum stop_reason why;
+	uint64_t dropped;
+	struct totals totals;
+};
+extern struct session self;
+
+/* report.c */
+void report_description(struct buf *b, const char *phase); /* the JSON inside the file, phase "start" or "end" */
+void report_start(void);
+void report_status(uint64_t now, uint64_t *events_before);
+void report_end(bool packed);
+void report_text_end(uint64_t bytes);
+bool ended_badly(void); /* a failure, not a limit that was asked for, ended it */
+
+#endif

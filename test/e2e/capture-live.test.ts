@@ -1,0 +1,64 @@
+/** The capture helper on this machine's own kernel, with a real-mode ROM as the guest (see README.md). */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { count, endLine, type Run, results, runScript, statusLines, traceCmdReport } from './harness.ts';
+
+describe('kvmtrace-capture on this kernel', () => {
+  let run: Run;
+  beforeAll(() => {
+    run = runScript('live.sh', 'out-live', (helper) => [path.resolve(helper, '../out-live'), helper]);
+  }, 600_000);
+
+  it("records every kvm_userspace_exit that QEMU's kvm_run_exit sees, in order", (ctx) => {
+    if (run.skipped) return ctx.skip(run.skipped);
+    expect(results(run).get('rom.rc')).toBe('0');
+    const kernel = traceCmdReport(path.join(run.out, 'rom.dat'))
+      .filter((l) => l.event === 'kvm_userspace_exit' && /errno=0$/.test(l.text))
+      .map((l) => /reason=(?:0x)?(\w+)/.exec(l.text)?.[1]);
+    const qemu = [
+      ...readFileSync(path.join(run.out, 'qemu.log'), 'utf8').matchAll(/kvm_run_exit.*reason (\d+)/g),
+    ].map((m) => m[1]);
+    expect(kernel).toEqual(qemu);
+    expect(count(qemu, String)).toEqual(
+      new Map([
+        ['2', 246],
+        ['6', 250],
+      ]),
+    ); // KVM_EXIT_IO, KVM_EXIT_MMIO
+  });
+
+  it('is gone within a second of SIGKILL, and its file opens', (ctx) => {
+    if (run.skipped) return ctx.skip(run.skipped);
+    const r = results(run);
+    expect(r.get('killed.tracing_on')).toBe('0');
+    expect(Number(r.get('killed.gone_ms'))).toBeLessThan(1000);
+    expect(traceCmdReport(path.join(run.out, 'killed.dat')).length).toBeGreaterThan(1000);
+  });
+
+  it('stops tracing even when recorder and watchdog are killed at once; the rest can be cleaned up', (ctx) => {
+    if (run.skipped) return ctx.skip(run.skipped);
+    const r = results(run);
+    expect([r.get('both.tracing_on'), r.get('both.recover_rc'), r.get('both.cleanup_rc')]).toEqual([
+      '0',
+      '0',
+      '0',
+    ]);
+    expect(traceCmdReport(path.join(run.out, 'both.dat')).length).toBeGreaterThan(1000);
+    expect(r.get('instances')).toBe('');
+  });
+
+  it('writes as many events as it reports, with constant memory', (ctx) => {
+    if (run.skipped) return ctx.skip(run.skipped);
+    const r = results(run);
+    const end = endLine(run, 'growth.json');
+    expect(traceCmdReport(path.join(run.out, 'growth.dat')).length).toBe(
+      Number(end['events']) - Number(end['left']),
+    );
+    expect(end['lost']).toBe(0);
+    expect(statusLines(run, 'growth.json').filter((l) => l.type === 'status').length).toBeGreaterThanOrEqual(
+      3,
+    );
+    expect(Number(r.get('growth.rss2_kb')) - Number(r.get('growth.rss1_kb'))).toBeLessThan(256);
+  });
+});

@@ -1,0 +1,44 @@
+#!/bin/bash
+# Records the real-mode ROM guest on this machine's own kernel, in a mount namespace of its own.
+#   live.sh OUTDIR HELPER
+# Exit status: 0 done; 77 this machine cannot run it (the reason is printed); else it failed.
+set -u
+S=$(dirname "$(readlink -f "$0")"); OUT=$1; B=$2
+skip(){ echo "SKIPPED: $*"; exit 77; }
+[ -c /dev/kvm ] && [ -w /dev/kvm ] || skip "no usable /dev/kvm"
+[ "$(id -u)" = 0 ] || skip "recording needs root"
+grep -qw tracefs /proc/filesystems || skip "this kernel has no tracefs"
+[ "$(uname -m)" = x86_64 ] || skip "the ROM is for x86"
+command -v qemu-system-x86_64 >/dev/null || skip "qemu-system-x86_64 is not installed"
+if [ "${KVMTRACE_LIVE_NS:-}" != 1 ]; then
+  exec env KVMTRACE_LIVE_NS=1 timeout 100 unshare -m --propagation private "$0" "$@"
+fi
+grep -q ' /sys/kernel/tracing tracefs ' /proc/mounts || mount -t tracefs nodev /sys/kernel/tracing || skip "tracefs cannot be mounted"
+"$B" --check >/tmp/kvmtrace-live-check.$$ 2>&1 || { m=$(cat /tmp/kvmtrace-live-check.$$); rm -f /tmp/kvmtrace-live-check.$$; skip "$m"; }
+rm -f /tmp/kvmtrace-live-check.$$
+rm -rf "$OUT"; mkdir -p "$OUT"; cd "$OUT" || exit 1
+I=/sys/kernel/tracing/instances
+result(){ echo "$1=$2" >>results.txt; }
+guest(){ exec qemu-system-x86_64 -M pc,accel=kvm -m 16 -nodefaults -display none -device isa-debug-exit,iobase=0xf4,iosize=1 -no-reboot -serial null -bios "$@" 2>>qemu.err; }
+ms(){ echo $(($(date +%s%N) / 1000000)); }
+gone(){ local a d=$I/kvmtrace-$2; a=$(ms); result "$1.tracing_on" "$(cat "$d/tracing_on" 2>/dev/null || echo 0)"
+  while [ -d "$d" ] && [ $(($(ms) - a)) -lt 10000 ]; do sleep 0.005; done; result "$1.gone_ms" $(($(ms) - a)); }
+running(){ for _ in $(seq 100); do grep -q '"start"' "$1" 2>/dev/null && return; sleep 0.05; done; }
+field(){ sed -n 's/.*"watchdog":\([0-9]*\).*/\1/p' "$1" | tail -1; }
+
+# one to one: every exit that the kernel reports is one that QEMU reports
+cat >rom.sh <<X
+exec qemu-system-x86_64 -M pc,accel=kvm -m 16 -nodefaults -display none -device isa-debug-exit,iobase=0xf4,iosize=1 -no-reboot -bios $S/rom/kvmrom.bin -serial null -trace enable=kvm_run_exit -D qemu.log -msg timestamp=on
+X
+"$B" -o rom.dat --status-json=3 -- sh rom.sh 3>rom.json 2>>qemu.err; result rom.rc $?
+
+guest "$S/rom/kvmrom-busy.bin" & Q=$!
+trap 'kill $Q 2>/dev/null' EXIT
+"$B" -q -o killed.dat --status-json=3 3>killed.json & P=$!; running killed.json; sleep 0.7; kill -9 $P; gone killed $P; wait $P 2>/dev/null
+"$B" -q -o both.dat --status-json=3 3>both.json & P=$!; running both.json; sleep 0.7; kill -9 $P "$(field both.json)"; wait $P 2>/dev/null; sleep 0.1
+result both.tracing_on "$(cat $I/kvmtrace-$P/tracing_on)"; "$B" -q --recover both.dat; result both.recover_rc $?; "$B" -q --cleanup; result both.cleanup_rc $?; gone both $P
+# memory after two seconds of some 10^5 events/s, against half a second
+"$B" -q -o growth.dat -d 4 --status-json=3 3>growth.json & P=$!; running growth.json; sleep 0.5; r1=$(sed -n 's/^VmRSS:[ \t]*\([0-9]*\).*/\1/p' /proc/$P/status); sleep 2.5
+r2=$(sed -n 's/^VmRSS:[ \t]*\([0-9]*\).*/\1/p' /proc/$P/status); wait $P; result growth.rss1_kb "$r1"; result growth.rss2_kb "$r2"
+result instances "$(ls $I | grep kvmtrace | tr '\n' ' ')"
+kill $Q; exit 0
