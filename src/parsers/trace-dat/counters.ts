@@ -1,0 +1,44 @@
+/**
+ * Compares the kernel's own counters (option CPUSTAT, read when the recording stopped) with what the file holds. A
+ * file can hold far fewer events than were recorded without any page that says so: seen in the wild with trace-cmd
+ * 3.2 (547,361 events counted, 45,543 in the file).
+ */
+import { type Diagnostics, note } from '../../core/diagnostics.ts';
+import type { CpuStreams } from './cpu-streams.ts';
+import type { Recording } from './recording.ts';
+
+export function compareCounters(recording: Recording, streams: CpuStreams, diagnostics: Diagnostics): void {
+  const streamOf = new Map<string, number>();
+  for (let stream = 0; stream < streams.count; stream++)
+    streamOf.set(`${streams.cpus[stream]} ${recording.buffers[streams.buffers[stream]].name}`, stream);
+  let missing = 0;
+  let recorded = 0;
+  let unmarked = 0;
+  let uncounted = 0;
+  for (const counters of recording.options.counters) {
+    const stream = streamOf.get(`${counters.cpu} ${counters.buffer}`) ?? -1;
+    const held = stream < 0 ? 0 : streams.records[stream];
+    const marked = stream < 0 ? 0 : streams.lost[stream];
+    if (stream >= 0 && streams.damaged[stream]) continue;
+    if (counters.recorded !== null) {
+      recorded += counters.recorded;
+      missing += Math.max(0, counters.recorded - held);
+    }
+    const lost = counters.overrun + counters.dropped + counters.commitOverrun;
+    const rest = Math.max(0, lost - marked);
+    if (stream >= 0 && streams.lostUnknown[stream]) uncounted += rest;
+    else unmarked += rest;
+  }
+  if (missing > 0)
+    note(
+      diagnostics,
+      'fewer-events-than-counted',
+      'data-loss',
+      `the kernel counted ${recorded} recorded events, but some are not in the file although nothing marks a loss: exits without an entry and long gaps come from that`,
+      missing,
+    );
+  if (unmarked > 0)
+    note(diagnostics, 'losses-without-place', 'data-loss', 'events that the kernel counted as lost, but that no page marks: where they are missing is not known', unmarked);
+  if (uncounted > 0)
+    note(diagnostics, 'uncounted-losses', 'info', 'events that the kernel counted as lost beyond the losses that pages give a number for; pages that mark a loss without a number stand for them', uncounted);
+}

@@ -1,0 +1,27 @@
+/** Decompression of sections and of chunks of pages: each is a complete stream of its own. */
+import * as zlib from 'node:zlib';
+import { decompress as unzstd } from 'fzstd';
+
+/** Most plain bytes of one section or chunk; trace-cmd makes chunks of ten pages. */
+export const MAX_PLAIN = 64 << 20;
+
+type Inflate = (data: Uint8Array, options: { maxOutputLength: number }) => Uint8Array;
+
+/** Node has zstd since 22.15 and 23.8; it is several times faster than fzstd. */
+const nodeZstd = (zlib as unknown as { zstdDecompressSync?: Inflate }).zstdDecompressSync;
+
+/** Gives the `plain` bytes that `data` holds, possibly in `target` (which is as long); throws what the library throws. */
+export type Decompress = (data: Uint8Array, plain: number, target: Uint8Array | null) => Uint8Array;
+
+/** The decompressor by trace-cmd's name for it, null if it is not known. */
+export function decompressorOf(name: string): Decompress | null {
+  if (name === 'zlib') return (data, plain) => zlib.inflateSync(data, { maxOutputLength: Math.max(1, plain) });
+  if (name !== 'zstd') return null;
+  if (nodeZstd) return (data, plain) => nodeZstd(data, { maxOutputLength: Math.max(1, plain) });
+  return (data, plain, target) => {
+    // fzstd does not tell how much it wrote: what is missing has to be zero, as in an empty page.
+    const output = target && target.length === plain ? target.fill(0) : new Uint8Array(plain);
+    unzstd(data, output);
+    return output;
+  };
+}

@@ -1,0 +1,127 @@
+/**
+ * trace.dat as `trace-cmd record`, `extract` and `convert` write it, versions 6 and 7. Files: open-recording.ts reads
+ * what stands before the events, page-source.ts and cpu-streams.ts one CPU's pages and events, merge.ts puts the CPUs
+ * in order.
+ */
+import { type Diagnostics, note } from '../../core/diagnostics.ts';
+import { createEventBatch, type EventBatch } from '../../core/event-batch.ts';
+import { EV_EXIT, EV_PPC_GUEST_EXIT, EV_S390_SIE_EXIT } from '../../core/events.ts';
+import { TraceFormatError } from '../../core/errors.ts';
+import type { TraceContext } from '../../core/trace-context.ts';
+import type { ByteSource } from '../byte-source.ts';
+import type { ParseOptions, TraceFormat, Verdict } from '../trace-format.ts';
+import { compareCounters } from './counters.ts';
+import { createCpuStreams, type StreamSetup } from './cpu-streams.ts';
+import { decompressorOf } from './decompress.ts';
+import { createEventRows, type EventRows } from './event-rows.ts';
+import { applyFacts, clockOf } from './facts.ts';
+import { readLatencyText } from './latency-text.ts';
+import { createStreamMerge, fillBatch, type StreamMerge } from './merge.ts';
+import { FORMAT_ID } from './metadata.ts';
+import { MAGIC, openRecording } from './open-recording.ts';
+import { createPageSource, createSourcePool, type SourcePool } from './page-source.ts';
+import type { Recording } from './recording.ts';
+import { placeStreams } from './stream-places.ts';
+import { createTimeConversion } from './time-conversion.ts';
+
+export const traceDat: TraceFormat = {
+  id: FORMAT_ID,
+  title: 'trace.dat (trace-cmd record, extract, convert)',
+  access: 'random',
+  sniff,
+  parse,
+};
+
+function sniff(head: Uint8Array): Verdict {
+  if (MAGIC.every((byte, i) => head[i] === byte)) return { confidence: 3, reason: 'trace-cmd magic number' };
+  return { confidence: 0, reason: 'does not start with 17 08 44 "tracing"' };
+}
+
+function* parse(source: ByteSource, context: TraceContext, options: ParseOptions): Generator<EventBatch, void, void> {
+  const recording = openRecording(source, context);
+  applyFacts(recording, context);
+  const { diagnostics } = context;
+  const places = placeStreams(recording, source.size ?? Infinity, diagnostics);
+  const pool = createSourcePool(source, recording.little, decompressorFor(recording), diagnostics, places.length);
+  const streams = createCpuStreams(
+    places.map(
+      ({ buffer, cpu, offset, end, pageSize, compressed }): StreamSetup => ({
+        buffer,
+        cpu,
+        pages: createPageSource(pool, pageSize, offset, end, compressed),
+      }),
+    ),
+    recording.little,
+    recording.layout,
+    createTimeConversion(recording.options, clockOf(recording)),
+    diagnostics,
+  );
+  const rows = createEventRows(context, recording.little, recording.formats);
+  const merge = createStreamMerge(streams, rows, recording.buffers.length);
+  yield* mergeBatches(merge, pool, options);
+  noteSharedEvents(merge, rows, diagnostics);
+  compareCounters(recording, streams, diagnostics);
+  for (const text of recording.texts) yield* readLatencyText(recording, text, source, context, options);
+  if (recording.texts.length === 0) noteWithoutExits(rows, diagnostics);
+}
+
+function* mergeBatches(merge: StreamMerge, pool: SourcePool, options: ParseOptions): Generator<EventBatch, void, void> {
+  const batch = createEventBatch();
+  for (;;) {
+    const more = fillBatch(merge, batch);
+    options.onProgress?.(pool.readBytes);
+    if (batch.length > 0) yield batch;
+    batch.length = 0;
+    if (!more) return;
+  }
+}
+
+/** The decompressor of the pages; null if no buffer needs one. */
+function decompressorFor(recording: Recording): SourcePool['decompress'] {
+  if (![...recording.buffers, ...recording.texts].some(({ compressed }) => compressed)) return null;
+  const decompress = decompressorOf(recording.compression);
+  if (decompress) return decompress;
+  throw new TraceFormatError({
+    format: FORMAT_ID,
+    section: 'header',
+    message: `compressed with ${JSON.stringify(recording.compression.slice(0, 32))}, which is not known`,
+    hint: 'zlib and zstd are: trace-cmd convert --compression zstd',
+  });
+}
+
+/** All buffers are read, as trace-cmd report does; an event enabled in two of them then counts twice. */
+function noteSharedEvents(merge: StreamMerge, rows: EventRows, diagnostics: Diagnostics): void {
+  const { seen } = merge;
+  if (seen === null) return;
+  const shared: string[] = [];
+  for (let id = 0; id < 65536; id++) {
+    const format = rows.decoders[id]?.format;
+    if (format && seen.reduce((sum, ids) => sum + ids[id], 0) > 1) shared.push(format.name);
+  }
+  if (shared.length > 0)
+    note(
+      diagnostics,
+      'events-in-several-buffers',
+      'suspect',
+      `events recorded in more than one buffer of the file appear once per buffer: counts are too high and pairs too short (${shared.slice(0, 8).join(', ')})`,
+      shared.length,
+    );
+  if (merge.streams.lost.some((count) => count > 0) || merge.streams.lostUnknown.some((flag) => flag > 0))
+    note(
+      diagnostics,
+      'losses-in-one-of-several-buffers',
+      'suspect',
+      'events were lost in a file of several buffers: a loss in one is taken to end at the next event of its CPU in any',
+    );
+}
+
+function noteWithoutExits(rows: EventRows, diagnostics: Diagnostics): void {
+  const exits: readonly number[] = [EV_EXIT, EV_S390_SIE_EXIT, EV_PPC_GUEST_EXIT];
+  for (const decoder of rows.decoders) if (decoder && exits.includes(decoder.event)) return;
+  note(
+    diagnostics,
+    'no-exits-recorded',
+    'info',
+    'the file holds no kvm_exit: it was recorded in a guest, or without -e kvm:kvm_exit; nothing can be said about exits',
+  );
+}

@@ -1,0 +1,44 @@
+/** The text of a latency tracer's `trace` file, which trace-cmd stores in place of pages: read as tracefs text. */
+import type { EventBatch } from '../../core/event-batch.ts';
+import type { TraceContext } from '../../core/trace-context.ts';
+import type { ByteSource } from '../byte-source.ts';
+import { ftraceText } from '../ftrace-text/index.ts';
+import type { ParseOptions } from '../trace-format.ts';
+import { decompressorOf } from './decompress.ts';
+import { createPageSource, createSourcePool, type PageSource, takeWindow } from './page-source.ts';
+import type { Recording, TraceText } from './recording.ts';
+
+/** @throws TraceFormatError where the text is in the latency-format, whose times are no use. */
+export function readLatencyText(
+  recording: Recording,
+  text: TraceText,
+  source: ByteSource,
+  context: TraceContext,
+  options: ParseOptions,
+): Generator<EventBatch, void, void> {
+  const pool = createSourcePool(source, recording.little, decompressorOf(recording.compression), context.diagnostics, 1);
+  const end = text.compressed ? (source.size ?? Infinity) : text.offset + text.size;
+  const pages = createPageSource(pool, 1, text.offset, end, text.compressed);
+  return ftraceText.parse(sequentialSource(pages, source.name), context, options);
+}
+
+/** The windows' bytes one after the other. */
+function sequentialSource(pages: PageSource, name: string): ByteSource {
+  let used = 0;
+  return {
+    name,
+    size: null,
+    seekable: false,
+    readAt(_position, target, offset, length) {
+      while (used >= pages.length) {
+        if (!takeWindow(pages)) return 0;
+        used = 0;
+      }
+      const count = Math.min(length, pages.length - used);
+      target.set(pages.bytes.subarray(used, used + count), offset);
+      used += count;
+      return count;
+    },
+    close: () => {},
+  };
+}

@@ -1,0 +1,130 @@
+/**
+ * Puts the CPUs' streams in time order: a binary heap of the streams by their current event. As long as the top stream's
+ * next event comes before the current ones of all others, it goes on without touching the heap.
+ */
+import { type EventBatch, NO_CPU } from '../../core/event-batch.ts';
+import { advance, AT, comesBefore, type CpuStreams, LENGTH, NO_LOSS, wordsOf } from './cpu-streams.ts';
+import { type EventRows, writeLoss, writeRecord } from './event-rows.ts';
+
+export interface StreamMerge {
+  readonly streams: CpuStreams;
+  readonly rows: EventRows;
+  readonly heap: Int32Array;
+  size: number;
+  /** Buffers of which each kind of event was seen, by id; null where the file has one buffer only. */
+  readonly seen: readonly Uint8Array[] | null;
+  /** Streams that ended after a loss: their rows are still to be written. */
+  readonly lastLosses: number[];
+  /** Time of the last row, [low, high]. */
+  readonly lastTime: Uint32Array;
+}
+
+/** Rows that one step can add: an event and the loss before it. */
+const ROWS_PER_STEP = 2;
+
+export function createStreamMerge(streams: CpuStreams, rows: EventRows, buffers: number): StreamMerge {
+  const merge: StreamMerge = {
+    streams,
+    rows,
+    heap: new Int32Array(streams.count),
+    size: 0,
+    seen: buffers > 1 ? Array.from({ length: buffers }, () => new Uint8Array(65536)) : null,
+    lastLosses: [],
+    lastTime: new Uint32Array(2),
+  };
+  for (let stream = 0; stream < streams.count; stream++) {
+    if (advance(streams, stream)) merge.heap[merge.size++] = stream;
+    else endStream(merge, stream);
+  }
+  for (let place = (merge.size >> 1) - 1; place >= 0; place--) siftDown(merge, place);
+  return merge;
+}
+
+function endStream(merge: StreamMerge, stream: number): void {
+  if (merge.streams.losses[stream] !== NO_LOSS) merge.lastLosses.push(stream);
+}
+
+function siftDown(merge: StreamMerge, start: number): void {
+  const { heap, size } = merge;
+  const { times } = merge.streams;
+  const stream = heap[start];
+  let place = start;
+  for (;;) {
+    let child = 2 * place + 1;
+    if (child >= size) break;
+    if (child + 1 < size && comesBefore(times, heap[child + 1], heap[child])) child++;
+    if (!comesBefore(times, heap[child], stream)) break;
+    heap[place] = heap[child];
+    place = child;
+  }
+  heap[place] = stream;
+}
+
+/** Adds rows in time order until the batch is full (true) or the streams have ended (false). */
+export function fillBatch(merge: StreamMerge, batch: EventBatch): boolean {
+  const { streams, rows, heap, seen } = merge;
+  const { times, places, views, losses, cpus } = streams;
+  const { time, cpu: cpuColumn } = batch;
+  const limit = batch.capacity - ROWS_PER_STEP;
+  let row = batch.length;
+  while (merge.size > 0) {
+    const stream = heap[0];
+    const base = wordsOf(stream);
+    const cpu = cpus[stream] < NO_CPU ? cpus[stream] : NO_CPU;
+    const follower = second(merge);
+    let more = true;
+    do {
+      if (row > limit) {
+        batch.length = row;
+        return true;
+      }
+      if (losses[stream] !== NO_LOSS) {
+        time[2 * row] = times[base];
+        time[2 * row + 1] = times[base + 1];
+        writeLoss(batch, row++, cpu, losses[stream]);
+        losses[stream] = NO_LOSS;
+      }
+      time[2 * row] = times[base];
+      time[2 * row + 1] = times[base + 1];
+      cpuColumn[row] = cpu;
+      const view = views[stream];
+      const at = places[base + AT];
+      const length = places[base + LENGTH];
+      if (writeRecord(rows, view, at, length, batch, row)) {
+        row++;
+        if (seen !== null) seen[streams.buffers[stream]][view.getUint16(at, streams.little)] = 1;
+      }
+      more = advance(streams, stream);
+    } while (more && (follower < 0 || comesBefore(times, stream, follower)));
+    if (more) siftDown(merge, 0);
+    else removeTop(merge, stream);
+  }
+  if (row > 0) {
+    merge.lastTime[0] = time[2 * row - 2];
+    merge.lastTime[1] = time[2 * row - 1];
+  }
+  while (merge.lastLosses.length > 0) {
+    if (row > limit) {
+      batch.length = row;
+      return true;
+    }
+    const stream = merge.lastLosses.pop()!;
+    time.set(merge.lastTime, 2 * row);
+    writeLoss(batch, row++, cpus[stream], losses[stream]);
+  }
+  batch.length = row;
+  return false;
+}
+
+/** The stream that comes after the top one, −1 if there is none. */
+function second(merge: StreamMerge): number {
+  const { heap, size } = merge;
+  if (size < 2) return -1;
+  return size > 2 && comesBefore(merge.streams.times, heap[2], heap[1]) ? heap[2] : heap[1];
+}
+
+function removeTop(merge: StreamMerge, stream: number): void {
+  endStream(merge, stream);
+  merge.heap[0] = merge.heap[--merge.size];
+  if (merge.size > 0) siftDown(merge, 0);
+}
