@@ -2,11 +2,12 @@
 import { captureArrow } from './capture-arrow/index.ts';
 import { ftraceText } from './ftrace-text/index.ts';
 import { perfData } from './perf-data/index.ts';
+import { qemuLog } from './qemu-log/index.ts';
 import { simpletrace } from './simpletrace/index.ts';
 import { traceDat } from './trace-dat/index.ts';
 import type { TraceFormat, Verdict } from './trace-format.ts';
 
-export const FORMATS: readonly TraceFormat[] = [captureArrow, perfData, traceDat, ftraceText, simpletrace];
+export const FORMATS: readonly TraceFormat[] = [captureArrow, perfData, traceDat, ftraceText, simpletrace, qemuLog];
 
 export interface Detection {
   /** The format with the highest confidence (the earlier one of equals), null if none matched. */

@@ -4,10 +4,11 @@ import type { EventBatch } from '../../core/event-batch.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { type ByteSource, readFully } from '../byte-source.ts';
 import type { ParseOptions, TraceFormat, Verdict } from '../trace-format.ts';
+import { readTraceEvents } from './given-events.ts';
 import { HEADER_BYTES, headerOrder, readHeader } from './header.ts';
 import { createRecordState, MAX_RECORD, type RecordState, takeRecords, V0_BYTES } from './records.ts';
 import { flush, HOLD, isFull } from './time-window.ts';
-import { parseTraceEvents, type TraceEvents } from './trace-events.ts';
+import type { TraceEvents } from './trace-events.ts';
 
 const BUFFER = 4 * MAX_RECORD;
 
@@ -71,20 +72,6 @@ function* parse(
 function* handOut(state: RecordState, hold: number): Generator<EventBatch, void, void> {
   const batch = flush(state.window, hold);
   if (batch) yield batch;
-}
-
-function readTraceEvents(context: TraceContext, { traceEvents }: ParseOptions): TraceEvents | null {
-  if (traceEvents === undefined) return null;
-  const events = parseTraceEvents(traceEvents);
-  if (events.unreadable > 0)
-    note(
-      context.diagnostics,
-      'unreadable-trace-events',
-      'suspect',
-      'lines of the trace-events file that declare no event: is it a trace-events-all of QEMU?',
-      events.unreadable,
-    );
-  return events;
 }
 
 function noteResults(state: RecordState, traceEvents: TraceEvents | null): void {

@@ -1,0 +1,126 @@
+/** Text of QEMU's `log` trace back end: standard error or the file of -D (util/log.c, scripts/tracetool/backend/log.py). */
+import { note } from '../../core/diagnostics.ts';
+import { TraceFormatError } from '../../core/errors.ts';
+import type { EventBatch } from '../../core/event-batch.ts';
+import type { TraceContext } from '../../core/trace-context.ts';
+import type { ByteSource } from '../byte-source.ts';
+import { readTraceEvents } from '../simpletrace/given-events.ts';
+import { createLineReader, type LineReader, refill } from '../text/line-reader.ts';
+import { flush, HOLD } from '../text/reorder.ts';
+import type { ParseOptions, TraceFormat } from '../trace-format.ts';
+import { STAMP_DATE, STAMP_NONE, STAMP_THREAD } from './line-prefix.ts';
+import { logKind } from './log-kind.ts';
+import { createLogState, endEvent, type LogState, skipHole, takeLines } from './read-lines.ts';
+import { sniffQemuLog } from './sniff.ts';
+
+export const qemuLog: TraceFormat = {
+  id: 'qemu-log',
+  title: "QEMU's log (trace back end log)",
+  access: 'sequential',
+  sniff: (head) => sniffQemuLog(head),
+  parse,
+};
+
+/** Text that is looked at to see how the log is stamped. */
+const LOOK_AHEAD = 65536;
+
+function* parse(
+  source: ByteSource,
+  context: TraceContext,
+  options: ParseOptions,
+): Generator<EventBatch, void, void> {
+  const reader = createLineReader(source);
+  const state = createLogState(context, readTraceEvents(context, options));
+  state.stamp = findStamp(state, reader);
+  for (;;) {
+    if (!takeLines(state, reader)) yield* handOut(state, HOLD);
+    else if (reader.ended) break;
+    else {
+      refill(reader);
+      options.onProgress?.(reader.position);
+    }
+  }
+  endEvent(state);
+  if (state.events === 0)
+    throw new TraceFormatError({
+      format: 'qemu-log',
+      message: 'no line of the file is a trace event of QEMU',
+      hint: 'QEMU prints them with -trace enable=kvm_run_exit when it was built with the log trace back end',
+    });
+  describe(state);
+  yield* handOut(state, 0);
+  noteDisorder(state);
+}
+
+/** What stands in front of the events; 0 if the first lines do not tell, then the first event with a time will. */
+function findStamp(state: LogState, reader: LineReader): number {
+  while (!reader.ended && reader.end - reader.start < LOOK_AHEAD) {
+    refill(reader);
+    skipHole(state, reader);
+  }
+  const end = Math.min(reader.end, reader.start + LOOK_AHEAD);
+  const kind = logKind(reader.buf.slice(reader.start, reader.end + 1), 0, end - reader.start);
+  if (kind.threadStamps > 0) return STAMP_THREAD;
+  if (kind.dateStamps > 0) return STAMP_DATE;
+  return kind.known + kind.possible > 0 ? STAMP_NONE : 0;
+}
+
+function* handOut(state: LogState, hold: number): Generator<EventBatch, void, void> {
+  endEvent(state);
+  const batch = flush(state.window, hold);
+  if (batch) yield batch;
+}
+
+function describe(state: LogState): void {
+  const { context } = state;
+  const { diagnostics } = context;
+  if (state.holes > 0)
+    note(
+      diagnostics,
+      'log-holes',
+      'info',
+      'zero bytes in the log: it was emptied while QEMU went on writing, so earlier events are elsewhere',
+      state.holes,
+    );
+  if (state.stamp === STAMP_NONE) {
+    context.timeIsNs = false;
+    context.clock ??= 'counter';
+    context.facts.set('QEMU log', 'no times');
+    note(
+      diagnostics,
+      'log-without-times',
+      'suspect',
+      'the log has no times (QEMU ran without -msg timestamp=on): events are counted in their order, rates and durations cannot be told',
+    );
+    return;
+  }
+  context.facts.set('QEMU log', state.stamp === STAMP_THREAD ? 'thread and time' : 'time, no thread');
+  context.timeResolutionNs = Math.max(context.timeResolutionNs, 1000);
+  if (context.clock !== null && context.clock !== 'realtime')
+    note(
+      diagnostics,
+      'clocks-differ',
+      'suspect',
+      `QEMU's log is on the wall clock, other inputs on clock ${context.clock}: their order among each other is not certain`,
+    );
+  context.clock ??= 'realtime';
+}
+
+function noteDisorder({ context, window }: LogState): void {
+  if (window.late > 0)
+    note(
+      context.diagnostics,
+      'late-events',
+      'suspect',
+      'events came too late in the file to be put in time order',
+      window.late,
+    );
+  if (window.backwards > 0)
+    note(
+      context.diagnostics,
+      'time-backwards',
+      'suspect',
+      'times of one thread step back (the wall clock was set, or several logs in one file): they were left in file order',
+      window.backwards,
+    );
+}
