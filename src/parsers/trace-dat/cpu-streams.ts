@@ -49,8 +49,9 @@ export interface CpuStreams {
   readonly times: Uint32Array;
   /** Events lost before the current one: how many, NO_LOSS or LOSS_UNKNOWN. */
   readonly losses: Float64Array;
-  /** Records handed out, and losses counted in page headers. */
+  /** Records handed out, pages entered, and losses counted in page headers. */
   readonly records: Float64Array;
+  readonly pageCounts: Float64Array;
   readonly lost: Float64Array;
   readonly lostUnknown: Uint8Array;
   /** The stream held damage: its counts cannot be compared with the kernel's. */
@@ -85,6 +86,7 @@ export function createCpuStreams(
     times: new Uint32Array(WORDS * count),
     losses: new Float64Array(count).fill(NO_LOSS),
     records: new Float64Array(count),
+    pageCounts: new Float64Array(count),
     lost: new Float64Array(count),
     lostUnknown: new Uint8Array(count),
     damaged: new Uint8Array(count),
@@ -225,6 +227,7 @@ function nextPage(streams: CpuStreams, stream: number): boolean {
   }
   if (pages.cut) streams.damaged[stream] = 1;
   if (at < 0) return false;
+  streams.pageCounts[stream]++;
   const available = Math.min(pages.pageSize, pages.length - at) - layout.dataOffset;
   if (available < 0) {
     note(diagnostics, 'truncated-file', 'data-loss', TRUNCATED);
