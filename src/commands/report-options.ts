@@ -1,7 +1,7 @@
 /** From the words of the command line to ReportOptions: every word checked before any input is opened. */
-import { readFileSync } from 'node:fs';
 import { LEVEL_L1, LEVEL_L2, LEVEL_L2_REFLECTED } from '../analysis/exit-batch.ts';
 import { UsageError } from '../core/errors.ts';
+import { readTraceEventsFile } from '../parsers/simpletrace/find-events.ts';
 import type { GroupKey } from '../report/model.ts';
 import type { Filters, ReasonSelector, ReportOptions, TimeBound } from './options.ts';
 import { parseDuration, parseTimeBound } from './parse-duration.ts';
@@ -103,9 +103,9 @@ async function parseFilters(raw: RawReportOptions): Promise<Filters> {
   };
 }
 
-/** Text of the file that --trace-events names. */
+/** Text of the file that --trace-events names, which may be gzipped. */
 export function readTraceEvents(path: string | undefined): string | null {
-  return path === undefined ? null : readFileSync(path, 'utf8');
+  return path === undefined ? null : readTraceEventsFile(path);
 }
 
 /** Throws UsageError naming the option. */
