@@ -1,13 +1,15 @@
 /** One pass over events, all analyses fed from it. */
 import type { EventBatch } from '../core/event-batch.ts';
-import type { TraceContext } from '../core/trace-context.ts';
+import type { ThreadTable } from '../core/thread-table.ts';
+import { isIdle } from '../isa/reasons.ts';
 import { addEvents, createEventSummary, type EventSummary, finishEvents } from './event-summary.ts';
-import { type ExitBatch, EXIT_WITHOUT_ENTRY, INVALIDATED_BY_LOSS, OPEN_AT_END, PAIRED } from './exit-batch.ts';
-import { addExits, createExitStats, type ExitStats } from './exit-stats.ts';
-import type { Grouping } from './groups.ts';
+import { EXIT_WITHOUT_ENTRY, type ExitBatch, INVALIDATED_BY_LOSS, OPEN_AT_END, PAIRED } from './exit-batch.ts';
+import { addExits, createExitStats, type ExitStats, type ExitTable, groupKey } from './exit-stats.ts';
+import { type Grouping, KEY_CODE, KEY_ISA } from './groups.ts';
+import { log2Counts, type Quantiles, quantilesOf } from './latency-log.ts';
 import { createPairing, type EntryCounts, finishPairing, type Pairing, pairBatch } from './pairing.ts';
 import { createSelected, entryFilter, type Selection, selectExits } from './selection.ts';
-import { addSlow, createSlowList, type SlowList } from './slow-list.ts';
+import { addSlow, createSlowList, type SlowList, type SlowResult, slowResult } from './slow-list.ts';
 import { addThreads, createThreadStats, type ThreadStats } from './thread-stats.ts';
 import { addUserspace, createUserspaceStats, type UserspaceStats } from './userspace-stats.ts';
 
@@ -18,10 +20,9 @@ export interface AnalysisOptions {
   readonly slowLimit: number;
   readonly slowThanNs: number;
   readonly slowIncludeIdle: boolean;
-  /** Whether an exit's time is the guest's own idling. */
-  readonly idle: (isa: number, code: number) => boolean;
 }
 
+/** The running state of all passes. */
 export interface Analysis {
   readonly pairing: Pairing;
   readonly summary: EventSummary;
@@ -29,15 +30,36 @@ export interface Analysis {
   readonly threads: ThreadStats;
   readonly userspace: UserspaceStats;
   readonly slow: SlowList;
+  readonly states: Float64Array;
+}
+
+/** What all passes found: plain data that can be sent between threads. */
+export interface AnalysisResult {
+  readonly summary: EventSummary;
+  /** Counts and sums per group. */
+  readonly stats: ExitTable;
+  /** Quantiles QUANTILES of each group, then of all groups together, then of those that are not idle. */
+  readonly quantiles: readonly Quantiles[];
+  /** Histogram of each group by powers of two (see log2Counts). */
+  readonly histograms: readonly Float64Array[];
+  readonly threads: ThreadStats;
+  readonly userspace: UserspaceStats;
+  readonly slow: SlowResult;
   /** Selected exits by state: PAIRED, EXIT_WITHOUT_ENTRY, OPEN_AT_END, INVALIDATED_BY_LOSS. */
   readonly states: Float64Array;
   readonly entries: EntryCounts;
 }
 
-export function createAnalysis(context: TraceContext, options: AnalysisOptions): Analysis {
-  const { selection, idle } = options;
+export const QUANTILES = [0.5, 0.9, 0.99, 0.999] as const;
+
+/**
+ * `threads` is only needed by a selection or grouping that uses process ids or vCPU numbers which events do not
+ * carry; null: such numbers stay −1 in the result's rows (a thread's name tells them in the end as well).
+ */
+export function createAnalysis(threads: ThreadTable | null, options: AnalysisOptions): Analysis {
+  const { selection } = options;
   const stats = createExitStats(options.grouping);
-  const threads = createThreadStats();
+  const threadStats = createThreadStats();
   const userspace = createUserspaceStats();
   const slow = createSlowList(options.slowLimit, options.slowThanNs, options.slowIncludeIdle);
   const states = new Float64Array(4);
@@ -46,12 +68,17 @@ export function createAnalysis(context: TraceContext, options: AnalysisOptions):
     if (selection !== null) selectExits(selection, batch, mask!);
     for (let row = 0; row < batch.length; row++) if (mask === null || mask[row]) states[batch.state[row]!]!++;
     addExits(stats, batch, mask);
-    addThreads(threads, batch, mask, idle);
+    addThreads(threadStats, batch, mask, isIdle);
     addUserspace(userspace, batch, mask);
-    addSlow(slow, batch, mask, idle);
+    addSlow(slow, batch, mask, isIdle);
   };
-  const pairing = createPairing(context.threads, sink, selection === null ? null : entryFilter(selection));
-  return { pairing, summary: createEventSummary(), stats, threads, userspace, slow, states, entries: pairing.counts };
+  const pairing = createPairing(threads, sink, selection === null ? null : entryFilter(selection));
+  return { pairing, summary: createEventSummary(), stats, threads: threadStats, userspace, slow, states };
+}
+
+/** Whether the options need to know threads' processes or vCPUs while events pass by. */
+export function needsThreads({ selection, grouping }: AnalysisOptions): boolean {
+  return grouping.pid || grouping.vcpu || (selection !== null && (selection.pids !== null || selection.vcpus !== null));
 }
 
 export function analyzeBatch(analysis: Analysis, batch: EventBatch): void {
@@ -59,19 +86,34 @@ export function analyzeBatch(analysis: Analysis, batch: EventBatch): void {
   pairBatch(analysis.pairing, batch);
 }
 
-export function finishAnalysis(analysis: Analysis): void {
-  finishEvents(analysis.summary);
+export function finishAnalysis(analysis: Analysis): AnalysisResult {
+  const { summary, stats, threads, userspace, slow, states } = analysis;
+  finishEvents(summary);
   finishPairing(analysis.pairing);
+  const groups = Uint32Array.from({ length: stats.groups.count }, (_, group) => group);
+  const busy = groups.filter((group) => !isIdle(groupKey(stats, group, KEY_ISA), groupKey(stats, group, KEY_CODE)));
+  const sets = [...Array.from(groups, (group) => Uint32Array.of(group)), groups, busy];
+  const { log, ...table } = stats;
+  return {
+    summary,
+    stats: table,
+    quantiles: quantilesOf(log, sets, QUANTILES),
+    histograms: Array.from(groups, (group) => log2Counts(log, group)),
+    threads,
+    userspace,
+    slow: slowResult(slow),
+    states,
+    entries: analysis.pairing.counts,
+  };
 }
 
 /** Selected exits in each state. */
-export function exitStates(analysis: Analysis): {
+export function exitStates({ states }: AnalysisResult): {
   paired: number;
   exitWithoutEntry: number;
   openAtEnd: number;
   invalidatedByLoss: number;
 } {
-  const { states } = analysis;
   return {
     paired: states[PAIRED]!,
     exitWithoutEntry: states[EXIT_WITHOUT_ENTRY]!,

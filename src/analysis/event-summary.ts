@@ -1,11 +1,14 @@
 /** What was recorded: count of every event, first and last time, losses and how much of the recording they cover. */
-import { type EventBatch, F_ARG0, NO_CPU } from '../core/event-batch.ts';
+import { type EventBatch, F_ARG0, F_MARKER, NO_CPU } from '../core/event-batch.ts';
 import { EV_LOST, MAX_EVENTS } from '../core/events.ts';
 import { compareWords, diffWords } from '../core/words.ts';
 
 export interface EventSummary {
-  /** Count per event code; EV_LOST is not in it. */
+  /** Count per event code; EV_LOST and markers are not in it. */
   readonly counts: Float64Array;
+  /** Markers of user space, and what events their texts are. */
+  markers: number;
+  readonly markerCounts: Float64Array;
   events: number;
   hasTime: boolean;
   /** Word pairs. */
@@ -32,6 +35,8 @@ const GAP = 2;
 export function createEventSummary(): EventSummary {
   return {
     counts: new Float64Array(MAX_EVENTS),
+    markers: 0,
+    markerCounts: new Float64Array(MAX_EVENTS),
     events: 0,
     hasTime: false,
     first: new Uint32Array(2),
@@ -50,8 +55,13 @@ export function createEventSummary(): EventSummary {
 export function addEvents(summary: EventSummary, batch: EventBatch): void {
   if (batch.length === 0) return;
   const { counts } = summary;
-  const { event } = batch;
-  for (let row = 0; row < batch.length; row++) counts[event[row]!]!++;
+  const { event, fields } = batch;
+  let all = 0;
+  for (let row = 0; row < batch.length; row++) {
+    counts[event[row]!]!++;
+    all |= fields[row]!;
+  }
+  if (all & F_MARKER) countMarkers(summary, batch);
   if (counts[EV_LOST]! > 0) summary.gaps = true;
   summary.events += batch.length - counts[EV_LOST]!;
   counts[EV_LOST] = 0;
@@ -59,6 +69,17 @@ export function addEvents(summary: EventSummary, batch: EventBatch): void {
   addTimes(summary, batch, batch.length - 1);
   if (summary.gaps) followGaps(summary, batch);
   else followCpus(summary, batch);
+}
+
+/** Takes markers out of the count of tracepoints: what was recorded is user space's text. */
+function countMarkers(summary: EventSummary, batch: EventBatch): void {
+  for (let row = 0; row < batch.length; row++) {
+    if ((batch.fields[row]! & F_MARKER) === 0) continue;
+    const event = batch.event[row]!;
+    summary.counts[event]!--;
+    summary.markerCounts[event]!++;
+    summary.markers++;
+  }
 }
 
 /** Rows come in order of time, so that the first and last of a batch are enough. */

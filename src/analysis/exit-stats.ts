@@ -4,7 +4,7 @@
  */
 import { addExact, exactToBigInt, mergeExact } from './exact-sum.ts';
 import { type ExitBatch, PAIRED } from './exit-batch.ts';
-import { createGroupTable, findGroup, type Grouping, groupOf, type GroupTable, KEY_INTS } from './groups.ts';
+import { createGroupTable, findGroup, type Grouping, groupOf, type GroupTable, KEY_CODE, KEY_INTS } from './groups.ts';
 import { createLatencyLog, type LatencyLog, logLatency, mergeLatencyLogs } from './latency-log.ts';
 
 /** Squares are summed from two 24-bit halves; longer latencies (78 h) count as this in the deviation. */
@@ -37,6 +37,15 @@ export interface ExitStats {
   squareCross: Float64Array;
   squareLow: Float64Array;
   readonly log: LatencyLog;
+}
+
+/** The counts and sums without the values. */
+export type ExitTable = Omit<ExitStats, 'log'>;
+
+/** One of a group's KEY_*; numbers of reasons unsigned. */
+export function groupKey(stats: ExitTable, group: number, key: number): number {
+  const value = stats.groups.keys[group * KEY_INTS + key]!;
+  return key === KEY_CODE ? value >>> 0 : value;
 }
 
 /** Columns with one and with two (exact sums) doubles per group. */
@@ -130,7 +139,7 @@ export function mergeExitStats(stats: ExitStats, other: ExitStats): void {
 }
 
 /** Standard deviation (of the sample, n − 1) of a group's latencies in ns; 0 for a single pair. */
-export function standardDeviation(stats: ExitStats, group: number): number {
+export function standardDeviation(stats: ExitTable, group: number): number {
   const n = BigInt(stats.paired[group]!);
   if (n < 2n) return 0;
   const squares =

@@ -99,8 +99,8 @@ const KNOWN_VCPU = 21;
 const KNOWN_PID = 22;
 
 export interface Pairing {
-  /** Threads of the capture: process ids and vCPU numbers that events do not carry. */
-  readonly threads: ThreadTable;
+  /** Threads of the capture, if process ids and vCPU numbers that events do not carry are wanted. */
+  readonly threads: ThreadTable | null;
   readonly slots: ThreadSlots;
   /** Slots that have been set up from the thread table. */
   slotsKnown: number;
@@ -131,7 +131,7 @@ export type EntryFilter = (batch: EventBatch, row: number, pid: number, vcpu: nu
 
 /** `sink` gets batches of decided exits; each is reused after the call. */
 export function createPairing(
-  threads: ThreadTable,
+  threads: ThreadTable | null,
   sink: (batch: ExitBatch) => void,
   acceptEntry: EntryFilter | null = null,
 ): Pairing {
@@ -485,7 +485,7 @@ function addThread(pairing: Pairing, slot: number): void {
     pairing.open = open;
   }
   pairing.slotsKnown = slot + 1;
-  const info = pairing.threads.byTid.get(pairing.slots.tids[slot]!);
+  const info = pairing.threads?.byTid.get(pairing.slots.tids[slot]!);
   pairing.open[slot * STRIDE + KNOWN_PID] = info?.pid ?? -1;
   pairing.open[slot * STRIDE + KNOWN_VCPU] = info ? vcpuOfThread(info) : -1;
 }

@@ -74,8 +74,17 @@ export function mergeSlowLists(list: SlowList, other: SlowList): void {
   for (let row = 0; row < other.rows.length; row++) addRow(list, other.rows, row);
 }
 
-/** The rows in order, at most `limit`. */
-export function slowRows(list: SlowList): ExitBatch {
+/** The list in order. */
+export interface SlowResult {
+  readonly rows: ExitBatch;
+  readonly qualified: number;
+  readonly limit: number;
+  readonly thanNs: number;
+  readonly includeIdle: boolean;
+}
+
+export function slowResult(list: SlowList): SlowResult {
   cut(list);
-  return list.rows;
+  const { rows, qualified, limit, thanNs, includeIdle } = list;
+  return { rows, qualified, limit, thanNs, includeIdle };
 }

@@ -4,6 +4,7 @@ import { mergeStreams } from '../capture/merge.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import { createTraceContext, type TraceContext } from '../core/trace-context.ts';
 import { type OpenedInput, openInput } from '../parsers/open-input.ts';
+import type { ParseOptions } from '../parsers/trace-format.ts';
 import type { ReadOptions } from './options.ts';
 
 export interface EventStream {
@@ -12,6 +13,8 @@ export interface EventStream {
   readonly batches: Iterator<EventBatch>;
   /** Inputs as opened, in the order given. */
   readonly inputs: readonly OpenedInput[];
+  /** Lets the parser fill the given batches instead of its own; only has an effect before the first batch. */
+  lendBatches(nextBatch: () => EventBatch): void;
   close(): void;
 }
 
@@ -37,10 +40,13 @@ export async function openEvents(
   const total = inputs.every((input) => input.source.size !== null)
     ? inputs.reduce((sum, input) => sum + input.source.size!, 0)
     : null;
+  let nextBatch: (() => EventBatch) | undefined;
   const streams = inputs.map((input, i) =>
     named(
       paths[i]!,
-      input.format.parse(input.source, context, {
+      parseLazily(input, context, () => ({
+        // Merged streams copy rows into a batch of their own anyway.
+        ...(nextBatch && inputs.length === 1 ? { nextBatch } : {}),
         ...(options.traceEvents === null ? {} : { traceEvents: options.traceEvents }),
         coreOnly,
         onProgress: (bytes) => {
@@ -50,17 +56,29 @@ export async function openEvents(
             total,
           );
         },
-      }),
+      })),
     ),
   );
   return {
     context,
     batches: mergeStreams(streams),
     inputs,
+    lendBatches: (lender) => {
+      nextBatch = lender;
+    },
     close: () => {
       for (const input of inputs) input.source.close();
     },
   };
+}
+
+/** Options are asked for when the first batch is: some are known only then. */
+function* parseLazily(
+  input: OpenedInput,
+  context: TraceContext,
+  options: () => ParseOptions,
+): Generator<EventBatch, void, void> {
+  yield* input.format.parse(input.source, context, options());
 }
 
 /** Adds the input's name to errors of its parser. */

@@ -26,6 +26,8 @@ export interface PipelineHooks {
 }
 
 export interface ReadOptions extends PipelineHooks {
+  /** Threads to use at most (--jobs); results do not depend on it. */
+  readonly jobs?: number;
   /** Text of QEMU's trace-events-all (--trace-events), for simpletrace arguments. */
   readonly traceEvents: string | null;
 }

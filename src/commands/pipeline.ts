@@ -1,16 +1,15 @@
 /** What commands do with inputs: open, parse, analyse, build the model. Calls the rooms in order, nothing else. */
-import { analyzeBatch, createAnalysis, finishAnalysis } from '../analysis/analyze.ts';
 import { addEvents, createEventSummary, finishEvents } from '../analysis/event-summary.ts';
 import { reasonKey, type Selection } from '../analysis/selection.ts';
 import { addThreadEvents, createThreadEvents } from '../analysis/thread-events.ts';
 import { UsageError } from '../core/errors.ts';
 import { storeBigInt, wordsToBigInt } from '../core/words.ts';
-import { isIdle } from '../isa/reasons.ts';
 import { buildWarnings } from '../report/build-capture.ts';
 import { buildInfo } from '../report/build-info.ts';
 import { buildModel } from '../report/build-model.ts';
 import type { InfoModel } from '../report/info-model.ts';
 import type { ReportModel } from '../report/model.ts';
+import { analyzeStream } from './analyze-stream.ts';
 import { forEachBatch, openEvents } from './event-stream.ts';
 import type { ConvertSummary, Filters, ReadOptions, ReportOptions, TimeBound } from './options.ts';
 import { toolVersion } from './version.ts';
@@ -19,23 +18,24 @@ export async function runReport(paths: readonly string[], options: ReportOptions
   const { by } = options;
   const selection = await resolveSelection(paths, options);
   const stream = await openEvents(paths, options, true);
-  const analysis = createAnalysis(stream.context, {
-    selection,
-    grouping: {
-      pid: by.includes('vm'),
-      tid: by.includes('tid'),
-      vcpu: by.includes('vcpu'),
-      cpu: by.includes('cpu'),
-      level: by.includes('level'),
+  const result = await analyzeStream(
+    stream,
+    {
+      selection,
+      grouping: {
+        pid: by.includes('vm'),
+        tid: by.includes('tid'),
+        vcpu: by.includes('vcpu'),
+        cpu: by.includes('cpu'),
+        level: by.includes('level'),
+      },
+      slowLimit: options.slowLimit,
+      slowThanNs: options.thanNs,
+      slowIncludeIdle: options.includeIdle,
     },
-    slowLimit: options.slowLimit,
-    slowThanNs: options.thanNs,
-    slowIncludeIdle: options.includeIdle,
-    idle: isIdle,
-  });
-  await forEachBatch(stream, options, (batch) => analyzeBatch(analysis, batch));
-  finishAnalysis(analysis);
-  return buildModel(stream.context, analysis, {
+    options,
+  );
+  return buildModel(stream.context, result, {
     toolVersion: toolVersion(),
     by,
     filters: options.filters.words,

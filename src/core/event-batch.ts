@@ -23,6 +23,8 @@ export const F_INTR_INFO = 1 << 5;
 export const F_ERROR_CODE = 1 << 6;
 export const F_ARG0 = 1 << 7;
 export const F_ARG1 = 1 << 8;
+/** Not a column: user space wrote the event's text to trace_marker (QEMU's ftrace backend does); no tracepoint. */
+export const F_MARKER = 1 << 9;
 
 export interface EventBatch {
   /** Rows in use; the columns may be longer. */
@@ -58,27 +60,29 @@ export interface EventBatch {
   readonly fields: Uint16Array;
 }
 
-export function createEventBatch(capacity: number = BATCH_ROWS): EventBatch {
+/** `shared`: in memory that several threads can use. */
+export function createEventBatch(capacity: number = BATCH_ROWS, shared = false): EventBatch {
+  const memory = (bytes: number) => (shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes));
   return {
     length: 0,
     capacity,
-    time: new Uint32Array(2 * capacity),
-    cpu: new Uint16Array(capacity),
-    tid: new Int32Array(capacity),
-    pid: new Int32Array(capacity),
-    vcpu: new Int32Array(capacity),
-    event: new Uint16Array(capacity),
-    isa: new Uint8Array(capacity),
-    code: new Uint32Array(capacity),
-    address: new Uint32Array(2 * capacity),
-    info1: new Uint32Array(2 * capacity),
-    info2: new Uint32Array(2 * capacity),
-    intrInfo: new Uint32Array(capacity),
-    errorCode: new Uint32Array(capacity),
-    arg0: new Uint32Array(2 * capacity),
-    arg1: new Uint32Array(2 * capacity),
-    text: new Int32Array(capacity),
-    fields: new Uint16Array(capacity),
+    time: new Uint32Array(memory(8 * capacity)),
+    cpu: new Uint16Array(memory(2 * capacity)),
+    tid: new Int32Array(memory(4 * capacity)),
+    pid: new Int32Array(memory(4 * capacity)),
+    vcpu: new Int32Array(memory(4 * capacity)),
+    event: new Uint16Array(memory(2 * capacity)),
+    isa: new Uint8Array(memory(capacity)),
+    code: new Uint32Array(memory(4 * capacity)),
+    address: new Uint32Array(memory(8 * capacity)),
+    info1: new Uint32Array(memory(8 * capacity)),
+    info2: new Uint32Array(memory(8 * capacity)),
+    intrInfo: new Uint32Array(memory(4 * capacity)),
+    errorCode: new Uint32Array(memory(4 * capacity)),
+    arg0: new Uint32Array(memory(8 * capacity)),
+    arg1: new Uint32Array(memory(8 * capacity)),
+    text: new Int32Array(memory(4 * capacity)),
+    fields: new Uint16Array(memory(2 * capacity)),
   };
 }
 

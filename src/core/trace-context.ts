@@ -38,6 +38,8 @@ export interface TraceContext {
   timeResolutionNs: number;
   /** ISA code of exits whose record does not say (old kernels), from the host's CPU vendor. */
   defaultIsa: number;
+  /** Under which event name the recording has user space's markers: tracing_mark_write, or print in binary files. */
+  markerName: string;
   /** Event names that the recording had switched on, null if the format does not tell. */
   enabledEvents: Set<string> | null;
   /** Command line that made the recording, version of the recorder … as `key: value` facts for `info`. */
@@ -59,6 +61,7 @@ export function createTraceContext(): TraceContext {
     timeIsNs: true,
     timeResolutionNs: 1,
     defaultIsa: 0,
+    markerName: 'tracing_mark_write',
     enabledEvents: null,
     facts: new Map(),
   };

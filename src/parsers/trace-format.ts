@@ -21,6 +21,11 @@ export interface ParseOptions {
    * arg0. Parsers may leave info1, info2, intrInfo, errorCode and arg1 unset (and their F_* bits clear).
    */
   readonly coreOnly?: boolean;
+  /**
+   * Where the parser gets batches from, one for each that it yields, so that a consumer may keep one while the next
+   * is filled. `text` is −1 throughout when it comes. Parsers may ignore it and reuse a batch of their own.
+   */
+  readonly nextBatch?: () => EventBatch;
   /** Called now and then with the bytes consumed so far. */
   readonly onProgress?: (bytes: number) => void;
 }

@@ -1,23 +1,22 @@
 /** From results of the analyses to the report model: names, shares, order; nothing is counted here. */
-import { type Analysis, exitStates } from '../analysis/analyze.ts';
+import { type AnalysisResult, exitStates } from '../analysis/analyze.ts';
 import { exactToBigInt, exactValue, toExact } from '../analysis/exact-sum.ts';
 import { LEVEL_NAMES } from '../analysis/exit-batch.ts';
-import { type ExitStats, standardDeviation } from '../analysis/exit-stats.ts';
+import { type ExitTable, groupKey, standardDeviation } from '../analysis/exit-stats.ts';
 import {
   KEY_CODE,
   KEY_CPU,
-  KEY_INTS,
   KEY_ISA,
   KEY_LEVEL,
   KEY_PID,
   KEY_TID,
   KEY_VCPU,
 } from '../analysis/groups.ts';
-import { type Quantiles, log2Counts, quantilesOf } from '../analysis/latency-log.ts';
-import { slowRows } from '../analysis/slow-list.ts';
+import type { Quantiles } from '../analysis/latency-log.ts';
 import { NO_CPU } from '../core/event-batch.ts';
 import { EV_NESTED_VMEXIT, EV_RUN_EXIT, EV_USERSPACE_EXIT } from '../core/events.ts';
 import { isaName } from '../core/isa-codes.ts';
+import { type ThreadInfo, vcpuOfThread } from '../core/thread-table.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import { wordsToBigInt, wordsToHex } from '../core/words.ts';
 import { isIdle, publicCode, reasonName } from '../isa/reasons.ts';
@@ -34,8 +33,6 @@ import type {
   VcpuModel,
 } from './model.ts';
 
-const QUANTILES = [0.5, 0.9, 0.99, 0.999];
-
 export interface ModelOptions {
   readonly toolVersion: string;
   readonly by: readonly GroupKey[];
@@ -49,28 +46,23 @@ interface Known {
   readonly escalation: boolean;
 }
 
-export function buildModel(context: TraceContext, analysis: Analysis, options: ModelOptions): ReportModel {
+export function buildModel(context: TraceContext, analysis: AnalysisResult, options: ModelOptions): ReportModel {
   const { stats, summary } = analysis;
   const known: Known = {
     time: context.timeIsNs,
     escalation:
       summary.counts[EV_USERSPACE_EXIT]! > 0 ||
-      summary.counts[EV_RUN_EXIT]! > 0 ||
+      summary.counts[EV_RUN_EXIT]! + summary.markerCounts[EV_RUN_EXIT]! > 0 ||
       (context.enabledEvents?.has('kvm_userspace_exit') ?? false),
   };
   const groups = Array.from({ length: stats.groups.count }, (_, group) => group);
-  const busy = groups.filter((group) => !isIdle(keyOf(stats, group, KEY_ISA), keyOf(stats, group, KEY_CODE)));
-  const sets = [...groups.map((group) => [group]), groups, busy];
-  const quantiles = quantilesOf(
-    stats.log,
-    sets.map((set) => Uint32Array.from(set)),
-    QUANTILES,
-  );
+  const busy = groups.filter((group) => !isIdle(groupKey(stats, group, KEY_ISA), groupKey(stats, group, KEY_CODE)));
+  const { quantiles } = analysis;
   const allExits = sum(stats.exits, groups);
   const allTime = sumExact(stats.total, groups);
   const part = { exits: allExits, time: allTime };
   const reasons = groups
-    .map((group) => buildReason(context, stats, group, quantiles[group]!, part, known, options.by))
+    .map((group) => buildReason(context, analysis, group, part, known, options.by))
     .sort(compareReasons(options.by));
   const escalation = buildEscalation(analysis, groups, known);
   const states = exitStates(analysis);
@@ -105,11 +97,6 @@ export function buildModel(context: TraceContext, analysis: Analysis, options: M
   };
 }
 
-function keyOf(stats: ExitStats, group: number, key: number): number {
-  const value = stats.groups.keys[group * KEY_INTS + key]!;
-  return key === KEY_CODE ? value >>> 0 : value;
-}
-
 function sum(column: Float64Array, groups: readonly number[]): number {
   let total = 0;
   for (const group of groups) total += column[group]!;
@@ -131,16 +118,16 @@ function pctExact(part: bigint, whole: bigint): number {
   return whole > 0n ? (100 * Number(part)) / Number(whole) : 0;
 }
 
-function isasOf(stats: ExitStats): string[] {
+function isasOf(stats: ExitTable): string[] {
   const isas = new Set<number>();
-  for (let group = 0; group < stats.groups.count; group++) isas.add(keyOf(stats, group, KEY_ISA));
+  for (let group = 0; group < stats.groups.count; group++) isas.add(groupKey(stats, group, KEY_ISA));
   return [...isas].sort((a, b) => a - b).map(isaName);
 }
 
 type Parts = { readonly exits: number; readonly time: bigint };
 
 function buildTotals(
-  stats: ExitStats,
+  stats: ExitTable,
   groups: readonly number[],
   quantiles: Quantiles,
   all: Parts,
@@ -185,19 +172,18 @@ function average(total: bigint, paired: number): number {
 
 function buildReason(
   context: TraceContext,
-  stats: ExitStats,
+  { stats, quantiles, histograms }: AnalysisResult,
   group: number,
-  quantiles: Quantiles,
   all: Parts,
   known: Known,
   by: readonly GroupKey[],
 ): ReasonModel {
-  const isa = keyOf(stats, group, KEY_ISA);
-  const code = keyOf(stats, group, KEY_CODE);
+  const isa = groupKey(stats, group, KEY_ISA);
+  const code = groupKey(stats, group, KEY_CODE);
   const { exits, paired, totalNs, minNs, avgNs, maxNs, ...rest } = buildTotals(
     stats,
     [group],
-    quantiles,
+    quantiles[group]!,
     all,
     known,
   );
@@ -227,7 +213,7 @@ function buildReason(
       L2: stats.levels[3 * group + 1]!,
       'L2-reflected': stats.levels[3 * group + 2]!,
     },
-    histogram: known.time ? buildHistogram(stats, group) : [],
+    histogram: known.time ? buildHistogram(histograms[group]!) : [],
   };
 }
 
@@ -239,13 +225,13 @@ function standardErrorPct(deviation: number, paired: number, total: bigint): num
 
 function groupKeys(
   context: TraceContext,
-  stats: ExitStats,
+  stats: ExitTable,
   group: number,
   by: readonly GroupKey[],
 ): Partial<ReasonModel> {
   const keys: Partial<ReasonModel> = {};
   const orNull = (key: number) => {
-    const value = keyOf(stats, group, key);
+    const value = groupKey(stats, group, key);
     return value < 0 ? null : value;
   };
   if (by.includes('vm')) {
@@ -255,10 +241,10 @@ function groupKeys(
   if (by.includes('tid')) keys.tid = orNull(KEY_TID);
   if (by.includes('vcpu')) keys.vcpu = orNull(KEY_VCPU);
   if (by.includes('cpu')) {
-    const cpu = keyOf(stats, group, KEY_CPU);
+    const cpu = groupKey(stats, group, KEY_CPU);
     keys.cpu = cpu === NO_CPU ? null : cpu;
   }
-  if (by.includes('level')) keys.level = LEVEL_NAMES[keyOf(stats, group, KEY_LEVEL)]!;
+  if (by.includes('level')) keys.level = LEVEL_NAMES[groupKey(stats, group, KEY_LEVEL)]!;
   return keys;
 }
 
@@ -280,8 +266,7 @@ function compareReasons(by: readonly GroupKey[]): (a: ReasonModel, b: ReasonMode
     compare(a.name, b.name);
 }
 
-function buildHistogram(stats: ExitStats, group: number): ReasonModel['histogram'] {
-  const counts = log2Counts(stats.log, group);
+function buildHistogram(counts: Float64Array): ReasonModel['histogram'] {
   const first = counts.findIndex((count) => count > 0);
   const last = counts.findLastIndex((count) => count > 0);
   if (first < 0) return [];
@@ -291,7 +276,19 @@ function buildHistogram(stats: ExitStats, group: number): ReasonModel['histogram
   });
 }
 
-function buildVcpus(context: TraceContext, analysis: Analysis, known: Known): VcpuModel[] {
+/** What the events told of a thread's process, else what the recording states, else unknown. */
+function pidOf(info: ThreadInfo | undefined, recorded: number): number | null {
+  const pid = recorded >= 0 ? recorded : (info?.pid ?? -1);
+  return pid >= 0 ? pid : null;
+}
+
+/** The same for its vCPU number, which a thread's name may tell. */
+function vcpuOf(info: ThreadInfo | undefined, recorded: number): number | null {
+  const vcpu = recorded >= 0 || !info ? recorded : vcpuOfThread(info);
+  return vcpu >= 0 ? vcpu : null;
+}
+
+function buildVcpus(context: TraceContext, analysis: AnalysisResult, known: Known): VcpuModel[] {
   const { threads } = analysis;
   const vcpus: VcpuModel[] = [];
   for (let slot = 0; slot < threads.count; slot++) {
@@ -300,10 +297,10 @@ function buildVcpus(context: TraceContext, analysis: Analysis, known: Known): Vc
     if (tid < 0) continue;
     const info = context.threads.byTid.get(tid);
     vcpus.push({
-      pid: threads.pid[slot]! >= 0 ? threads.pid[slot]! : null,
+      pid: pidOf(info, threads.pid[slot]!),
       tid,
       comm: info?.comm ?? null,
-      vcpu: threads.vcpu[slot]! >= 0 ? threads.vcpu[slot]! : null,
+      vcpu: vcpuOf(info, threads.vcpu[slot]!),
       vm: info?.vm ?? null,
       exits: threads.exits[slot]!,
       paired: threads.paired[slot]!,
@@ -316,7 +313,7 @@ function buildVcpus(context: TraceContext, analysis: Analysis, known: Known): Vc
   );
 }
 
-function buildEscalation(analysis: Analysis, groups: readonly number[], known: Known): EscalationModel {
+function buildEscalation(analysis: AnalysisResult, groups: readonly number[], known: Known): EscalationModel {
   const { stats, userspace } = analysis;
   if (!known.escalation)
     return {
@@ -337,7 +334,7 @@ function buildEscalation(analysis: Analysis, groups: readonly number[], known: K
   // Groups of --by are brought together: escalation is shown per reason.
   const byReason = new Map<string, number[]>();
   for (const group of groups) {
-    const key = `${keyOf(stats, group, KEY_ISA)}:${keyOf(stats, group, KEY_CODE)}`;
+    const key = `${groupKey(stats, group, KEY_ISA)}:${groupKey(stats, group, KEY_CODE)}`;
     const list = byReason.get(key);
     if (list) list.push(group);
     else byReason.set(key, [group]);
@@ -353,8 +350,8 @@ function buildEscalation(analysis: Analysis, groups: readonly number[], known: K
     userspaceNs: time(toExact(sumExact(stats.userspaceNs, groups))),
     byReason: [...byReason.values()]
       .map((members) => {
-        const isa = keyOf(stats, members[0]!, KEY_ISA);
-        const code = keyOf(stats, members[0]!, KEY_CODE);
+        const isa = groupKey(stats, members[0]!, KEY_ISA);
+        const code = groupKey(stats, members[0]!, KEY_CODE);
         const all = sum(stats.exits, members);
         const part = sum(stats.escalated, members);
         return {
@@ -381,22 +378,23 @@ function buildEscalation(analysis: Analysis, groups: readonly number[], known: K
   };
 }
 
-function buildSlow(context: TraceContext, analysis: Analysis, known: Known): SlowModel[] {
-  const rows = slowRows(analysis.slow);
+function buildSlow(context: TraceContext, analysis: AnalysisResult, known: Known): SlowModel[] {
+  const { rows } = analysis.slow;
   return Array.from({ length: rows.length }, (_, row) => {
     const isa = rows.isa[row]!;
     const code = rows.code[row]!;
     const tid = rows.tid[row]!;
+    const info = context.threads.byTid.get(tid);
     const cpu = (value: number) => (value === NO_CPU ? null : value);
     const escalated = rows.userspaceExits[row]! > 0;
     return {
       exitNs: wordsToBigInt(rows.exitTime[2 * row]!, rows.exitTime[2 * row + 1]!),
       entryNs: wordsToBigInt(rows.entryTime[2 * row]!, rows.entryTime[2 * row + 1]!),
       latencyNs: rows.latency[row]!,
-      pid: rows.pid[row]! >= 0 ? rows.pid[row]! : null,
+      pid: pidOf(info, rows.pid[row]!),
       tid,
-      vcpu: rows.vcpu[row]! >= 0 ? rows.vcpu[row]! : null,
-      comm: context.threads.byTid.get(tid)?.comm ?? null,
+      vcpu: vcpuOf(info, rows.vcpu[row]!),
+      comm: info?.comm ?? null,
       exitCpu: cpu(rows.exitCpu[row]!),
       entryCpu: cpu(rows.entryCpu[row]!),
       isa: isaName(isa),
@@ -410,7 +408,7 @@ function buildSlow(context: TraceContext, analysis: Analysis, known: Known): Slo
   });
 }
 
-function buildNotes(context: TraceContext, analysis: Analysis, known: Known): string[] {
+function buildNotes(context: TraceContext, analysis: AnalysisResult, known: Known): string[] {
   const { counts } = analysis.summary;
   const notes: string[] = [];
   if (!known.time)

@@ -24,8 +24,9 @@ export const TOPICS: Readonly<Record<Topic, (context: TraceContext) => unknown>>
     isa: isaName(defaultIsa),
   }),
   clock: ({ clock, timeIsNs, timeResolutionNs }) => ({ clock, timeIsNs, timeResolutionNs }),
-  events: ({ enabledEvents, events }) => ({
+  events: ({ enabledEvents, events, markerName }) => ({
     enabled: enabledEvents && [...enabledEvents],
+    markerName,
     names: events.names.slice(FIRST_DYNAMIC_EVENT),
   }),
   threads: ({ threads }) =>
@@ -96,6 +97,7 @@ const READERS: Readonly<Record<Topic, (context: TraceContext, value: unknown) =>
       context.enabledEvents ??= new Set();
       for (const name of strings(value.enabled)) context.enabledEvents.add(name);
     }
+    context.markerName = textOrNull(value.markerName) ?? context.markerName;
     for (const name of strings(value.names)) eventCode(context.events, name);
   },
   threads(context, value) {

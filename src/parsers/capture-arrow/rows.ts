@@ -5,7 +5,7 @@
  */
 import { note } from '../../core/diagnostics.ts';
 import { TraceFormatError } from '../../core/errors.ts';
-import { BATCH_ROWS, createEventBatch, type EventBatch, UNKNOWN } from '../../core/event-batch.ts';
+import { BATCH_ROWS, createEventBatch, type EventBatch, F_MARKER, UNKNOWN } from '../../core/event-batch.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { type ByteSource, readFully } from '../byte-source.ts';
 import type { IndexMap } from './dictionaries.ts';
@@ -86,7 +86,7 @@ export function createRowReader(
     event: readers.get('event')!,
     text: readers.get('text')!,
     bitmap: new Uint8Array(BATCH_ROWS / 8),
-    knownFields: layout.places.reduce((mask, { spec, node }) => (node < 0 ? mask : mask | spec.field), 0),
+    knownFields: layout.places.reduce((mask, { spec, node }) => (node < 0 ? mask : mask | spec.field), F_MARKER),
     lastLow: 0,
     lastHigh: 0x80000000,
   };

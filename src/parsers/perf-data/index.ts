@@ -39,14 +39,13 @@ function* parse(source: ByteSource, context: TraceContext, options: ParseOptions
   const state = createRecordState(context, header.little, header.attrs, header.attrOfId, options.coreOnly ?? false);
   prepare(header, state);
   const { window } = state;
-  const batch = createEventBatch();
-  batch.text.fill(-1);
+  const output = { batch: firstBatch(options), options };
   let position = header.dataOffset;
   const end = header.dataEnd ?? Number.POSITIVE_INFINITY;
   while (true) {
     const reason = walkRecords(state);
     if (reason === WALK_ROUND) {
-      yield* drain(state, batch);
+      yield* drain(state, output);
       continue;
     }
     if (reason === WALK_DAMAGED) {
@@ -81,8 +80,8 @@ function* parse(source: ByteSource, context: TraceContext, options: ParseOptions
   if (window.used > window.parsed) note(context.diagnostics, 'truncated-file', 'data-loss', 'the last record is cut off');
   closeRun(window);
   startMerge(window, Number.POSITIVE_INFINITY);
-  yield* drain(state, batch);
-  if (batch.length > 0) yield batch;
+  yield* drain(state, output);
+  if (output.batch.length > 0) yield output.batch;
 }
 
 /** Size of the container's record at `at`, with the data that AUXTRACE has behind it. */
@@ -123,9 +122,24 @@ function prepare(header: PerfHeader, state: RecordState): void {
   context.enabledEvents = enabled;
 }
 
-function* drain(state: RecordState, batch: EventBatch): Generator<EventBatch, void, void> {
-  while (decodeReady(state, batch)) {
-    yield batch;
-    batch.length = 0;
+/** The batch being filled. */
+interface Output {
+  batch: EventBatch;
+  readonly options: ParseOptions;
+}
+
+function firstBatch(options: ParseOptions): EventBatch {
+  if (options.nextBatch) return options.nextBatch();
+  const batch = createEventBatch();
+  // No perf record has a text: the column is set once.
+  batch.text.fill(-1);
+  return batch;
+}
+
+function* drain(state: RecordState, output: Output): Generator<EventBatch, void, void> {
+  while (decodeReady(state, output.batch)) {
+    yield output.batch;
+    if (output.options.nextBatch) output.batch = output.options.nextBatch();
+    else output.batch.length = 0;
   }
 }

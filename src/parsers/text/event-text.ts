@@ -5,7 +5,7 @@
  * All positions lie in a buffer whose byte at `end` is neither digit nor letter (line feed, CR or sentinel).
  */
 import { note } from '../../core/diagnostics.ts';
-import { type EventBatch, F_ARG0, F_CODE } from '../../core/event-batch.ts';
+import { type EventBatch, F_ARG0, F_CODE, F_MARKER } from '../../core/event-batch.ts';
 import { EV_MARKER, eventCode, FIRST_DYNAMIC_EVENT } from '../../core/events.ts';
 import { ISA_ARM, ISA_ARM64, ISA_RISCV, ISA_SVM, ISA_UNKNOWN, ISA_VMX } from '../../core/isa-codes.ts';
 import { internString } from '../../core/string-table.ts';
@@ -332,11 +332,13 @@ function readMarker(
     const code = events.markerCodes[id];
     if (code !== EV_MARKER) {
       batch.event[row] = code;
-      return matchesAt(buf, pos, RUN_EXIT)
-        ? readKeyed(EVENT_TABLES.kvm_run_exit, buf, p, end, batch, row)
-        : true;
+      const whole =
+        !matchesAt(buf, pos, RUN_EXIT) || readKeyed(EVENT_TABLES.kvm_run_exit, buf, p, end, batch, row);
+      batch.fields[row] |= F_MARKER;
+      return whole;
     }
   }
+  batch.fields[row] |= F_MARKER;
   batch.text[row] = internString(
     events.context.strings,
     decodeText(buf, pos, Math.min(end, pos + MAX_MARKER_BYTES)),

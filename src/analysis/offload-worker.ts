@@ -1,0 +1,26 @@
+/** The worker's side of offload.ts. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { analyzeBatch, createAnalysis, finishAnalysis } from './analyze.ts';
+import { DONE, END, FAILED, HANDED, LENGTHS, type WorkerInput } from './offload.ts';
+
+const { control, batches, options } = workerData as WorkerInput;
+
+try {
+  const analysis = createAnalysis(null, options);
+  for (let done = 0; ; ) {
+    while (Atomics.load(control, HANDED) === done) Atomics.wait(control, HANDED, done);
+    const slot = done % batches.length;
+    const length = control[LENGTHS + slot]!;
+    if (length === END) break;
+    const batch = batches[slot]!;
+    batch.length = length;
+    analyzeBatch(analysis, batch);
+    Atomics.store(control, DONE, ++done);
+    Atomics.notify(control, DONE);
+  }
+  parentPort!.postMessage(finishAnalysis(analysis));
+} catch (error) {
+  Atomics.store(control, FAILED, 1);
+  Atomics.notify(control, DONE);
+  throw error;
+}
