@@ -7,6 +7,8 @@ import { EXIT_WITHOUT_ENTRY, type ExitBatch, INVALIDATED_BY_LOSS, OPEN_AT_END, P
 import { addExits, createExitStats, type ExitStats, type ExitTable, groupKey } from './exit-stats.ts';
 import { type Grouping, KEY_CODE, KEY_ISA } from './groups.ts';
 import { log2Counts, type Quantiles, quantilesOf } from './latency-log.ts';
+import type { PassRequest } from './pass.ts';
+import { type AnyPass, passByName } from './passes.ts';
 import { createPairing, type EntryCounts, finishPairing, type Pairing, pairBatch } from './pairing.ts';
 import { createSelected, entryFilter, type Selection, selectExits } from './selection.ts';
 import { addSlow, createSlowList, type SlowList, type SlowResult, slowResult } from './slow-list.ts';
@@ -20,6 +22,13 @@ export interface AnalysisOptions {
   readonly slowLimit: number;
   readonly slowThanNs: number;
   readonly slowIncludeIdle: boolean;
+  /** Further passes to run (passes.ts). */
+  readonly passes: readonly PassRequest[];
+}
+
+interface RunningPass {
+  readonly pass: AnyPass;
+  readonly state: unknown;
 }
 
 /** The running state of all passes. */
@@ -31,6 +40,7 @@ export interface Analysis {
   readonly userspace: UserspaceStats;
   readonly slow: SlowList;
   readonly states: Float64Array;
+  readonly passes: readonly RunningPass[];
 }
 
 /** What all passes found: plain data that can be sent between threads. */
@@ -48,6 +58,8 @@ export interface AnalysisResult {
   /** Selected exits by state: PAIRED, EXIT_WITHOUT_ENTRY, OPEN_AT_END, INVALIDATED_BY_LOSS. */
   readonly states: Float64Array;
   readonly entries: EntryCounts;
+  /** Results of the further passes by name. */
+  readonly passes: Readonly<Record<string, unknown>>;
 }
 
 export const QUANTILES = [0.5, 0.9, 0.99, 0.999] as const;
@@ -64,6 +76,10 @@ export function createAnalysis(threads: ThreadTable | null, options: AnalysisOpt
   const slow = createSlowList(options.slowLimit, options.slowThanNs, options.slowIncludeIdle);
   const states = new Float64Array(4);
   const mask = selection === null ? null : createSelected();
+  const passes = options.passes.map((request) => {
+    const pass = passByName(request.name);
+    return { pass, state: pass.create(request.options) };
+  });
   const sink = (batch: ExitBatch) => {
     if (selection !== null) selectExits(selection, batch, mask!);
     for (let row = 0; row < batch.length; row++) if (mask === null || mask[row]) states[batch.state[row]!]!++;
@@ -71,9 +87,10 @@ export function createAnalysis(threads: ThreadTable | null, options: AnalysisOpt
     addThreads(threadStats, batch, mask, isIdle);
     addUserspace(userspace, batch, mask);
     addSlow(slow, batch, mask, isIdle);
+    for (const { pass, state } of passes) pass.exits?.(state, batch, mask);
   };
   const pairing = createPairing(threads, sink, selection === null ? null : entryFilter(selection));
-  return { pairing, summary: createEventSummary(), stats, threads: threadStats, userspace, slow, states };
+  return { pairing, summary: createEventSummary(), stats, threads: threadStats, userspace, slow, states, passes };
 }
 
 /** Whether the options need to know threads' processes or vCPUs while events pass by. */
@@ -81,8 +98,14 @@ export function needsThreads({ selection, grouping }: AnalysisOptions): boolean 
   return grouping.pid || grouping.vcpu || (selection !== null && (selection.pids !== null || selection.vcpus !== null));
 }
 
+/** Whether some pass needs more than the core columns. */
+export function needsAllColumns({ passes }: Pick<AnalysisOptions, 'passes'>): boolean {
+  return passes.some(({ name }) => passByName(name).allColumns);
+}
+
 export function analyzeBatch(analysis: Analysis, batch: EventBatch): void {
   addEvents(analysis.summary, batch);
+  for (const { pass, state } of analysis.passes) pass.events?.(state, batch);
   pairBatch(analysis.pairing, batch);
 }
 
@@ -104,6 +127,7 @@ export function finishAnalysis(analysis: Analysis): AnalysisResult {
     slow: slowResult(slow),
     states,
     entries: analysis.pairing.counts,
+    passes: Object.fromEntries(analysis.passes.map(({ pass, state }) => [pass.name, pass.result(state)])),
   };
 }
 

@@ -1,4 +1,5 @@
 /** What the command line asks of the pipeline (pipeline.ts), as plain data: parsed, checked, ready to use. */
+import type { PassRequest } from '../analysis/pass.ts';
 import type { InfoModel } from '../report/info-model.ts';
 import type { GroupKey, ReportModel, WarningModel } from '../report/model.ts';
 
@@ -53,6 +54,8 @@ export interface Filters {
 }
 
 export interface ReportOptions extends ReadOptions {
+  /** Further passes to run, by name (analysis/passes.ts). */
+  readonly passes?: readonly PassRequest[];
   readonly filters: Filters;
   readonly by: readonly GroupKey[];
   /** Slow list: exits longer than this (strict), ns. */

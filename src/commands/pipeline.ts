@@ -1,4 +1,5 @@
 /** What commands do with inputs: open, parse, analyse, build the model. Calls the rooms in order, nothing else. */
+import { needsAllColumns } from '../analysis/analyze.ts';
 import { addEvents, createEventSummary, finishEvents } from '../analysis/event-summary.ts';
 import { reasonKey, type Selection } from '../analysis/selection.ts';
 import { addThreadEvents, createThreadEvents } from '../analysis/thread-events.ts';
@@ -16,8 +17,9 @@ import { toolVersion } from './version.ts';
 
 export async function runReport(paths: readonly string[], options: ReportOptions): Promise<ReportModel> {
   const { by } = options;
+  const passes = options.passes ?? [];
   const selection = await resolveSelection(paths, options);
-  const stream = await openEvents(paths, options, true);
+  const stream = await openEvents(paths, options, !needsAllColumns({ passes }));
   const result = await analyzeStream(
     stream,
     {
@@ -32,6 +34,7 @@ export async function runReport(paths: readonly string[], options: ReportOptions
       slowLimit: options.slowLimit,
       slowThanNs: options.thanNs,
       slowIncludeIdle: options.includeIdle,
+      passes,
     },
     options,
   );

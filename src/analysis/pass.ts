@@ -1,0 +1,28 @@
+/**
+ * A pass: one analysis as a pure accumulator over events, exits or both. Passes run side by side over the same
+ * batches, possibly in a worker thread, and merge, so that chunks, captures and hosts can be combined.
+ */
+import type { EventBatch } from '../core/event-batch.ts';
+import type { ExitBatch } from './exit-batch.ts';
+
+export interface Pass<Options, State, Result> {
+  /** Name in the registry (passes.ts). */
+  readonly name: string;
+  /** Whether it reads columns beyond ParseOptions.coreOnly (info1, info2, intrInfo, errorCode, arg1). */
+  readonly allColumns: boolean;
+  readonly create: (options: Options) => State;
+  /** Every event in order of time, before the exits that it decides. */
+  readonly events?: (state: State, batch: EventBatch) => void;
+  /** Decided exits; `selected[row]` 0 leaves a row out, null: all are selected. */
+  readonly exits?: (state: State, batch: ExitBatch, selected: Uint8Array | null) => void;
+  /** Adds `other`, which saw other events (later ones, if order matters) with the same options. */
+  readonly merge: (state: State, other: State) => void;
+  /** Plain data (numbers, strings, typed arrays, BigInts): it may be sent between threads. To be called once. */
+  readonly result: (state: State) => Result;
+}
+
+/** A pass and its options by name: what can be sent to a worker. */
+export interface PassRequest {
+  readonly name: string;
+  readonly options: unknown;
+}
