@@ -101,19 +101,6 @@ static void make_instance(void)
 	tracefs_apply(&self.t, &self.o);
 }
 
-/* Pages go to the disk as they come, and out of the page cache: a capture must not push out what the host needs. */
-static void push_out(uint64_t *done)
-{
-	for (int c = 0; c < self.s->ncpu; c++) {
-		uint64_t size = atomic_load(&self.s->cpu[c].size), at = self.s->cpu[c].offset;
-		if (size - done[c] < 1 << 20)
-			continue;
-		sync_file_range(self.out_fd, (off_t)(at + done[c]), (off_t)(size - done[c]), SYNC_FILE_RANGE_WRITE);
-		posix_fadvise(self.out_fd, (off_t)at, (off_t)done[c], POSIX_FADV_DONTNEED);
-		done[c] = size;
-	}
-}
-
 static bool target_gone(void)
 {
 	if (!self.o.npids && !self.o.ntids)
@@ -165,8 +152,7 @@ static bool disk_low(void)
 static void wait_for_end(struct readers *readers)
 {
 	uint64_t end = self.o.duration_ns ? self.start_mono + self.o.duration_ns : 0, events = 0;
-	uint64_t next_table = 0, next_second = self.start_mono + 1000000000u;
-	uint64_t *pushed = calloc((size_t)self.s->ncpu, sizeof *pushed);
+	uint64_t next_look = 0, next_second = self.start_mono + 1000000000u;
 	struct pollfd wait[2] = { { .fd = self.signals, .events = POLLIN }, { .fd = self.wake, .events = POLLIN } };
 	while (self.why == STOP_NOT) {
 		bool child = false;
@@ -187,21 +173,16 @@ static void wait_for_end(struct readers *readers)
 			self.why = STOP_TARGET_GONE;
 		if (child)
 			reap();
-		if (now >= next_table) {
-			next_table = now + 250000000u;
-			dat_write_table(self.out_fd, self.s);
-			if (pushed)
-				push_out(pushed);
+		if (now >= next_look) {
+			next_look = now + 250000000u;
 			if (self.why == STOP_NOT && disk_low())
 				self.why = STOP_DISK_LOW;
 		}
 		if (now >= next_second) {
 			next_second = now + 1000000000u;
 			report_status(now, &events);
-			processes_look_again();
 		}
 	}
-	free(pushed);
 }
 
 static bool second_signal(void)
@@ -218,6 +199,7 @@ static int finish(struct readers *readers)
 	read_clocks(&self.stop_mono, &self.stop_boot, &self.stop_real);
 	write_file_at(self.t.dir_fd, "events/enable", "0");
 	readers_finish(readers, &self.dropped);
+	keeper_finish();
 	tracefs_stats(self.t.instance, self.t.ncpu, &self.totals, &options);
 	close(self.t.free_fd);
 	self.t.free_fd = -1;
@@ -277,6 +259,7 @@ static int record(void)
 		die("eventfd", NULL, "eventfd: %s", strerror(errno));
 	tracefs_enable_events(&self.t);
 	struct readers *readers = readers_start(&self.t, self.s, self.out_fd, self.o.max_size, self.o.readers, self.wake, &self.o);
+	keeper_start();
 	begin();
 	die_hook(NULL); /* from here on the recording is worth keeping: an internal error leaves it to the watchdog */
 	wait_for_end(readers);

@@ -17,6 +17,10 @@ struct session {
 };
 extern struct session self;
 
+/* keeper.c */
+void keeper_start(void);
+void keeper_finish(void);
+
 /* report.c */
 void report_description(struct buf *b, const char *phase); /* the JSON inside the file, phase "start" or "end" */
 void report_start(void);

@@ -93,7 +93,7 @@ static _Noreturn void guard(int pipe_fd, struct shared *s, int out_fd)
 	}
 	if (phase == PHASE_FILE && out_fd >= 0)
 		finish_file(s, out_fd, &options, &sum);
-	if (phase == PHASE_FINISHED && out_fd >= 0)
+	if (phase == PHASE_FINISHED && out_fd >= 0 && s->table_off) /* a text file has no table */
 		dat_pack(out_fd, s, NULL); /* it died while packing */
 	_exit(0);
 }

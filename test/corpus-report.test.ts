@@ -5,17 +5,30 @@ import { runReport } from '../src/commands/pipeline.ts';
 import { type CorpusCapture, HAS_SHARED, listCaptures, SAMPLES, SHARED } from './support/corpus.ts';
 import { defaultReportOptions } from './support/options.ts';
 
-const captures = [...listCaptures(SAMPLES), ...(HAS_SHARED ? listCaptures(join(SHARED, 'corpus')) : [])].filter(isRead);
+const captures = [
+  ...listCaptures(SAMPLES),
+  ...(HAS_SHARED ? listCaptures(join(SHARED, 'corpus')) : []),
+].filter(isRead);
 
 /** Formats that are read so far. */
 function isRead(capture: CorpusCapture): boolean {
-  return /(^|\/)(perf\.data|perf\.data\.guest|pid\.data|trace_pipe\.txt|trace\.txt|trace\.dat)$/.test(capture.id) && !capture.id.includes('pf-zstd') && !capture.id.includes('pf-threads');
+  return (
+    /(^|\/)(perf\.data|perf\.data\.guest|pid\.data|trace_pipe\.txt|trace\.txt|trace\.dat)$/.test(
+      capture.id,
+    ) &&
+    !capture.id.includes('pf-zstd') &&
+    !capture.id.includes('pf-threads')
+  );
 }
 
 describe.each(captures.map((capture) => [capture.id, capture] as const))('%s', (_, capture) => {
   test('equals expected.json', async () => {
     const { expected } = capture;
-    const model = await runReport([capture.path], { ...defaultReportOptions(), slowLimit: 10, includeIdle: true });
+    const model = await runReport([capture.path], {
+      ...defaultReportOptions(),
+      slowLimit: 10,
+      includeIdle: true,
+    });
     expect(foldMarkers(model.capture.events, expected.events)).toEqual(expected.events);
     // Null where a mark has no number; the corpus then adds up the others (trace-dat-corpus.test.ts does too).
     if (model.capture.lost.events !== null || expected.lost.marks === 0)
@@ -43,7 +56,9 @@ describe.each(captures.map((capture) => [capture.id, capture] as const))('%s', (
     expect(sortReasons(reasons)).toEqual(sortReasons(wanted));
     // Names: the corpus prints numbers for classes that the kernel has no name for.
     for (const reason of expected.reasons) {
-      const found = model.reasons.find((r) => r.isa === reason.isa && r.code === reason.code && r.exits === reason.exits);
+      const found = model.reasons.find(
+        (r) => r.isa === reason.isa && r.code === reason.code && r.exits === reason.exits,
+      );
       if (!/^0x/.test(reason.name)) expect(found?.name).toBe(reason.name);
     }
     // Text shows <...> where the kernel had forgotten a name; another line of the thread may have it.
@@ -54,9 +69,18 @@ describe.each(captures.map((capture) => [capture.id, capture] as const))('%s', (
       // trace-cmd report prints the instance in front of the name.
       else if (capture.id.includes('tc-inst')) thread.comm = thread.comm.replace(/^kvmi:\s+/, '');
     const threads = model.vcpus.map(({ tid, comm, exits }) => ({ tid, comm, exits }));
-    expect(threads.sort((a, b) => a.tid - b.tid)).toEqual([...expected.threads].sort((a, b) => a.tid - b.tid));
-    const slow = model.slow.map(({ latencyNs, exitNs, tid, isa }) => ({ latencyNs, exitNs: Number(exitNs), tid, isa }));
-    expect(slow).toEqual(expected.slowest.filter((row) => row.latencyNs > 0).map(({ name: _name, ...row }) => row));
+    expect(threads.sort((a, b) => a.tid - b.tid)).toEqual(
+      [...expected.threads].sort((a, b) => a.tid - b.tid),
+    );
+    const slow = model.slow.map(({ latencyNs, exitNs, tid, isa }) => ({
+      latencyNs,
+      exitNs: Number(exitNs),
+      tid,
+      isa,
+    }));
+    expect(slow).toEqual(
+      expected.slowest.filter((row) => row.latencyNs > 0).map(({ name: _name, ...row }) => row),
+    );
   });
 });
 
@@ -71,7 +95,9 @@ function foldMarkers(events: Readonly<Record<string, number>>, expected: Readonl
   return folded;
 }
 
-function sortReasons<T extends { isa: string; code: number | null; exits: number; totalNs: unknown }>(rows: T[]): T[] {
+function sortReasons<T extends { isa: string; code: number | null; exits: number; totalNs: unknown }>(
+  rows: T[],
+): T[] {
   const key = (row: T) => `${row.isa} ${row.code} ${row.exits} ${row.totalNs}`;
   return [...rows].sort((a, b) => (key(a) < key(b) ? -1 : 1));
 }

@@ -32,14 +32,25 @@ function readPrinted(path: string): PrintedRow[] {
   for (const line of gunzipSync(readFileSync(path)).toString('latin1').split('\n')) {
     const dropped = DROPPED.exec(line);
     if (dropped) {
-      rows.push({ cpu: Number(dropped[1]), tid: -1, time: -1n, event: '(lost)', fields: { count: dropped[2] ?? '' } });
+      rows.push({
+        cpu: Number(dropped[1]),
+        tid: -1,
+        time: -1n,
+        event: '(lost)',
+        fields: { count: dropped[2] ?? '' },
+      });
       continue;
     }
     const match = LINE.exec(line);
     if (!match) continue;
     const [, tid, cpu, seconds, fraction, event, text] = match;
-    const time = fraction === undefined ? BigInt(seconds) : BigInt(seconds) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0'));
-    const fields = Object.fromEntries([...text.matchAll(/(\w+)=(\S+)/g)].map(([, name, value]) => [name, value]));
+    const time =
+      fraction === undefined
+        ? BigInt(seconds)
+        : BigInt(seconds) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0'));
+    const fields = Object.fromEntries(
+      [...text.matchAll(/(\w+)=(\S+)/g)].map(([, name, value]) => [name, value]),
+    );
     rows.push({ cpu: Number(cpu), tid: Number(tid), time, event, fields });
   }
   return rows;
@@ -56,11 +67,21 @@ function wanted({ cpu, tid, time, event, fields }: PrintedRow) {
       return { event, cpu, arg0: fields.count === '' ? null : BigInt(fields.count) };
     case 'kvm_exit':
       if (fields.esr_ec !== undefined) return base;
-      return { ...base, code: Number(BigInt.asUintN(32, BigInt(fields.exit_reason))), address: big('guest_rip'), info1: big('info1'), isa: Number(fields.isa) };
+      return {
+        ...base,
+        code: Number(BigInt.asUintN(32, BigInt(fields.exit_reason))),
+        address: big('guest_rip'),
+        info1: big('info1'),
+        isa: Number(fields.isa),
+      };
     case 'kvm_entry':
       return fields.rip === undefined ? base : { ...base, address: big('rip'), vcpu: Number(fields.vcpu_id) };
     case 'kvm_userspace_exit':
-      return { ...base, code: Number(fields.reason), arg0: BigInt.asUintN(64, BigInt.asIntN(32, BigInt(fields.errno))) };
+      return {
+        ...base,
+        code: Number(fields.reason),
+        arg0: BigInt.asUintN(64, BigInt.asIntN(32, BigInt(fields.errno))),
+      };
     case 'kvm_msr':
       return { ...base, code: Number(fields.write), address: BigInt(`0x${fields.ecx}`), arg0: big('data') };
     default:
@@ -82,10 +103,19 @@ function compare(rows: readonly DatRow[], printed: readonly PrintedRow[]): void 
 }
 
 const folders = HAS_SHARED
-  ? [...new Set(listCaptures(CORPUS).map(({ path }) => join(path, '..')))].concat(join(CORPUS, 'x86/tc-x86tsc'))
+  ? [...new Set(listCaptures(CORPUS).map(({ path }) => join(path, '..')))].concat(
+      join(CORPUS, 'x86/tc-x86tsc'),
+    )
   : [];
 const pairs = folders
-  .map((folder) => [folder.slice(CORPUS.length + 1), join(folder, 'trace.dat'), join(folder, 'report-raw.txt.gz')] as const)
+  .map(
+    (folder) =>
+      [
+        folder.slice(CORPUS.length + 1),
+        join(folder, 'trace.dat'),
+        join(folder, 'report-raw.txt.gz'),
+      ] as const,
+  )
   .filter(([, dat, text]) => existsSync(dat) && existsSync(text));
 
 describe.runIf(HAS_SHARED)('rows equal those of trace-cmd report', () => {
@@ -99,29 +129,36 @@ describe.runIf(HAS_SHARED)('rows equal those of trace-cmd report', () => {
     const fields = readPrinted(join(HIP24, 'e11ad396-report-raw.txt.gz'));
     expect(times.length).toBe(18009);
     // Fields and ns were printed apart.
-    compare(rows, fields.map((row, i) => ({ ...row, time: times[i].time })));
+    compare(
+      rows,
+      fields.map((row, i) => ({ ...row, time: times[i].time })),
+    );
     expect(diagnostics['fewer-events-than-counted']).toBeUndefined();
     expect(context.kernel).toMatch(/^6\.5/);
   });
 });
 
-const samples = [...listCaptures(SAMPLES), ...(HAS_SHARED ? listCaptures(CORPUS) : [])].filter(({ id }) => id.endsWith('/trace.dat'));
+const samples = [...listCaptures(SAMPLES), ...(HAS_SHARED ? listCaptures(CORPUS) : [])].filter(({ id }) =>
+  id.endsWith('/trace.dat'),
+);
 
 describe('trace.dat', () => {
-  test.each(samples.filter(({ id }) => /intel|61v3-dat-gdb|tc-inst|tc-v7-zstd/.test(id)).map((sample) => [sample.id, sample.path]))(
-    '%s read one byte at a time gives the same rows',
-    (_, path) => {
-      const bytes = readFileSync(path);
-      const whole = readDat(bytes);
-      const bitwise = readDat(bytes, 1);
-      expect(bitwise.rows).toEqual(whole.rows);
-      expect(bitwise.diagnostics).toEqual(whole.diagnostics);
-      expect([...bitwise.context.threads.byTid]).toEqual([...whole.context.threads.byTid]);
-    },
-  );
+  test.each(
+    samples
+      .filter(({ id }) => /intel|61v3-dat-gdb|tc-inst|tc-v7-zstd/.test(id))
+      .map((sample) => [sample.id, sample.path]),
+  )('%s read one byte at a time gives the same rows', (_, path) => {
+    const bytes = readFileSync(path);
+    const whole = readDat(bytes);
+    const bitwise = readDat(bytes, 1);
+    expect(bitwise.rows).toEqual(whole.rows);
+    expect(bitwise.diagnostics).toEqual(whole.diagnostics);
+    expect([...bitwise.context.threads.byTid]).toEqual([...whole.context.threads.byTid]);
+  });
 
   test('is recognised under any name', () => {
-    for (const { path } of samples) expect(detectFormat(readFileSync(path).subarray(0, 16384), 'unknown').format?.id).toBe('trace.dat');
+    for (const { path } of samples)
+      expect(detectFormat(readFileSync(path).subarray(0, 16384), 'unknown').format?.id).toBe('trace.dat');
   });
 });
 
@@ -131,7 +168,9 @@ describe.runIf(HAS_SHARED)('one run in several forms', () => {
   test('version 6 and its conversion to version 7 give the same rows and report', async () => {
     expect(read('x86/tc-convert-v7').rows).toEqual(read('x86/tc-v6').rows);
     const [six, seven] = await Promise.all(
-      ['x86/tc-v6', 'x86/tc-convert-v7'].map((name) => runReport([join(CORPUS, name, 'trace.dat')], { ...defaultReportOptions(), includeIdle: true })),
+      ['x86/tc-v6', 'x86/tc-convert-v7'].map((name) =>
+        runReport([join(CORPUS, name, 'trace.dat')], { ...defaultReportOptions(), includeIdle: true }),
+      ),
     );
     expect({ ...seven.capture, sources: [], facts: {} }).toEqual({ ...six.capture, sources: [], facts: {} });
     expect(seven.reasons).toEqual(six.reasons);
@@ -157,6 +196,9 @@ describe.runIf(HAS_SHARED)('one run in several forms', () => {
 
   test('counters of the kernel agree with what complete files hold', () => {
     for (const { id, path } of samples)
-      expect([id, readDat(readFileSync(path)).diagnostics['fewer-events-than-counted']]).toEqual([id, undefined]);
+      expect([id, readDat(readFileSync(path)).diagnostics['fewer-events-than-counted']]).toEqual([
+        id,
+        undefined,
+      ]);
   });
 });

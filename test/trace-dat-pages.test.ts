@@ -2,9 +2,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  type BuiltFile,
   buildV6,
   buildV7,
-  type BuiltFile,
   dataOffset,
   encodeItem,
   entryRecord,
@@ -40,17 +40,17 @@ interface WantedRow {
   lost: number | null;
 }
 
-const gapArbitrary = fc.oneof(
-  fc.bigInt(0n, 5000n),
-  fc.bigInt(0n, 1n << 27n),
-  fc.bigInt(0n, 1n << 34n),
-);
+const gapArbitrary = fc.oneof(fc.bigInt(0n, 5000n), fc.bigInt(0n, 1n << 27n), fc.bigInt(0n, 1n << 34n));
 
 const stepArbitrary: fc.Arbitrary<Step> = fc.record({
   gap: gapArbitrary,
   what: fc.constantFrom('exit', 'exit', 'entry', 'entry', 'long', 'discarded', 'stamped', 'unknown'),
   newPage: fc.boolean(),
-  lost: fc.oneof({ weight: 5, arbitrary: fc.constant(null) }, fc.constant('unknown' as const), fc.integer({ min: 1, max: 0x7fffffff })),
+  lost: fc.oneof(
+    { weight: 5, arbitrary: fc.constant(null) },
+    fc.constant('unknown' as const),
+    fc.integer({ min: 1, max: 0x7fffffff }),
+  ),
   tid: fc.integer({ min: 1, max: 4194304 }),
   value: fc.bigInt(0n, (1n << 64n) - 1n),
 });
@@ -64,7 +64,9 @@ const machineArbitrary: fc.Arbitrary<Machine> = fc.record({
 function record(m: Machine, step: Step): Buffer {
   if (step.what === 'unknown') return unknownRecord(m, step.tid);
   const reason = Number(step.value & 0xffffffffn);
-  return step.what === 'entry' ? entryRecord(m, step.tid, step.value) : exitRecord(m, step.tid, reason, step.value);
+  return step.what === 'entry'
+    ? entryRecord(m, step.tid, step.value)
+    : exitRecord(m, step.tid, reason, step.value);
 }
 
 interface EncodedCpu {
@@ -72,8 +74,9 @@ interface EncodedCpu {
   rows: WantedRow[];
   /** Records of a kind that the file has no format for. */
   unknown: number;
-  /** Losses behind which there is no record. */
-  trailing: number | 'unknown' | null;
+  /** Loss of a CPU without any record. */
+  emptyLoss: WantedRow | null;
+  firstTime: bigint | null;
 }
 
 /** Pages of one CPU that begin at `origin`, and the rows that they hold. */
@@ -86,6 +89,8 @@ function encodeCpu(m: Machine, cpu: number, origin: bigint, steps: readonly Step
   let used = 0;
   let pendingLoss: number | 'unknown' | null = null;
   let unknown = 0;
+  let lastTime: bigint | null = null;
+  let firstTime: bigint | null = null;
   for (const step of steps) {
     const time = now + step.gap;
     const items: PageItem[] = [];
@@ -99,7 +104,11 @@ function encodeCpu(m: Machine, cpu: number, origin: bigint, steps: readonly Step
       if (step.lost !== null) {
         page.lost = step.lost;
         pendingLoss =
-          pendingLoss === null ? step.lost : pendingLoss === 'unknown' || step.lost === 'unknown' ? 'unknown' : pendingLoss + step.lost;
+          pendingLoss === null
+            ? step.lost
+            : pendingLoss === 'unknown' || step.lost === 'unknown'
+              ? 'unknown'
+              : pendingLoss + step.lost;
       }
     }
     if (step.what === 'stamped') {
@@ -117,9 +126,20 @@ function encodeCpu(m: Machine, cpu: number, origin: bigint, steps: readonly Step
     } else {
       items.push({ kind: 'event', delta, record: record(m, step), long: step.what === 'long' });
       now = time;
+      lastTime = time;
+      firstTime ??= time;
       const loss: number | 'unknown' | null = pendingLoss;
       // A record without a format is left out, but a loss before it stays where it is.
-      if (loss !== null) rows.push({ time, cpu, tid: -1, event: '(lost)', code: null, address: null, lost: loss === 'unknown' ? null : loss });
+      if (loss !== null)
+        rows.push({
+          time,
+          cpu,
+          tid: -1,
+          event: '(lost)',
+          code: null,
+          address: null,
+          lost: loss === 'unknown' ? null : loss,
+        });
       pendingLoss = null;
       if (step.what === 'unknown') unknown++;
       else
@@ -136,14 +156,32 @@ function encodeCpu(m: Machine, cpu: number, origin: bigint, steps: readonly Step
     for (const item of items) used += encodeItem(m, item).length;
     page!.items.push(...items);
   }
-  return { pages, rows, unknown, trailing: pendingLoss };
+  let emptyLoss: WantedRow | null = null;
+  if (pendingLoss !== null) {
+    // Nothing is behind it: it stands right behind the CPU's last record, in front of everything if there is none.
+    const row = {
+      time: lastTime ?? 0n,
+      cpu,
+      tid: -1,
+      event: '(lost)',
+      code: null,
+      address: null,
+      lost: pendingLoss === 'unknown' ? null : pendingLoss,
+    };
+    if (lastTime === null) emptyLoss = row;
+    else rows.push(row);
+  }
+  return { pages, rows, unknown, emptyLoss, firstTime };
 }
 
-const cpusArbitrary = fc.uniqueArray(fc.record({ cpu: fc.integer({ min: 0, max: 40 }), steps: fc.array(stepArbitrary, { maxLength: 60 }) }), {
-  selector: ({ cpu }) => cpu,
-  minLength: 1,
-  maxLength: 6,
-});
+const cpusArbitrary = fc.uniqueArray(
+  fc.record({ cpu: fc.integer({ min: 0, max: 40 }), steps: fc.array(stepArbitrary, { maxLength: 60 }) }),
+  {
+    selector: ({ cpu }) => cpu,
+    minLength: 1,
+    maxLength: 6,
+  },
+);
 
 describe('pages of our own', () => {
   test('come out as rows in time order, from either version', () => {
@@ -167,7 +205,9 @@ describe('pages of our own', () => {
           const wanted = encoded.sort((a, b) => a.cpu - b.cpu).flatMap((cpu) => cpu.rows);
           const sorted = wanted
             .map((row, i) => ({ row, i }))
-            .sort((a, b) => (a.row.time < b.row.time ? -1 : a.row.time > b.row.time ? 1 : a.row.cpu - b.row.cpu || a.i - b.i))
+            .sort((a, b) =>
+              a.row.time < b.row.time ? -1 : a.row.time > b.row.time ? 1 : a.row.cpu - b.row.cpu || a.i - b.i,
+            )
             .map(({ row }) => row);
           const found = rows.map(({ time, cpu, tid, event, code, address, arg0 }) => ({
             time: BigInt.asUintN(64, time),
@@ -178,13 +218,22 @@ describe('pages of our own', () => {
             address,
             lost: arg0 === null ? null : Number(arg0),
           }));
-          expect(found.slice(0, sorted.length)).toEqual(sorted);
-          const byCpu = (a: { cpu: number }, b: { cpu: number }) => a.cpu - b.cpu;
-          const trailing = encoded.filter((cpu) => cpu.trailing !== null);
-          expect(found.slice(sorted.length).map(({ cpu, event, lost }) => ({ cpu, event, lost })).sort(byCpu)).toEqual(
-            trailing.map(({ cpu, trailing: lost }) => ({ cpu, event: '(lost)', lost: lost === 'unknown' ? null : lost })),
+          // With records of an unknown kind only, the first time is one that no row shows.
+          const first = encoded
+            .flatMap(({ cpu, firstTime }) => (firstTime === null ? [] : [{ cpu, firstTime }]))
+            .reduce((least, { firstTime }) => (firstTime < least ? firstTime : least), 1n << 64n);
+          const empty = encoded.flatMap(({ emptyLoss }) =>
+            emptyLoss ? [{ ...emptyLoss, time: first === 1n << 64n ? null : first }] : [],
           );
-          expect(diagnostics['unknown-events'] ?? 0).toBe(encoded.reduce((sum, { unknown }) => sum + unknown, 0));
+          expect(
+            found
+              .slice(0, empty.length)
+              .map((row) => ({ ...row, time: first === 1n << 64n ? null : row.time })),
+          ).toEqual(empty);
+          expect(found.slice(empty.length)).toEqual(sorted);
+          expect(diagnostics['unknown-events'] ?? 0).toBe(
+            encoded.reduce((sum, { unknown }) => sum + unknown, 0),
+          );
           expect(diagnostics['damaged-pages']).toBeUndefined();
         },
       ),
@@ -200,10 +249,15 @@ describe('pages of our own', () => {
       { time: top + (1n << 59n) - 10n, items: [event(0), { kind: 'stamp', time: 7n }, event(3)] },
     ];
     const { rows } = readDat(buildV6({ machine: X86, buffers: [{ name: '', cpus: new Map([[0, pages]]) }] }));
-    expect(rows.map(({ time }) => BigInt.asUintN(64, time))).toEqual([top + 100n, top + 5000n, top + (1n << 59n) - 10n, (6n << 59n) + 10n]);
+    expect(rows.map(({ time }) => BigInt.asUintN(64, time))).toEqual([
+      top + 100n,
+      top + 5000n,
+      top + (1n << 59n) - 10n,
+      (6n << 59n) + 10n,
+    ]);
   });
 
-  test('a loss on the last page of a CPU is a row at the end', () => {
+  test('a loss behind the last event of a CPU is a row behind it', () => {
     const pages: Page[] = [
       { time: 100n, items: [{ kind: 'event', delta: 0, record: entryRecord(X86, 9, 1n) }] },
       { time: 200n, items: [], lost: 12 },
@@ -218,7 +272,22 @@ describe('pages of our own', () => {
 
 const one = (machine: Machine, ...records: Buffer[]): BuiltFile => ({
   machine,
-  buffers: [{ name: '', cpus: new Map([[0, [{ time: 1000n, items: records.map((record, i) => ({ kind: 'event', delta: i ? 10 : 0, record })) }]]]) }],
+  buffers: [
+    {
+      name: '',
+      cpus: new Map([
+        [
+          0,
+          [
+            {
+              time: 1000n,
+              items: records.map((record, i) => ({ kind: 'event', delta: i ? 10 : 0, record })),
+            },
+          ],
+        ],
+      ]),
+    },
+  ],
 });
 const text = (value: string) => Buffer.from(`${value}\0`);
 
@@ -228,34 +297,62 @@ describe.each([
 ] as const)('%s', (_, build) => {
   test('DATE and OFFSET are added to every time, as trace-cmd report does', () => {
     const file = one(X86, entryRecord(X86, 5, 1n), entryRecord(X86, 5, 2n));
-    const { rows, context } = readDat(build({ ...file, options: [[4, text('[mono] local')], [1, text('0x10')], [7, text('-7')]] }));
+    const { rows, context } = readDat(
+      build({
+        ...file,
+        options: [
+          [4, text('[mono] local')],
+          [1, text('0x10')],
+          [7, text('-7')],
+        ],
+      }),
+    );
     expect(rows.map(({ time }) => time)).toEqual([1000n + 16000n - 7n, 1010n + 16000n - 7n]);
     expect(context.clock).toBe('mono+date');
   });
 
   test('TSC2NSEC turns cycles into ns with a product of 96 bits', () => {
     fc.assert(
-      fc.property(fc.bigInt(0n, (1n << 64n) - 1n), fc.integer({ min: 1, max: 0xffffffff }), fc.integer({ min: 0, max: 63 }), (time, mult, shift) => {
-        const file = one(X86, entryRecord(X86, 5, 1n));
-        file.buffers[0].cpus.get(0)![0].time = time;
-        const body = Buffer.concat([num(X86, 4, mult), num(X86, 4, shift), num(X86, 8, 0)]);
-        const { rows, context } = readDat(build({ ...file, options: [[4, text('[x86-tsc]')], [14, body]] }));
-        expect(BigInt.asUintN(64, rows[0].time)).toBe(BigInt.asUintN(64, (time * BigInt(mult)) >> BigInt(shift)));
-        expect(context.timeIsNs).toBe(true);
-      }),
+      fc.property(
+        fc.bigInt(0n, (1n << 64n) - 1n),
+        fc.integer({ min: 1, max: 0xffffffff }),
+        fc.integer({ min: 0, max: 63 }),
+        (time, mult, shift) => {
+          const file = one(X86, entryRecord(X86, 5, 1n));
+          file.buffers[0].cpus.get(0)![0].time = time;
+          const body = Buffer.concat([num(X86, 4, mult), num(X86, 4, shift), num(X86, 8, 0)]);
+          const { rows, context } = readDat(
+            build({
+              ...file,
+              options: [
+                [4, text('[x86-tsc]')],
+                [14, body],
+              ],
+            }),
+          );
+          expect(BigInt.asUintN(64, rows[0].time)).toBe(
+            BigInt.asUintN(64, (time * BigInt(mult)) >> BigInt(shift)),
+          );
+          expect(context.timeIsNs).toBe(true);
+        },
+      ),
       { numRuns: 60 },
     );
   });
 
   test.each(['counter', 'x86-tsc'])('clock %s has no unit', (clock) => {
-    const { context, diagnostics } = readDat(build({ ...one(X86, entryRecord(X86, 5, 1n)), options: [[4, text(`local [${clock}] perf`)]] }));
+    const { context, diagnostics } = readDat(
+      build({ ...one(X86, entryRecord(X86, 5, 1n)), options: [[4, text(`local [${clock}] perf`)]] }),
+    );
     expect(context.timeIsNs).toBe(false);
     expect(context.clock).toBe(clock);
     expect(diagnostics['time-without-unit']).toBe(1);
   });
 
   test('clock uptime ticks 100 times per second', () => {
-    const { rows, context } = readDat(build({ ...one(X86, entryRecord(X86, 5, 1n)), options: [[4, text('[uptime]')]] }));
+    const { rows, context } = readDat(
+      build({ ...one(X86, entryRecord(X86, 5, 1n)), options: [[4, text('[uptime]')]] }),
+    );
     expect(rows[0].time).toBe(10_000_000_000n);
     expect(context.timeIsNs).toBe(true);
     expect(context.timeResolutionNs).toBe(10_000_000);
@@ -263,8 +360,19 @@ describe.each([
 
   test('TIME_SHIFT moves a guest’s times to its host’s, between samples in proportion', () => {
     const list = (...values: bigint[]) => Buffer.concat(values.map((value) => num(X86, 8, value)));
-    const body = Buffer.concat([num(X86, 8, 77), num(X86, 4, 1), num(X86, 4, 1), num(X86, 4, 2), list(1000n, 3000n), list(500n, -100n), list(1n, 1n), list(0n, 0n)]);
-    const { rows, diagnostics } = readDat(build({ ...one(X86, entryRecord(X86, 5, 1n), entryRecord(X86, 5, 2n)), options: [[12, body]] }));
+    const body = Buffer.concat([
+      num(X86, 8, 77),
+      num(X86, 4, 1),
+      num(X86, 4, 1),
+      num(X86, 4, 2),
+      list(1000n, 3000n),
+      list(500n, -100n),
+      list(1n, 1n),
+      list(0n, 0n),
+    ]);
+    const { rows, diagnostics } = readDat(
+      build({ ...one(X86, entryRecord(X86, 5, 1n), entryRecord(X86, 5, 2n)), options: [[12, body]] }),
+    );
     // At 1010: 500 − 600 · 10 / 2000 = 497, halves rounded as trace-cmd does.
     expect(rows.map(({ time }) => time)).toEqual([1500n, 1507n + 1n]);
     expect(diagnostics['guest-file']).toBe(1);
@@ -272,27 +380,51 @@ describe.each([
   });
 
   test('GUEST tells which thread is which vCPU of which VM', () => {
-    const body = Buffer.concat([text('web 1'), num(X86, 8, 1), num(X86, 4, 2), num(X86, 4, 0), num(X86, 4, 301), num(X86, 4, 1), num(X86, 4, 302)]);
+    const body = Buffer.concat([
+      text('web 1'),
+      num(X86, 8, 1),
+      num(X86, 4, 2),
+      num(X86, 4, 0),
+      num(X86, 4, 301),
+      num(X86, 4, 1),
+      num(X86, 4, 302),
+    ]);
     const { context } = readDat(build({ ...one(X86, entryRecord(X86, 301, 1n)), options: [[13, body]] }));
     expect(context.threads.byTid.get(302)).toMatchObject({ vcpu: 1, vm: 'web 1' });
   });
 
   test('CPUSTAT that counts more than the file holds is reported', () => {
-    const stats = 'CPU: 0\nentries: 5\noverrun: 7\ncommit overrun: 0\nbytes: 1\ndropped events: 1\nread events: 90\n';
-    const { diagnostics } = readDat(build({ ...one(X86, entryRecord(X86, 5, 1n), exitRecord(X86, 5, 1, 2n)), options: [[2, text(stats)]] }));
+    const stats =
+      'CPU: 0\nentries: 5\noverrun: 7\ncommit overrun: 0\nbytes: 1\ndropped events: 1\nread events: 90\n';
+    const { diagnostics } = readDat(
+      build({ ...one(X86, entryRecord(X86, 5, 1n), exitRecord(X86, 5, 1, 2n)), options: [[2, text(stats)]] }),
+    );
     expect(diagnostics['fewer-events-than-counted']).toBe(93);
     expect(diagnostics['losses-without-place']).toBe(8);
   });
 
   test('names of threads come from saved_cmdlines, else from sched_switch', () => {
-    const file = one(X86, switchRecord(X86, [10, 'old name'], [11, 'CPU 3/KVM']), exitRecord(X86, 11, 12, 1n));
+    const file = one(
+      X86,
+      switchRecord(X86, [10, 'old name'], [11, 'CPU 3/KVM']),
+      exitRecord(X86, 11, 12, 1n),
+    );
     const { context } = readDat(build({ ...file, cmdlines: '10 worker 7\n12 two\nlines\n13 <...>\n' }));
     const name = (tid: number) => context.threads.byTid.get(tid)?.comm;
-    expect([name(10), name(11), name(12), name(13)]).toEqual(['worker 7', 'CPU 3/KVM', 'two\nlines', undefined]);
+    expect([name(10), name(11), name(12), name(13)]).toEqual([
+      'worker 7',
+      'CPU 3/KVM',
+      'two\nlines',
+      undefined,
+    ]);
   });
 
   test('markers of QEMU’s ftrace backend become its events, others keep their text', () => {
-    const file = one(X86, printRecord(X86, 8, 'kvm_run_exit cpu_index 3, reason 2\n'), printRecord(X86, 8, 'hello: world\n'));
+    const file = one(
+      X86,
+      printRecord(X86, 8, 'kvm_run_exit cpu_index 3, reason 2\n'),
+      printRecord(X86, 8, 'hello: world\n'),
+    );
     const { rows } = readDat(build(file));
     expect(rows.map(({ event, vcpu, code, text: marker }) => [event, vcpu, code, marker])).toEqual([
       ['kvm_run_exit', 3, 2, null],
@@ -302,7 +434,12 @@ describe.each([
 
   test('events in two buffers are all read, and said to be double', () => {
     const file = one(X86, exitRecord(X86, 5, 1, 2n));
-    file.buffers.push({ name: 'inst', cpus: new Map([[0, [{ time: 1000n, items: [{ kind: 'event', delta: 0, record: exitRecord(X86, 5, 1, 3n) }] }]]]) });
+    file.buffers.push({
+      name: 'inst',
+      cpus: new Map([
+        [0, [{ time: 1000n, items: [{ kind: 'event', delta: 0, record: exitRecord(X86, 5, 1, 3n) }] }]],
+      ]),
+    });
     const { rows, diagnostics } = readDat(build(file));
     // Equal times: the top buffer comes first, as in trace-cmd report.
     expect(rows.map(({ address }) => address)).toEqual([2n, 3n]);
@@ -310,26 +447,38 @@ describe.each([
   });
 
   test('a latency tracer’s text is read as tracefs text', () => {
-    const latency = '# tracer: nop\n#\n          <...>-77    [002] .....    12.000003: kvm_entry: vcpu 0, rip 0x10\n';
+    const latency =
+      '# tracer: nop\n#\n          <...>-77    [002] .....    12.000003: kvm_entry: vcpu 0, rip 0x10\n';
     const { rows } = readDat(build({ machine: X86, buffers: [], latency }));
-    expect(rows.map(({ event, cpu, tid, time }) => [event, cpu, tid, time])).toEqual([['kvm_entry', 2, 77, 12_000_003_000n]]);
+    expect(rows.map(({ event, cpu, tid, time }) => [event, cpu, tid, time])).toEqual([
+      ['kvm_entry', 2, 77, 12_000_003_000n],
+    ]);
   });
 
   test('an option of an unknown kind is skipped', () => {
-    const { rows, diagnostics } = readDat(build({ ...one(X86, entryRecord(X86, 5, 1n)), options: [[200, Buffer.from('what')]] }));
+    const { rows, diagnostics } = readDat(
+      build({ ...one(X86, entryRecord(X86, 5, 1n)), options: [[200, Buffer.from('what')]] }),
+    );
     expect(rows.length).toBe(1);
     expect(diagnostics['unknown-options']).toBe(1);
   });
 });
 
 test('compressed latency text is read too', () => {
-  const latency = '# tracer: nop\n#\n          <...>-77    [002] .....    12.000003: kvm_entry: vcpu 0, rip 0x10\n';
+  const latency =
+    '# tracer: nop\n#\n          <...>-77    [002] .....    12.000003: kvm_entry: vcpu 0, rip 0x10\n';
   expect(readDat(buildV7({ machine: X86, buffers: [], latency, compression: 'zlib' })).rows.length).toBe(1);
 });
 
 test('thousands of CPUs are merged', () => {
   const cpus = new Map<number, Page[]>();
-  for (let cpu = 0; cpu < 3000; cpu++) cpus.set(cpu, [{ time: BigInt(3000 - cpu), items: [{ kind: 'event', delta: 0, record: entryRecord(X86, cpu + 1, 1n) }] }]);
+  for (let cpu = 0; cpu < 3000; cpu++)
+    cpus.set(cpu, [
+      {
+        time: BigInt(3000 - cpu),
+        items: [{ kind: 'event', delta: 0, record: entryRecord(X86, cpu + 1, 1n) }],
+      },
+    ]);
   const { rows } = readDat(buildV7({ machine: { ...X86, pageSize: 1024 }, buffers: [{ name: '', cpus }] }));
   expect(rows.map(({ tid }) => tid)).toEqual(Array.from({ length: 3000 }, (_, i) => 3000 - i));
 });

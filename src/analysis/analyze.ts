@@ -3,13 +3,19 @@ import type { EventBatch } from '../core/event-batch.ts';
 import type { ThreadTable } from '../core/thread-table.ts';
 import { isIdle } from '../isa/reasons.ts';
 import { addEvents, createEventSummary, type EventSummary, finishEvents } from './event-summary.ts';
-import { EXIT_WITHOUT_ENTRY, type ExitBatch, INVALIDATED_BY_LOSS, OPEN_AT_END, PAIRED } from './exit-batch.ts';
+import {
+  EXIT_WITHOUT_ENTRY,
+  type ExitBatch,
+  INVALIDATED_BY_LOSS,
+  OPEN_AT_END,
+  PAIRED,
+} from './exit-batch.ts';
 import { addExits, createExitStats, type ExitStats, type ExitTable, groupKey } from './exit-stats.ts';
 import { type Grouping, KEY_CODE, KEY_ISA } from './groups.ts';
 import { log2Counts, type Quantiles, quantilesOf } from './latency-log.ts';
+import { createPairing, type EntryCounts, finishPairing, type Pairing, pairBatch } from './pairing.ts';
 import type { PassRequest } from './pass.ts';
 import { type AnyPass, passByName } from './passes.ts';
-import { createPairing, type EntryCounts, finishPairing, type Pairing, pairBatch } from './pairing.ts';
 import { createSelected, entryFilter, type Selection, selectExits } from './selection.ts';
 import { addSlow, createSlowList, type SlowList, type SlowResult, slowResult } from './slow-list.ts';
 import { addThreads, createThreadStats, type ThreadStats } from './thread-stats.ts';
@@ -82,7 +88,7 @@ export function createAnalysis(threads: ThreadTable | null, options: AnalysisOpt
   });
   const sink = (batch: ExitBatch) => {
     if (selection !== null) selectExits(selection, batch, mask!);
-    for (let row = 0; row < batch.length; row++) if (mask === null || mask[row]) states[batch.state[row]!]!++;
+    for (let row = 0; row < batch.length; row++) if (mask === null || mask[row]) states[batch.state[row]]++;
     addExits(stats, batch, mask);
     addThreads(threadStats, batch, mask, isIdle);
     addUserspace(userspace, batch, mask);
@@ -90,12 +96,25 @@ export function createAnalysis(threads: ThreadTable | null, options: AnalysisOpt
     for (const { pass, state } of passes) pass.exits?.(state, batch, mask);
   };
   const pairing = createPairing(threads, sink, selection === null ? null : entryFilter(selection));
-  return { pairing, summary: createEventSummary(), stats, threads: threadStats, userspace, slow, states, passes };
+  return {
+    pairing,
+    summary: createEventSummary(),
+    stats,
+    threads: threadStats,
+    userspace,
+    slow,
+    states,
+    passes,
+  };
 }
 
 /** Whether the options need to know threads' processes or vCPUs while events pass by. */
 export function needsThreads({ selection, grouping }: AnalysisOptions): boolean {
-  return grouping.pid || grouping.vcpu || (selection !== null && (selection.pids !== null || selection.vcpus !== null));
+  return (
+    grouping.pid ||
+    grouping.vcpu ||
+    (selection !== null && (selection.pids !== null || selection.vcpus !== null))
+  );
 }
 
 /** Whether some pass needs more than the core columns. */
@@ -114,7 +133,9 @@ export function finishAnalysis(analysis: Analysis): AnalysisResult {
   finishEvents(summary);
   finishPairing(analysis.pairing);
   const groups = Uint32Array.from({ length: stats.groups.count }, (_, group) => group);
-  const busy = groups.filter((group) => !isIdle(groupKey(stats, group, KEY_ISA), groupKey(stats, group, KEY_CODE)));
+  const busy = groups.filter(
+    (group) => !isIdle(groupKey(stats, group, KEY_ISA), groupKey(stats, group, KEY_CODE)),
+  );
   const sets = [...Array.from(groups, (group) => Uint32Array.of(group)), groups, busy];
   const { log, ...table } = stats;
   return {
@@ -139,9 +160,9 @@ export function exitStates({ states }: AnalysisResult): {
   invalidatedByLoss: number;
 } {
   return {
-    paired: states[PAIRED]!,
-    exitWithoutEntry: states[EXIT_WITHOUT_ENTRY]!,
-    openAtEnd: states[OPEN_AT_END]!,
-    invalidatedByLoss: states[INVALIDATED_BY_LOSS]!,
+    paired: states[PAIRED],
+    exitWithoutEntry: states[EXIT_WITHOUT_ENTRY],
+    openAtEnd: states[OPEN_AT_END],
+    invalidatedByLoss: states[INVALIDATED_BY_LOSS],
   };
 }

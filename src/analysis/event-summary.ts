@@ -58,12 +58,12 @@ export function addEvents(summary: EventSummary, batch: EventBatch): void {
   const { event, fields } = batch;
   let all = 0;
   for (let row = 0; row < batch.length; row++) {
-    counts[event[row]!]!++;
-    all |= fields[row]!;
+    counts[event[row]]++;
+    all |= fields[row];
   }
   if (all & F_MARKER) countMarkers(summary, batch);
-  if (counts[EV_LOST]! > 0) summary.gaps = true;
-  summary.events += batch.length - counts[EV_LOST]!;
+  if (counts[EV_LOST] > 0) summary.gaps = true;
+  summary.events += batch.length - counts[EV_LOST];
   counts[EV_LOST] = 0;
   addTimes(summary, batch, 0);
   addTimes(summary, batch, batch.length - 1);
@@ -74,10 +74,10 @@ export function addEvents(summary: EventSummary, batch: EventBatch): void {
 /** Takes markers out of the count of tracepoints: what was recorded is user space's text. */
 function countMarkers(summary: EventSummary, batch: EventBatch): void {
   for (let row = 0; row < batch.length; row++) {
-    if ((batch.fields[row]! & F_MARKER) === 0) continue;
-    const event = batch.event[row]!;
-    summary.counts[event]!--;
-    summary.markerCounts[event]!++;
+    if ((batch.fields[row] & F_MARKER) === 0) continue;
+    const event = batch.event[row];
+    summary.counts[event]--;
+    summary.markerCounts[event]++;
     summary.markers++;
   }
 }
@@ -85,13 +85,13 @@ function countMarkers(summary: EventSummary, batch: EventBatch): void {
 /** Rows come in order of time, so that the first and last of a batch are enough. */
 function addTimes(summary: EventSummary, batch: EventBatch, row: number): void {
   const { first, last } = summary;
-  const low = batch.time[2 * row]!;
-  const high = batch.time[2 * row + 1]!;
-  if (!summary.hasTime || compareWords(low, high, first[0]!, first[1]!) < 0) {
+  const low = batch.time[2 * row];
+  const high = batch.time[2 * row + 1];
+  if (!summary.hasTime || compareWords(low, high, first[0], first[1]) < 0) {
     first[0] = low;
     first[1] = high;
   }
-  if (!summary.hasTime || compareWords(low, high, last[0]!, last[1]!) > 0) {
+  if (!summary.hasTime || compareWords(low, high, last[0], last[1]) > 0) {
     last[0] = low;
     last[1] = high;
   }
@@ -103,9 +103,9 @@ function followCpus(summary: EventSummary, batch: EventBatch): void {
   const { cpuLast, cpuState } = summary;
   const { cpu: cpus, time } = batch;
   for (let row = 0; row < batch.length; row++) {
-    const cpu = cpus[row]!;
-    cpuLast[2 * cpu] = time[2 * row]!;
-    cpuLast[2 * cpu + 1] = time[2 * row + 1]!;
+    const cpu = cpus[row];
+    cpuLast[2 * cpu] = time[2 * row];
+    cpuLast[2 * cpu + 1] = time[2 * row + 1];
     cpuState[cpu] = SEEN;
   }
 }
@@ -118,10 +118,10 @@ function followGaps(summary: EventSummary, batch: EventBatch): void {
       addLoss(summary, batch, row);
       continue;
     }
-    const cpu = cpus[row]!;
-    const low = time[2 * row]!;
-    const high = time[2 * row + 1]!;
-    const state = cpuState[cpu]!;
+    const cpu = cpus[row];
+    const low = time[2 * row];
+    const high = time[2 * row + 1];
+    const state = cpuState[cpu];
     if (state & GAP) endGap(summary, cpu, low, high, (state & SEEN) !== 0);
     cpuState[cpu] = SEEN;
     cpuLast[2 * cpu] = low;
@@ -131,24 +131,25 @@ function followGaps(summary: EventSummary, batch: EventBatch): void {
 
 function addLoss(summary: EventSummary, batch: EventBatch, row: number): void {
   summary.lostRegions++;
-  if (batch.fields[row]! & F_ARG0) summary.lostEvents += batch.arg0[2 * row]! + batch.arg0[2 * row + 1]! * 4294967296;
+  if (batch.fields[row] & F_ARG0)
+    summary.lostEvents += batch.arg0[2 * row] + batch.arg0[2 * row + 1] * 4294967296;
   else summary.lostUnknown = true;
-  summary.cpuState[batch.cpu[row]!]! |= GAP;
+  summary.cpuState[batch.cpu[row]] |= GAP;
 }
 
 function endGap(summary: EventSummary, cpu: number, low: number, high: number, seen: boolean): void {
   const from = seen ? summary.cpuLast : summary.first;
   const at = seen ? 2 * cpu : 0;
-  summary.lostNs += Math.max(0, diffWords(low, high, from[at]!, from[at + 1]!));
+  summary.lostNs += Math.max(0, diffWords(low, high, from[at], from[at + 1]));
 }
 
 /** Gaps that no later record ended reach to the end of the recording. To be called once, at the end. */
 export function finishEvents(summary: EventSummary): void {
   for (let cpu = 0; cpu <= NO_CPU; cpu++) {
-    const state = summary.cpuState[cpu]!;
+    const state = summary.cpuState[cpu];
     if (state === 0) continue;
     summary.cpus++;
-    if (state & GAP) endGap(summary, cpu, summary.last[0]!, summary.last[1]!, (state & SEEN) !== 0);
+    if (state & GAP) endGap(summary, cpu, summary.last[0], summary.last[1], (state & SEEN) !== 0);
     summary.cpuState[cpu] = SEEN;
   }
 }

@@ -6,21 +6,21 @@ const CARRY = 2 ** 52;
 
 /** Adds a non-negative integer below 2^52 to sum `index` of `sums` (two doubles each). */
 export function addExact(sums: Float64Array, index: number, value: number): void {
-  const low = sums[2 * index]! + value;
+  const low = sums[2 * index] + value;
   if (low >= CARRY) {
     sums[2 * index] = low - CARRY;
-    sums[2 * index + 1]!++;
+    sums[2 * index + 1]++;
   } else sums[2 * index] = low;
 }
 
 /** Adds one sum to another. */
 export function mergeExact(sums: Float64Array, index: number, from: Float64Array, fromIndex: number): void {
-  addExact(sums, index, from[2 * fromIndex]!);
-  sums[2 * index + 1]! += from[2 * fromIndex + 1]!;
+  addExact(sums, index, from[2 * fromIndex]);
+  sums[2 * index + 1] += from[2 * fromIndex + 1];
 }
 
 export function exactToBigInt(sums: Float64Array, index: number): bigint {
-  return BigInt(sums[2 * index]!) + (BigInt(sums[2 * index + 1]!) << 52n);
+  return BigInt(sums[2 * index]) + (BigInt(sums[2 * index + 1]) << 52n);
 }
 
 /** The sum as a number where that is exact, else as a BigInt. */
@@ -29,5 +29,7 @@ export function exactValue(sums: Float64Array, index: number): number | bigint {
 }
 
 export function toExact(value: bigint): number | bigint {
-  return value <= BigInt(Number.MAX_SAFE_INTEGER) && value >= -BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value;
+  return value <= BigInt(Number.MAX_SAFE_INTEGER) && value >= -BigInt(Number.MAX_SAFE_INTEGER)
+    ? Number(value)
+    : value;
 }

@@ -4,7 +4,15 @@
  */
 import { addExact, exactToBigInt, mergeExact } from './exact-sum.ts';
 import { type ExitBatch, PAIRED } from './exit-batch.ts';
-import { createGroupTable, findGroup, type Grouping, groupOf, type GroupTable, KEY_CODE, KEY_INTS } from './groups.ts';
+import {
+  createGroupTable,
+  findGroup,
+  type Grouping,
+  type GroupTable,
+  groupOf,
+  KEY_CODE,
+  KEY_INTS,
+} from './groups.ts';
 import { createLatencyLog, type LatencyLog, logLatency, mergeLatencyLogs } from './latency-log.ts';
 
 /** Squares are summed from two 24-bit halves; longer latencies (78 h) count as this in the deviation. */
@@ -44,7 +52,7 @@ export type ExitTable = Omit<ExitStats, 'log'>;
 
 /** One of a group's KEY_*; numbers of reasons unsigned. */
 export function groupKey(stats: ExitTable, group: number, key: number): number {
-  const value = stats.groups.keys[group * KEY_INTS + key]!;
+  const value = stats.groups.keys[group * KEY_INTS + key];
   return key === KEY_CODE ? value >>> 0 : value;
 }
 
@@ -90,24 +98,24 @@ export function addExits(stats: ExitStats, batch: ExitBatch, selected: Uint8Arra
     if (selected !== null && selected[row] === 0) continue;
     const group = groupOf(stats.groups, batch, row);
     if (group >= stats.capacity) grow(stats, 2 * stats.capacity);
-    stats.exits[group]!++;
-    stats.levels[3 * group + batch.level[row]!]!++;
-    if (batch.restarts[row]! > 0) stats.restarts[group]!++;
-    if (batch.userspaceErrors[row]! > 0) stats.errors[group]!++;
-    const escalated = batch.userspaceExits[row]! > 0;
-    if (escalated) stats.escalated[group]!++;
+    stats.exits[group]++;
+    stats.levels[3 * group + batch.level[row]]++;
+    if (batch.restarts[row] > 0) stats.restarts[group]++;
+    if (batch.userspaceErrors[row] > 0) stats.errors[group]++;
+    const escalated = batch.userspaceExits[row] > 0;
+    if (escalated) stats.escalated[group]++;
     if (batch.state[row] !== PAIRED) continue;
-    const latency = batch.latency[row]!;
-    stats.paired[group]!++;
-    if (latency < stats.min[group]!) stats.min[group] = latency;
-    if (latency > stats.max[group]!) stats.max[group] = latency;
+    const latency = batch.latency[row];
+    stats.paired[group]++;
+    if (latency < stats.min[group]) stats.min[group] = latency;
+    if (latency > stats.max[group]) stats.max[group] = latency;
     addExact(stats.total, group, latency);
     if (batch.hasRip[row] === 0) addExact(stats.ripUnknown, group, latency);
     // perf-prof's rule: guest RIP ≥ 0xffff000000000000 is the kernel half.
-    else if (batch.rip[2 * row + 1]! >= 0xffff0000) addExact(stats.guestKernel, group, latency);
+    else if (batch.rip[2 * row + 1] >= 0xffff0000) addExact(stats.guestKernel, group, latency);
     if (escalated) {
-      addExact(stats.kernelNs, group, batch.kernelNs[row]!);
-      addExact(stats.userspaceNs, group, batch.userspaceNs[row]!);
+      addExact(stats.kernelNs, group, batch.kernelNs[row]);
+      addExact(stats.userspaceNs, group, batch.userspaceNs[row]);
     }
     const squared = latency < MAX_SQUARED ? latency : MAX_SQUARED;
     const high = Math.floor(squared / 16777216);
@@ -129,18 +137,18 @@ export function mergeExitStats(stats: ExitStats, other: ExitStats): void {
     if (group >= stats.capacity) grow(stats, 2 * stats.capacity);
     mapped[g] = group;
     for (const name of ['exits', 'paired', 'escalated', 'restarts', 'errors'] as const)
-      stats[name][group]! += other[name][g]!;
-    stats.min[group] = Math.min(stats.min[group]!, other.min[g]!);
-    stats.max[group] = Math.max(stats.max[group]!, other.max[g]!);
+      stats[name][group] += other[name][g];
+    stats.min[group] = Math.min(stats.min[group], other.min[g]);
+    stats.max[group] = Math.max(stats.max[group], other.max[g]);
     for (const name of SUMS) mergeExact(stats[name], group, other[name], g);
-    for (let i = 0; i < 3; i++) stats.levels[3 * group + i]! += other.levels[3 * g + i]!;
+    for (let i = 0; i < 3; i++) stats.levels[3 * group + i] += other.levels[3 * g + i];
   }
   mergeLatencyLogs(stats.log, other.log, mapped);
 }
 
 /** Standard deviation (of the sample, n − 1) of a group's latencies in ns; 0 for a single pair. */
 export function standardDeviation(stats: ExitTable, group: number): number {
-  const n = BigInt(stats.paired[group]!);
+  const n = BigInt(stats.paired[group]);
   if (n < 2n) return 0;
   const squares =
     (exactToBigInt(stats.squareHigh, group) << 48n) +

@@ -53,12 +53,12 @@ const scratch = new Int32Array(KEY_INTS);
 
 /** Group number of a row, a new one (the next) if the key was not seen before. */
 export function groupOf(groups: GroupTable, batch: ExitBatch, row: number): number {
-  const isa = batch.isa[row]!;
-  const code = batch.code[row]! | 0;
+  const isa = batch.isa[row];
+  const code = batch.code[row] | 0;
   if (!groups.plain) return groupOfKeys(groups, batch, row, isa, code);
   const { recent } = groups;
   const at = 3 * ((code ^ (isa << 4)) & (RECENT - 1));
-  if (recent[at] === isa && recent[at + 1] === code) return recent[at + 2]!;
+  if (recent[at] === isa && recent[at + 1] === code) return recent[at + 2];
   const group = groupOfKeys(groups, batch, row, isa, code);
   recent[at] = isa;
   recent[at + 1] = code;
@@ -70,11 +70,11 @@ function groupOfKeys(groups: GroupTable, batch: ExitBatch, row: number, isa: num
   const { grouping } = groups;
   scratch[KEY_ISA] = isa;
   scratch[KEY_CODE] = code;
-  scratch[KEY_PID] = grouping.pid ? batch.pid[row]! : 0;
-  scratch[KEY_TID] = grouping.tid ? batch.tid[row]! : 0;
-  scratch[KEY_VCPU] = grouping.vcpu ? batch.vcpu[row]! : 0;
-  scratch[KEY_CPU] = grouping.cpu ? batch.exitCpu[row]! : 0;
-  scratch[KEY_LEVEL] = grouping.level ? batch.level[row]! : 0;
+  scratch[KEY_PID] = grouping.pid ? batch.pid[row] : 0;
+  scratch[KEY_TID] = grouping.tid ? batch.tid[row] : 0;
+  scratch[KEY_VCPU] = grouping.vcpu ? batch.vcpu[row] : 0;
+  scratch[KEY_CPU] = grouping.cpu ? batch.exitCpu[row] : 0;
+  scratch[KEY_LEVEL] = grouping.level ? batch.level[row] : 0;
   return findGroup(groups, scratch, 0);
 }
 
@@ -85,7 +85,7 @@ export function findGroup(groups: GroupTable, keys: Int32Array, at: number): num
   let position = hashKey(keys, at);
   while (true) {
     position &= mask;
-    const entry = groups.table[position]!;
+    const entry = groups.table[position];
     if (entry === 0) break;
     const base = (entry - 1) * KEY_INTS;
     let i = 0;
@@ -98,7 +98,7 @@ export function findGroup(groups: GroupTable, keys: Int32Array, at: number): num
 
 function hashKey(keys: Int32Array, at: number): number {
   let hash = 0;
-  for (let i = 0; i < KEY_INTS; i++) hash = Math.imul(hash ^ keys[at + i]!, 0x9e3779b1) ^ (hash >>> 15);
+  for (let i = 0; i < KEY_INTS; i++) hash = Math.imul(hash ^ keys[at + i], 0x9e3779b1) ^ (hash >>> 15);
   return (hash ^ (hash >>> 13)) >>> 0;
 }
 
@@ -109,7 +109,7 @@ function addGroup(groups: GroupTable, keys: Int32Array, at: number, position: nu
     grown.set(groups.keys);
     groups.keys = grown;
   }
-  for (let i = 0; i < KEY_INTS; i++) groups.keys[group * KEY_INTS + i] = keys[at + i]!;
+  for (let i = 0; i < KEY_INTS; i++) groups.keys[group * KEY_INTS + i] = keys[at + i];
   groups.table[position] = group + 1;
   if (2 * groups.count > groups.table.length) {
     const table = new Int32Array(2 * groups.table.length);

@@ -3,7 +3,15 @@
  * percentiles exact: the histogram tells which few buckets hold the wanted ranks, and only those are sorted. Beyond
  * that percentiles are the buckets' middles with a stated error, so that memory does not grow with the recording.
  */
-import { BUCKETS, bucketMiddle, bucketOf, log2Floor, MIDDLE_ERROR_PCT, SUB_BITS, SUBS } from './log-linear.ts';
+import {
+  BUCKETS,
+  bucketMiddle,
+  bucketOf,
+  log2Floor,
+  MIDDLE_ERROR_PCT,
+  SUB_BITS,
+  SUBS,
+} from './log-linear.ts';
 import { nearestRank } from './quantiles.ts';
 
 /** Values kept: 12 bytes each. */
@@ -52,7 +60,7 @@ function keepValue(log: LatencyLog, group: number, value: number): void {
   }
   const at = log.count++ % CHUNK;
   if (at === 0) log.chunks.push({ groups: new Uint32Array(CHUNK), values: new Float64Array(CHUNK) });
-  const chunk = log.chunks[log.chunks.length - 1]!;
+  const chunk = log.chunks[log.chunks.length - 1];
   chunk.groups[at] = group;
   chunk.values[at] = value;
 }
@@ -64,8 +72,8 @@ function countLatency(log: LatencyLog, group: number, bucket: number, count: num
     pageOf.set(log.pageOf);
     log.pageOf = pageOf;
   }
-  const page = log.pageOf[entry]! || addPage(log, entry);
-  log.counts[(page - 1) * SUBS + (bucket & (SUBS - 1))]! += count;
+  const page = log.pageOf[entry] || addPage(log, entry);
+  log.counts[(page - 1) * SUBS + (bucket & (SUBS - 1))] += count;
 }
 
 function addPage(log: LatencyLog, entry: number): number {
@@ -84,28 +92,29 @@ function forEachBucket(log: LatencyLog, group: number, visit: (bucket: number, c
   for (let page = 0; page < PAGES; page++) {
     const at = ((log.pageOf[group * PAGES + page] ?? 0) - 1) * SUBS;
     if (at < 0) continue;
-    for (let sub = 0; sub < SUBS; sub++) if (log.counts[at + sub]! > 0) visit(page * SUBS + sub, log.counts[at + sub]!);
+    for (let sub = 0; sub < SUBS; sub++)
+      if (log.counts[at + sub] > 0) visit(page * SUBS + sub, log.counts[at + sub]);
   }
 }
 
 /** Adds the other log's values; `groupOf[g]` is this log's number of the other's group g. */
 export function mergeLatencyLogs(log: LatencyLog, other: LatencyLog, groupOf: Uint32Array): void {
   for (let group = 0; group < groupOf.length; group++)
-    forEachBucket(other, group, (bucket, count) => countLatency(log, groupOf[group]!, bucket, count));
+    forEachBucket(other, group, (bucket, count) => countLatency(log, groupOf[group], bucket, count));
   if (!log.exact) return;
   if (!other.exact || log.count + other.count > log.limit) {
     log.exact = false;
     log.chunks = [];
     return;
   }
-  forEachValue(other, (group, value) => keepValue(log, groupOf[group]!, value));
+  forEachValue(other, (group, value) => keepValue(log, groupOf[group], value));
 }
 
 function forEachValue(log: LatencyLog, visit: (group: number, value: number) => void): void {
   let left = log.count;
   for (const { groups, values } of log.chunks) {
     const n = Math.min(left, CHUNK);
-    for (let i = 0; i < n; i++) visit(groups[i]!, values[i]!);
+    for (let i = 0; i < n; i++) visit(groups[i], values[i]);
     left -= n;
   }
 }
@@ -114,7 +123,7 @@ function forEachValue(log: LatencyLog, visit: (group: number, value: number) => 
 export function log2Counts(log: LatencyLog, group: number): Float64Array {
   const counts = new Float64Array(LOG2_BUCKETS);
   forEachBucket(log, group, (bucket, count) => {
-    counts[log2Floor(bucketMiddle(bucket))]! += count;
+    counts[log2Floor(bucketMiddle(bucket))] += count;
   });
   return counts;
 }
@@ -133,26 +142,30 @@ interface Place {
 }
 
 /** Quantiles of each set of groups. A group may be in several sets. */
-export function quantilesOf(log: LatencyLog, sets: readonly Uint32Array[], quantiles: readonly number[]): Quantiles[] {
+export function quantilesOf(
+  log: LatencyLog,
+  sets: readonly Uint32Array[],
+  quantiles: readonly number[],
+): Quantiles[] {
   const places = sets.map((set) => findPlaces(log, set, quantiles));
   const kept = log.exact ? collectBuckets(log, places) : null;
   return sets.map((set, s) => {
     if (kept === null)
       return {
-        values: places[s]!.map((place) => (place ? bucketMiddle(place.bucket) : Number.NaN)),
+        values: places[s].map((place) => (place ? bucketMiddle(place.bucket) : Number.NaN)),
         errorPct: MIDDLE_ERROR_PCT,
       };
     const members = new Set(set);
     const sorted = new Map<number, Float64Array>();
-    const values = places[s]!.map((place) => {
+    const values = places[s].map((place) => {
       if (!place) return Number.NaN;
       let bucket = sorted.get(place.bucket);
       if (!bucket) {
         const { groups, values: all } = kept.get(place.bucket)!;
-        bucket = Float64Array.from(all.filter((_, i) => members.has(groups[i]!))).sort();
+        bucket = Float64Array.from(all.filter((_, i) => members.has(groups[i]))).sort();
         sorted.set(place.bucket, bucket);
       }
-      return bucket[place.rank - 1]!;
+      return bucket[place.rank - 1];
     });
     return { values, errorPct: 0 };
   });
@@ -163,14 +176,14 @@ function findPlaces(log: LatencyLog, set: Uint32Array, quantiles: readonly numbe
   let total = 0;
   for (const group of set)
     forEachBucket(log, group, (bucket, count) => {
-      counts[bucket]! += count;
+      counts[bucket] += count;
       total += count;
     });
   return quantiles.map((q) => {
     if (total === 0) return null;
     let rank = nearestRank(q, total);
     let bucket = 0;
-    while (rank > counts[bucket]!) rank -= counts[bucket++]!;
+    while (rank > counts[bucket]) rank -= counts[bucket++];
     return { bucket, rank };
   });
 }

@@ -10,9 +10,9 @@ try {
   for (let done = 0; ; ) {
     while (Atomics.load(control, HANDED) === done) Atomics.wait(control, HANDED, done);
     const slot = done % batches.length;
-    const length = control[LENGTHS + slot]!;
+    const length = control[LENGTHS + slot];
     if (length === END) break;
-    const batch = batches[slot]!;
+    const batch = batches[slot];
     batch.length = length;
     analyzeBatch(analysis, batch);
     Atomics.store(control, DONE, ++done);

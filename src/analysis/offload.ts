@@ -45,7 +45,10 @@ export function startOffload(options: AnalysisOptions): Offload {
   const batches = Array.from({ length: RING }, () => createEventBatch(ROWS, true));
   for (const batch of batches) batch.text.fill(-1);
   const input: WorkerInput = { control, batches, options };
-  const worker = new Worker(new URL('./offload-worker.js', import.meta.url), { workerData: input, execArgv: [] });
+  const worker = new Worker(new URL('./offload-worker.js', import.meta.url), {
+    workerData: input,
+    execArgv: [],
+  });
   const result = new Promise<AnalysisResult>((resolve, reject) => {
     worker.once('message', resolve);
     worker.once('error', reject);
@@ -60,7 +63,7 @@ export function startOffload(options: AnalysisOptions): Offload {
       if (Atomics.load(control, FAILED) !== 0 || waits > MAX_WAITS) break;
       Atomics.wait(control, DONE, handed - RING, PATIENCE);
     }
-    const batch = batches[handed % RING]!;
+    const batch = batches[handed % RING];
     batch.length = 0;
     return batch;
   };

@@ -7,14 +7,8 @@
  * then. The exit's CPU, if it is another one, may still report a loss that began before the entry; such pairs wait
  * until that CPU's next record shows whether it did (`deferred`).
  */
-import {
-  type EventBatch,
-  F_ADDRESS,
-  F_ARG0,
-  F_CODE,
-  F_ISA,
-  NO_CPU,
-} from '../core/event-batch.ts';
+import { type EventBatch, F_ADDRESS, F_ARG0, F_CODE, F_ISA, NO_CPU } from '../core/event-batch.ts';
+import { type ThreadTable, vcpuOfThread } from '../core/thread-table.ts';
 import { compareWords, diffWords } from '../core/words.ts';
 import {
   copyExit,
@@ -40,7 +34,6 @@ import {
   ROLE_USERSPACE_EXIT,
   ROLE_VCPU,
 } from './roles.ts';
-import { type ThreadTable, vcpuOfThread } from '../core/thread-table.ts';
 import { createThreadSlots, slotOf, type ThreadSlots } from './thread-slots.ts';
 
 /** −EINTR: KVM_RUN was interrupted by a signal ("restart (4)"). */
@@ -171,19 +164,19 @@ export function pairBatch(pairing: Pairing, batch: EventBatch): void {
   const { cpu: cpus, event: events, tid: tids, time } = batch;
   const { lastTime, cpuSeen, lossState, deferredHead } = pairing;
   for (let row = 0; row < batch.length; row++) {
-    const role = EVENT_ROLES[events[row]!]!;
-    const cpu = cpus[row]!;
+    const role = EVENT_ROLES[events[row]];
+    const cpu = cpus[row];
     if (role === ROLE_LOST) {
       startLoss(pairing, cpu);
       continue;
     }
-    if (lossState[cpu] === 1) endLoss(pairing, cpu, time[2 * row]!, time[2 * row + 1]!);
-    if (deferredHead[cpu]! >= 0) settleDeferred(pairing, cpu, false);
-    lastTime[2 * cpu] = time[2 * row]!;
-    lastTime[2 * cpu + 1] = time[2 * row + 1]!;
+    if (lossState[cpu] === 1) endLoss(pairing, cpu, time[2 * row], time[2 * row + 1]);
+    if (deferredHead[cpu] >= 0) settleDeferred(pairing, cpu, false);
+    lastTime[2 * cpu] = time[2 * row];
+    lastTime[2 * cpu + 1] = time[2 * row + 1];
     cpuSeen[cpu] = 1;
     if (role === ROLE_NONE) continue;
-    const tid = tids[row]!;
+    const tid = tids[row];
     if (tid < 0) {
       if (role === ROLE_EXIT || role === ROLE_ENTRY) pairing.counts.withoutThread++;
       continue;
@@ -208,7 +201,7 @@ export function pairBatch(pairing: Pairing, batch: EventBatch): void {
         if (pairing.open[at + LEVEL] === LEVEL_L2) pairing.open[at + LEVEL] = LEVEL_L2_REFLECTED;
         break;
       case ROLE_VCPU:
-        if (pairing.open[at + KNOWN_VCPU] === NONE) pairing.open[at + KNOWN_VCPU] = batch.vcpu[row]!;
+        if (pairing.open[at + KNOWN_VCPU] === NONE) pairing.open[at + KNOWN_VCPU] = batch.vcpu[row];
         break;
       case ROLE_DETAIL:
         addDetail(pairing.open, batch, row, at);
@@ -220,7 +213,8 @@ export function pairBatch(pairing: Pairing, batch: EventBatch): void {
 
 /** The recording has ended: what is open stays open, deferred pairs stand. */
 export function finishPairing(pairing: Pairing): void {
-  for (let cpu = 0; cpu < CPUS; cpu++) if (pairing.deferredHead[cpu]! >= 0) settleDeferred(pairing, cpu, false);
+  for (let cpu = 0; cpu < CPUS; cpu++)
+    if (pairing.deferredHead[cpu] >= 0) settleDeferred(pairing, cpu, false);
   for (let slot = 0; slot < pairing.slotsKnown; slot++)
     if (pairing.open[slot * STRIDE + IS_OPEN] === 1) emitOpen(pairing, slot, OPEN_AT_END);
   flush(pairing);
@@ -230,20 +224,20 @@ function openExit(pairing: Pairing, batch: EventBatch, row: number, slot: number
   const at = slot * STRIDE;
   if (pairing.open[at + IS_OPEN] === 1) emitOpen(pairing, slot, EXIT_WITHOUT_ENTRY);
   const { open } = pairing;
-  const fields = batch.fields[row]!;
-  const vcpu = batch.vcpu[row]!;
-  const pid = batch.pid[row]!;
+  const fields = batch.fields[row];
+  const vcpu = batch.vcpu[row];
+  const pid = batch.pid[row];
   if (vcpu >= 0) open[at + KNOWN_VCPU] = vcpu;
   if (pid >= 0) open[at + KNOWN_PID] = pid;
   open[at + IS_OPEN] = 1;
-  open[at + TIME_LOW] = batch.time[2 * row]!;
-  open[at + TIME_HIGH] = batch.time[2 * row + 1]!;
-  open[at + CPU] = batch.cpu[row]!;
-  open[at + ISA] = fields & F_ISA ? batch.isa[row]! : 0;
-  open[at + CODE] = fields & F_CODE ? batch.code[row]! : 0;
+  open[at + TIME_LOW] = batch.time[2 * row];
+  open[at + TIME_HIGH] = batch.time[2 * row + 1];
+  open[at + CPU] = batch.cpu[row];
+  open[at + ISA] = fields & F_ISA ? batch.isa[row] : 0;
+  open[at + CODE] = fields & F_CODE ? batch.code[row] : 0;
   open[at + LEVEL] = LEVEL_L1;
-  open[at + RIP_LOW] = batch.address[2 * row]!;
-  open[at + RIP_HIGH] = batch.address[2 * row + 1]!;
+  open[at + RIP_LOW] = batch.address[2 * row];
+  open[at + RIP_HIGH] = batch.address[2 * row + 1];
   open[at + HAS_RIP] = fields & F_ADDRESS ? 1 : 0;
   open[at + USERSPACE] = 0;
   open[at + RESTARTS] = 0;
@@ -255,24 +249,25 @@ function openExit(pairing: Pairing, batch: EventBatch, row: number, slot: number
 function closeExit(pairing: Pairing, batch: EventBatch, row: number, slot: number): void {
   const { open, counts } = pairing;
   const at = slot * STRIDE;
-  const vcpu = batch.vcpu[row]!;
-  const pid = batch.pid[row]!;
+  const vcpu = batch.vcpu[row];
+  const pid = batch.pid[row];
   if (vcpu >= 0) open[at + KNOWN_VCPU] = vcpu;
   if (pid >= 0) open[at + KNOWN_PID] = pid;
   const counted =
-    pairing.acceptEntry === null || pairing.acceptEntry(batch, row, open[at + KNOWN_PID]! | 0, open[at + KNOWN_VCPU]! | 0);
+    pairing.acceptEntry === null ||
+    pairing.acceptEntry(batch, row, open[at + KNOWN_PID] | 0, open[at + KNOWN_VCPU] | 0);
   if (counted) counts.entries++;
   if (open[at + IS_OPEN] === 0) {
     if (counted) counts.entryWithoutExit++;
     return;
   }
   open[at + IS_OPEN] = 0;
-  const low = batch.time[2 * row]!;
-  const high = batch.time[2 * row + 1]!;
-  const exitLow = open[at + TIME_LOW]!;
-  const exitHigh = open[at + TIME_HIGH]!;
-  const entryCpu = batch.cpu[row]!;
-  const exitCpu = open[at + CPU]!;
+  const low = batch.time[2 * row];
+  const high = batch.time[2 * row + 1];
+  const exitLow = open[at + TIME_LOW];
+  const exitHigh = open[at + TIME_HIGH];
+  const entryCpu = batch.cpu[row];
+  const exitCpu = open[at + CPU];
   let latency = diffWords(low, high, exitLow, exitHigh);
   if (latency < 0) {
     // Clocks of two CPUs that do not agree (trace clock "local"): zero is the nearest possible truth.
@@ -290,8 +285,8 @@ function closeExit(pairing: Pairing, batch: EventBatch, row: number, slot: numbe
   out.entryCpu[to] = entryCpu;
   out.latency[to] = latency;
   out.state[to] = PAIRED;
-  if (open[at + USERSPACE]! > 0)
-    out.userspaceNs[to] = duration(low, high, open[at + USERSPACE_LOW]!, open[at + USERSPACE_HIGH]!);
+  if (open[at + USERSPACE] > 0)
+    out.userspaceNs[to] = duration(low, high, open[at + USERSPACE_LOW], open[at + USERSPACE_HIGH]);
   if (overlapsLoss(pairing, entryCpu, exitLow, exitHigh) || overlapsLoss(pairing, exitCpu, exitLow, exitHigh))
     invalidate(out, to);
   else if (exitCpu !== entryCpu) {
@@ -318,31 +313,31 @@ function userspaceExit(pairing: Pairing, batch: EventBatch, row: number, at: num
   const isOpen = open[at + IS_OPEN] === 1;
   counts.userspaceExits++;
   // errno is signed; where it is not recorded the exit counts as good (all kernels since 3.10 record it).
-  const errno = batch.fields[row]! & F_ARG0 ? batch.arg0[2 * row]! | 0 : 0;
+  const errno = batch.fields[row] & F_ARG0 ? batch.arg0[2 * row] | 0 : 0;
   if (errno < 0) {
     if (errno === -EINTR) {
       counts.userspaceRestarts++;
-      if (isOpen) open[at + RESTARTS]!++;
+      if (isOpen) open[at + RESTARTS]++;
     } else {
       counts.userspaceErrors++;
-      if (isOpen) open[at + ERRORS]!++;
+      if (isOpen) open[at + ERRORS]++;
     }
     return;
   }
   if (!isOpen) return;
-  if (open[at + USERSPACE]!++ > 0) return;
-  open[at + USERSPACE_CODE] = batch.code[row]!;
-  open[at + USERSPACE_LOW] = batch.time[2 * row]!;
-  open[at + USERSPACE_HIGH] = batch.time[2 * row + 1]!;
+  if (open[at + USERSPACE]++ > 0) return;
+  open[at + USERSPACE_CODE] = batch.code[row];
+  open[at + USERSPACE_LOW] = batch.time[2 * row];
+  open[at + USERSPACE_HIGH] = batch.time[2 * row + 1];
 }
 
 /** The first detail event of an exit stands for it: later ones are its consequences. */
 function addDetail(open: Uint32Array, batch: EventBatch, row: number, at: number): void {
   if (open[at + IS_OPEN] === 0 || open[at + DETAIL] !== 0) return;
-  open[at + DETAIL] = batch.event[row]!;
-  open[at + DETAIL_CODE] = batch.code[row]!;
-  open[at + DETAIL_LOW] = batch.address[2 * row]!;
-  open[at + DETAIL_HIGH] = batch.address[2 * row + 1]!;
+  open[at + DETAIL] = batch.event[row];
+  open[at + DETAIL_CODE] = batch.code[row];
+  open[at + DETAIL_LOW] = batch.address[2 * row];
+  open[at + DETAIL_HIGH] = batch.address[2 * row + 1];
 }
 
 function emitOpen(pairing: Pairing, slot: number, state: number): void {
@@ -362,39 +357,39 @@ function emitOpen(pairing: Pairing, slot: number, state: number): void {
 function writeExit(pairing: Pairing, slot: number, to: number): void {
   const { open, out } = pairing;
   const at = slot * STRIDE;
-  const vcpu = open[at + VCPU]!;
-  out.exitTime[2 * to] = open[at + TIME_LOW]!;
-  out.exitTime[2 * to + 1] = open[at + TIME_HIGH]!;
-  out.tid[to] = pairing.slots.tids[slot]!;
+  const vcpu = open[at + VCPU];
+  out.exitTime[2 * to] = open[at + TIME_LOW];
+  out.exitTime[2 * to + 1] = open[at + TIME_HIGH];
+  out.tid[to] = pairing.slots.tids[slot];
   out.thread[to] = slot;
-  out.pid[to] = open[at + KNOWN_PID]!;
-  out.vcpu[to] = vcpu === NONE ? open[at + KNOWN_VCPU]! : vcpu;
-  out.exitCpu[to] = open[at + CPU]!;
-  out.isa[to] = open[at + ISA]!;
-  out.code[to] = open[at + CODE]!;
-  out.level[to] = open[at + LEVEL]!;
-  out.rip[2 * to] = open[at + RIP_LOW]!;
-  out.rip[2 * to + 1] = open[at + RIP_HIGH]!;
-  out.hasRip[to] = open[at + HAS_RIP]!;
-  const userspace = open[at + USERSPACE]!;
+  out.pid[to] = open[at + KNOWN_PID];
+  out.vcpu[to] = vcpu === NONE ? open[at + KNOWN_VCPU] : vcpu;
+  out.exitCpu[to] = open[at + CPU];
+  out.isa[to] = open[at + ISA];
+  out.code[to] = open[at + CODE];
+  out.level[to] = open[at + LEVEL];
+  out.rip[2 * to] = open[at + RIP_LOW];
+  out.rip[2 * to + 1] = open[at + RIP_HIGH];
+  out.hasRip[to] = open[at + HAS_RIP];
+  const userspace = open[at + USERSPACE];
   out.userspaceExits[to] = Math.min(userspace, 0xffff);
-  out.restarts[to] = Math.min(open[at + RESTARTS]!, 0xffff);
-  out.userspaceErrors[to] = Math.min(open[at + ERRORS]!, 0xffff);
-  out.detailEvent[to] = open[at + DETAIL]!;
+  out.restarts[to] = Math.min(open[at + RESTARTS], 0xffff);
+  out.userspaceErrors[to] = Math.min(open[at + ERRORS], 0xffff);
+  out.detailEvent[to] = open[at + DETAIL];
   if (userspace > 0) {
-    out.userspaceCode[to] = open[at + USERSPACE_CODE]!;
+    out.userspaceCode[to] = open[at + USERSPACE_CODE];
     out.kernelNs[to] = duration(
-      open[at + USERSPACE_LOW]!,
-      open[at + USERSPACE_HIGH]!,
-      open[at + TIME_LOW]!,
-      open[at + TIME_HIGH]!,
+      open[at + USERSPACE_LOW],
+      open[at + USERSPACE_HIGH],
+      open[at + TIME_LOW],
+      open[at + TIME_HIGH],
     );
     out.userspaceNs[to] = 0;
   }
   if (open[at + DETAIL] !== 0) {
-    out.detailCode[to] = open[at + DETAIL_CODE]!;
-    out.detailAddress[2 * to] = open[at + DETAIL_LOW]!;
-    out.detailAddress[2 * to + 1] = open[at + DETAIL_HIGH]!;
+    out.detailCode[to] = open[at + DETAIL_CODE];
+    out.detailAddress[2 * to] = open[at + DETAIL_LOW];
+    out.detailAddress[2 * to + 1] = open[at + DETAIL_HIGH];
   }
 }
 
@@ -413,10 +408,10 @@ function startLoss(pairing: Pairing, cpu: number): void {
   if (lossState[cpu] !== 1) {
     lossState[cpu] = 1;
     // A loss before the first record of a CPU reaches back to the start of the recording.
-    lossStart[2 * cpu] = cpuSeen[cpu] ? lastTime[2 * cpu]! : 0;
-    lossStart[2 * cpu + 1] = cpuSeen[cpu] ? lastTime[2 * cpu + 1]! : 0x80000000;
+    lossStart[2 * cpu] = cpuSeen[cpu] ? lastTime[2 * cpu] : 0;
+    lossStart[2 * cpu + 1] = cpuSeen[cpu] ? lastTime[2 * cpu + 1] : 0x80000000;
   }
-  if (pairing.deferredHead[cpu]! >= 0) settleDeferred(pairing, cpu, true);
+  if (pairing.deferredHead[cpu] >= 0) settleDeferred(pairing, cpu, true);
 }
 
 function endLoss(pairing: Pairing, cpu: number, low: number, high: number): void {
@@ -429,21 +424,21 @@ function endLoss(pairing: Pairing, cpu: number, low: number, high: number): void
 function overlapsLoss(pairing: Pairing, cpu: number, low: number, high: number): boolean {
   const state = pairing.lossState[cpu];
   if (state === 0) return false;
-  return state === 1 || compareWords(pairing.lossEnd[2 * cpu]!, pairing.lossEnd[2 * cpu + 1]!, low, high) > 0;
+  return state === 1 || compareWords(pairing.lossEnd[2 * cpu], pairing.lossEnd[2 * cpu + 1], low, high) > 0;
 }
 
 /** Keeps row `row` of the output aside until the next record of `cpu`. */
 function defer(pairing: Pairing, row: number, cpu: number): void {
   const at = takePoolRow(pairing);
   copyExit(pairing.out, row, pairing.pool, at);
-  pairing.poolNext[at] = pairing.deferredHead[cpu]!;
+  pairing.poolNext[at] = pairing.deferredHead[cpu];
   pairing.deferredHead[cpu] = at;
 }
 
 function takePoolRow(pairing: Pairing): number {
   const free = pairing.poolFree;
   if (free >= 0) {
-    pairing.poolFree = pairing.poolNext[free]!;
+    pairing.poolFree = pairing.poolNext[free];
     return free;
   }
   if (pairing.poolUsed === pairing.pool.capacity) {
@@ -460,16 +455,21 @@ function takePoolRow(pairing: Pairing): number {
 /** Decides the pairs that waited for `cpu`: its next record is a loss, or it is not. */
 function settleDeferred(pairing: Pairing, cpu: number, lost: boolean): void {
   const { pool, lossStart } = pairing;
-  let at = pairing.deferredHead[cpu]!;
+  let at = pairing.deferredHead[cpu];
   while (at >= 0) {
     if (
       lost &&
-      compareWords(lossStart[2 * cpu]!, lossStart[2 * cpu + 1]!, pool.entryTime[2 * at]!, pool.entryTime[2 * at + 1]!) < 0
+      compareWords(
+        lossStart[2 * cpu],
+        lossStart[2 * cpu + 1],
+        pool.entryTime[2 * at],
+        pool.entryTime[2 * at + 1],
+      ) < 0
     )
       invalidate(pool, at);
     copyExit(pool, at, pairing.out, pairing.out.length);
     pushRow(pairing);
-    const next = pairing.poolNext[at]!;
+    const next = pairing.poolNext[at];
     pairing.poolNext[at] = pairing.poolFree;
     pairing.poolFree = at;
     at = next;
@@ -485,7 +485,7 @@ function addThread(pairing: Pairing, slot: number): void {
     pairing.open = open;
   }
   pairing.slotsKnown = slot + 1;
-  const info = pairing.threads?.byTid.get(pairing.slots.tids[slot]!);
+  const info = pairing.threads?.byTid.get(pairing.slots.tids[slot]);
   pairing.open[slot * STRIDE + KNOWN_PID] = info?.pid ?? -1;
   pairing.open[slot * STRIDE + KNOWN_VCPU] = info ? vcpuOfThread(info) : -1;
 }

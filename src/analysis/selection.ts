@@ -27,10 +27,10 @@ export function reasonKey(isa: number, code: number): number {
 export function selectExits(selection: Selection, batch: ExitBatch, selected: Uint8Array): void {
   for (let row = 0; row < batch.length; row++) {
     selected[row] =
-      passesThread(selection, batch.pid[row]!, batch.tid[row]!, batch.vcpu[row]!, batch.exitCpu[row]!) &&
-      passesReason(selection, batch.isa[row]!, batch.code[row]!) &&
-      (selection.levels === null || selection.levels.has(batch.level[row]!)) &&
-      passesTime(selection, batch.exitTime[2 * row]!, batch.exitTime[2 * row + 1]!)
+      passesThread(selection, batch.pid[row], batch.tid[row], batch.vcpu[row], batch.exitCpu[row]) &&
+      passesReason(selection, batch.isa[row], batch.code[row]) &&
+      (selection.levels === null || selection.levels.has(batch.level[row])) &&
+      passesTime(selection, batch.exitTime[2 * row], batch.exitTime[2 * row + 1])
         ? 1
         : 0;
   }
@@ -65,8 +65,8 @@ function passesTime(selection: Selection, low: number, high: number): boolean {
 /** The part of the filters that applies to entries: thread, CPU and time (an entry has no reason). */
 export function entryFilter(selection: Selection): EntryFilter {
   return (batch: EventBatch, row: number, pid: number, vcpu: number) =>
-    passesThread(selection, pid, batch.tid[row]!, vcpu, batch.cpu[row]!) &&
-    passesTime(selection, batch.time[2 * row]!, batch.time[2 * row + 1]!);
+    passesThread(selection, pid, batch.tid[row], vcpu, batch.cpu[row]) &&
+    passesTime(selection, batch.time[2 * row], batch.time[2 * row + 1]);
 }
 
 export function createSelected(): Uint8Array {

@@ -36,10 +36,10 @@ export function addSlow(
   idle: (isa: number, code: number) => boolean,
 ): void {
   for (let row = 0; row < batch.length; row++) {
-    const latency = batch.latency[row]!;
+    const latency = batch.latency[row];
     if (latency <= list.thanNs || batch.state[row] !== PAIRED) continue;
     if (selected !== null && selected[row] === 0) continue;
-    if (!list.includeIdle && idle(batch.isa[row]!, batch.code[row]!)) continue;
+    if (!list.includeIdle && idle(batch.isa[row], batch.code[row])) continue;
     list.qualified++;
     if (latency >= list.floor) addRow(list, batch, row);
   }
@@ -58,14 +58,19 @@ function cut(list: SlowList): void {
   const kept = createExitBatch(rows.capacity);
   for (const from of order.slice(0, list.limit)) copyExit(rows, from, kept, kept.length++);
   list.rows = kept;
-  if (kept.length === list.limit) list.floor = kept.latency[kept.length - 1]!;
+  if (kept.length === list.limit) list.floor = kept.latency[kept.length - 1];
 }
 
 function compareSlow(rows: ExitBatch, a: number, b: number): number {
   return (
-    rows.latency[b]! - rows.latency[a]! ||
-    compareWords(rows.exitTime[2 * b]!, rows.exitTime[2 * b + 1]!, rows.exitTime[2 * a]!, rows.exitTime[2 * a + 1]!) ||
-    rows.tid[a]! - rows.tid[b]!
+    rows.latency[b] - rows.latency[a] ||
+    compareWords(
+      rows.exitTime[2 * b],
+      rows.exitTime[2 * b + 1],
+      rows.exitTime[2 * a],
+      rows.exitTime[2 * a + 1],
+    ) ||
+    rows.tid[a] - rows.tid[b]
   );
 }
 

@@ -29,18 +29,18 @@ export function createThreadEvents(): ThreadEvents {
 
 export function addThreadEvents(threads: ThreadEvents, batch: EventBatch): void {
   for (let row = 0; row < batch.length; row++) {
-    threads.cpus[batch.cpu[row]!] = 1;
-    const tid = batch.tid[row]!;
+    threads.cpus[batch.cpu[row]] = 1;
+    const tid = batch.tid[row];
     if (tid < 0) continue;
     const slot = slotOf(threads.slots, tid);
     if (slot >= threads.events.length) grow(threads);
-    threads.events[slot]!++;
-    if (batch.pid[row]! >= 0) threads.pid[slot] = batch.pid[row]!;
-    const role = EVENT_ROLES[batch.event[row]!]!;
-    if (role === ROLE_EXIT) threads.exits[slot]!++;
+    threads.events[slot]++;
+    if (batch.pid[row] >= 0) threads.pid[slot] = batch.pid[row];
+    const role = EVENT_ROLES[batch.event[row]];
+    if (role === ROLE_EXIT) threads.exits[slot]++;
     if (role === ROLE_EXIT || role === ROLE_ENTRY || role === ROLE_USERSPACE_EXIT) {
       threads.isVcpu[slot] = 1;
-      if (batch.vcpu[row]! >= 0) threads.vcpu[slot] = batch.vcpu[row]!;
+      if (batch.vcpu[row] >= 0) threads.vcpu[slot] = batch.vcpu[row];
     }
   }
 }

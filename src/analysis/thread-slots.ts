@@ -22,7 +22,7 @@ export function slotOf(slots: ThreadSlots, tid: number): number {
   let at = Math.imul(tid, 0x9e3779b1) >>> 7;
   while (true) {
     at &= mask;
-    const entry = table[at]!;
+    const entry = table[at];
     if (entry === 0) return addSlot(slots, tid, at);
     if (tids[entry - 1] === tid) return entry - 1;
     at++;
@@ -46,7 +46,7 @@ function rehash(slots: ThreadSlots): void {
   const table = new Int32Array(2 * slots.table.length);
   const mask = table.length - 1;
   for (let slot = 0; slot < slots.count; slot++) {
-    let at = (Math.imul(slots.tids[slot]!, 0x9e3779b1) >>> 7) & mask;
+    let at = (Math.imul(slots.tids[slot], 0x9e3779b1) >>> 7) & mask;
     while (table[at] !== 0) at = (at + 1) & mask;
     table[at] = slot + 1;
   }

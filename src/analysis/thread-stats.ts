@@ -50,28 +50,28 @@ export function addThreads(
 ): void {
   for (let row = 0; row < batch.length; row++) {
     if (selected !== null && selected[row] === 0) continue;
-    const slot = batch.thread[row]!;
+    const slot = batch.thread[row];
     if (slot >= stats.count) {
       if (slot >= stats.exits.length) grow(stats, 2 * (slot + 1));
       stats.count = slot + 1;
     }
-    stats.tid[slot] = batch.tid[row]!;
-    stats.exits[slot]!++;
-    if (batch.pid[row]! >= 0) stats.pid[slot] = batch.pid[row]!;
-    if (batch.vcpu[row]! >= 0) stats.vcpu[slot] = batch.vcpu[row]!;
+    stats.tid[slot] = batch.tid[row];
+    stats.exits[slot]++;
+    if (batch.pid[row] >= 0) stats.pid[slot] = batch.pid[row];
+    if (batch.vcpu[row] >= 0) stats.vcpu[slot] = batch.vcpu[row];
     if (batch.state[row] !== PAIRED) continue;
-    stats.paired[slot]!++;
-    addExact(stats.total, slot, batch.latency[row]!);
-    if (idle(batch.isa[row]!, batch.code[row]!)) addExact(stats.idle, slot, batch.latency[row]!);
+    stats.paired[slot]++;
+    addExact(stats.total, slot, batch.latency[row]);
+    if (idle(batch.isa[row], batch.code[row])) addExact(stats.idle, slot, batch.latency[row]);
   }
 }
 
 /** Adds the other's threads, found by tid (numbers of threads differ between partial results). */
 export function mergeThreadStats(stats: ThreadStats, other: ThreadStats): void {
   const slots = new Map<number, number>();
-  for (let slot = 0; slot < stats.count; slot++) if (stats.tid[slot]! >= 0) slots.set(stats.tid[slot]!, slot);
+  for (let slot = 0; slot < stats.count; slot++) if (stats.tid[slot] >= 0) slots.set(stats.tid[slot], slot);
   for (let from = 0; from < other.count; from++) {
-    const tid = other.tid[from]!;
+    const tid = other.tid[from];
     if (tid < 0) continue;
     let slot = slots.get(tid);
     if (slot === undefined) {
@@ -79,10 +79,10 @@ export function mergeThreadStats(stats: ThreadStats, other: ThreadStats): void {
       if (slot >= stats.exits.length) grow(stats, 2 * (slot + 1));
       stats.tid[slot] = tid;
     }
-    stats.exits[slot]! += other.exits[from]!;
-    stats.paired[slot]! += other.paired[from]!;
-    if (other.pid[from]! >= 0) stats.pid[slot] = other.pid[from]!;
-    if (other.vcpu[from]! >= 0) stats.vcpu[slot] = other.vcpu[from]!;
+    stats.exits[slot] += other.exits[from];
+    stats.paired[slot] += other.paired[from];
+    if (other.pid[from] >= 0) stats.pid[slot] = other.pid[from];
+    if (other.vcpu[from] >= 0) stats.vcpu[slot] = other.vcpu[from];
     mergeExact(stats.total, slot, other.total, from);
     mergeExact(stats.idle, slot, other.idle, from);
   }

@@ -19,15 +19,15 @@ export function createUserspaceStats(): UserspaceStats {
 export function addUserspace(stats: UserspaceStats, batch: ExitBatch, selected: Uint8Array | null): void {
   for (let row = 0; row < batch.length; row++) {
     if (batch.userspaceExits[row] === 0 || (selected !== null && selected[row] === 0)) continue;
-    const code = Math.min(batch.userspaceCode[row]!, REASONS - 1);
-    stats.count[code]!++;
-    if (batch.state[row] === PAIRED) addExact(stats.userspaceNs, code, batch.userspaceNs[row]!);
+    const code = Math.min(batch.userspaceCode[row], REASONS - 1);
+    stats.count[code]++;
+    if (batch.state[row] === PAIRED) addExact(stats.userspaceNs, code, batch.userspaceNs[row]);
   }
 }
 
 export function mergeUserspaceStats(stats: UserspaceStats, other: UserspaceStats): void {
   for (let code = 0; code < REASONS; code++) {
-    stats.count[code]! += other.count[code]!;
+    stats.count[code] += other.count[code];
     mergeExact(stats.userspaceNs, code, other.userspaceNs, code);
   }
 }

@@ -30,7 +30,11 @@ export async function analyzeStream(
   return finishAnalysis(analysis);
 }
 
-async function runOffloaded(stream: EventStream, offload: Offload, options: ReadOptions): Promise<AnalysisResult> {
+async function runOffloaded(
+  stream: EventStream,
+  offload: Offload,
+  options: ReadOptions,
+): Promise<AnalysisResult> {
   try {
     await forEachBatch(stream, options, offload.take);
   } catch (error) {

@@ -43,7 +43,7 @@ export async function openEvents(
   let nextBatch: (() => EventBatch) | undefined;
   const streams = inputs.map((input, i) =>
     named(
-      paths[i]!,
+      paths[i],
       parseLazily(input, context, () => ({
         // Merged streams copy rows into a batch of their own anyway.
         ...(nextBatch && inputs.length === 1 ? { nextBatch } : {}),

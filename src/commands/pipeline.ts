@@ -75,7 +75,7 @@ export async function runConvert(
       writer.write(batch);
     });
     for (const [i, sha256] of (await checksums).entries())
-      if (sha256 !== null) stream.context.sources[i]!.sha256 = sha256;
+      if (sha256 !== null) stream.context.sources[i].sha256 = sha256;
     writer.finish();
   } catch (error) {
     writer.abort();
@@ -87,8 +87,7 @@ export async function runConvert(
     events: summary.events,
     bytes: statSync(output).size,
     durationNs: summary.hasTime
-      ? wordsToBigInt(summary.last[0]!, summary.last[1]!) -
-        wordsToBigInt(summary.first[0]!, summary.first[1]!)
+      ? wordsToBigInt(summary.last[0], summary.last[1]) - wordsToBigInt(summary.first[0], summary.first[1])
       : null,
     lost: { events: summary.lostUnknown ? null : summary.lostEvents, regions: summary.lostRegions },
     warnings: buildWarnings(stream.context),
@@ -110,13 +109,13 @@ async function resolveSelection(paths: readonly string[], options: ReportOptions
     const stream = await openEvents(paths, { traceEvents: options.traceEvents });
     const summary = createEventSummary();
     await forEachBatch(stream, options, (batch) => addEvents(summary, batch));
-    const first = wordsToBigInt(summary.first[0]!, summary.first[1]!);
-    const last = wordsToBigInt(summary.last[0]!, summary.last[1]!);
+    const first = wordsToBigInt(summary.first[0], summary.first[1]);
+    const last = wordsToBigInt(summary.last[0], summary.last[1]);
     const words = (bound: TimeBound | null): [number, number] | null => {
       if (!bound) return null;
       const target = new Uint32Array(2);
       storeBigInt(target, 0, bound.fromEnd ? last - bound.ns : first + bound.ns);
-      return [target[0]!, target[1]!];
+      return [target[0], target[1]];
     };
     from = words(filters.from);
     to = words(filters.to);

@@ -34,7 +34,8 @@ export function threadOf(table: ThreadTable, tid: number): ThreadInfo {
 }
 
 /** Names that VMMs give their vCPU threads: QEMU (debug-threads=on), cloud-hypervisor, kvmtool, firecracker, crosvm. */
-const VCPU_NAME = /^(?:CPU (\d{1,5})\/KVM|vcpu(\d{1,5})|kvm-vcpu-(\d{1,5})|fc_vcpu (\d{1,5})|crosvm_vcpu(\d{1,5}))$/;
+const VCPU_NAME =
+  /^(?:CPU (\d{1,5})\/KVM|vcpu(\d{1,5})|kvm-vcpu-(\d{1,5})|fc_vcpu (\d{1,5})|crosvm_vcpu(\d{1,5}))$/;
 
 /** vCPU number of a thread: as the recording states it, else from its name, else −1. */
 export function vcpuOfThread(info: ThreadInfo): number {

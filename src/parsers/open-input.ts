@@ -2,7 +2,16 @@
  * From what the user named to a byte source and its format: files, standard input, gzip. What a parser must read
  * back and forth and cannot (a pipe, a compressed file) is spooled to a temporary file that is unlinked at once.
  */
-import { createReadStream, mkdtempSync, openSync, readSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
+import {
+  createReadStream,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -125,7 +134,10 @@ function* chunksOf(source: ByteSource): Generator<Buffer> {
 }
 
 async function gunzip(source: ByteSource, diagnostics: Diagnostics): Promise<ByteSource> {
-  const input = source.seekable && source.name !== '-' ? createReadStream(source.name, { highWaterMark: 1 << 20 }) : Readable.from(chunksOf(source));
+  const input =
+    source.seekable && source.name !== '-'
+      ? createReadStream(source.name, { highWaterMark: 1 << 20 })
+      : Readable.from(chunksOf(source));
   const output = input.pipe(createGunzip({ chunkSize: 1 << 18 }));
   input.on('error', (error: Error) => output.destroy(error));
   const file = temporaryFile();
@@ -134,8 +146,16 @@ async function gunzip(source: ByteSource, diagnostics: Diagnostics): Promise<Byt
   } catch (error) {
     if (error instanceof TraceFormatError) throw error;
     if (file.size() === 0)
-      throw new TraceFormatError({ format: 'gzip', message: `cannot be decompressed: ${(error as Error).message}` }, { cause: error });
-    note(diagnostics, 'truncated-gzip', 'data-loss', `the gzip file is cut off or damaged (${(error as Error).message}); what came before was read`);
+      throw new TraceFormatError(
+        { format: 'gzip', message: `cannot be decompressed: ${(error as Error).message}` },
+        { cause: error },
+      );
+    note(
+      diagnostics,
+      'truncated-gzip',
+      'data-loss',
+      `the gzip file is cut off or damaged (${(error as Error).message}); what came before was read`,
+    );
   }
   source.close();
   return file.open(source.name);
@@ -181,4 +201,3 @@ function temporaryFile(): { write(chunk: Uint8Array): void; size(): number; open
     }),
   };
 }
-

@@ -7,7 +7,14 @@ import { simpletrace } from './simpletrace/index.ts';
 import { traceDat } from './trace-dat/index.ts';
 import type { TraceFormat, Verdict } from './trace-format.ts';
 
-export const FORMATS: readonly TraceFormat[] = [captureArrow, perfData, traceDat, ftraceText, simpletrace, qemuLog];
+export const FORMATS: readonly TraceFormat[] = [
+  captureArrow,
+  perfData,
+  traceDat,
+  ftraceText,
+  simpletrace,
+  qemuLog,
+];
 
 export interface Detection {
   /** The format with the highest confidence (the earlier one of equals), null if none matched. */

@@ -9,14 +9,14 @@ import type { CaptureModel, WarningModel } from './model.ts';
 
 /** `isas`: names of the ISAs that the exits have. */
 export function buildCapture(context: TraceContext, summary: EventSummary, isas: string[]): CaptureModel {
-  const first = summary.hasTime ? wordsToBigInt(summary.first[0]!, summary.first[1]!) : null;
-  const last = summary.hasTime ? wordsToBigInt(summary.last[0]!, summary.last[1]!) : null;
+  const first = summary.hasTime ? wordsToBigInt(summary.first[0], summary.first[1]) : null;
+  const last = summary.hasTime ? wordsToBigInt(summary.last[0], summary.last[1]) : null;
   const duration = first === null || last === null ? null : last - first;
   const events: [string, number][] = [];
   for (const [code, name] of context.events.names.entries())
-    if (summary.counts[code]! > 0) events.push([name, summary.counts[code]!]);
+    if (summary.counts[code] > 0) events.push([name, summary.counts[code]]);
   if (summary.markers > 0) events.push([context.markerName, summary.markers]);
-  if (summary.counts[0]! > 0) events.push(['(unnamed)', summary.counts[0]!]);
+  if (summary.counts[0] > 0) events.push(['(unnamed)', summary.counts[0]]);
   events.sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
   const covered = duration === null ? 0 : Number(duration) * summary.cpus;
   return {

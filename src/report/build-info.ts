@@ -33,18 +33,18 @@ function buildThreads(context: TraceContext, threads: ThreadEvents): InfoThreadM
   const list: InfoThreadModel[] = [];
   for (let slot = 0; slot < threads.slots.count; slot++) {
     if (!threads.isVcpu[slot]) continue;
-    const tid = threads.slots.tids[slot]!;
+    const tid = threads.slots.tids[slot];
     const info = context.threads.byTid.get(tid);
-    const pid = threads.pid[slot]! >= 0 ? threads.pid[slot]! : (info?.pid ?? -1);
-    const vcpu = threads.vcpu[slot]! >= 0 || !info ? threads.vcpu[slot]! : vcpuOfThread(info);
+    const pid = threads.pid[slot] >= 0 ? threads.pid[slot] : (info?.pid ?? -1);
+    const vcpu = threads.vcpu[slot] >= 0 || !info ? threads.vcpu[slot] : vcpuOfThread(info);
     list.push({
       tid,
       pid: pid >= 0 ? pid : null,
       comm: info?.comm ?? null,
       vcpu: vcpu >= 0 ? vcpu : null,
       vm: info?.vm ?? null,
-      events: threads.events[slot]!,
-      exits: threads.exits[slot]!,
+      events: threads.events[slot],
+      exits: threads.exits[slot],
     });
   }
   return list.sort((a, b) => b.events - a.events || a.tid - b.tid);

@@ -3,15 +3,7 @@ import { type AnalysisResult, exitStates } from '../analysis/analyze.ts';
 import { exactToBigInt, exactValue, toExact } from '../analysis/exact-sum.ts';
 import { LEVEL_NAMES } from '../analysis/exit-batch.ts';
 import { type ExitTable, groupKey, standardDeviation } from '../analysis/exit-stats.ts';
-import {
-  KEY_CODE,
-  KEY_CPU,
-  KEY_ISA,
-  KEY_LEVEL,
-  KEY_PID,
-  KEY_TID,
-  KEY_VCPU,
-} from '../analysis/groups.ts';
+import { KEY_CODE, KEY_CPU, KEY_ISA, KEY_LEVEL, KEY_PID, KEY_TID, KEY_VCPU } from '../analysis/groups.ts';
 import type { Quantiles } from '../analysis/latency-log.ts';
 import { NO_CPU } from '../core/event-batch.ts';
 import { EV_NESTED_VMEXIT, EV_RUN_EXIT, EV_USERSPACE_EXIT } from '../core/events.ts';
@@ -46,17 +38,23 @@ interface Known {
   readonly escalation: boolean;
 }
 
-export function buildModel(context: TraceContext, analysis: AnalysisResult, options: ModelOptions): ReportModel {
+export function buildModel(
+  context: TraceContext,
+  analysis: AnalysisResult,
+  options: ModelOptions,
+): ReportModel {
   const { stats, summary } = analysis;
   const known: Known = {
     time: context.timeIsNs,
     escalation:
-      summary.counts[EV_USERSPACE_EXIT]! > 0 ||
-      summary.counts[EV_RUN_EXIT]! + summary.markerCounts[EV_RUN_EXIT]! > 0 ||
+      summary.counts[EV_USERSPACE_EXIT] > 0 ||
+      summary.counts[EV_RUN_EXIT] + summary.markerCounts[EV_RUN_EXIT] > 0 ||
       (context.enabledEvents?.has('kvm_userspace_exit') ?? false),
   };
   const groups = Array.from({ length: stats.groups.count }, (_, group) => group);
-  const busy = groups.filter((group) => !isIdle(groupKey(stats, group, KEY_ISA), groupKey(stats, group, KEY_CODE)));
+  const busy = groups.filter(
+    (group) => !isIdle(groupKey(stats, group, KEY_ISA), groupKey(stats, group, KEY_CODE)),
+  );
   const { quantiles } = analysis;
   const allExits = sum(stats.exits, groups);
   const allTime = sumExact(stats.total, groups);
@@ -83,8 +81,8 @@ export function buildModel(context: TraceContext, analysis: AnalysisResult, opti
     vcpus: buildVcpus(context, analysis, known),
     by: [...options.by],
     reasons,
-    totals: buildTotals(stats, groups, quantiles[groups.length]!, part, known),
-    busyTotals: buildTotals(stats, busy, quantiles[groups.length + 1]!, part, known),
+    totals: buildTotals(stats, groups, quantiles[groups.length], part, known),
+    busyTotals: buildTotals(stats, busy, quantiles[groups.length + 1], part, known),
     escalation,
     slow: known.time ? buildSlow(context, analysis, known) : [],
     slowSelection: {
@@ -99,7 +97,7 @@ export function buildModel(context: TraceContext, analysis: AnalysisResult, opti
 
 function sum(column: Float64Array, groups: readonly number[]): number {
   let total = 0;
-  for (const group of groups) total += column[group]!;
+  for (const group of groups) total += column[group];
   return total;
 }
 
@@ -140,8 +138,8 @@ function buildTotals(
   const extreme = (column: Float64Array, pick: (a: number, b: number) => number) =>
     has
       ? groups
-          .map((group) => column[group]!)
-          .filter((_, i) => stats.paired[groups[i]!]! > 0)
+          .map((group) => column[group])
+          .filter((_, i) => stats.paired[groups[i]] > 0)
           .reduce((a, b) => pick(a, b))
       : null;
   const [p50, p90, p99, p999] = quantiles.values;
@@ -183,7 +181,7 @@ function buildReason(
   const { exits, paired, totalNs, minNs, avgNs, maxNs, ...rest } = buildTotals(
     stats,
     [group],
-    quantiles[group]!,
+    quantiles[group],
     all,
     known,
   );
@@ -209,11 +207,11 @@ function buildReason(
     guestKernelTimePct:
       has && ripKnown > 0n ? pctExact(exactToBigInt(stats.guestKernel, group), ripKnown) : null,
     levels: {
-      L1: stats.levels[3 * group]!,
-      L2: stats.levels[3 * group + 1]!,
-      'L2-reflected': stats.levels[3 * group + 2]!,
+      L1: stats.levels[3 * group],
+      L2: stats.levels[3 * group + 1],
+      'L2-reflected': stats.levels[3 * group + 2],
     },
-    histogram: known.time ? buildHistogram(histograms[group]!) : [],
+    histogram: known.time ? buildHistogram(histograms[group]) : [],
   };
 }
 
@@ -244,7 +242,7 @@ function groupKeys(
     const cpu = groupKey(stats, group, KEY_CPU);
     keys.cpu = cpu === NO_CPU ? null : cpu;
   }
-  if (by.includes('level')) keys.level = LEVEL_NAMES[groupKey(stats, group, KEY_LEVEL)]!;
+  if (by.includes('level')) keys.level = LEVEL_NAMES[groupKey(stats, group, KEY_LEVEL)];
   return keys;
 }
 
@@ -272,7 +270,7 @@ function buildHistogram(counts: Float64Array): ReasonModel['histogram'] {
   if (first < 0) return [];
   return Array.from({ length: last - first + 1 }, (_, i) => {
     const bucket = first + i;
-    return { loNs: bucket === 0 ? 0 : 2 ** bucket, hiNs: 2 ** (bucket + 1) - 1, count: counts[bucket]! };
+    return { loNs: bucket === 0 ? 0 : 2 ** bucket, hiNs: 2 ** (bucket + 1) - 1, count: counts[bucket] };
   });
 }
 
@@ -292,18 +290,18 @@ function buildVcpus(context: TraceContext, analysis: AnalysisResult, known: Know
   const { threads } = analysis;
   const vcpus: VcpuModel[] = [];
   for (let slot = 0; slot < threads.count; slot++) {
-    const tid = threads.tid[slot]!;
+    const tid = threads.tid[slot];
     // A thread that the selection leaves out has a number but no exits.
     if (tid < 0) continue;
     const info = context.threads.byTid.get(tid);
     vcpus.push({
-      pid: pidOf(info, threads.pid[slot]!),
+      pid: pidOf(info, threads.pid[slot]),
       tid,
       comm: info?.comm ?? null,
-      vcpu: vcpuOf(info, threads.vcpu[slot]!),
+      vcpu: vcpuOf(info, threads.vcpu[slot]),
       vm: info?.vm ?? null,
-      exits: threads.exits[slot]!,
-      paired: threads.paired[slot]!,
+      exits: threads.exits[slot],
+      paired: threads.paired[slot],
       totalNs: known.time ? exactValue(threads.total, slot) : null,
       idleNs: known.time ? exactValue(threads.idle, slot) : null,
     });
@@ -350,8 +348,8 @@ function buildEscalation(analysis: AnalysisResult, groups: readonly number[], kn
     userspaceNs: time(toExact(sumExact(stats.userspaceNs, groups))),
     byReason: [...byReason.values()]
       .map((members) => {
-        const isa = groupKey(stats, members[0]!, KEY_ISA);
-        const code = groupKey(stats, members[0]!, KEY_CODE);
+        const isa = groupKey(stats, members[0], KEY_ISA);
+        const code = groupKey(stats, members[0], KEY_CODE);
         const all = sum(stats.exits, members);
         const part = sum(stats.escalated, members);
         return {
@@ -367,11 +365,11 @@ function buildEscalation(analysis: AnalysisResult, groups: readonly number[], kn
       })
       .sort((a, b) => b.escalated - a.escalated || b.exits - a.exits || (a.name < b.name ? -1 : 1)),
     byUserspaceReason: [...userspace.count.keys()]
-      .filter((code) => userspace.count[code]! > 0)
+      .filter((code) => userspace.count[code] > 0)
       .map((code) => ({
         code,
         name: userspaceExitName(code),
-        count: userspace.count[code]!,
+        count: userspace.count[code],
         userspaceNs: time(exactValue(userspace.userspaceNs, code)),
       }))
       .sort((a, b) => b.count - a.count || a.code - b.code),
@@ -381,29 +379,29 @@ function buildEscalation(analysis: AnalysisResult, groups: readonly number[], kn
 function buildSlow(context: TraceContext, analysis: AnalysisResult, known: Known): SlowModel[] {
   const { rows } = analysis.slow;
   return Array.from({ length: rows.length }, (_, row) => {
-    const isa = rows.isa[row]!;
-    const code = rows.code[row]!;
-    const tid = rows.tid[row]!;
+    const isa = rows.isa[row];
+    const code = rows.code[row];
+    const tid = rows.tid[row];
     const info = context.threads.byTid.get(tid);
     const cpu = (value: number) => (value === NO_CPU ? null : value);
-    const escalated = rows.userspaceExits[row]! > 0;
+    const escalated = rows.userspaceExits[row] > 0;
     return {
-      exitNs: wordsToBigInt(rows.exitTime[2 * row]!, rows.exitTime[2 * row + 1]!),
-      entryNs: wordsToBigInt(rows.entryTime[2 * row]!, rows.entryTime[2 * row + 1]!),
-      latencyNs: rows.latency[row]!,
-      pid: pidOf(info, rows.pid[row]!),
+      exitNs: wordsToBigInt(rows.exitTime[2 * row], rows.exitTime[2 * row + 1]),
+      entryNs: wordsToBigInt(rows.entryTime[2 * row], rows.entryTime[2 * row + 1]),
+      latencyNs: rows.latency[row],
+      pid: pidOf(info, rows.pid[row]),
       tid,
-      vcpu: vcpuOf(info, rows.vcpu[row]!),
+      vcpu: vcpuOf(info, rows.vcpu[row]),
       comm: info?.comm ?? null,
-      exitCpu: cpu(rows.exitCpu[row]!),
-      entryCpu: cpu(rows.entryCpu[row]!),
+      exitCpu: cpu(rows.exitCpu[row]),
+      entryCpu: cpu(rows.entryCpu[row]),
       isa: isaName(isa),
       code: publicCode(isa, code),
       name: reasonName(isa, code),
-      level: LEVEL_NAMES[rows.level[row]!]!,
-      rip: rows.hasRip[row] ? wordsToHex(rows.rip[2 * row]!, rows.rip[2 * row + 1]!) : null,
+      level: LEVEL_NAMES[rows.level[row]],
+      rip: rows.hasRip[row] ? wordsToHex(rows.rip[2 * row], rows.rip[2 * row + 1]) : null,
       escalated: known.escalation ? escalated : null,
-      userspaceReason: escalated ? userspaceExitName(rows.userspaceCode[row]!) : null,
+      userspaceReason: escalated ? userspaceExitName(rows.userspaceCode[row]) : null,
     };
   });
 }

@@ -37,7 +37,8 @@ export function readDat(bytes: Uint8Array, maxRead = Infinity): ReadDat {
   for (const b of traceDat.parse(memorySource(bytes, 'test', maxRead), context, {}))
     for (let i = 0; i < b.length; i++) {
       const f = b.fields[i];
-      const wide = (column: Uint32Array, bit: number) => (f & bit ? wordsToBigUint(column[2 * i], column[2 * i + 1]) : null);
+      const wide = (column: Uint32Array, bit: number) =>
+        f & bit ? wordsToBigUint(column[2 * i], column[2 * i + 1]) : null;
       rows.push({
         time: wordsToBigInt(b.time[2 * i], b.time[2 * i + 1]),
         cpu: b.cpu[i],
@@ -85,7 +86,8 @@ const COMMON = `\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:
 \tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;
 
 `;
-const format = (name: string, id: number, fields: string) => `name: ${name}\nID: ${id}\nformat:\n${COMMON}${fields}\nprint fmt: "%d", REC->x\n`;
+const format = (name: string, id: number, fields: string) =>
+  `name: ${name}\nID: ${id}\nformat:\n${COMMON}${fields}\nprint fmt: "%d", REC->x\n`;
 
 export const ID_PRINT = 5;
 export const ID_EXIT = 70;
@@ -94,7 +96,11 @@ export const ID_SWITCH = 72;
 export const ID_UNKNOWN = 999;
 
 const FTRACE = [
-  format('print', ID_PRINT, '\tfield:unsigned long ip;\toffset:8;\tsize:8;\tsigned:0;\n\tfield:char buf[];\toffset:16;\tsize:0;\tsigned:0;\n'),
+  format(
+    'print',
+    ID_PRINT,
+    '\tfield:unsigned long ip;\toffset:8;\tsize:8;\tsigned:0;\n\tfield:char buf[];\toffset:16;\tsize:0;\tsigned:0;\n',
+  ),
 ];
 /** A layout of our own: the parser has to go by the description. */
 const KVM = [
@@ -103,7 +109,11 @@ const KVM = [
     ID_EXIT,
     '\tfield:u32 isa;\toffset:8;\tsize:4;\tsigned:0;\n\tfield:unsigned int exit_reason;\toffset:12;\tsize:4;\tsigned:0;\n\tfield:unsigned long guest_rip;\toffset:16;\tsize:8;\tsigned:0;\n\tfield:u64 info1;\toffset:24;\tsize:8;\tsigned:0;\n\tfield:unsigned int vcpu_id;\toffset:32;\tsize:4;\tsigned:0;\n',
   ),
-  format('kvm_entry', ID_ENTRY, '\tfield:unsigned int vcpu_id;\toffset:8;\tsize:4;\tsigned:0;\n\tfield:unsigned long rip;\toffset:12;\tsize:8;\tsigned:0;\n'),
+  format(
+    'kvm_entry',
+    ID_ENTRY,
+    '\tfield:unsigned int vcpu_id;\toffset:8;\tsize:4;\tsigned:0;\n\tfield:unsigned long rip;\toffset:12;\tsize:8;\tsigned:0;\n',
+  ),
 ];
 const SCHED = [
   format(
@@ -113,10 +123,25 @@ const SCHED = [
   ),
 ];
 
-const common = (m: Machine, id: number, tid: number) => Buffer.concat([num(m, 2, id), Buffer.alloc(2), num(m, 4, tid)]);
+const common = (m: Machine, id: number, tid: number) =>
+  Buffer.concat([num(m, 2, id), Buffer.alloc(2), num(m, 4, tid)]);
 
-export function exitRecord(m: Machine, tid: number, reason: number, rip: bigint, info1 = 0n, vcpu = 0): Buffer {
-  return Buffer.concat([common(m, ID_EXIT, tid), num(m, 4, 1), num(m, 4, reason), num(m, 8, rip), num(m, 8, info1), num(m, 4, vcpu)]);
+export function exitRecord(
+  m: Machine,
+  tid: number,
+  reason: number,
+  rip: bigint,
+  info1 = 0n,
+  vcpu = 0,
+): Buffer {
+  return Buffer.concat([
+    common(m, ID_EXIT, tid),
+    num(m, 4, 1),
+    num(m, 4, reason),
+    num(m, 8, rip),
+    num(m, 8, info1),
+    num(m, 4, vcpu),
+  ]);
 }
 
 export function entryRecord(m: Machine, tid: number, rip: bigint, vcpu = 0): Buffer {
@@ -129,7 +154,13 @@ export function printRecord(m: Machine, tid: number, text: string): Buffer {
 
 export function switchRecord(m: Machine, prev: [number, string], next: [number, string]): Buffer {
   const comm = (name: string) => Buffer.concat([Buffer.from(name), Buffer.alloc(16)]).subarray(0, 16);
-  return Buffer.concat([common(m, ID_SWITCH, prev[0]), comm(prev[1]), num(m, 4, prev[0]), comm(next[1]), num(m, 4, next[0])]);
+  return Buffer.concat([
+    common(m, ID_SWITCH, prev[0]),
+    comm(prev[1]),
+    num(m, 4, prev[0]),
+    comm(next[1]),
+    num(m, 4, next[0]),
+  ]);
 }
 
 export function unknownRecord(m: Machine, tid: number): Buffer {
@@ -158,9 +189,16 @@ export function encodeItem(m: Machine, item: PageItem): Buffer {
     case 'extend':
       return Buffer.concat([header(m, 30, Number(item.delta & 0x7ffffffn)), num(m, 4, item.delta >> 27n)]);
     case 'stamp':
-      return Buffer.concat([header(m, 31, Number(item.time & 0x7ffffffn)), num(m, 4, (item.time >> 27n) & 0xffffffffn)]);
+      return Buffer.concat([
+        header(m, 31, Number(item.time & 0x7ffffffn)),
+        num(m, 4, (item.time >> 27n) & 0xffffffffn),
+      ]);
     default:
-      return Buffer.concat([header(m, 29, Math.max(1, item.delta)), num(m, 4, item.length + 4), Buffer.alloc(item.length, 0xee)]);
+      return Buffer.concat([
+        header(m, 29, Math.max(1, item.delta)),
+        num(m, 4, item.length + 4),
+        Buffer.alloc(item.length, 0xee),
+      ]);
   }
 }
 
@@ -216,11 +254,18 @@ export interface BuiltFile {
 const headerPage = (m: Machine) =>
   `\tfield: u64 timestamp;\toffset:0;\tsize:8;\tsigned:0;\n\tfield: local_t commit;\toffset:8;\tsize:${m.long};\tsigned:1;\n` +
   `\tfield: int overwrite;\toffset:8;\tsize:1;\tsigned:1;\n\tfield: char data;\toffset:${dataOffset(m)};\tsize:${m.pageSize - dataOffset(m)};\tsigned:1;\n`;
-const HEADER_EVENT = '# compressed entry header\n\ttype_len    :    5 bits\n\ttime_delta  :   27 bits\n\tarray       :   32 bits\n';
+const HEADER_EVENT =
+  '# compressed entry header\n\ttype_len    :    5 bits\n\ttime_delta  :   27 bits\n\tarray       :   32 bits\n';
 
 const headerInfo = (m: Machine) =>
-  Buffer.concat([cstring('header_page'), sized(m, 8, headerPage(m)), cstring('header_event'), sized(m, 8, HEADER_EVENT)]);
-const ftraceFormats = (m: Machine) => Buffer.concat([num(m, 4, FTRACE.length), ...FTRACE.map((text) => sized(m, 8, text))]);
+  Buffer.concat([
+    cstring('header_page'),
+    sized(m, 8, headerPage(m)),
+    cstring('header_event'),
+    sized(m, 8, HEADER_EVENT),
+  ]);
+const ftraceFormats = (m: Machine) =>
+  Buffer.concat([num(m, 4, FTRACE.length), ...FTRACE.map((text) => sized(m, 8, text))]);
 const eventFormats = (m: Machine) =>
   Buffer.concat([
     num(m, 4, 2),
@@ -233,9 +278,16 @@ const eventFormats = (m: Machine) =>
   ]);
 
 const start = (m: Machine, version: string) =>
-  Buffer.concat([Buffer.from([0x17, 8, 0x44]), Buffer.from('tracing'), cstring(version), Buffer.from([m.little ? 0 : 1, 8]), num(m, 4, m.pageSize)]);
+  Buffer.concat([
+    Buffer.from([0x17, 8, 0x44]),
+    Buffer.from('tracing'),
+    cstring(version),
+    Buffer.from([m.little ? 0 : 1, 8]),
+    num(m, 4, m.pageSize),
+  ]);
 
-const pagesOf = (m: Machine, pages: readonly Page[]) => Buffer.concat(pages.map((page) => encodePage(m, page)));
+const pagesOf = (m: Machine, pages: readonly Page[]) =>
+  Buffer.concat(pages.map((page) => encodePage(m, page)));
 
 /** Bytes that grow, with places to be filled in later. */
 function writer(m: Machine) {
@@ -263,7 +315,8 @@ function writer(m: Machine) {
   };
 }
 
-const option = (m: Machine, id: number, body: Buffer) => Buffer.concat([num(m, 2, id), num(m, 4, body.length), body]);
+const option = (m: Machine, id: number, body: Buffer) =>
+  Buffer.concat([num(m, 2, id), num(m, 4, body.length), body]);
 
 export function buildV6(file: BuiltFile): Buffer {
   const { machine: m } = file;
@@ -317,7 +370,13 @@ export function buildV7(file: BuiltFile): Buffer {
   const section = (id: number, body: Buffer) => {
     const stored = compressed ? block(body) : body;
     const at = out.at;
-    out.put(num(m, 2, id), num(m, 2, compressed ? 1 : 0), num(m, 4, 0xffffffff), num(m, 8, stored.length), stored);
+    out.put(
+      num(m, 2, id),
+      num(m, 2, compressed ? 1 : 0),
+      num(m, 4, 0xffffffff),
+      num(m, 8, stored.length),
+      stored,
+    );
     return option(m, id, num(m, 8, at));
   };
   const options = [section(16, headerInfo(m)), section(17, ftraceFormats(m)), section(18, eventFormats(m))];
@@ -325,7 +384,15 @@ export function buildV7(file: BuiltFile): Buffer {
   for (const [id, body] of file.options ?? []) options.push(option(m, id, body));
   const optionSection = (parts: Buffer[], last: boolean) => {
     const body = Buffer.concat(parts);
-    out.put(num(m, 2, 0), num(m, 2, 0), num(m, 4, 0xffffffff), num(m, 8, body.length + 14), body, num(m, 2, 0), num(m, 4, 8));
+    out.put(
+      num(m, 2, 0),
+      num(m, 2, 0),
+      num(m, 4, 0xffffffff),
+      num(m, 8, body.length + 14),
+      body,
+      num(m, 2, 0),
+      num(m, 4, 8),
+    );
     if (!last) return out.hole(8);
     out.put(num(m, 8, 0));
     return () => {};
@@ -338,7 +405,10 @@ export function buildV7(file: BuiltFile): Buffer {
     const stored = compressed ? Buffer.concat([num(m, 4, 1), block(text)]) : text;
     out.put(num(m, 2, 22), num(m, 2, compressed ? 1 : 0), num(m, 4, 0), num(m, 8, stored.length), stored);
     next(out.at);
-    next = optionSection([option(m, 22, Buffer.concat([num(m, 8, at), cstring(''), cstring('local')]))], true);
+    next = optionSection(
+      [option(m, 22, Buffer.concat([num(m, 8, at), cstring(''), cstring('local')]))],
+      true,
+    );
   }
   file.buffers.forEach((buffer, index) => {
     const at = out.at;
@@ -367,7 +437,20 @@ export function buildV7(file: BuiltFile): Buffer {
     size(out.at - body);
     next(out.at);
     next = optionSection(
-      [option(m, 3, Buffer.concat([num(m, 8, at), cstring(buffer.name), cstring('local'), num(m, 4, m.pageSize), num(m, 4, entries.length), ...entries]))],
+      [
+        option(
+          m,
+          3,
+          Buffer.concat([
+            num(m, 8, at),
+            cstring(buffer.name),
+            cstring('local'),
+            num(m, 4, m.pageSize),
+            num(m, 4, entries.length),
+            ...entries,
+          ]),
+        ),
+      ],
       index === file.buffers.length - 1,
     );
   });

@@ -86,7 +86,10 @@ export function createRowReader(
     event: readers.get('event')!,
     text: readers.get('text')!,
     bitmap: new Uint8Array(BATCH_ROWS / 8),
-    knownFields: layout.places.reduce((mask, { spec, node }) => (node < 0 ? mask : mask | spec.field), F_MARKER),
+    knownFields: layout.places.reduce(
+      (mask, { spec, node }) => (node < 0 ? mask : mask | spec.field),
+      F_MARKER,
+    ),
     lastLow: 0,
     lastHigh: 0x80000000,
   };

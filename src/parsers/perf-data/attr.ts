@@ -90,7 +90,8 @@ function mirrorBits(value: bigint): bigint {
   let result = 0n;
   for (let byte = 0n; byte < 8n; byte++) {
     const source = (value >> (8n * byte)) & 0xffn;
-    for (let bit = 0n; bit < 8n; bit++) if (source & (1n << bit)) result |= 1n << (8n * (7n - byte) + (7n - bit));
+    for (let bit = 0n; bit < 8n; bit++)
+      if (source & (1n << bit)) result |= 1n << (8n * (7n - byte) + (7n - bit));
   }
   return result;
 }
@@ -146,7 +147,13 @@ export function sampleLayout(sampleType: number, readFormat: number, sampleIdAll
 /**
  * Offset of the raw data's u32 size in the SAMPLE record [at, end), −1 if the record has none or is damaged.
  */
-export function rawOffset(layout: SampleLayout, view: DataView, at: number, end: number, little: boolean): number {
+export function rawOffset(
+  layout: SampleLayout,
+  view: DataView,
+  at: number,
+  end: number,
+  little: boolean,
+): number {
   if (!layout.hasRaw) return -1;
   let position = at + layout.variable;
   if (layout.hasRead) {

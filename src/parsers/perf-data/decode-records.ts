@@ -4,8 +4,8 @@ import { type EventBatch, F_ARG0, F_ISA, NO_CPU } from '../../core/event-batch.t
 import { EV_EXIT, EV_LOST, EV_NESTED_VMEXIT } from '../../core/events.ts';
 import { decodeCore, decodeRecord } from '../tracepoint/decoder.ts';
 import { rawOffset } from './attr.ts';
-import { RECORD_LOST, RECORD_SAMPLE } from './record-types.ts';
 import { ID_MAIN, layoutOf, type RecordState } from './record-state.ts';
+import { RECORD_LOST, RECORD_SAMPLE } from './record-types.ts';
 import { dropRuns, popRun, siftDown } from './record-window.ts';
 import { addGroupMembers } from './sampled-groups.ts';
 import { applyThreadRecord } from './thread-records.ts';
@@ -16,10 +16,10 @@ export function decodeReady(state: RecordState, batch: EventBatch): boolean {
   const { window } = state;
   while (window.heapSize > 0) {
     if (batch.length + 1 + state.groupMembers > batch.capacity) return true;
-    const run = window.heap[0]!;
+    const run = window.heap[0];
     drainRun(state, batch, run);
     // The run is used up, beyond the limit, behind the next best, or the batch is full.
-    if (window.runAt[run]! >= window.runEnd[run]! || window.runKey[run]! > window.limit) popRun(window);
+    if (window.runAt[run] >= window.runEnd[run] || window.runKey[run] > window.limit) popRun(window);
     else if (window.heapSize > 1) siftDown(window, 0);
   }
   dropRuns(window);
@@ -38,25 +38,29 @@ function drainRun(state: RecordState, batch: EventBatch, run: number): void {
   let bound = limit;
   let boundRun = 0x7fffffff;
   for (let i = 1; i <= 2 && i < heapSize; i++) {
-    const other = heap[i]!;
-    const key = runKey[other]!;
+    const other = heap[i];
+    const key = runKey[other];
     if (key < bound || (key === bound && other < boundRun)) {
       bound = key;
       boundRun = other;
     }
   }
-  let at = window.runAt[run]!;
-  const end = window.runEnd[run]!;
-  let key = runKey[run]!;
+  let at = window.runAt[run];
+  const end = window.runEnd[run];
+  let key = runKey[run];
   while (at < end) {
     const word = at >>> 2;
     const aligned = fast && (at & 7) === 0;
-    const type = aligned ? words[word]! : window.view.getUint32(at, state.little);
-    const size = aligned ? words[word + 1]! >>> 16 : window.view.getUint16(at + 6, state.little);
+    const type = aligned ? words[word] : window.view.getUint32(at, state.little);
+    const size = aligned ? words[word + 1] >>> 16 : window.view.getUint16(at + 6, state.little);
     const plain =
-      aligned && type === RECORD_SAMPLE && size >= variable && (idKinds === null || idKinds[words[word + idWord]!] === ID_MAIN);
+      aligned &&
+      type === RECORD_SAMPLE &&
+      size >= variable &&
+      (idKinds === null || idKinds[words[word + idWord]] === ID_MAIN);
     key = plain
-      ? ((words[word + timeWord + 1]! - window.baseHigh) | 0) * 4294967296 + (words[word + timeWord]! - window.baseLow)
+      ? ((words[word + timeWord + 1] - window.baseHigh) | 0) * 4294967296 +
+        (words[word + timeWord] - window.baseLow)
       : timedKey(state, type, at, size);
     if (key > bound || (key === bound && run > boundRun) || batch.length >= full) break;
     at += size;
@@ -73,27 +77,29 @@ function decodePlain(state: RecordState, batch: EventBatch, word: number, size: 
   const { words } = state.window;
   const row = batch.length;
   const at = word * 4;
-  const raw = layout.fixedRaw ? at + layout.variable : rawOffset(layout, state.window.view, at, at + size, true);
-  const length = raw < 0 ? 0 : words[raw >>> 2]!;
+  const raw = layout.fixedRaw
+    ? at + layout.variable
+    : rawOffset(layout, state.window.view, at, at + size, true);
+  const length = raw < 0 ? 0 : words[raw >>> 2];
   const base = raw + 4;
   if (length < 8 || base + length > at + size) {
     noteDamaged(state);
     return;
   }
   // common_type is the tracepoint id; the attr's config says the same but needs a look-up.
-  const decoder = state.decoders[words[base >>> 2]! & 0xffff];
+  const decoder = state.decoders[words[base >>> 2] & 0xffff];
   if (decoder === undefined || length < decoder.minimum || layout.tid < 0) {
     decodeOther(state, batch, RECORD_SAMPLE, at, size);
     return;
   }
   const time = word + (layout.time >> 2);
-  batch.time[2 * row] = words[time]!;
-  batch.time[2 * row + 1] = words[time + 1]!;
-  const cpu = layout.cpu >= 0 ? words[word + (layout.cpu >> 2)]! : NO_CPU;
+  batch.time[2 * row] = words[time];
+  batch.time[2 * row + 1] = words[time + 1];
+  const cpu = layout.cpu >= 0 ? words[word + (layout.cpu >> 2)] : NO_CPU;
   batch.cpu[row] = cpu < NO_CPU ? cpu : NO_CPU;
   const tid = word + (layout.tid >> 2);
-  batch.pid[row] = words[tid]! | 0;
-  batch.tid[row] = words[tid + 1]! | 0;
+  batch.pid[row] = words[tid] | 0;
+  batch.tid[row] = words[tid + 1] | 0;
   if (state.coreOnly && decoder.core !== null) decodeCore(decoder, words, base >>> 2, batch, row);
   else decodeRecord(decoder, state.window.view, base, length, batch, row);
   batch.length = row + 1;
@@ -102,9 +108,9 @@ function decodePlain(state: RecordState, batch: EventBatch, word: number, size: 
 
 /** Kernels before 2.6.38 did not record the ISA; the header's CPU vendor tells (spec §3). */
 function setIsa(state: RecordState, batch: EventBatch, row: number): void {
-  if ((batch.fields[row]! & F_ISA) !== 0 || state.context.defaultIsa === 0) return;
+  if ((batch.fields[row] & F_ISA) !== 0 || state.context.defaultIsa === 0) return;
   batch.isa[row] = state.context.defaultIsa;
-  batch.fields[row]! |= F_ISA;
+  batch.fields[row] |= F_ISA;
 }
 
 function decodeOther(state: RecordState, batch: EventBatch, type: number, at: number, size: number): void {
@@ -112,7 +118,8 @@ function decodeOther(state: RecordState, batch: EventBatch, type: number, at: nu
     const row = batch.length;
     if (!decodeSample(state, at, at + size, batch, row)) return;
     batch.length = row + 1;
-    if (state.groupMembers > 0) batch.length += addGroupMembers(state, state.window.view, at, at + size, batch, row + 1);
+    if (state.groupMembers > 0)
+      batch.length += addGroupMembers(state, state.window.view, at, at + size, batch, row + 1);
   } else if (type === RECORD_LOST) decodeLost(state, at, at + size, batch, batch.length++);
   else applyThreadRecord(state, at, size);
 }
@@ -131,11 +138,21 @@ function decodeSample(state: RecordState, at: number, end: number, batch: EventB
   const base = raw + 4;
   const decoder = state.decoders[view.getUint16(base, little)];
   if (decoder === undefined) {
-    note(context.diagnostics, 'unknown-events', 'data-loss', 'samples of events whose format the file does not hold were left out');
+    note(
+      context.diagnostics,
+      'unknown-events',
+      'data-loss',
+      'samples of events whose format the file does not hold were left out',
+    );
     return false;
   }
   if (length < decoder.minimum)
-    note(context.diagnostics, 'short-records', 'suspect', 'records shorter than their format: the missing fields are unknown');
+    note(
+      context.diagnostics,
+      'short-records',
+      'suspect',
+      'records shorter than their format: the missing fields are unknown',
+    );
   storeTime(batch, row, view, at + layout.time, little);
   const cpu = layout.cpu >= 0 ? view.getUint32(at + layout.cpu, little) : NO_CPU;
   batch.cpu[row] = cpu < NO_CPU ? cpu : NO_CPU;
@@ -152,7 +169,12 @@ function decodeSample(state: RecordState, at: number, end: number, batch: EventB
 }
 
 function noteDamaged(state: RecordState): void {
-  note(state.context.diagnostics, 'damaged-records', 'data-loss', 'records that are cut off or damaged were left out');
+  note(
+    state.context.diagnostics,
+    'damaged-records',
+    'data-loss',
+    'records that are cut off or damaged were left out',
+  );
 }
 
 function storeTime(batch: EventBatch, row: number, view: DataView, time: number, little: boolean): void {

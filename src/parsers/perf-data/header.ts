@@ -49,10 +49,17 @@ export function readHeader(source: ByteSource, context: TraceContext): PerfHeade
   const view = new DataView(fixed.buffer);
   const magic = latin1.decode(fixed.subarray(0, 8));
   const fail = (message: string, offset: number, hint?: string) =>
-    new TraceFormatError({ format: 'perf.data', section: 'header', message, offset, ...(hint ? { hint } : {}) });
+    new TraceFormatError({
+      format: 'perf.data',
+      section: 'header',
+      message,
+      offset,
+      ...(hint ? { hint } : {}),
+    });
   if (magic === 'PERFFILE') throw fail('version 1 files (perf before 2.6.36) are not supported', 0);
   if (magic !== 'PERFILE2' && magic !== '2ELIFREP') throw fail('no PERFILE2 magic', 0);
-  if (got < 72) throw fail(`the file ends inside the header (${got} bytes)`, got, 'the file is cut off; record again');
+  if (got < 72)
+    throw fail(`the file ends inside the header (${got} bytes)`, got, 'the file is cut off; record again');
   const little = magic === 'PERFILE2';
   const u64 = (offset: number) => Number(view.getBigUint64(offset, little));
   const headerSize = u64(8);
@@ -67,8 +74,13 @@ export function readHeader(source: ByteSource, context: TraceContext): PerfHeade
   const count = Math.floor(attrsSize / entrySize);
   if (count === 0) throw fail('the file describes no event (no attrs)', 32);
   if (count > MAX_ATTRS || attrsOffset + attrsSize > size)
-    throw fail(`${count} attrs at byte ${attrsOffset} do not fit the file`, 24, 'the file is cut off or damaged');
-  if (dataOffset > size) throw fail(`the records start at byte ${dataOffset}, beyond the file's end`, 40, 'the file is cut off');
+    throw fail(
+      `${count} attrs at byte ${attrsOffset} do not fit the file`,
+      24,
+      'the file is cut off or damaged',
+    );
+  if (dataOffset > size)
+    throw fail(`the records start at byte ${dataOffset}, beyond the file's end`, 40, 'the file is cut off');
 
   const { attrs, attrOfId } = readAttrs(source, attrsOffset, entrySize, count, little, context);
   let dataEnd: number | null = dataOffset + dataSize;
@@ -118,7 +130,12 @@ function readAttrs(
     const idsSize = Number(view.getBigUint64(at + entrySize - 8, little));
     if (idsSize === 0) continue;
     if (idsSize > 8 * MAX_IDS || idsOffset + idsSize > (source.size ?? Infinity)) {
-      note(context.diagnostics, 'damaged-ids', 'suspect', 'the id list of an event lies outside the file; its samples may not be found');
+      note(
+        context.diagnostics,
+        'damaged-ids',
+        'suspect',
+        'the id list of an event lies outside the file; its samples may not be found',
+      );
       continue;
     }
     const ids = new Uint8Array(idsSize);
@@ -169,13 +186,13 @@ function readFeatures(
 function setBits(bitmap: Uint8Array, little: boolean): number[] {
   const bitsOf = (bytes: Uint8Array) => {
     const bits: number[] = [];
-    for (let bit = 0; bit < 256; bit++) if (bytes[bit >> 3]! & (1 << (bit & 7))) bits.push(bit);
+    for (let bit = 0; bit < 256; bit++) if (bytes[bit >> 3] & (1 << (bit & 7))) bits.push(bit);
     return bits;
   };
   if (little) return bitsOf(bitmap);
   for (const word of [8, 4]) {
     const swapped = new Uint8Array(32);
-    for (let i = 0; i < 32; i++) swapped[i] = bitmap[i - (i % word) + (word - 1 - (i % word))]!;
+    for (let i = 0; i < 32; i++) swapped[i] = bitmap[i - (i % word) + (word - 1 - (i % word))];
     const bits = bitsOf(swapped);
     if (bits.includes(FEATURE_HOSTNAME)) return bits;
   }
@@ -183,7 +200,13 @@ function setBits(bitmap: Uint8Array, little: boolean): number[] {
 }
 
 /** clockid_t numbers by ftrace's clock names. */
-const CLOCK_NAMES: Readonly<Record<number, string>> = { 0: 'realtime', 1: 'mono', 4: 'mono_raw', 7: 'boot', 11: 'tai' };
+const CLOCK_NAMES: Readonly<Record<number, string>> = {
+  0: 'realtime',
+  1: 'mono',
+  4: 'mono_raw',
+  7: 'boot',
+  11: 'tai',
+};
 
 /** Name of the clock of the samples: perf's own (`local_clock`, ftrace's `perf`) unless `-k` chose another. */
 export function clockOf(attrs: readonly PerfAttr[]): string {

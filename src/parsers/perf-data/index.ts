@@ -2,20 +2,20 @@
  * perf.data as `perf record` and `perf kvm stat record` write it to a file. Container layouts: formats.md A.1.
  */
 import { note } from '../../core/diagnostics.ts';
-import { createEventBatch, type EventBatch } from '../../core/event-batch.ts';
 import { TraceFormatError } from '../../core/errors.ts';
+import { createEventBatch, type EventBatch } from '../../core/event-batch.ts';
 import { threadOf } from '../../core/thread-table.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import type { ByteSource } from '../byte-source.ts';
 import type { ParseOptions, TraceFormat, Verdict } from '../trace-format.ts';
 import { PERF_TYPE_TRACEPOINT } from './attr.ts';
-import { type PerfHeader, readHeader } from './header.ts';
 import { decodeReady } from './decode-records.ts';
+import { type PerfHeader, readHeader } from './header.ts';
 import { addFormats, createRecordState, type RecordState } from './record-state.ts';
 import { RECORD_AUXTRACE } from './record-types.ts';
 import { reserve, startMerge } from './record-window.ts';
-import { closeRun, WALK_CONTAINER, WALK_DAMAGED, WALK_ROUND, walkRecords } from './walk-records.ts';
 import { parseTracingData } from './tracing-data.ts';
+import { closeRun, WALK_CONTAINER, WALK_DAMAGED, WALK_ROUND, walkRecords } from './walk-records.ts';
 
 const CHUNK = 1 << 20;
 
@@ -34,9 +34,19 @@ function sniff(head: Uint8Array): Verdict {
   return { confidence: 0, reason: 'does not start with PERFILE2' };
 }
 
-function* parse(source: ByteSource, context: TraceContext, options: ParseOptions): Generator<EventBatch, void, void> {
+function* parse(
+  source: ByteSource,
+  context: TraceContext,
+  options: ParseOptions,
+): Generator<EventBatch, void, void> {
   const header = readHeader(source, context);
-  const state = createRecordState(context, header.little, header.attrs, header.attrOfId, options.coreOnly ?? false);
+  const state = createRecordState(
+    context,
+    header.little,
+    header.attrs,
+    header.attrOfId,
+    options.coreOnly ?? false,
+  );
   prepare(header, state);
   const { window } = state;
   const output = { batch: firstBatch(options), options };
@@ -77,7 +87,8 @@ function* parse(source: ByteSource, context: TraceContext, options: ParseOptions
     window.used += got;
     options.onProgress?.(position);
   }
-  if (window.used > window.parsed) note(context.diagnostics, 'truncated-file', 'data-loss', 'the last record is cut off');
+  if (window.used > window.parsed)
+    note(context.diagnostics, 'truncated-file', 'data-loss', 'the last record is cut off');
   closeRun(window);
   startMerge(window, Number.POSITIVE_INFINITY);
   yield* drain(state, output);
@@ -115,9 +126,19 @@ function prepare(header: PerfHeader, state: RecordState): void {
     const format = tracing.formats.get(attr.config);
     if (format) enabled.add(format.name);
     if (attr.freq || attr.samplePeriod > 1)
-      note(diagnostics, 'sampled-tracepoints', 'data-loss', 'tracepoints were sampled (-F or -c): events are missing by design and pairs cannot be trusted');
+      note(
+        diagnostics,
+        'sampled-tracepoints',
+        'data-loss',
+        'tracepoints were sampled (-F or -c): events are missing by design and pairs cannot be trusted',
+      );
     if (attr.writeBackward)
-      note(diagnostics, 'overwrite-mode', 'suspect', 'recorded with --overwrite: only the newest part of each ring is in the file');
+      note(
+        diagnostics,
+        'overwrite-mode',
+        'suspect',
+        'recorded with --overwrite: only the newest part of each ring is in the file',
+      );
   }
   context.enabledEvents = enabled;
 }

@@ -53,7 +53,7 @@ export function createRecordState(
     attrs,
     attrOfId,
     idKinds: null,
-    layout: attrs[0]!.layout,
+    layout: attrs[0].layout,
     decoders: [],
     window: createRecordWindow(),
     fast: false,
@@ -68,7 +68,7 @@ export function createRecordState(
 /** To be called when attrs or ids were added. */
 export function attrsChanged(state: RecordState): void {
   const { attrs } = state;
-  const main = attrs.find((attr) => attr.type === PERF_TYPE_TRACEPOINT) ?? attrs[0]!;
+  const main = attrs.find((attr) => attr.type === PERF_TYPE_TRACEPOINT) ?? attrs[0];
   const { layout } = main;
   state.layout = layout;
   const kind = (attr: PerfAttr | undefined) =>
@@ -89,7 +89,8 @@ export function attrsChanged(state: RecordState): void {
 /** Makes decoders of the recorded formats by tracepoint id (at most 65535: common_type is a u16). */
 export function addFormats(state: RecordState, formats: ReadonlyMap<number, EventFormat>): void {
   for (const [id, format] of formats)
-    if (id < 65536 && !state.decoders[id]) state.decoders[id] = compileDecoder(format, state.context.events, state.little);
+    if (id < 65536 && !state.decoders[id])
+      state.decoders[id] = compileDecoder(format, state.context.events, state.little);
 }
 
 /** ID_* of the sample at `at`, whose record is `size` bytes long. */
@@ -99,7 +100,7 @@ export function idKind(state: RecordState, at: number, size: number): number {
   const { view } = state.window;
   const low = view.getUint32(at + layout.id + (little ? 0 : 4), little);
   const high = view.getUint32(at + layout.id + (little ? 4 : 0), little);
-  if (high === 0 && low < ID_TABLE) return idKinds[low]! || ID_MAIN;
+  if (high === 0 && low < ID_TABLE) return idKinds[low] || ID_MAIN;
   const attr = state.attrs[state.attrOfId.get(high * 4294967296 + low) ?? -1];
   return attr && attr.type !== PERF_TYPE_TRACEPOINT ? ID_FOREIGN : attr ? ID_OTHER_LAYOUT : ID_MAIN;
 }

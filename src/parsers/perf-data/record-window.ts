@@ -63,11 +63,13 @@ export function createRecordWindow(): RecordWindow {
 export function reserve(window: RecordWindow, size: number): void {
   if (window.used + size <= window.bytes.length) return;
   let first = window.parsed;
-  for (let run = 0; run < window.runs; run++) first = Math.min(first, window.runAt[run]!);
+  for (let run = 0; run < window.runs; run++) first = Math.min(first, window.runAt[run]);
   // Positions keep their remainder by 8: records are aligned in the file and must stay so for word access.
   const shift = first - (first % 8);
   if (window.used - shift + size > window.bytes.length) {
-    const bytes = new Uint8Array(Math.ceil(Math.max(2 * window.bytes.length, window.used - shift + size) / 8) * 8);
+    const bytes = new Uint8Array(
+      Math.ceil(Math.max(2 * window.bytes.length, window.used - shift + size) / 8) * 8,
+    );
     bytes.set(window.bytes.subarray(shift, window.used));
     window.bytes = bytes;
     window.words = new Uint32Array(bytes.buffer);
@@ -76,8 +78,8 @@ export function reserve(window: RecordWindow, size: number): void {
   window.used -= shift;
   window.parsed -= shift;
   for (let run = 0; run < window.runs; run++) {
-    window.runAt[run]! -= shift;
-    window.runEnd[run]! -= shift;
+    window.runAt[run] -= shift;
+    window.runEnd[run] -= shift;
   }
 }
 
@@ -119,7 +121,7 @@ export function startMerge(window: RecordWindow, limit: number): void {
   // Whatever comes next may be older than the last record: it starts a run of its own.
   window.lastKey = Number.POSITIVE_INFINITY;
   let size = 0;
-  for (let run = 0; run < window.runs; run++) if (runKey[run]! <= limit) heap[size++] = run;
+  for (let run = 0; run < window.runs; run++) if (runKey[run] <= limit) heap[size++] = run;
   window.heapSize = size;
   for (let i = (size >> 1) - 1; i >= 0; i--) siftDown(window, i);
 }
@@ -127,16 +129,16 @@ export function startMerge(window: RecordWindow, limit: number): void {
 /** Restores the heap below position `i`. Equal keys: the earlier run first, which keeps file order. */
 export function siftDown(window: RecordWindow, i: number): void {
   const { heap, heapSize, runKey } = window;
-  const run = heap[i]!;
-  const key = runKey[run]!;
+  const run = heap[i];
+  const key = runKey[run];
   let at = i;
   while (true) {
     let child = 2 * at + 1;
     if (child >= heapSize) break;
     const right = child + 1;
-    if (right < heapSize && before(runKey, heap[right]!, heap[child]!)) child = right;
-    const below = heap[child]!;
-    if (runKey[below]! > key || (runKey[below] === key && below > run)) break;
+    if (right < heapSize && before(runKey, heap[right], heap[child])) child = right;
+    const below = heap[child];
+    if (runKey[below] > key || (runKey[below] === key && below > run)) break;
     heap[at] = below;
     at = child;
   }
@@ -144,13 +146,13 @@ export function siftDown(window: RecordWindow, i: number): void {
 }
 
 function before(runKey: Float64Array, a: number, b: number): boolean {
-  return runKey[a]! < runKey[b]! || (runKey[a] === runKey[b] && a < b);
+  return runKey[a] < runKey[b] || (runKey[a] === runKey[b] && a < b);
 }
 
 /** Takes the first run out of the heap: it is used up or beyond the limit. */
 export function popRun(window: RecordWindow): void {
   const { heap } = window;
-  heap[0] = heap[--window.heapSize]!;
+  heap[0] = heap[--window.heapSize];
   if (window.heapSize > 1) siftDown(window, 0);
 }
 
@@ -159,10 +161,10 @@ export function dropRuns(window: RecordWindow): void {
   const { runAt, runKey, runEnd } = window;
   let kept = 0;
   for (let run = 0; run < window.runs; run++) {
-    if (runAt[run]! >= runEnd[run]!) continue;
-    runAt[kept] = runAt[run]!;
-    runKey[kept] = runKey[run]!;
-    runEnd[kept] = runEnd[run]!;
+    if (runAt[run] >= runEnd[run]) continue;
+    runAt[kept] = runAt[run];
+    runKey[kept] = runKey[run];
+    runEnd[kept] = runEnd[run];
     kept++;
   }
   window.runs = kept;

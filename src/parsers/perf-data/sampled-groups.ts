@@ -23,7 +23,8 @@ export function addGroupMembers(
   // PERF_FORMAT_GROUP and PERF_FORMAT_ID: without ids the members cannot be told.
   if (!layout.hasRead || (format & 12) !== 12) return 0;
   const u64 = (offset: number) =>
-    view.getUint32(offset + (little ? 0 : 4), little) + view.getUint32(offset + (little ? 4 : 0), little) * 4294967296;
+    view.getUint32(offset + (little ? 0 : 4), little) +
+    view.getUint32(offset + (little ? 4 : 0), little) * 4294967296;
   const own = layout.id < 0 ? -1 : u64(at + layout.id);
   let position = at + layout.variable;
   const count = u64(position);

@@ -1,7 +1,7 @@
 /** Names and processes of threads: COMM and FORK records. */
 import { threadOf } from '../../core/thread-table.ts';
-import { RECORD_COMM } from './record-types.ts';
 import type { RecordState } from './record-state.ts';
+import { RECORD_COMM } from './record-types.ts';
 
 const utf8 = new TextDecoder();
 
@@ -22,6 +22,7 @@ export function applyThreadRecord(state: RecordState, at: number, size: number):
   const thread = threadOf(threads, view.getInt32(at + 16, little));
   thread.pid = view.getInt32(at + 8, little);
   // A new thread has its creator's name until a COMM says otherwise.
-  const creator = threads.byTid.get(view.getInt32(at + 20, little)) ?? threads.byTid.get(view.getInt32(at + 12, little));
+  const creator =
+    threads.byTid.get(view.getInt32(at + 20, little)) ?? threads.byTid.get(view.getInt32(at + 12, little));
   if (creator) thread.comm = creator.comm;
 }

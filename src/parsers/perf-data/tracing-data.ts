@@ -18,10 +18,23 @@ const latin1 = new TextDecoder('latin1');
 
 /** Reads the blob as far as it goes; what is damaged is counted. */
 export function parseTracingData(bytes: Uint8Array, diagnostics: Diagnostics): TracingData {
-  const result: TracingData & { littleEndian: boolean } = { formats: new Map(), cmdlines: [], littleEndian: true };
-  const cursor = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), at: 0, little: true };
+  const result: TracingData & { littleEndian: boolean } = {
+    formats: new Map(),
+    cmdlines: [],
+    littleEndian: true,
+  };
+  const cursor = {
+    view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+    at: 0,
+    little: true,
+  };
   try {
-    if (bytes[0] !== 0x17 || bytes[1] !== 0x08 || bytes[2] !== 0x44 || latin1.decode(bytes.subarray(3, 10)) !== 'tracing')
+    if (
+      bytes[0] !== 0x17 ||
+      bytes[1] !== 0x08 ||
+      bytes[2] !== 0x44 ||
+      latin1.decode(bytes.subarray(3, 10)) !== 'tracing'
+    )
       throw new RangeError('no tracing magic');
     cursor.at = 10;
     const version = Number(readString(bytes, cursor));
@@ -33,12 +46,14 @@ export function parseTracingData(bytes: Uint8Array, diagnostics: Diagnostics): T
       take(cursor, readSize(cursor));
     }
     const ftraceEvents = readCount(cursor);
-    for (let i = 0; i < ftraceEvents; i++) addFormat(result, readText(bytes, cursor, readSize(cursor)), 'ftrace', diagnostics);
+    for (let i = 0; i < ftraceEvents; i++)
+      addFormat(result, readText(bytes, cursor, readSize(cursor)), 'ftrace', diagnostics);
     const systems = readCount(cursor);
     for (let i = 0; i < systems; i++) {
       const system = readString(bytes, cursor);
       const events = readCount(cursor);
-      for (let j = 0; j < events; j++) addFormat(result, readText(bytes, cursor, readSize(cursor)), system, diagnostics);
+      for (let j = 0; j < events; j++)
+        addFormat(result, readText(bytes, cursor, readSize(cursor)), system, diagnostics);
     }
     take(cursor, readCount(cursor)); // kallsyms
     take(cursor, readCount(cursor)); // printk formats
@@ -69,13 +84,20 @@ interface Cursor {
 function addFormat(result: TracingData, text: string, system: string, diagnostics: Diagnostics): void {
   const format = parseEventFormat(text, system);
   if (format) result.formats.set(format.id, format);
-  else note(diagnostics, 'damaged-event-format', 'suspect', 'an event format could not be read; its events are not decoded');
+  else
+    note(
+      diagnostics,
+      'damaged-event-format',
+      'suspect',
+      'an event format could not be read; its events are not decoded',
+    );
 }
 
 /** Advances by `size` bytes and returns where they start. */
 function take(cursor: Cursor, size: number): number {
   const at = cursor.at;
-  if (size < 0 || at + size > cursor.view.byteLength) throw new RangeError(`needs ${size} bytes, ${cursor.view.byteLength - at} left`);
+  if (size < 0 || at + size > cursor.view.byteLength)
+    throw new RangeError(`needs ${size} bytes, ${cursor.view.byteLength - at} left`);
   cursor.at += size;
   return at;
 }

@@ -3,6 +3,7 @@
  * and which are applied or counted at once.
  */
 import { note } from '../../core/diagnostics.ts';
+import { ID_MAIN, layoutOf, type RecordState } from './record-state.ts';
 import {
   FIRST_USER_RECORD,
   HEADER_BYTES,
@@ -14,7 +15,6 @@ import {
   RECORD_SAMPLE,
   RECORD_THROTTLE,
 } from './record-types.ts';
-import { ID_MAIN, layoutOf, type RecordState } from './record-state.ts';
 import { finishRound, keyOf, type RecordWindow, startRun } from './record-window.ts';
 import { applyThreadRecord } from './thread-records.ts';
 
@@ -40,16 +40,16 @@ export function walkRecords(state: RecordState): number {
   while (at + HEADER_BYTES <= used) {
     const aligned = fast && (at & 7) === 0;
     const word = at >>> 2;
-    const type = aligned ? words[word]! : view.getUint32(at, little);
-    const size = aligned ? words[word + 1]! >>> 16 : view.getUint16(at + 6, little);
+    const type = aligned ? words[word] : view.getUint32(at, little);
+    const size = aligned ? words[word + 1] >>> 16 : view.getUint16(at + 6, little);
     if (size < HEADER_BYTES) {
       reason = WALK_DAMAGED;
       break;
     }
     if (at + size > used) break;
     if (type === RECORD_SAMPLE) {
-      if (aligned && size >= variable && (idKinds === null || idKinds[words[word + idWord]!] === ID_MAIN))
-        addTimed(window, at, keyOf(window, words[word + timeWord]!, words[word + timeWord + 1]!));
+      if (aligned && size >= variable && (idKinds === null || idKinds[words[word + idWord]] === ID_MAIN))
+        addTimed(window, at, keyOf(window, words[word + timeWord], words[word + timeWord + 1]));
       else {
         const key = timedKey(state, type, at, size);
         if (!Number.isNaN(key)) addTimed(window, at, key);
@@ -76,7 +76,8 @@ export function walkRecords(state: RecordState): number {
 
 /** Ends the last run at what has been walked. */
 export function closeRun(window: RecordWindow): void {
-  if (window.runs > 0 && window.lastKey !== Number.POSITIVE_INFINITY) window.runEnd[window.runs - 1] = window.parsed;
+  if (window.runs > 0 && window.lastKey !== Number.POSITIVE_INFINITY)
+    window.runEnd[window.runs - 1] = window.parsed;
 }
 
 function addTimed(window: RecordWindow, at: number, key: number): void {
@@ -128,7 +129,12 @@ function takeSideBand(state: RecordState, type: number, at: number, size: number
       if (!Number.isNaN(key)) addTimed(window, at, key);
       else if (type !== RECORD_LOST) applyThreadRecord(state, at, size);
       else
-        note(diagnostics, 'losses-without-time', 'data-loss', 'losses without a time: the pairs that they cut cannot be told');
+        note(
+          diagnostics,
+          'losses-without-time',
+          'data-loss',
+          'losses without a time: the pairs that they cut cannot be told',
+        );
       return;
     }
     case RECORD_LOST_SAMPLES:
@@ -144,7 +150,12 @@ function takeSideBand(state: RecordState, type: number, at: number, size: number
         );
       return;
     case RECORD_THROTTLE:
-      note(diagnostics, 'throttled', 'suspect', 'the kernel throttled an event: some of its samples are missing');
+      note(
+        diagnostics,
+        'throttled',
+        'suspect',
+        'the kernel throttled an event: some of its samples are missing',
+      );
       return;
     default:
   }

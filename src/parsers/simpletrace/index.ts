@@ -6,11 +6,12 @@ import { type ByteSource, readFully } from '../byte-source.ts';
 import type { ParseOptions, TraceFormat, Verdict } from '../trace-format.ts';
 import { readTraceEvents } from './given-events.ts';
 import { HEADER_BYTES, headerOrder, readHeader } from './header.ts';
-import { createRecordState, MAX_RECORD, type RecordState, takeRecords, V0_BYTES } from './records.ts';
+import { createRecordState, type RecordState, takeRecords, V0_BYTES } from './records.ts';
 import { flush, HOLD, isFull } from './time-window.ts';
 import type { TraceEvents } from './trace-events.ts';
 
-const BUFFER = 4 * MAX_RECORD;
+/** Holds many of the largest records. */
+const BUFFER = 1 << 20;
 
 export const simpletrace: TraceFormat = {
   id: 'simpletrace',
@@ -48,9 +49,13 @@ function* parse(
     at = takeRecords(state, buf, view, at, filled, ended);
     if (isFull(state.window)) continue;
     if (ended) break;
-    if (at > 0) buf.copyWithin(0, at, filled);
-    filled -= at;
-    at = 0;
+    const kept = state.previous >= 0 ? state.previous : at;
+    if (kept > 0) {
+      buf.copyWithin(0, kept, filled);
+      filled -= kept;
+      at -= kept;
+      if (state.previous >= 0) state.previous = 0;
+    }
     const got = source.readAt(position, buf, filled, BUFFER - filled);
     position += got;
     filled += got;

@@ -19,19 +19,25 @@ import {
   planOf,
   readArguments,
 } from './event-plans.ts';
+import {
+  EVENT_HEADER,
+  findCovered,
+  findRecord,
+  idAt,
+  isDropped,
+  MAPPING_HEADER,
+  MAX_EVENT,
+  MAX_NAME,
+  search,
+  WAIT,
+} from './find-record.ts';
 import { HEADER_BYTES, headerOrder, type TraceHeader } from './header.ts';
 import { createInternedBytes, type InternedBytes } from './interned-bytes.ts';
 import { createTimeWindow, isFull, place, type TimeWindow } from './time-window.ts';
 import type { TraceEvents } from './trace-events.ts';
 
-/** Header of an event behind the type word. */
-const EVENT_HEADER = 24;
 /** Size of all records of version 0. */
 export const V0_BYTES = 64;
-/** Largest record: it has to fit QEMU's ring of 256 KiB. */
-export const MAX_RECORD = 256 * 1024;
-/** Longest event name; QEMU's are below 64. */
-const MAX_NAME = 1024;
 /** CLOCK_MONOTONIC starts at boot: later than 2001 in ns since 1970 is the wall clock. */
 const WALL_CLOCK_HIGH = 0x0de0b6b3;
 const MAX_COUNT = 2 ** 50;
@@ -43,10 +49,15 @@ export interface RecordState {
   readonly window: TimeWindow;
   readonly plans: EventPlans;
   readonly interned: InternedBytes;
-  /** Process id of the last event; −1 before the first, and where the version has none. */
+  /** Process id of the first event; −1 before it, and where the version has none. */
   pid: number;
   anyEvent: boolean;
   mappings: number;
+  /**
+   * Start of the record before (version 4), −1: none. The caller keeps the bytes from there on: only at the next
+   * record it shows that a length was damaged, and the records that it covered are read then.
+   */
+  previous: number;
   /** Searching for the next record behind a damaged place. */
   searching: boolean;
   /** Bytes that were skipped as damaged. */
@@ -73,6 +84,7 @@ export function createRecordState(
     pid: UNKNOWN,
     anyEvent: false,
     mappings: 0,
+    previous: -1,
     searching: false,
     skipped: 0,
     bare: 0,
@@ -94,7 +106,6 @@ export function takeRecords(
   last: boolean,
 ): number {
   const { little, version, window } = state;
-  const typed = version === 4;
   let p = at;
   while (!isFull(window)) {
     if (state.searching) {
@@ -102,72 +113,101 @@ export function takeRecords(
       if (state.searching) return p;
     }
     let event = p;
-    if (typed) {
-      if (p + 8 > end) return p;
+    if (version === 4) {
+      if (p + 8 > end) {
+        if (!last || p >= end || isCutOff(state, view, p, end)) return p;
+        p = recover(state, view, p, end, last);
+        continue;
+      }
       const type = view.getUint32(little ? p : p + 4, little);
       const typeHigh = view.getUint32(little ? p + 4 : p, little);
       if (typeHigh !== 0 || type > 1) {
         if (p + HEADER_BYTES > end && !last) return p;
-        if (p + HEADER_BYTES <= end && isOwnHeader(state, view, p)) p = joinedFile(state, p);
-        else startSearch(state);
+        if (p + HEADER_BYTES <= end && isOwnHeader(state, view, p)) {
+          p = joinedFile(state, p);
+          continue;
+        }
+        const resumed = recover(state, view, p, end, last);
+        if (resumed === WAIT) return p;
+        p = resumed;
         continue;
       }
-      if (type === 0) {
-        const next = takeMapping(state, buf, view, p, end);
-        if (next < 0) return p;
-        p = next;
-        continue;
-      }
-      event = p + 8;
-    } else if (version === 0) {
-      if (p + V0_BYTES > end) return p;
-      takeEvent(state, buf, view, p, p + V0_BYTES);
-      p += V0_BYTES;
+      if (type === 1) event = p + 8;
+    }
+    const next =
+      version === 4 && event === p
+        ? takeMapping(state, buf, view, p, end)
+        : takeWhole(state, buf, view, event, end);
+    if (next > 0) {
+      state.previous = version === 4 ? p : -1;
+      p = next;
       continue;
     }
-    if (event + EVENT_HEADER > end) return p;
-    const length = view.getUint32(event + 16, little);
-    if (length < EVENT_HEADER || length > MAX_RECORD) {
-      startSearch(state);
-      continue;
-    }
-    const next = event + length;
-    if (next > end) return p;
-    if (takeEvent(state, buf, view, event, next)) p = next;
-    else startSearch(state);
+    if (next === WAIT && (!last || isCutOff(state, view, p, end))) return p;
+    const resumed = recover(state, view, p, end, last);
+    if (resumed === WAIT) return p;
+    p = resumed;
   }
   return p;
 }
 
-/** Returns the position after the mapping, −1 if it is not whole. */
+/**
+ * Counts the damaged place at `at` and returns where reading goes on: in the middle of the record before, if its
+ * length was wrong, else at the same place by searching. WAIT if more bytes are needed to tell.
+ */
+function recover(state: RecordState, view: DataView, at: number, end: number, last: boolean): number {
+  const covered = findCovered(state, view, at, end, last);
+  if (covered === WAIT) return WAIT;
+  note(
+    state.context.diagnostics,
+    'damaged-records',
+    'data-loss',
+    'damaged places in the file: reading went on at the next record that makes sense',
+  );
+  state.previous = -1;
+  if (covered > 0) return covered;
+  if (state.version === 0) {
+    state.skipped += V0_BYTES;
+    return at + V0_BYTES;
+  }
+  state.searching = true;
+  return at;
+}
+
+/** Whether what is left at the end of the file is a part of a record, and not damage that covers other records. */
+function isCutOff(state: RecordState, view: DataView, at: number, end: number): boolean {
+  return findRecord(state, view, at + 1, end, end, true) <= 0 && findCovered(state, view, at, end, true) <= 0;
+}
+
+/** Takes an event if it is all there: its end, WAIT if it is not, 0 if it is none. */
+function takeWhole(state: RecordState, buf: Uint8Array, view: DataView, at: number, end: number): number {
+  const next = eventEnd(state, view, at, end);
+  if (next > end) return WAIT;
+  return next > 0 && takeEvent(state, buf, view, at, next) ? next : 0;
+}
+
+/** End of the event whose header is at `at`; 0 if its length cannot be, beyond `end` if it is not all there. */
+function eventEnd({ version, little }: RecordState, view: DataView, at: number, end: number): number {
+  if (version === 0) return at + V0_BYTES;
+  if (at + EVENT_HEADER > end) return end + 1;
+  const length = view.getUint32(at + 16, little);
+  return length < EVENT_HEADER || length > MAX_EVENT ? 0 : at + length;
+}
+
+/** Returns the position after the mapping, WAIT if it is not whole, 0 if it is none. */
 function takeMapping(state: RecordState, buf: Uint8Array, view: DataView, at: number, end: number): number {
-  if (at + 20 > end) return -1;
+  if (at + MAPPING_HEADER > end) return WAIT;
   const { little } = state;
   const length = view.getUint32(at + 16, little);
   const id = idAt(view, at + 8, little);
-  if (length > MAX_NAME || id < 0) {
-    startSearch(state);
-    return at;
-  }
-  const start = at + 20;
-  if (start + length > end) return -1;
-  nameEvent(state.plans, id, decodeText(buf, start, start + length));
+  if (length === 0 || length > MAX_NAME || id < 0) return 0;
+  const start = at + MAPPING_HEADER;
+  if (start + length > end) return WAIT;
+  const name = decodeText(buf, start, start + length);
+  if (!/^\w+$/.test(name)) return 0;
+  nameEvent(state.plans, id, name);
   state.mappings++;
   return start + length;
-}
-
-/** Event id at `at`, −1 if a number cannot hold it (then it is none). */
-function idAt(view: DataView, at: number, little: boolean): number {
-  const high = view.getUint32(little ? at + 4 : at, little);
-  const low = view.getUint32(little ? at : at + 4, little);
-  return high < 2097152 ? high * TWO_32 + low : -1;
-}
-
-function isDropped(view: DataView, at: number, little: boolean): boolean {
-  return (
-    view.getUint32(little ? at + 4 : at, little) === 0xffffffff &&
-    view.getUint32(little ? at : at + 4, little) === 0xfffffffe
-  );
 }
 
 /** Writes the event whose header is at `at` as a row; false if it cannot be one. */
@@ -182,7 +222,7 @@ function takeEvent(state: RecordState, buf: Uint8Array, view: DataView, at: numb
     if (plan === null) {
       const named = plans.names.has(id);
       // A number out of nowhere in a record that says nothing else right is damage, not an event.
-      if (id < 0 || (!named && state.anyEvent && pid !== state.pid)) return false;
+      if (id < 0 || (!named && state.pid !== UNKNOWN && pid !== state.pid)) return false;
       plan = learnEvent(plans, id);
     }
   }
@@ -201,7 +241,7 @@ function takeEvent(state: RecordState, buf: Uint8Array, view: DataView, at: numb
   }
   if (!state.anyEvent) startClock(state, batch.time[2 * row + 1]);
   state.anyEvent = true;
-  state.pid = pid;
+  if (state.pid === UNKNOWN) state.pid = pid;
   place(window);
   return true;
 }
@@ -276,6 +316,8 @@ function isOwnHeader({ little }: RecordState, view: DataView, at: number): boole
 
 /** A second recording that was appended to the first; its names replace the first one's. */
 function joinedFile(state: RecordState, at: number): number {
+  state.pid = UNKNOWN;
+  state.previous = -1;
   note(
     state.context.diagnostics,
     'joined-recordings',
@@ -283,75 +325,4 @@ function joinedFile(state: RecordState, at: number): number {
     'the file holds several simpletrace recordings one after the other',
   );
   return at + HEADER_BYTES;
-}
-
-function startSearch(state: RecordState): void {
-  state.searching = true;
-  note(
-    state.context.diagnostics,
-    'damaged-records',
-    'data-loss',
-    'damaged places in the file: reading went on at the next record that makes sense',
-  );
-}
-
-/** Moves on from a damaged record at `at` until a plausible one; still searching if there is none before `end`. */
-function search(state: RecordState, view: DataView, at: number, end: number, last: boolean): number {
-  const need = state.version === 4 ? 8 + EVENT_HEADER : EVENT_HEADER;
-  let p = at + 1;
-  while (p + need <= end) {
-    const next = plausibleEnd(state, view, p, end);
-    if (next === WAIT && !last) break;
-    if (next > 0) {
-      state.searching = false;
-      break;
-    }
-    p++;
-  }
-  if (state.searching && last) p = Math.max(p, end);
-  // Searching goes on behind the byte before p.
-  const stop = state.searching && !last ? p - 1 : p;
-  state.skipped += stop - at;
-  return stop;
-}
-
-const WAIT = -2;
-
-/** End of the record at `p` if it makes sense and is followed by another; 0 if not, WAIT if that cannot be seen yet. */
-function plausibleEnd(state: RecordState, view: DataView, p: number, end: number): number {
-  const next = recordEnd(state, view, p);
-  if (next === 0 || next === end) return next;
-  if (next + 8 > end) return WAIT;
-  if (state.version === 4) {
-    const type = view.getUint32(state.little ? next : next + 4, state.little);
-    return type <= 1 && view.getUint32(state.little ? next + 4 : next, state.little) === 0 ? next : 0;
-  }
-  return isKnownId(state, view, next) ? next : 0;
-}
-
-function recordEnd(state: RecordState, view: DataView, p: number): number {
-  const { little, version } = state;
-  let event = p;
-  if (version === 4) {
-    if (view.getUint32(little ? p + 4 : p, little) !== 0) return 0;
-    const type = view.getUint32(little ? p : p + 4, little);
-    if (type === 0) {
-      const length = view.getUint32(p + 16, little);
-      const id = idAt(view, p + 8, little);
-      return length > 0 && length <= MAX_NAME && id >= 0 && id < 65536 ? p + 20 + length : 0;
-    }
-    if (type !== 1) return 0;
-    event = p + 8;
-  }
-  const length = view.getUint32(event + 16, little);
-  if (length < EVENT_HEADER || length > MAX_RECORD || !isKnownId(state, view, event)) return 0;
-  if (version >= 3 && state.anyEvent && view.getInt32(event + 20, little) !== state.pid) return 0;
-  return event + length;
-}
-
-function isKnownId(state: RecordState, view: DataView, at: number): boolean {
-  const { little, plans } = state;
-  if (isDropped(view, at, little)) return true;
-  const id = idAt(view, at, little);
-  return id >= 0 && (plans.names.has(id) || (plans.names.size === 0 && id < 65536));
 }

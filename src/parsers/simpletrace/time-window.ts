@@ -13,7 +13,8 @@ export const HOLD = 8192;
 export interface TimeWindow {
   /** Rows in order of arrival; the caller writes row `batch.length` and calls place(). */
   batch: EventBatch;
-  spare: EventBatch;
+  /** Made at the first flush. */
+  spare: EventBatch | null;
   /** Made at the first disorder. */
   sorted: EventBatch | null;
   disordered: boolean;
@@ -27,10 +28,10 @@ export interface TimeWindow {
   moved: number;
 }
 
-export function createTimeWindow(capacity?: number): TimeWindow {
+export function createTimeWindow(): TimeWindow {
   return {
-    batch: createEventBatch(capacity),
-    spare: createEventBatch(capacity),
+    batch: createEventBatch(),
+    spare: null,
     sorted: null,
     disordered: false,
     handedLow: 0,
@@ -60,7 +61,7 @@ export function isFull(window: TimeWindow): boolean {
 
 /** Hands out all rows but the last `hold` in time order, null if there are none. Valid until the next flush. */
 export function flush(window: TimeWindow, hold: number): EventBatch | null {
-  const { batch, spare } = window;
+  const { batch } = window;
   const kept = Math.min(hold, batch.length);
   const count = batch.length - kept;
   if (count === 0) return null;
@@ -71,6 +72,7 @@ export function flush(window: TimeWindow, hold: number): EventBatch | null {
     const order = timeOrder(batch);
     for (let row = 0; row < batch.length; row++) copyRow(batch, order[row], out, row);
   }
+  const spare = window.spare ?? createEventBatch(kept === 0 ? 1 : batch.capacity);
   moveRows(out, null, count, kept, spare);
   spare.length = kept;
   out.length = count;

@@ -39,9 +39,21 @@ export function compareCounters(recording: Recording, streams: CpuStreams, diagn
       missing,
     );
   if (unmarked > 0)
-    note(diagnostics, 'losses-without-place', 'data-loss', 'events that the kernel counted as lost, but that no page marks: where they are missing is not known', unmarked);
+    note(
+      diagnostics,
+      'losses-without-place',
+      'data-loss',
+      'events that the kernel counted as lost, but that no page marks: where they are missing is not known',
+      unmarked,
+    );
   if (uncounted > 0)
-    note(diagnostics, 'uncounted-losses', 'info', 'events that the kernel counted as lost beyond the losses that pages give a number for; pages that mark a loss without a number stand for them', uncounted);
+    note(
+      diagnostics,
+      'uncounted-losses',
+      'info',
+      'events that the kernel counted as lost beyond the losses that pages give a number for; pages that mark a loss without a number stand for them',
+      uncounted,
+    );
 }
 
 /**

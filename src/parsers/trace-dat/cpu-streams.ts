@@ -6,7 +6,7 @@
 import { type Diagnostics, note } from '../../core/diagnostics.ts';
 import { TWO_32 } from '../../core/words.ts';
 import type { PageLayout } from './page-layout.ts';
-import { type PageSource, takePage, TRUNCATED } from './page-source.ts';
+import { type PageSource, TRUNCATED, takePage } from './page-source.ts';
 import { convertTime, type TimeConversion } from './time-conversion.ts';
 
 /** Bits of a page's commit word. Only its low 32 bits count: the kernel sign-extends the flags (formats.md B.4). */
@@ -195,12 +195,16 @@ export function advance(streams: CpuStreams, stream: number): boolean {
 
 /** The rest of the page makes no sense: it is left out. */
 function abandon(streams: CpuStreams, stream: number, end: number): number {
-  note(
-    streams.diagnostics,
-    'damaged-pages',
-    'data-loss',
-    'pages of events that are damaged were left out from the damage on; events around them count as lost',
-  );
+  const pages = streams.pages[stream];
+  if (pages.cut && pages.length < pages.next)
+    note(streams.diagnostics, 'truncated-file', 'data-loss', TRUNCATED, 0);
+  else
+    note(
+      streams.diagnostics,
+      'damaged-pages',
+      'data-loss',
+      'pages of events that are damaged were left out from the damage on; events around them count as lost',
+    );
   addLoss(streams, stream, LOSS_UNKNOWN);
   streams.damaged[stream] = 1;
   return end;
@@ -209,7 +213,9 @@ function abandon(streams: CpuStreams, stream: number, end: number): number {
 function addLoss(streams: CpuStreams, stream: number, count: number): void {
   const before = streams.losses[stream];
   if (before === NO_LOSS) streams.losses[stream] = count;
-  else streams.losses[stream] = before === LOSS_UNKNOWN || count === LOSS_UNKNOWN ? LOSS_UNKNOWN : before + count;
+  else
+    streams.losses[stream] =
+      before === LOSS_UNKNOWN || count === LOSS_UNKNOWN ? LOSS_UNKNOWN : before + count;
 }
 
 /** Enters the stream's next page; false at its end. */
@@ -226,7 +232,11 @@ function nextPage(streams: CpuStreams, stream: number): boolean {
     addLoss(streams, stream, LOSS_UNKNOWN);
   }
   if (pages.cut) streams.damaged[stream] = 1;
-  if (at < 0) return false;
+  if (at < 0) {
+    // What the file no longer holds is a loss behind the CPU's last event.
+    if (pages.cut) addLoss(streams, stream, LOSS_UNKNOWN);
+    return false;
+  }
   streams.pageCounts[stream]++;
   const available = Math.min(pages.pageSize, pages.length - at) - layout.dataOffset;
   if (available < 0) {
@@ -249,7 +259,11 @@ function nextPage(streams: CpuStreams, stream: number): boolean {
     streams.damaged[stream] = 1;
     length = available;
   }
-  if (length > 0 && streams.records[stream] > 0 && isBefore(low, high, times[base + RAW], times[base + RAW + 1]))
+  if (
+    length > 0 &&
+    streams.records[stream] > 0 &&
+    isBefore(low, high, times[base + RAW], times[base + RAW + 1])
+  )
     note(
       diagnostics,
       'time-backwards',

@@ -23,7 +23,12 @@ export interface Cursor {
   windowLength: number;
 }
 
-export function createCursor(source: ByteSource, little: boolean, at = 0, end = source.size ?? Infinity): Cursor {
+export function createCursor(
+  source: ByteSource,
+  little: boolean,
+  at = 0,
+  end = source.size ?? Infinity,
+): Cursor {
   const window = new Uint8Array(Math.max(16, Math.min(WINDOW, end - at)));
   const view = new DataView(window.buffer);
   return { source, little, at, end, window, view, windowAt: 0, windowLength: 0 };
@@ -37,11 +42,19 @@ export function cursorAt(cursor: Cursor, at: number, end = cursor.end): Cursor {
 /** Makes `size` bytes (at most WINDOW) at the cursor available; returns where they lie in the window. */
 function need(cursor: Cursor, size: number): number {
   const { at } = cursor;
-  if (size > cursor.end - at) throw new RangeError(`needs ${size} bytes, ${Math.max(0, cursor.end - at)} left`);
+  if (size > cursor.end - at)
+    throw new RangeError(`needs ${size} bytes, ${Math.max(0, cursor.end - at)} left`);
   if (at < cursor.windowAt || at + size > cursor.windowAt + cursor.windowLength) {
     cursor.windowAt = at;
-    cursor.windowLength = readFully(cursor.source, at, cursor.window, 0, Math.min(cursor.window.length, cursor.end - at));
-    if (cursor.windowLength < size) throw new RangeError(`needs ${size} bytes, the file ends after ${cursor.windowLength}`);
+    cursor.windowLength = readFully(
+      cursor.source,
+      at,
+      cursor.window,
+      0,
+      Math.min(cursor.window.length, cursor.end - at),
+    );
+    if (cursor.windowLength < size)
+      throw new RangeError(`needs ${size} bytes, the file ends after ${cursor.windowLength}`);
   }
   return at - cursor.windowAt;
 }

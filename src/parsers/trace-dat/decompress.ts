@@ -15,7 +15,8 @@ export type Decompress = (data: Uint8Array, plain: number, target: Uint8Array | 
 
 /** The decompressor by trace-cmd's name for it, null if it is not known. */
 export function decompressorOf(name: string): Decompress | null {
-  if (name === 'zlib') return (data, plain) => zlib.inflateSync(data, { maxOutputLength: Math.max(1, plain) });
+  if (name === 'zlib')
+    return (data, plain) => zlib.inflateSync(data, { maxOutputLength: Math.max(1, plain) });
   if (name !== 'zstd') return null;
   if (nodeZstd) return (data, plain) => nodeZstd(data, { maxOutputLength: Math.max(1, plain) });
   return (data, plain, target) => {

@@ -29,7 +29,8 @@ export function createFormatTexts(): FormatTexts {
 
 /** u32 count, then u64 size and text of each: ftrace's own events (print, function …). */
 export function readFtraceFormats(cursor: Cursor, formats: FormatTexts): void {
-  for (let left = readU32(cursor); left > 0; left--) addText(formats, FTRACE, readText(cursor, readU64(cursor)));
+  for (let left = readU32(cursor); left > 0; left--)
+    addText(formats, FTRACE, readText(cursor, readU64(cursor)));
 }
 
 /** u32 systems; of each its name, u32 count, then u64 size and text of each event. */
@@ -37,7 +38,8 @@ export function readEventFormats(cursor: Cursor, formats: FormatTexts): void {
   for (let systems = readU32(cursor); systems > 0; systems--) {
     const system = readString(cursor);
     formats.systems.add(system);
-    for (let left = readU32(cursor); left > 0; left--) addText(formats, system, readText(cursor, readU64(cursor)));
+    for (let left = readU32(cursor); left > 0; left--)
+      addText(formats, system, readText(cursor, readU64(cursor)));
   }
 }
 

@@ -2,8 +2,8 @@
 import { note } from '../../core/diagnostics.ts';
 import { type EventBatch, F_ARG0, F_ISA, NO_CPU } from '../../core/event-batch.ts';
 import { EV_EXIT, EV_LOST, EV_MARKER, EV_NESTED_VMEXIT, EV_NESTED_VMEXIT_INJECT } from '../../core/events.ts';
-import { TWO_32 } from '../../core/words.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
+import { TWO_32 } from '../../core/words.ts';
 import { createEventText, EVENT_INCOMPLETE, type EventText, parseEvent } from '../text/event-text.ts';
 import { ascii } from '../text/numbers.ts';
 import { compileDecoder, decodeRecord, type RecordDecoder } from '../tracepoint/decoder.ts';
@@ -55,20 +55,38 @@ export function createEventRows(context: TraceContext, little: boolean, formats:
 }
 
 /** Writes the record of `length` bytes at `at` into the row but for time and cpu; false if it was left out. */
-export function writeRecord(rows: EventRows, view: DataView, at: number, length: number, batch: EventBatch, row: number): boolean {
+export function writeRecord(
+  rows: EventRows,
+  view: DataView,
+  at: number,
+  length: number,
+  batch: EventBatch,
+  row: number,
+): boolean {
   // common_type, the first field of every record.
   const id = length < 2 ? -1 : view.getUint16(at, rows.little);
   if (id < 0 || rows.known[id] === 0) learnEvent(rows, id);
   const decoder = id < 0 ? undefined : rows.decoders[id];
   if (decoder === undefined) {
-    note(rows.context.diagnostics, 'unknown-events', 'data-loss', 'events whose format the file does not hold were left out');
+    note(
+      rows.context.diagnostics,
+      'unknown-events',
+      'data-loss',
+      'events whose format the file does not hold were left out',
+    );
     return false;
   }
   const { pidOffset } = decoder;
-  batch.tid[row] = pidOffset >= 0 && pidOffset + 4 <= length ? view.getInt32(at + pidOffset, rows.little) : -1;
+  batch.tid[row] =
+    pidOffset >= 0 && pidOffset + 4 <= length ? view.getInt32(at + pidOffset, rows.little) : -1;
   batch.pid[row] = -1;
   if (length < decoder.minimum)
-    note(rows.context.diagnostics, 'short-records', 'suspect', 'records shorter than their format: the missing fields are unknown');
+    note(
+      rows.context.diagnostics,
+      'short-records',
+      'suspect',
+      'records shorter than their format: the missing fields are unknown',
+    );
   decodeRecord(decoder, view, at, length, batch, row);
   const kind = rows.kinds[id];
   if (kind !== PLAIN) addSpecial(rows, kind, id, view, at, length, batch, row);
@@ -105,7 +123,11 @@ function learnEvent(rows: EventRows, id: number): void {
   rows.decoders[id] = decoder;
   const names = nameFields(format);
   if (decoder.event === EV_MARKER && rows.markerOffset >= 0) rows.kinds[id] = MARKER;
-  else if (decoder.event === EV_EXIT || decoder.event === EV_NESTED_VMEXIT || decoder.event === EV_NESTED_VMEXIT_INJECT)
+  else if (
+    decoder.event === EV_EXIT ||
+    decoder.event === EV_NESTED_VMEXIT ||
+    decoder.event === EV_NESTED_VMEXIT_INJECT
+  )
     rows.kinds[id] = EXIT;
   else if (names.length > 0) {
     rows.kinds[id] = NAMES;
@@ -117,13 +139,25 @@ function learnEvent(rows: EventRows, id: number): void {
 function markerDecoder(rows: EventRows, format: EventFormat): RecordDecoder {
   const { events } = rows.context;
   const text = format.fields.get('buf');
-  if (format.system !== 'ftrace' || format.name !== 'print' || !text) return compileDecoder(format, events, rows.little);
+  if (format.system !== 'ftrace' || format.name !== 'print' || !text)
+    return compileDecoder(format, events, rows.little);
   rows.markerOffset = text.offset;
-  return { ...compileDecoder({ ...format, name: 'tracing_mark_write' }, events, rows.little), event: EV_MARKER };
+  rows.context.markerName = format.name;
+  return {
+    ...compileDecoder({ ...format, name: 'tracing_mark_write' }, events, rows.little),
+    event: EV_MARKER,
+  };
 }
 
 /** Reads the marker's text as the text formats do: QEMU's ftrace backend writes its trace events there. */
-function writeMarker(rows: EventRows, view: DataView, at: number, length: number, batch: EventBatch, row: number): void {
+function writeMarker(
+  rows: EventRows,
+  view: DataView,
+  at: number,
+  length: number,
+  batch: EventBatch,
+  row: number,
+): void {
   const { marker, markerOffset } = rows;
   const start = at + markerOffset;
   const limit = Math.min(at + length, start + MAX_MARKER);

@@ -6,7 +6,16 @@ import type { TraceContext } from '../../core/trace-context.ts';
 import type { Recording } from './recording.ts';
 
 /** Trace clocks that count ns. */
-const NS_CLOCKS: ReadonlySet<string> = new Set(['local', 'global', 'perf', 'mono', 'mono_raw', 'boot', 'tai', 'tsc2nsec']);
+const NS_CLOCKS: ReadonlySet<string> = new Set([
+  'local',
+  'global',
+  'perf',
+  'mono',
+  'mono_raw',
+  'boot',
+  'tai',
+  'tsc2nsec',
+]);
 /** Systems above which all formats of the kernel were stored (trace-cmd extract), whatever was enabled. */
 const MOST_ENABLED_SYSTEMS = 32;
 
@@ -36,7 +45,13 @@ export function applyFacts(recording: Recording, context: TraceContext): void {
   applyThreads(recording, context);
   context.enabledEvents = formats.systems.size > MOST_ENABLED_SYSTEMS ? null : new Set(formats.names);
   if (formats.damaged > 0)
-    note(diagnostics, 'damaged-event-format', 'suspect', 'event formats that cannot be read; their events are not decoded', formats.damaged);
+    note(
+      diagnostics,
+      'damaged-event-format',
+      'suspect',
+      'event formats that cannot be read; their events are not decoded',
+      formats.damaged,
+    );
 }
 
 /** `Linux HOST RELEASE MACHINE`. */
@@ -82,7 +97,12 @@ function applyClock(recording: Recording, context: TraceContext): void {
   }
   if (options.timeShift) {
     facts.set('time shift', 'guest to host');
-    note(diagnostics, 'guest-file', 'info', 'recorded in a guest: its times were shifted to the host’s clock, and it holds no exits of the host');
+    note(
+      diagnostics,
+      'guest-file',
+      'info',
+      'recorded in a guest: its times were shifted to the host’s clock, and it holds no exits of the host',
+    );
   }
 }
 
@@ -99,5 +119,9 @@ function applyThreads(recording: Recording, context: TraceContext): void {
       thread.vcpu = vcpu;
       thread.vm = name;
     }
-  if (guests.length > 0) context.facts.set('guests', guests.map(({ name, vcpus }) => `${name} (${vcpus.length} vCPUs)`).join(', '));
+  if (guests.length > 0)
+    context.facts.set(
+      'guests',
+      guests.map(({ name, vcpus }) => `${name} (${vcpus.length} vCPUs)`).join(', '),
+    );
 }

@@ -4,9 +4,9 @@
  * in order.
  */
 import { type Diagnostics, note } from '../../core/diagnostics.ts';
+import { TraceFormatError } from '../../core/errors.ts';
 import { createEventBatch, type EventBatch } from '../../core/event-batch.ts';
 import { EV_EXIT, EV_PPC_GUEST_EXIT, EV_S390_SIE_EXIT } from '../../core/events.ts';
-import { TraceFormatError } from '../../core/errors.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import type { ByteSource } from '../byte-source.ts';
 import type { ParseOptions, TraceFormat, Verdict } from '../trace-format.ts';
@@ -37,18 +37,28 @@ function sniff(head: Uint8Array): Verdict {
   return { confidence: 0, reason: 'does not start with 17 08 44 "tracing"' };
 }
 
-function* parse(source: ByteSource, context: TraceContext, options: ParseOptions): Generator<EventBatch, void, void> {
+function* parse(
+  source: ByteSource,
+  context: TraceContext,
+  options: ParseOptions,
+): Generator<EventBatch, void, void> {
   const recording = openRecording(source, context);
   applyFacts(recording, context);
   const { diagnostics } = context;
   const places = placeStreams(recording, source.size ?? Infinity, diagnostics);
-  const pool = createSourcePool(source, recording.little, decompressorFor(recording), diagnostics, places.length);
+  const pool = createSourcePool(
+    source,
+    recording.little,
+    decompressorFor(recording),
+    diagnostics,
+    places.length,
+  );
   const streams = createCpuStreams(
     places.map(
-      ({ buffer, cpu, offset, end, pageSize, compressed }): StreamSetup => ({
+      ({ buffer, cpu, offset, end, pageSize, compressed, cut }): StreamSetup => ({
         buffer,
         cpu,
-        pages: createPageSource(pool, pageSize, offset, end, compressed),
+        pages: createPageSource(pool, pageSize, offset, end, compressed, cut),
       }),
     ),
     recording.little,
@@ -65,7 +75,11 @@ function* parse(source: ByteSource, context: TraceContext, options: ParseOptions
   if (recording.texts.length === 0) noteWithoutExits(rows, diagnostics);
 }
 
-function* mergeBatches(merge: StreamMerge, pool: SourcePool, options: ParseOptions): Generator<EventBatch, void, void> {
+function* mergeBatches(
+  merge: StreamMerge,
+  pool: SourcePool,
+  options: ParseOptions,
+): Generator<EventBatch, void, void> {
   const batch = createEventBatch();
   for (;;) {
     const more = fillBatch(merge, batch);

@@ -16,7 +16,13 @@ export function readLatencyText(
   context: TraceContext,
   options: ParseOptions,
 ): Generator<EventBatch, void, void> {
-  const pool = createSourcePool(source, recording.little, decompressorOf(recording.compression), context.diagnostics, 1);
+  const pool = createSourcePool(
+    source,
+    recording.little,
+    decompressorOf(recording.compression),
+    context.diagnostics,
+    1,
+  );
   const end = text.compressed ? (source.size ?? Infinity) : text.offset + text.size;
   const pages = createPageSource(pool, 1, text.offset, end, text.compressed);
   return ftraceText.parse(sequentialSource(pages, source.name), context, options);

@@ -3,7 +3,7 @@
  * next event comes before the current ones of all others, it goes on without touching the heap.
  */
 import { type EventBatch, NO_CPU } from '../../core/event-batch.ts';
-import { advance, AT, comesBefore, type CpuStreams, LENGTH, NO_LOSS, wordsOf } from './cpu-streams.ts';
+import { AT, advance, type CpuStreams, comesBefore, LENGTH, NO_LOSS, wordsOf } from './cpu-streams.ts';
 import { type EventRows, writeLoss, writeRecord } from './event-rows.ts';
 
 export interface StreamMerge {
@@ -13,14 +13,12 @@ export interface StreamMerge {
   size: number;
   /** Buffers of which each kind of event was seen, by id; null where the file has one buffer only. */
   readonly seen: readonly Uint8Array[] | null;
-  /** Streams that ended after a loss: their rows are still to be written. */
-  readonly lastLosses: number[];
-  /** Time of the last row, [low, high]. */
-  readonly lastTime: Uint32Array;
+  /** Streams without any event, but with a loss: its row comes before all others. */
+  readonly emptyLosses: number[];
 }
 
-/** Rows that one step can add: an event and the loss before it. */
-const ROWS_PER_STEP = 2;
+/** Rows that one step can add: an event, the loss before it, and the loss behind the last one of its CPU. */
+const ROWS_PER_STEP = 3;
 
 export function createStreamMerge(streams: CpuStreams, rows: EventRows, buffers: number): StreamMerge {
   const merge: StreamMerge = {
@@ -29,19 +27,14 @@ export function createStreamMerge(streams: CpuStreams, rows: EventRows, buffers:
     heap: new Int32Array(streams.count),
     size: 0,
     seen: buffers > 1 ? Array.from({ length: buffers }, () => new Uint8Array(65536)) : null,
-    lastLosses: [],
-    lastTime: new Uint32Array(2),
+    emptyLosses: [],
   };
   for (let stream = 0; stream < streams.count; stream++) {
     if (advance(streams, stream)) merge.heap[merge.size++] = stream;
-    else endStream(merge, stream);
+    else if (streams.losses[stream] !== NO_LOSS) merge.emptyLosses.push(stream);
   }
   for (let place = (merge.size >> 1) - 1; place >= 0; place--) siftDown(merge, place);
   return merge;
-}
-
-function endStream(merge: StreamMerge, stream: number): void {
-  if (merge.streams.losses[stream] !== NO_LOSS) merge.lastLosses.push(stream);
 }
 
 function siftDown(merge: StreamMerge, start: number): void {
@@ -67,6 +60,17 @@ export function fillBatch(merge: StreamMerge, batch: EventBatch): boolean {
   const { time, cpu: cpuColumn } = batch;
   const limit = batch.capacity - ROWS_PER_STEP;
   let row = batch.length;
+  while (merge.emptyLosses.length > 0) {
+    if (row > limit) {
+      batch.length = row;
+      return true;
+    }
+    const stream = merge.emptyLosses.shift()!;
+    const first = merge.size > 0 ? wordsOf(heap[0]) : wordsOf(stream);
+    time[2 * row] = times[first];
+    time[2 * row + 1] = times[first + 1];
+    writeLoss(batch, row++, cpus[stream], losses[stream]);
+  }
   while (merge.size > 0) {
     const stream = heap[0];
     const base = wordsOf(stream);
@@ -97,20 +101,15 @@ export function fillBatch(merge: StreamMerge, batch: EventBatch): boolean {
       more = advance(streams, stream);
     } while (more && (follower < 0 || comesBefore(times, stream, follower)));
     if (more) siftDown(merge, 0);
-    else removeTop(merge, stream);
-  }
-  if (row > 0) {
-    merge.lastTime[0] = time[2 * row - 2];
-    merge.lastTime[1] = time[2 * row - 1];
-  }
-  while (merge.lastLosses.length > 0) {
-    if (row > limit) {
-      batch.length = row;
-      return true;
+    else {
+      if (losses[stream] !== NO_LOSS) {
+        time[2 * row] = times[base];
+        time[2 * row + 1] = times[base + 1];
+        writeLoss(batch, row++, cpu, losses[stream]);
+      }
+      heap[0] = heap[--merge.size];
+      if (merge.size > 0) siftDown(merge, 0);
     }
-    const stream = merge.lastLosses.pop()!;
-    time.set(merge.lastTime, 2 * row);
-    writeLoss(batch, row++, cpus[stream], losses[stream]);
   }
   batch.length = row;
   return false;
@@ -121,10 +120,4 @@ function second(merge: StreamMerge): number {
   const { heap, size } = merge;
   if (size < 2) return -1;
   return size > 2 && comesBefore(merge.streams.times, heap[2], heap[1]) ? heap[2] : heap[1];
-}
-
-function removeTop(merge: StreamMerge, stream: number): void {
-  endStream(merge, stream);
-  merge.heap[0] = merge.heap[--merge.size];
-  if (merge.size > 0) siftDown(merge, 0);
 }

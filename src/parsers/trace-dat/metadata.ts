@@ -1,7 +1,7 @@
 /** Parts that both versions of trace.dat encode alike: the page header's text, thread names. */
 import { type Diagnostics, note } from '../../core/diagnostics.ts';
 import { TraceFormatError } from '../../core/errors.ts';
-import { threadOf, type ThreadTable } from '../../core/thread-table.ts';
+import { type ThreadTable, threadOf } from '../../core/thread-table.ts';
 import { type Cursor, readBlock, readString, readText, readU64 } from './cursor.ts';
 import { DEFAULT_LAYOUT, type PageLayout, parsePageLayout } from './page-layout.ts';
 
@@ -22,7 +22,12 @@ export function readHeaderInfo(cursor: Cursor, diagnostics: Diagnostics): PageLa
     });
   const layout = parsePageLayout(page);
   if (layout) return layout;
-  note(diagnostics, 'damaged-page-layout', 'suspect', 'the description of the pages cannot be read; the layout of 64-bit kernels was assumed');
+  note(
+    diagnostics,
+    'damaged-page-layout',
+    'suspect',
+    'the description of the pages cannot be read; the layout of 64-bit kernels was assumed',
+  );
   return DEFAULT_LAYOUT;
 }
 
@@ -31,7 +36,10 @@ const utf8 = new TextDecoder();
 /** saved_cmdlines: u64 size, lines of `PID COMM`. A name may hold blanks, and even a line feed. */
 export function readCommandLines(cursor: Cursor, threads: ThreadTable): void {
   let tid = -1;
-  for (const line of utf8.decode(readBlock(cursor, readU64(cursor))).replace(/\0+$/, '').split('\n')) {
+  for (const line of utf8
+    .decode(readBlock(cursor, readU64(cursor)))
+    .replace(/\0+$/, '')
+    .split('\n')) {
     const match = /^(\d{1,10}) (.*)$/s.exec(line);
     if (match) {
       tid = Number(match[1]);

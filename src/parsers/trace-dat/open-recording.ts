@@ -2,7 +2,7 @@
 import { TraceFormatError } from '../../core/errors.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import type { ByteSource } from '../byte-source.ts';
-import { createCursor, readBlock, readString, readU32, readU64, readU8 } from './cursor.ts';
+import { createCursor, readBlock, readString, readU8, readU32, readU64 } from './cursor.ts';
 import { createFormatTexts } from './event-formats.ts';
 import { FORMAT_ID } from './metadata.ts';
 import { createOptions } from './options.ts';
@@ -21,7 +21,12 @@ export function openRecording(source: ByteSource, context: TraceContext): Record
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new TraceFormatError(
-      { format: FORMAT_ID, section: 'header', message: `the file is cut off or damaged in its header (${error.message})`, hint: 'copy it again' },
+      {
+        format: FORMAT_ID,
+        section: 'header',
+        message: `the file is cut off or damaged in its header (${error.message})`,
+        hint: 'copy it again',
+      },
       { cause: error },
     );
   }
@@ -31,7 +36,12 @@ function readInitial(source: ByteSource, context: TraceContext): Recording {
   const start = createCursor(source, true);
   const magic = readBlock(start, MAGIC.length);
   if (!MAGIC.every((byte, i) => magic[i] === byte))
-    throw new TraceFormatError({ format: FORMAT_ID, section: 'header', offset: 0, message: 'no trace-cmd magic number' });
+    throw new TraceFormatError({
+      format: FORMAT_ID,
+      section: 'header',
+      offset: 0,
+      message: 'no trace-cmd magic number',
+    });
   const version = readString(start);
   if (version !== '6' && version !== '7')
     throw new TraceFormatError({

@@ -46,17 +46,27 @@ export function createOptions(): RecordingOptions {
 }
 
 /** Takes in one option with the body that `body` spans; damage is counted. */
-export function takeOption(options: RecordingOptions, id: number, body: Cursor, diagnostics: Diagnostics): void {
+export function takeOption(
+  options: RecordingOptions,
+  id: number,
+  body: Cursor,
+  diagnostics: Diagnostics,
+): void {
   try {
     readOption(options, id, body, diagnostics);
   } catch (error) {
     if (!(error instanceof RangeError || error instanceof SyntaxError)) throw error;
-    note(diagnostics, 'damaged-option', 'suspect', `an option of the file is damaged and was left out (first: number ${id}, ${error.message})`);
+    note(
+      diagnostics,
+      'damaged-option',
+      'suspect',
+      `an option of the file is damaged and was left out (first: number ${id}, ${error.message})`,
+    );
   }
 }
 
 function readOption(options: RecordingOptions, id: number, body: Cursor, diagnostics: Diagnostics): void {
-  const text = () => readText(body, body.end - body.at).replace(/\0[^]*$/, '');
+  const text = () => readText(body, body.end - body.at).split("\0", 1)[0];
   switch (id) {
     case OPTION_DATE:
       // Microseconds as 0x…; --date makes times those of the wall clock.
@@ -79,12 +89,15 @@ function readOption(options: RecordingOptions, id: number, body: Cursor, diagnos
       options.cpuCount = readU32(body);
       break;
     case OPTION_VERSION:
-      options.recorder = text().replace(/ not-a-git-repo$/, '').trim();
+      options.recorder = text()
+        .replace(/ not-a-git-repo$/, '')
+        .trim();
       break;
     case OPTION_PROCMAPS: {
       // `pid maps comm` in hexadecimal, then a line per mapping.
       const match = /^([0-9a-f]{1,8}) [0-9a-f]+ (\S+)/.exec(text().slice(0, 512));
-      if (match && options.processes.size < MAX_PROCESSES) options.processes.set(Number.parseInt(match[1], 16), match[2]);
+      if (match && options.processes.size < MAX_PROCESSES)
+        options.processes.set(Number.parseInt(match[1], 16), match[2]);
       break;
     }
     case OPTION_TIME_SHIFT:
@@ -100,7 +113,8 @@ function readOption(options: RecordingOptions, id: number, body: Cursor, diagnos
       break;
     }
     default:
-      if (id > LAST_OPTION) note(diagnostics, 'unknown-options', 'info', 'options of a kind that is not known were left out');
+      if (id > LAST_OPTION)
+        note(diagnostics, 'unknown-options', 'info', 'options of a kind that is not known were left out');
   }
 }
 
@@ -160,7 +174,8 @@ function readTimeShift(body: Cursor): TimeShift {
     const scalings = Array.from({ length: count }, () => readBig(body));
     cpus.push(times.map((time, i) => ({ time, offset: offsets[i], scaling: scalings[i], fraction: 0n })));
   }
-  if (body.at < body.end) for (const samples of cpus) for (const sample of samples) sample.fraction = readBig(body) & 63n;
+  if (body.at < body.end)
+    for (const samples of cpus) for (const sample of samples) sample.fraction = readBig(body) & 63n;
   for (const samples of cpus) {
     samples.sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
     const kept = samples.filter((sample, i) => i === 0 || sample.time !== samples[i - 1].time);

@@ -12,7 +12,13 @@ export interface PageLayout {
 }
 
 /** The layout of a 64-bit kernel. */
-export const DEFAULT_LAYOUT: PageLayout = { timeOffset: 0, commitOffset: 8, commitSize: 8, dataOffset: 16, dataSize: 0 };
+export const DEFAULT_LAYOUT: PageLayout = {
+  timeOffset: 0,
+  commitOffset: 8,
+  commitSize: 8,
+  dataOffset: 16,
+  dataSize: 0,
+};
 
 const FIELD = /field:[^;]*?(\w+)(?:\[\d*\])?;\s*offset:(\d{1,6});\s*size:(\d{1,9});/g;
 
@@ -26,7 +32,8 @@ export function parsePageLayout(text: string): PageLayout | null {
   const data = fields.get('data');
   if (!time || !commit || !data || time.size !== 8) return null;
   if (commit.size !== 4 && commit.size !== 8) return null;
-  if (commit.offset < time.offset + 8 || data.offset < commit.offset + commit.size || data.offset > 64) return null;
+  if (commit.offset < time.offset + 8 || data.offset < commit.offset + commit.size || data.offset > 64)
+    return null;
   return {
     timeOffset: time.offset,
     commitOffset: commit.offset,

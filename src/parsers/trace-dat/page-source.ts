@@ -66,6 +66,7 @@ export function createPageSource(
   offset: number,
   end: number,
   compressed: boolean,
+  cut = false,
 ): PageSource {
   return {
     pool,
@@ -78,7 +79,7 @@ export function createPageSource(
     length: 0,
     next: 0,
     stored: NOTHING,
-    cut: false,
+    cut,
     gap: false,
   };
 }
@@ -138,7 +139,8 @@ const wordView = new DataView(word.buffer);
 
 /** Reads u32s at the position; false if the file ends before. */
 function readWords(pages: PageSource, size: 4 | 8): boolean {
-  if (pages.position + size > pages.end || readFully(pages.pool.source, pages.position, word, 0, size) < size) return false;
+  if (pages.position + size > pages.end || readFully(pages.pool.source, pages.position, word, 0, size) < size)
+    return false;
   pages.position += size;
   return true;
 }
@@ -150,13 +152,14 @@ function readChunk(pages: PageSource): boolean {
     if (!readWords(pages, 4)) return cutOff(pages);
     pages.chunks = wordView.getUint32(0, little);
   }
-  if (pages.chunks === 0 || pages.cut) return false;
+  if (pages.chunks === 0) return false;
   pages.chunks--;
   if (!readWords(pages, 8)) return cutOff(pages);
   const stored = wordView.getUint32(0, little);
   const plain = wordView.getUint32(4, little);
   if (stored > pages.end - pages.position) return cutOff(pages);
-  if (plain > MAX_PLAIN || pool.livePlain + plain > MAX_LIVE_PLAIN) return skipChunk(pages, stored, `${plain} plain bytes`);
+  if (plain > MAX_PLAIN || pool.livePlain + plain > MAX_LIVE_PLAIN)
+    return skipChunk(pages, stored, `${plain} plain bytes`);
   if (pages.stored.length < stored) pages.stored = new Uint8Array(stored);
   if (readFully(pool.source, pages.position, pages.stored, 0, stored) < stored) return cutOff(pages);
   const before = pages.bytes.length;
@@ -166,7 +169,8 @@ function readChunk(pages: PageSource): boolean {
   } catch (error) {
     return skipChunk(pages, stored, (error as Error).message);
   }
-  if (bytes.length < plain) return skipChunk(pages, stored, `${bytes.length} plain bytes instead of ${plain}`);
+  if (bytes.length < plain)
+    return skipChunk(pages, stored, `${bytes.length} plain bytes instead of ${plain}`);
   pages.position += stored;
   pool.readBytes += stored;
   pool.livePlain += bytes.length - before;
@@ -195,4 +199,5 @@ function cutOff(pages: PageSource): false {
   return false;
 }
 
-export const TRUNCATED = 'the file ends before the events of all CPUs do (copied or written in part); what is there was read';
+export const TRUNCATED =
+  'the file ends before the events of all CPUs do (copied or written in part); what is there was read';

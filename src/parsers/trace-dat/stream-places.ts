@@ -11,6 +11,8 @@ export interface StreamPlace {
   readonly end: number;
   readonly pageSize: number;
   readonly compressed: boolean;
+  /** The file ends before the data does. */
+  readonly cut: boolean;
 }
 
 /** Sub-buffers of the kernel have at most 2^20 bytes or so; commit words allow for 2^27. */
@@ -19,25 +21,41 @@ const MAX_PAGE = 1 << 27;
 const MAX_BUFFERS = 512;
 
 /** In the order in which trace-cmd report prints events of equal time: buffers as listed, then CPU numbers. */
-export function placeStreams(recording: Recording, fileSize: number, diagnostics: Diagnostics): StreamPlace[] {
+export function placeStreams(
+  recording: Recording,
+  fileSize: number,
+  diagnostics: Diagnostics,
+): StreamPlace[] {
   const places: StreamPlace[] = [];
   if (recording.buffers.length > MAX_BUFFERS) {
-    note(diagnostics, 'too-many-buffers', 'data-loss', `buffers beyond the first ${MAX_BUFFERS} were left out`, recording.buffers.length - MAX_BUFFERS);
+    note(
+      diagnostics,
+      'too-many-buffers',
+      'data-loss',
+      `buffers beyond the first ${MAX_BUFFERS} were left out`,
+      recording.buffers.length - MAX_BUFFERS,
+    );
     recording.buffers.length = MAX_BUFFERS;
   }
   for (const [index, buffer] of recording.buffers.entries()) {
     const { compressed } = buffer;
     const pageSize = pageSizeOf(recording, buffer);
     if (buffer.cpus.length > 0 && (pageSize < recording.layout.dataOffset + 8 || pageSize > MAX_PAGE)) {
-      note(diagnostics, 'damaged-buffer', 'data-loss', `a buffer with pages of ${pageSize} bytes cannot be read`);
+      note(
+        diagnostics,
+        'damaged-buffer',
+        'data-loss',
+        `a buffer with pages of ${pageSize} bytes cannot be read`,
+      );
       continue;
     }
     for (const { cpu, offset, size } of [...buffer.cpus].sort((a, b) => a.cpu - b.cpu)) {
-      if (!(offset + size <= fileSize)) note(diagnostics, 'truncated-file', 'data-loss', TRUNCATED);
-      if (!(offset < fileSize)) continue;
+      const cut = !(offset + size <= fileSize);
+      if (cut) note(diagnostics, 'truncated-file', 'data-loss', TRUNCATED);
       // The stated size of compressed data is not to be relied on; the chunks say how far they go.
       const end = compressed ? fileSize : Math.min(offset + size, fileSize);
-      places.push({ buffer: index, cpu, offset, end, pageSize, compressed });
+      const start = Math.min(offset, fileSize);
+      places.push({ buffer: index, cpu, offset: start, end, pageSize, compressed, cut });
     }
   }
   return withoutOverlaps(places, diagnostics);
@@ -66,7 +84,13 @@ function withoutOverlaps(places: StreamPlace[], diagnostics: Diagnostics): Strea
   }
   const left = places.length - ends.size;
   if (left > 0)
-    note(diagnostics, 'overlapping-data', 'data-loss', 'CPUs whose events would lie in the same bytes as another’s were left out', left);
+    note(
+      diagnostics,
+      'overlapping-data',
+      'data-loss',
+      'CPUs whose events would lie in the same bytes as another’s were left out',
+      left,
+    );
   return places.flatMap((place) => {
     const end = ends.get(place);
     return end === undefined ? [] : [{ ...place, end }];

@@ -17,7 +17,8 @@ export function nameFields(format: EventFormat): NameField[] {
     // task_rename's oldcomm and newcomm have no pid of their own name; exec's filename is no name.
     if (!field.array || field.dynamic !== null || !/(^|_)comm$/.test(field.name) || field.size > 64) continue;
     const pid = format.fields.get(field.name.replace(/comm$/, 'pid'));
-    if (isInteger(pid) && pid.size === 4) pairs.push({ pidOffset: pid.offset, nameOffset: field.offset, nameSize: field.size });
+    if (isInteger(pid) && pid.size === 4)
+      pairs.push({ pidOffset: pid.offset, nameOffset: field.offset, nameSize: field.size });
   }
   return pairs;
 }

@@ -20,7 +20,9 @@ const UPTIME_TICK_NS = 10_000_000;
 /** Null if recorded times are ns as they are. */
 export function createTimeConversion(options: RecordingOptions, clock: string | null): TimeConversion | null {
   const uptime = clock === 'uptime' && !options.tscToNs;
-  const { mult, shift } = uptime ? { mult: UPTIME_TICK_NS, shift: 0 } : (options.tscToNs ?? { mult: 0, shift: 0 });
+  const { mult, shift } = uptime
+    ? { mult: UPTIME_TICK_NS, shift: 0 }
+    : (options.tscToNs ?? { mult: 0, shift: 0 });
   const timeShift = options.timeShift?.cpus.some((samples) => samples.length > 0) ? options.timeShift : null;
   if (mult === 0 && !timeShift && !options.offsetNs) return null;
   const offset = new Uint32Array(2);
@@ -29,7 +31,12 @@ export function createTimeConversion(options: RecordingOptions, clock: string | 
 }
 
 /** Replaces times[index] and times[index + 1] ([low, high] words). */
-export function convertTime(conversion: TimeConversion, cpu: number, times: Uint32Array, index: number): void {
+export function convertTime(
+  conversion: TimeConversion,
+  cpu: number,
+  times: Uint32Array,
+  index: number,
+): void {
   if (conversion.timeShift) shiftTime(conversion.timeShift, cpu, times, index);
   if (conversion.mult !== 0) multiplyShift(times, index, conversion.mult, conversion.shift);
   const low = times[index] + conversion.offsetLow;
@@ -91,6 +98,7 @@ function shiftTime(shift: TimeShift, cpu: number, times: Uint32Array, index: num
     const span = after.time - before.time;
     correction += ((signed - before.time) * (after.offset - before.offset) + span / 2n) / span;
   }
-  const scaled = BigInt.asUintN(64, wordsToBigUint(times[index], times[index + 1]) * before.scaling) >> before.fraction;
+  const scaled =
+    BigInt.asUintN(64, wordsToBigUint(times[index], times[index + 1]) * before.scaling) >> before.fraction;
   storeBigInt(times, index, scaled + correction);
 }

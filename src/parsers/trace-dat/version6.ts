@@ -3,7 +3,18 @@ import { note } from '../../core/diagnostics.ts';
 import { TraceFormatError } from '../../core/errors.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { type ByteSource, memorySource } from '../byte-source.ts';
-import { createCursor, type Cursor, cursorAt, readBlock, readString, readText, readU16, readU32, readU64, skip } from './cursor.ts';
+import {
+  type Cursor,
+  createCursor,
+  cursorAt,
+  readBlock,
+  readString,
+  readText,
+  readU16,
+  readU32,
+  readU64,
+  skip,
+} from './cursor.ts';
 import { readEventFormats, readFtraceFormats } from './event-formats.ts';
 import { FORMAT_ID, readCommandLines, readHeaderInfo } from './metadata.ts';
 import { OPTION_BUFFER, OPTION_CPUCOUNT, OPTION_DONE, selectedClock, takeOption } from './options.ts';
@@ -76,13 +87,23 @@ function readTail(cursor: Cursor, cpus: number, recording: Recording, context: T
       readBuffer(at, name, cpuCount ?? recording.options.cpuCount ?? cpus, recording);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      note(context.diagnostics, 'damaged-buffer', 'data-loss', `the events of an instance cannot be found (first: ${name}, byte ${offset}, ${error.message})`);
+      note(
+        context.diagnostics,
+        'damaged-buffer',
+        'data-loss',
+        `the events of an instance cannot be found (first: ${name}, byte ${offset}, ${error.message})`,
+      );
     }
   }
 }
 
 /** u16 id, u32 size, body each; id 0 ends them and has nothing behind it. */
-function readOptions(cursor: Cursor, instances: Instance[], recording: Recording, context: TraceContext): void {
+function readOptions(
+  cursor: Cursor,
+  instances: Instance[],
+  recording: Recording,
+  context: TraceContext,
+): void {
   const { options } = recording;
   const top = options.cpuCount;
   for (;;) {
@@ -113,7 +134,8 @@ function bodyOf(bytes: Uint8Array, little: boolean): Cursor {
 
 /** {u64 offset, u64 size} per CPU, then (trace-cmd 3) u64 length and text of the clock. */
 function readBuffer(cursor: Cursor, name: string, count: number, recording: Recording): void {
-  if (count * CPU_ENTRY > cursor.end - cursor.at) throw new RangeError(`a table of ${count} CPUs does not fit`);
+  if (count * CPU_ENTRY > cursor.end - cursor.at)
+    throw new RangeError(`a table of ${count} CPUs does not fit`);
   const cpus: CpuData[] = [];
   for (let cpu = 0; cpu < count; cpu++) {
     const offset = readU64(cursor);

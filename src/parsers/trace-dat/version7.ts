@@ -3,7 +3,17 @@ import { note } from '../../core/diagnostics.ts';
 import { TraceFormatError } from '../../core/errors.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { memorySource } from '../byte-source.ts';
-import { createCursor, type Cursor, cursorAt, readBlock, readString, readU16, readU32, readU64, skip } from './cursor.ts';
+import {
+  type Cursor,
+  createCursor,
+  cursorAt,
+  readBlock,
+  readString,
+  readU16,
+  readU32,
+  readU64,
+  skip,
+} from './cursor.ts';
 import { decompressorOf, MAX_PLAIN } from './decompress.ts';
 import { readEventFormats, readFtraceFormats } from './event-formats.ts';
 import { FORMAT_ID, readCommandLines, readHeaderInfo } from './metadata.ts';
@@ -47,7 +57,12 @@ interface Section {
 }
 
 /** Reads everything before the pages; the chain of options starts at `first`. */
-export function readVersion7(cursor: Cursor, first: number, recording: Recording, context: TraceContext): void {
+export function readVersion7(
+  cursor: Cursor,
+  first: number,
+  recording: Recording,
+  context: TraceContext,
+): void {
   const visited = new Set<number>();
   for (let offset = first; offset !== 0; ) {
     if (visited.has(offset) || visited.size === MAX_LINKS) {
@@ -85,7 +100,12 @@ function cutOff(offset: number, error: RangeError): TraceFormatError {
 }
 
 function noteChain(context: TraceContext, offset: number, why: string): void {
-  note(context.diagnostics, 'damaged-options', 'data-loss', `the options at byte ${offset} cannot be read (${why}): what they tell, perhaps a whole buffer, is missing`);
+  note(
+    context.diagnostics,
+    'damaged-options',
+    'data-loss',
+    `the options at byte ${offset} cannot be read (${why}): what they tell, perhaps a whole buffer, is missing`,
+  );
 }
 
 function openSection(cursor: Cursor, offset: number): Section {
@@ -93,19 +113,28 @@ function openSection(cursor: Cursor, offset: number): Section {
   const id = readU16(at);
   const flags = readU16(at);
   skip(at, 4);
-  return { id, compressed: (flags & FLAG_COMPRESSED) !== 0, size: readU64(at), offset: offset + SECTION_HEADER };
+  return {
+    id,
+    compressed: (flags & FLAG_COMPRESSED) !== 0,
+    size: readU64(at),
+    offset: offset + SECTION_HEADER,
+  };
 }
 
 /** A cursor over the section's plain body. */
 function sectionBody(cursor: Cursor, section: Section, recording: Recording): Cursor {
   const { offset, size } = section;
-  if (size > cursor.end - offset) throw new RangeError(`a section of ${size} bytes, ${Math.max(0, cursor.end - offset)} left`);
+  if (size > cursor.end - offset)
+    throw new RangeError(`a section of ${size} bytes, ${Math.max(0, cursor.end - offset)} left`);
   if (!section.compressed) return cursorAt(cursor, offset, offset + size);
   const at = cursorAt(cursor, offset, offset + size);
   const stored = readU32(at);
   const plain = readU32(at);
   if (plain > MAX_PLAIN) throw new RangeError(`a section of ${plain} plain bytes`);
-  return createCursor(memorySource(decompressBlock(readBlock(at, stored), plain, recording.compression)), cursor.little);
+  return createCursor(
+    memorySource(decompressBlock(readBlock(at, stored), plain, recording.compression)),
+    cursor.little,
+  );
 }
 
 function decompressBlock(data: Uint8Array, plain: number, compression: string): Uint8Array {
@@ -155,7 +184,13 @@ function readOptions(file: Cursor, options: Cursor, recording: Recording, contex
   return 0;
 }
 
-function readSection(file: Cursor, id: number, offset: number, recording: Recording, context: TraceContext): void {
+function readSection(
+  file: Cursor,
+  id: number,
+  offset: number,
+  recording: Recording,
+  context: TraceContext,
+): void {
   const { diagnostics } = context;
   try {
     const section = openSection(file, offset);
@@ -168,7 +203,12 @@ function readSection(file: Cursor, id: number, offset: number, recording: Record
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     const name = SECTION_NAMES[id];
-    note(diagnostics, 'damaged-section', 'suspect', `a section is cut off or damaged (first: ${name} at byte ${offset}, ${error.message}); events without a format are not decoded, threads without a name have none`);
+    note(
+      diagnostics,
+      'damaged-section',
+      'suspect',
+      `a section is cut off or damaged (first: ${name} at byte ${offset}, ${error.message}); events without a format are not decoded, threads without a name have none`,
+    );
   }
 }
 
@@ -176,7 +216,13 @@ function readSection(file: Cursor, id: number, offset: number, recording: Record
  * BUFFER: u64 offset of the section, name, clock, u32 page size, u32 count, entries; CPUs without data are left out.
  * BUFFER_TEXT: offset, name and clock only.
  */
-function readBuffer(file: Cursor, body: Cursor, id: number, recording: Recording, context: TraceContext): void {
+function readBuffer(
+  file: Cursor,
+  body: Cursor,
+  id: number,
+  recording: Recording,
+  context: TraceContext,
+): void {
   let name = '';
   try {
     const offset = readU64(body);
@@ -186,7 +232,12 @@ function readBuffer(file: Cursor, body: Cursor, id: number, recording: Recording
     if (section.id !== id) throw new RangeError(`section ${section.id} where ${id} should be`);
     const { compressed } = section;
     if (id === OPTION_BUFFER_TEXT) {
-      recording.texts.push({ name, offset: section.offset, size: Math.min(section.size, file.end - section.offset), compressed });
+      recording.texts.push({
+        name,
+        offset: section.offset,
+        size: Math.min(section.size, file.end - section.offset),
+        compressed,
+      });
       return;
     }
     const pageSize = readU32(body);
@@ -202,6 +253,11 @@ function readBuffer(file: Cursor, body: Cursor, id: number, recording: Recording
     recording.buffers.push({ name, clock, pageSize, compressed, cpus });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    note(context.diagnostics, 'damaged-buffer', 'data-loss', `the events of a buffer cannot be found (first: ${name || 'the top buffer'}, ${error.message})`);
+    note(
+      context.diagnostics,
+      'damaged-buffer',
+      'data-loss',
+      `the events of a buffer cannot be found (first: ${name || 'the top buffer'}, ${error.message})`,
+    );
   }
 }

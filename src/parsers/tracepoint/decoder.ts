@@ -5,7 +5,7 @@
  * A decoder is plain data: two short lists of "read this field, write that column". The loops over them stay
  * monomorphic, which measures as fast as generated code and needs no eval.
  */
-import { EVENT_FIELDS, type FieldColumn } from '../../core/event-fields.ts';
+
 import {
   type EventBatch,
   F_ADDRESS,
@@ -18,6 +18,7 @@ import {
   F_INTR_INFO,
   F_ISA,
 } from '../../core/event-batch.ts';
+import { EVENT_FIELDS, type FieldColumn } from '../../core/event-fields.ts';
 import { type EventDictionary, eventCode } from '../../core/events.ts';
 import { ARM64_NOT_TRAP, ARM64_RET_TRAP, ISA_ARM64, ISA_FOREIGN, ISA_RISCV } from '../../core/isa-codes.ts';
 import { type EventFormat, type FormatField, isInteger } from './format.ts';
@@ -46,7 +47,9 @@ export interface RecordDecoder {
   readonly wide: readonly WideOp[];
   readonly narrow: readonly NarrowOp[];
   /** Fields that need arithmetic; null for most events. */
-  readonly special: ((view: DataView, base: number, length: number, batch: EventBatch, row: number) => void) | null;
+  readonly special:
+    | ((view: DataView, base: number, length: number, batch: EventBatch, row: number) => void)
+    | null;
   /** F_* bits of a record that holds all the fields. */
   readonly fields: number;
   /** Bytes that a record needs for all the fields. */
@@ -84,7 +87,11 @@ const FIELD_BITS: Partial<Record<FieldColumn, number>> = {
 };
 
 /** Makes the decoder of one event. Fields that the format lacks leave their columns unset. */
-export function compileDecoder(format: EventFormat, events: EventDictionary, littleEndian: boolean): RecordDecoder {
+export function compileDecoder(
+  format: EventFormat,
+  events: EventDictionary,
+  littleEndian: boolean,
+): RecordDecoder {
   const wanted = EVENT_FIELDS[format.name] ?? {};
   const wide: WideOp[] = [];
   const narrow: NarrowOp[] = [];
@@ -109,7 +116,8 @@ export function compileDecoder(format: EventFormat, events: EventDictionary, lit
       case 'intrInfo':
       case 'errorCode':
         // A reason of 64 bits keeps its low word: no ISA defines larger numbers.
-        if (size === 8) narrow.push({ offset: littleEndian ? offset : offset + 4, size: 4, signed, column, bit });
+        if (size === 8)
+          narrow.push({ offset: littleEndian ? offset : offset + 4, size: 4, signed, column, bit });
         else narrow.push({ offset, size, signed, column, bit });
         break;
       default:
@@ -165,24 +173,30 @@ function corePlan(wide: readonly WideOp[], narrow: readonly NarrowOp[]): CorePla
 }
 
 /** decodeRecord for the core columns of a little-endian record that starts at word `base` and is whole. */
-export function decodeCore(decoder: RecordDecoder, words: Uint32Array, base: number, batch: EventBatch, row: number): void {
+export function decodeCore(
+  decoder: RecordDecoder,
+  words: Uint32Array,
+  base: number,
+  batch: EventBatch,
+  row: number,
+): void {
   const plan = decoder.core!;
   batch.event[row] = decoder.event;
-  batch.vcpu[row] = plan.vcpu >= 0 ? words[base + plan.vcpu]! | 0 : -1;
-  batch.code[row] = plan.code >= 0 ? words[base + plan.code]! : 0;
+  batch.vcpu[row] = plan.vcpu >= 0 ? words[base + plan.vcpu] | 0 : -1;
+  batch.code[row] = plan.code >= 0 ? words[base + plan.code] : 0;
   if (plan.isa >= 0) {
-    const isa = words[base + plan.isa]!;
+    const isa = words[base + plan.isa];
     batch.isa[row] = isa === 1 || isa === 2 ? isa : ISA_FOREIGN | (isa & 0x7f);
   } else batch.isa[row] = 0;
   if (plan.address >= 0) {
-    batch.address[2 * row] = words[base + plan.address]!;
-    batch.address[2 * row + 1] = plan.addressWide ? words[base + plan.address + 1]! : 0;
+    batch.address[2 * row] = words[base + plan.address];
+    batch.address[2 * row + 1] = plan.addressWide ? words[base + plan.address + 1] : 0;
   }
   if (plan.arg0 >= 0) {
-    const low = words[base + plan.arg0]!;
+    const low = words[base + plan.arg0];
     batch.arg0[2 * row] = low;
     batch.arg0[2 * row + 1] = plan.arg0Wide
-      ? words[base + plan.arg0 + 1]!
+      ? words[base + plan.arg0 + 1]
       : plan.arg0Signed && low > 0x7fffffff
         ? 0xffffffff
         : 0;
@@ -221,7 +235,7 @@ export function decodeRecord(
   let fields = whole ? decoder.fields : 0;
   const { wide, narrow } = decoder;
   for (let i = 0; i < wide.length; i++) {
-    const op = wide[i]!;
+    const op = wide[i];
     if (!whole) {
       if (op.offset + op.size > length) continue;
       fields |= op.bit;
@@ -241,7 +255,7 @@ export function decodeRecord(
     column[2 * row + 1] = high;
   }
   for (let i = 0; i < narrow.length; i++) {
-    const op = narrow[i]!;
+    const op = narrow[i];
     if (!whole) {
       if (op.offset + op.size > length) continue;
       fields |= op.bit;
@@ -321,7 +335,8 @@ function armExit(ret: FormatField, ec: FormatField, little: boolean): RecordDeco
       return;
     }
     const type = view.getUint32(base + ret.offset, little) & 0x3fffffff;
-    batch.code[row] = type === ARM64_RET_TRAP ? view.getUint32(base + ec.offset, little) : ARM64_NOT_TRAP | type;
+    batch.code[row] =
+      type === ARM64_RET_TRAP ? view.getUint32(base + ec.offset, little) : ARM64_NOT_TRAP | type;
     batch.fields[row] |= F_CODE;
   };
 }
@@ -343,7 +358,13 @@ function riscvExit(scause: FormatField, little: boolean): RecordDecoder['special
 function sysAccess(format: EventFormat): RecordDecoder['special'] {
   const parts = ['Op0', 'Op1', 'CRn', 'CRm', 'Op2'].map((name) => format.fields.get(name));
   if (!parts.every((field) => isInteger(field) && field.size === 1)) return null;
-  const [op0, op1, crn, crm, op2] = parts.map((field) => field!.offset) as [number, number, number, number, number];
+  const [op0, op1, crn, crm, op2] = parts.map((field) => field!.offset) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   const end = Math.max(op0, op1, crn, crm, op2) + 1;
   return (view, base, length, batch, row) => {
     if (end > length) return;

@@ -37,7 +37,7 @@ export function parseEventFormat(text: string, system: string): EventFormat | nu
     else if (line.startsWith('ID:')) id = Number.parseInt(line.slice(3), 10);
     else {
       const match = FIELD.exec(line);
-      const field = match && parseDeclaration(match[1]!, Number(match[2]), Number(match[3]), match[4]);
+      const field = match && parseDeclaration(match[1], Number(match[2]), Number(match[3]), match[4]);
       if (field && !fields.has(field.name)) fields.set(field.name, field);
     }
   }
@@ -53,12 +53,13 @@ function parseDeclaration(
 ): FormatField | null {
   const match = /^\s*(.*?)([A-Za-z_]\w*)\s*(\[[^\]]*\])?\s*$/.exec(declaration);
   if (!match) return null;
-  const type = match[1]!.trim();
+  const type = match[1].trim();
   const dynamic = type.startsWith('__data_loc') ? 'data' : type.startsWith('__rel_loc') ? 'rel' : null;
   // Kernels before 2.6.39 printed no `signed:`; C's rules then decide.
-  const signed = signedFlag === undefined ? /^(?:int|long|short|s\d+|char|pid_t)\b/.test(type) : signedFlag === '1';
+  const signed =
+    signedFlag === undefined ? /^(?:int|long|short|s\d+|char|pid_t)\b/.test(type) : signedFlag === '1';
   const array = match[3] !== undefined || dynamic !== null || size > 8;
-  return { name: match[2]!, offset, size, signed, array, dynamic, type };
+  return { name: match[2], offset, size, signed, array, dynamic, type };
 }
 
 /** Whether a field can be read as an integer. */
