@@ -220,8 +220,8 @@ describe('pages of our own', () => {
           }));
           // With records of an unknown kind only, the first time is one that no row shows.
           const first = encoded
-            .flatMap(({ cpu, firstTime }) => (firstTime === null ? [] : [{ cpu, firstTime }]))
-            .reduce((least, { firstTime }) => (firstTime < least ? firstTime : least), 1n << 64n);
+            .map(({ firstTime }) => firstTime ?? 1n << 64n)
+            .sort((a, b) => (a < b ? -1 : 1))[0];
           const empty = encoded.flatMap(({ emptyLoss }) =>
             emptyLoss ? [{ ...emptyLoss, time: first === 1n << 64n ? null : first }] : [],
           );

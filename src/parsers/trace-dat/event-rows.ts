@@ -180,7 +180,7 @@ function writeMarker(
 
 /** Writes the row of a loss; `count` below 0: unknown how many. */
 export function writeLoss(batch: EventBatch, row: number, cpu: number, count: number): void {
-  batch.cpu[row] = cpu < NO_CPU ? cpu : NO_CPU;
+  batch.cpu[row] = Math.min(cpu, NO_CPU);
   batch.tid[row] = -1;
   batch.pid[row] = -1;
   batch.vcpu[row] = -1;

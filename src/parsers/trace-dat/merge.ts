@@ -74,7 +74,7 @@ export function fillBatch(merge: StreamMerge, batch: EventBatch): boolean {
   while (merge.size > 0) {
     const stream = heap[0];
     const base = wordsOf(stream);
-    const cpu = cpus[stream] < NO_CPU ? cpus[stream] : NO_CPU;
+    const cpu = Math.min(cpus[stream], NO_CPU);
     const follower = second(merge);
     let more = true;
     do {

@@ -66,7 +66,7 @@ export function takeOption(
 }
 
 function readOption(options: RecordingOptions, id: number, body: Cursor, diagnostics: Diagnostics): void {
-  const text = () => readText(body, body.end - body.at).split("\0", 1)[0];
+  const text = () => readText(body, body.end - body.at).split('\0', 1)[0];
   switch (id) {
     case OPTION_DATE:
       // Microseconds as 0x…; --date makes times those of the wall clock.
