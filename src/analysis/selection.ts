@@ -1,6 +1,7 @@
 /** Which exits (and entries) an analysis looks at: the filters of the command line as plain sets. */
 import type { EventBatch } from '../core/event-batch.ts';
 import { compareWords } from '../core/words.ts';
+import { basicReason } from '../isa/reason-code.ts';
 import { EXIT_ROWS, type ExitBatch } from './exit-batch.ts';
 import type { EntryFilter } from './pairing.ts';
 
@@ -18,9 +19,9 @@ export interface Selection {
   readonly to: readonly [number, number] | null;
 }
 
-/** One number for an exit reason. */
+/** One number for an exit reason, VMX's flag bits left aside: a failed entry is selected by its reason as well. */
 export function reasonKey(isa: number, code: number): number {
-  return isa * 4294967296 + code;
+  return isa * 4294967296 + basicReason(isa, code);
 }
 
 /** Fills `selected` (EXIT_ROWS) with 1 for rows that pass every filter. */

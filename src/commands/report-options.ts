@@ -1,4 +1,5 @@
 /** From the words of the command line to ReportOptions: every word checked before any input is opened. */
+import { availableParallelism } from 'node:os';
 import { LEVEL_L1, LEVEL_L2, LEVEL_L2_REFLECTED } from '../analysis/exit-batch.ts';
 import { UsageError } from '../core/errors.ts';
 import { readTraceEventsFile } from '../parsers/simpletrace/find-events.ts';
@@ -23,6 +24,7 @@ export interface RawReportOptions {
   slow?: string;
   withIdle?: boolean;
   traceEvents?: string;
+  jobs?: string;
 }
 
 /** Highest thread number that Linux gives out (PID_MAX_LIMIT on 64-bit kernels). */
@@ -33,6 +35,8 @@ const MAX_CPU = 65534;
 const MAX_VCPU = 65535;
 
 export const DEFAULT_SLOW = 10;
+/** With --than everybody over the threshold is wanted; still bounded, as memory is. */
+const SLOW_OVER_THRESHOLD = 1000;
 
 const LEVELS = {
   L1: [LEVEL_L1],
@@ -114,7 +118,10 @@ export async function parseReportOptions(raw: RawReportOptions): Promise<ReportO
     filters: await parseFilters(raw),
     by: option('--by', raw.by, [], (values) => parseWordList(values, 'grouping', GROUP_KEYS)),
     thanNs: option('--than', raw.than, 0, parseDuration),
-    slowLimit: option('--slow', raw.slow, DEFAULT_SLOW, (text) => parseCount(text)),
+    slowLimit: option('--slow', raw.slow, raw.than === undefined ? DEFAULT_SLOW : SLOW_OVER_THRESHOLD, (text) =>
+      parseCount(text),
+    ),
+    jobs: option('--jobs', raw.jobs, availableParallelism(), (text) => parseCount(text)),
     includeIdle: raw.withIdle === true,
     traceEvents: readTraceEvents(raw.traceEvents),
   };
