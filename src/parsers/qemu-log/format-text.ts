@@ -62,7 +62,8 @@ export function compileFormat(declaration: EventDeclaration): TextFormat | null 
     }
     if (match[2] === '*') arg++;
     if (match[4] === '*') arg++;
-    const column = columns[arg++] ?? NO_COLUMN;
+    const declared = columns[arg++] ?? NO_COLUMN;
+    const column = (declared === C_TEXT) === (match[5] === 's') ? declared : NO_COLUMN;
     const kind = match[0].includes('#') && /x$/i.test(match[0]) ? POINTER : KINDS[match[5]];
     const before = ops[ops.length - 1];
     // Nothing says where a string ends that a number follows at once.

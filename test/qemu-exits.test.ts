@@ -1,0 +1,268 @@
+/** QEMU's exits and handling times: against a plain calculation on objects, and independent of how parts are merged. */
+import path from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  addQemuExits,
+  createQemuExits,
+  mergeQemuExits,
+  type QemuExitResult,
+  qemuExitResult,
+} from '../src/analysis/qemu-exits.ts';
+import { createEventBatch, type EventBatch, F_ARG0, F_CODE } from '../src/core/event-batch.ts';
+import { EV_EXIT, EV_QEMU_DROPPED, EV_QEMU_VCPU_IOCTL, EV_RUN_EXIT } from '../src/core/events.ts';
+import { createTraceContext } from '../src/core/trace-context.ts';
+import { storeBigInt } from '../src/core/words.ts';
+import { memorySource } from '../src/parsers/byte-source.ts';
+import { simpletrace } from '../src/parsers/simpletrace/index.ts';
+import { SAMPLES } from './support/corpus.ts';
+import { load } from './support/qemu-traces.ts';
+
+interface Event {
+  kind: 'exit' | 'run' | 'other-ioctl' | 'drop' | 'kernel';
+  time: bigint;
+  pid: number;
+  vcpu: number;
+  code: number;
+}
+
+const CODES = {
+  exit: EV_RUN_EXIT,
+  run: EV_QEMU_VCPU_IOCTL,
+  'other-ioctl': EV_QEMU_VCPU_IOCTL,
+  drop: EV_QEMU_DROPPED,
+  kernel: EV_EXIT,
+};
+
+function toBatch(events: readonly Event[]): EventBatch {
+  const batch = createEventBatch(Math.max(1, events.length));
+  batch.tid.fill(-1);
+  batch.vcpu.fill(-1);
+  events.forEach((event, row) => {
+    storeBigInt(batch.time, 2 * row, event.time);
+    batch.event[row] = CODES[event.kind];
+    batch.pid[row] = event.pid;
+    if (event.kind === 'drop') {
+      batch.fields[row] = F_ARG0;
+      batch.arg0[2 * row] = event.code;
+      return;
+    }
+    batch.vcpu[row] = event.vcpu;
+    batch.fields[row] = F_CODE;
+    batch.code[row] = event.kind === 'run' ? 0xae80 : event.kind === 'other-ioctl' ? 0x4040ae77 : event.code;
+  });
+  batch.length = events.length;
+  return batch;
+}
+
+/** The definition, event by event: times since a process's last drop count, those before were discarded. */
+function oracle(events: readonly Event[]) {
+  const rows = new Map<string, { count: number; handling: bigint[]; inKvm: bigint[] }>();
+  const totals = { interrupted: 0, noRun: 0, invalidated: 0, dropped: 0 };
+  const last = new Map<string, Event>();
+  const row = (event: Event) => {
+    const key = `${event.pid} ${event.vcpu} ${event.code}`;
+    const found = rows.get(key) ?? { count: 0, handling: [], inKvm: [] };
+    rows.set(key, found);
+    return found;
+  };
+  for (const event of events) {
+    if (event.kind === 'drop') {
+      totals.dropped += event.code;
+      for (const [key, { handling, inKvm }] of rows) {
+        if (!key.startsWith(`${event.pid} `)) continue;
+        totals.invalidated += handling.splice(0).length + inKvm.splice(0).length;
+      }
+      for (const key of [...last.keys()]) if (key.startsWith(`${event.pid} `)) last.delete(key);
+    }
+    if (event.kind !== 'exit' && event.kind !== 'run') continue;
+    const key = `${event.pid} ${event.vcpu}`;
+    const before = last.get(key);
+    last.set(key, event);
+    if (event.kind === 'exit') row(event).count++;
+    if (!before) continue;
+    const ns = event.time - before.time;
+    if (before.kind === event.kind) {
+      if (event.kind === 'run') totals.interrupted++;
+      else totals.noRun++;
+    } else if (event.kind === 'run') row(before).handling.push(ns);
+    else row(event).inKvm.push(ns);
+  }
+  return { rows, totals };
+}
+
+const anyEvents = fc
+  .array(
+    fc.record({
+      kind: fc.constantFrom<Event['kind']>(
+        'exit',
+        'run',
+        'exit',
+        'run',
+        'exit',
+        'run',
+        'other-ioctl',
+        'kernel',
+        'drop',
+      ),
+      step: fc.nat(1_000_000),
+      pid: fc.constantFrom(7, 8),
+      vcpu: fc.nat(2),
+      code: fc.constantFrom(2, 6, 5),
+    }),
+    { maxLength: 120 },
+  )
+  .map((steps) => {
+    let time = 2n ** 40n;
+    return steps.map(({ step, ...event }): Event => {
+      time += BigInt(step);
+      return { ...event, time };
+    });
+  });
+
+/** The result without what depends on the order of rows with equal counts. */
+function comparable(result: QemuExitResult) {
+  const rows = [...result.rows].sort((a, b) =>
+    `${a.pid} ${a.vcpu} ${a.code}`.localeCompare(`${b.pid} ${b.vcpu} ${b.code}`),
+  );
+  return { ...result, rows };
+}
+
+function summed(parts: readonly (readonly Event[])[]): QemuExitResult {
+  const exits = createQemuExits();
+  for (const part of parts) addQemuExits(exits, toBatch(part));
+  return qemuExitResult(exits);
+}
+
+describe('by definition', () => {
+  test('counts, handling times, times in KVM_RUN, drops', () => {
+    fc.assert(
+      fc.property(anyEvents, (events) => {
+        const result = summed([events]);
+        const { rows, totals } = oracle(events);
+        const hasRuns = events.some(({ kind }) => kind === 'run');
+        expect(result.rows.length).toBe(rows.size);
+        for (const { pid, vcpu, code, count, handling, inKvm, perSecond } of result.rows) {
+          const wanted = rows.get(`${pid} ${vcpu} ${code}`)!;
+          expect(count).toBe(wanted.count);
+          const times = wanted.handling.map(Number).sort((a, b) => a - b);
+          const sum = times.reduce((a, b) => a + b, 0);
+          if (times.length === 0) expect(handling).toBeNull();
+          else
+            expect(handling).toEqual({
+              pairs: times.length,
+              totalNs: sum,
+              minNs: times[0],
+              avgNs: sum / times.length,
+              maxNs: times.at(-1),
+              p50Ns: times[Math.ceil(times.length * 0.5) - 1],
+              p99Ns: times[Math.ceil(times.length * 0.99) - 1],
+              percentileErrorPct: 0,
+            });
+          expect(inKvm?.pairs ?? 0).toBe(wanted.inKvm.length);
+          expect(inKvm?.totalNs ?? 0).toBe(Number(wanted.inKvm.reduce((a, b) => a + b, 0n)));
+          const span = Number(events.at(-1)!.time - events[0].time);
+          expect(perSecond).toBe(span > 0 ? count / (span / 1e9) : null);
+        }
+        expect(result).toMatchObject({
+          exits: events.filter(({ kind }) => kind === 'exit').length,
+          handlingKnown: hasRuns,
+          interruptedRuns: totals.interrupted,
+          exitsWithoutRun: hasRuns ? totals.noRun : 0,
+          invalidated: totals.invalidated,
+          droppedEvents: totals.dropped,
+          unplaced: 0,
+          backwards: 0,
+        });
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  test('batches and merged parts give the same as one pass', () => {
+    const cuts = fc.array(fc.nat(120), { maxLength: 4 });
+    fc.assert(
+      fc.property(anyEvents, cuts, fc.boolean(), (events, positions, fromRight) => {
+        const bounds = [
+          0,
+          ...positions.map((p) => Math.min(p, events.length)).sort((a, b) => a - b),
+          events.length,
+        ];
+        const parts = bounds.slice(1).map((end, i) => events.slice(bounds[i], end));
+        const whole = comparable(summed([events]));
+        expect(comparable(summed(parts))).toEqual(whole);
+        const separate = parts.map((part) => {
+          const exits = createQemuExits();
+          addQemuExits(exits, toBatch(part));
+          return exits;
+        });
+        const merged = fromRight
+          ? separate.reduceRight((right, left) => {
+              mergeQemuExits(left, right);
+              return left;
+            })
+          : separate.reduce((left, right) => {
+              mergeQemuExits(left, right);
+              return left;
+            });
+        expect(comparable(qemuExitResult(merged))).toEqual(whole);
+      }),
+      { numRuns: 600 },
+    );
+  });
+
+  test('an exit of no vCPU, and more vCPUs than anyone has, are counted apart', () => {
+    const many = Array.from(
+      { length: 10_000 },
+      (_, i): Event => ({ kind: 'exit', time: BigInt(i), pid: 1, vcpu: i - 1, code: 2 }),
+    );
+    const result = summed([many]);
+    expect(result.exits).toBe(10_000);
+    expect(result.rows.length).toBeLessThan(5000);
+    expect(result.unplaced).toBe(10_000 - result.rows.length);
+  });
+});
+
+test('a real recording: every exit but the last of a vCPU is handled, and times fill the span between', () => {
+  const exits = createQemuExits();
+  const context = createTraceContext();
+  const source = memorySource(load(path.join(SAMPLES, 'qemu-simpletrace/trace.bin')));
+  for (const batch of simpletrace.parse(source, context, {})) addQemuExits(exits, batch);
+  const result = qemuExitResult(exits);
+  const printed = load(path.join(SAMPLES, 'qemu-simpletrace/simpletrace.txt.gz'))
+    .toString()
+    .trimEnd()
+    .split('\n');
+  // The same from the decoder's text: exits are followed by the next KVM_RUN of their vCPU.
+  let now = 0;
+  const open = new Map<string, { reason: number; at: number }>();
+  const wanted = new Map<string, { count: number; pairs: number; total: number }>();
+  for (const line of printed) {
+    now += Math.round(Number(line.split(' ')[1]) * 1000);
+    const exit = /^kvm_run_exit .* cpu_index=(0x\w+) reason=(0x\w+)/.exec(line);
+    const run = /^kvm_vcpu_ioctl .* cpu_index=(0x\w+) type=0xae80 /.exec(line);
+    if (exit) {
+      const row = wanted.get(`${exit[1]} ${exit[2]}`) ?? { count: 0, pairs: 0, total: 0 };
+      row.count++;
+      wanted.set(`${exit[1]} ${exit[2]}`, row);
+      open.set(exit[1], { reason: Number(exit[2]), at: now });
+    } else if (run) {
+      const before = open.get(run[1]);
+      open.delete(run[1]);
+      if (!before) continue;
+      const row = wanted.get(`${run[1]} 0x${before.reason.toString(16)}`)!;
+      row.pairs++;
+      row.total += now - before.at;
+    }
+  }
+  expect(
+    Object.fromEntries(
+      result.rows.map(({ vcpu, code, count, handling }) => [
+        `0x${vcpu.toString(16)} 0x${code.toString(16)}`,
+        { count, pairs: handling?.pairs ?? 0, total: handling?.totalNs ?? 0 },
+      ]),
+    ),
+  ).toEqual(Object.fromEntries(wanted));
+  expect(result.handlingKnown).toBe(true);
+  expect(result.exits).toBe(473);
+});
