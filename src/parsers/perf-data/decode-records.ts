@@ -4,6 +4,7 @@ import { type EventBatch, F_ARG0, F_ISA, NO_CPU } from '../../core/event-batch.t
 import { EV_EXIT, EV_LOST, EV_NESTED_VMEXIT } from '../../core/events.ts';
 import { decodeCore, decodeRecord } from '../tracepoint/decoder.ts';
 import { rawOffset } from './attr.ts';
+import { decodeCoreBlock } from './core-block.ts';
 import { ID_MAIN, layoutOf, type RecordState } from './record-state.ts';
 import { RECORD_LOST, RECORD_SAMPLE } from './record-types.ts';
 import { dropRuns, popRun, siftDown } from './record-window.ts';
@@ -15,13 +16,18 @@ import { timedKey } from './walk-records.ts';
 export function decodeReady(state: RecordState, batch: EventBatch): boolean {
   const { window } = state;
   while (window.heapSize > 0) {
-    if (batch.length + 1 + state.groupMembers > batch.capacity) return true;
+    if (batch.length + state.waiting + 1 + state.groupMembers > batch.capacity) {
+      decodeWaiting(state, batch);
+      // Damaged samples leave room.
+      if (batch.length + 1 + state.groupMembers > batch.capacity) return true;
+    }
     const run = window.heap[0];
     drainRun(state, batch, run);
     // The run is used up, beyond the limit, behind the next best, or the batch is full.
     if (window.runAt[run] >= window.runEnd[run] || window.runKey[run] > window.limit) popRun(window);
     else if (window.heapSize > 1) siftDown(window, 0);
   }
+  decodeWaiting(state, batch);
   dropRuns(window);
   return false;
 }
@@ -45,9 +51,14 @@ function drainRun(state: RecordState, batch: EventBatch, run: number): void {
       boundRun = other;
     }
   }
+  const inBlocks = state.blocks;
+  const { order } = state;
   let at = window.runAt[run];
   const end = window.runEnd[run];
   let key = runKey[run];
+  // Places of plain samples that wait to be decoded together; they count as rows of the batch.
+  let waiting = state.waiting;
+  let room = Math.min(full - batch.length, order.length) - waiting;
   while (at < end) {
     const word = at >>> 2;
     const aligned = fast && (at & 7) === 0;
@@ -62,13 +73,46 @@ function drainRun(state: RecordState, batch: EventBatch, run: number): void {
       ? ((words[word + timeWord + 1] - window.baseHigh) | 0) * 4294967296 +
         (words[word + timeWord] - window.baseLow)
       : timedKey(state, type, at, size);
-    if (key > bound || (key === bound && run > boundRun) || batch.length >= full) break;
+    if (key > bound || (key === bound && run > boundRun)) break;
+    if (plain && inBlocks) {
+      if (room <= 0) {
+        state.waiting = waiting;
+        decodeWaiting(state, batch);
+        waiting = 0;
+        room = Math.min(full - batch.length, order.length);
+        if (room <= 0) break;
+      }
+      order[waiting++] = word;
+      room--;
+    } else {
+      if (waiting > 0) {
+        state.waiting = waiting;
+        decodeWaiting(state, batch);
+        waiting = 0;
+      }
+      if (batch.length >= full) break;
+      if (plain && state.groupMembers === 0) decodePlain(state, batch, word, size);
+      else if (!Number.isNaN(key)) decodeOther(state, batch, type, at, size);
+      room = Math.min(full - batch.length, order.length);
+    }
     at += size;
-    if (plain && state.groupMembers === 0) decodePlain(state, batch, word, size);
-    else if (!Number.isNaN(key)) decodeOther(state, batch, type, at - size, size);
   }
+  state.waiting = waiting;
   window.runAt[run] = at;
   window.runKey[run] = key;
+}
+
+/** Decodes the samples that wait; those that the block decoder cannot take, one by one. */
+function decodeWaiting(state: RecordState, batch: EventBatch): void {
+  const { order, waiting } = state;
+  let done = 0;
+  while (done < waiting) {
+    done += decodeCoreBlock(state, batch, order, done, waiting);
+    if (done === waiting) break;
+    const word = order[done++];
+    decodePlain(state, batch, word, state.window.words[word + 1] >>> 16);
+  }
+  state.waiting = 0;
 }
 
 /** A sample of the main layout at word `word`: everything is at a known place. */

@@ -1,8 +1,10 @@
 /** What the record functions share: attrs, decoders and the window of one record stream. */
+import { EV_EXIT, EV_NESTED_VMEXIT } from '../../core/events.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { compileDecoder, type RecordDecoder } from '../tracepoint/decoder.ts';
 import type { EventFormat } from '../tracepoint/format.ts';
 import { PERF_TYPE_TRACEPOINT, type PerfAttr, type SampleLayout } from './attr.ts';
+import { addPlan, createPlans } from './core-block.ts';
 import { createRecordWindow, type RecordWindow } from './record-window.ts';
 
 /** What a sample id says of its record: samples of the main layout need no further look-up. */
@@ -38,7 +40,17 @@ export interface RecordState {
   readonly groupCounts: Map<number, number>;
   /** Only columns that analyses of exits read are wanted (see decodeCore). */
   readonly coreOnly: boolean;
+  /** Plain samples are decoded in blocks: core columns only, everything at a fixed place, no groups. */
+  blocks: boolean;
+  /** What decodeCoreBlock() does, by tracepoint id. */
+  readonly plans: Int32Array;
+  /** Word positions of samples in order of time that wait to be decoded, and how many do. */
+  readonly order: Uint32Array;
+  waiting: number;
 }
+
+/** Samples that are decoded together. */
+const BLOCK = 4096;
 
 export function createRecordState(
   context: TraceContext,
@@ -60,6 +72,10 @@ export function createRecordState(
     groupMembers: 0,
     groupCounts: new Map(),
     coreOnly,
+    blocks: false,
+    plans: createPlans(),
+    order: new Uint32Array(BLOCK),
+    waiting: 0,
   };
   attrsChanged(state);
   return state;
@@ -84,13 +100,18 @@ export function attrsChanged(state: RecordState): void {
   }
   state.fast = state.little && layout.time >= 0 && layout.time % 8 === 0;
   state.groupMembers = attrs.some((attr) => attr.layout.hasRead && attr.readFormat & 8) ? MAX_MEMBERS : 0;
+  state.blocks =
+    state.coreOnly && state.fast && state.groupMembers === 0 && layout.fixedRaw && layout.tid >= 0 && layout.variable % 4 === 0;
 }
 
 /** Makes decoders of the recorded formats by tracepoint id (at most 65535: common_type is a u16). */
 export function addFormats(state: RecordState, formats: ReadonlyMap<number, EventFormat>): void {
-  for (const [id, format] of formats)
-    if (id < 65536 && !state.decoders[id])
-      state.decoders[id] = compileDecoder(format, state.context.events, state.little);
+  for (const [id, format] of formats) {
+    if (id >= 65536 || state.decoders[id]) continue;
+    const decoder = compileDecoder(format, state.context.events, state.little);
+    state.decoders[id] = decoder;
+    addPlan(state.plans, id, decoder, decoder.event === EV_EXIT || decoder.event === EV_NESTED_VMEXIT);
+  }
 }
 
 /** ID_* of the sample at `at`, whose record is `size` bytes long. */
