@@ -157,7 +157,7 @@ describe('reasons', () => {
 describe('report options', () => {
   test('nothing said means nothing filtered', async () => {
     const options = await parseReportOptions({});
-    expect(options).toEqual({
+    expect(options).toMatchObject({
       filters: {
         pids: null,
         tids: null,

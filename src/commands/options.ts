@@ -56,6 +56,10 @@ export interface Filters {
 export interface ReportOptions extends ReadOptions {
   /** Further passes to run, by name (analysis/passes.ts). */
   readonly passes?: readonly PassRequest[];
+  /** Sections asked for by id (report/sections.ts). */
+  readonly sections?: readonly string[];
+  /** Text of a guest's System.map or kallsyms (--guest-symbols). */
+  readonly guestSymbols?: string | null;
   readonly filters: Filters;
   readonly by: readonly GroupKey[];
   /** Slow list: exits longer than this (strict), ns. */

@@ -42,6 +42,7 @@ export async function runReport(paths: readonly string[], options: ReportOptions
     toolVersion: toolVersion(),
     by,
     filters: options.filters.words,
+    guestSymbols: options.guestSymbols ?? null,
   });
 }
 

@@ -1,5 +1,6 @@
 /** The command line: commands, options and help. What a command does is loaded when it runs. */
 import { Command, Option } from 'commander';
+import { SECTION_IDS } from '../report/section-ids.ts';
 import type { Environment } from './environment.ts';
 import { toolVersion } from './version.ts';
 
@@ -95,6 +96,8 @@ function addReport(program: Command, environment: Environment, finish: (status: 
     .option('-q, --quiet', 'no progress')
     .optionsGroup('Analysis:')
     .addOption(repeatable('--by <keys>', 'group by vm, vcpu, tid, cpu, level, reason in any combination'))
+    .addOption(repeatable('--section <names>', `further parts: ${SECTION_IDS.join(', ')}`))
+    .option('--guest-symbols <file>', "the guest's System.map or /proc/kallsyms, for hot spots")
     .option('--than <duration>', 'slow list: only exits longer than this (200us, 1.5ms)')
     .option('--slow <n>', 'slow list: how many (default: 10; with --than 1000)')
     .option('--jobs <n>', 'threads to use; the result is the same with any number (default: all CPUs)')

@@ -4,9 +4,12 @@ import { LEVEL_L1, LEVEL_L2, LEVEL_L2_REFLECTED } from '../analysis/exit-batch.t
 import { UsageError } from '../core/errors.ts';
 import { readTraceEventsFile } from '../parsers/simpletrace/find-events.ts';
 import type { GroupKey } from '../report/model.ts';
+import { SECTION_IDS } from '../report/section-ids.ts';
+import { sectionRequests } from '../report/sections.ts';
 import type { Filters, ReasonSelector, ReportOptions, TimeBound } from './options.ts';
 import { parseDuration, parseTimeBound } from './parse-duration.ts';
 import { parseCount, parseNumberList, parseWordList } from './parse-lists.ts';
+import { readSymbolFile } from './read-symbol-file.ts';
 
 /** The options as commander hands them over: text, or lists of text where an option may be repeated. */
 export interface RawReportOptions {
@@ -25,6 +28,8 @@ export interface RawReportOptions {
   withIdle?: boolean;
   traceEvents?: string;
   jobs?: string;
+  section?: string[];
+  guestSymbols?: string;
 }
 
 /** Highest thread number that Linux gives out (PID_MAX_LIMIT on 64-bit kernels). */
@@ -112,17 +117,35 @@ export function readTraceEvents(path: string | undefined): string | null {
   return path === undefined ? null : readTraceEventsFile(path);
 }
 
+/** Sections that were asked for, by name or by an option that is of use to one only. */
+function parseSections(raw: RawReportOptions): string[] {
+  const named = option('--section', raw.section, [] as string[], (values) =>
+    parseWordList(values, 'section', SECTION_IDS),
+  );
+  return [...new Set([...named, ...(raw.guestSymbols === undefined ? [] : ['hotspots'])])];
+}
+
 /** Throws UsageError naming the option. */
 export async function parseReportOptions(raw: RawReportOptions): Promise<ReportOptions> {
+  const slow = {
+    thanNs: option('--than', raw.than, 0, parseDuration),
+    slowLimit: option(
+      '--slow',
+      raw.slow,
+      raw.than === undefined ? DEFAULT_SLOW : SLOW_OVER_THRESHOLD,
+      (text) => parseCount(text),
+    ),
+    includeIdle: raw.withIdle === true,
+  };
+  const sections = parseSections(raw);
   return {
     filters: await parseFilters(raw),
     by: option('--by', raw.by, [], (values) => parseWordList(values, 'grouping', GROUP_KEYS)),
-    thanNs: option('--than', raw.than, 0, parseDuration),
-    slowLimit: option('--slow', raw.slow, raw.than === undefined ? DEFAULT_SLOW : SLOW_OVER_THRESHOLD, (text) =>
-      parseCount(text),
-    ),
+    ...slow,
+    sections,
+    passes: sectionRequests(sections, slow),
     jobs: option('--jobs', raw.jobs, availableParallelism(), (text) => parseCount(text)),
-    includeIdle: raw.withIdle === true,
+    guestSymbols: option<string, string | null>('--guest-symbols', raw.guestSymbols, null, readSymbolFile),
     traceEvents: readTraceEvents(raw.traceEvents),
   };
 }

@@ -1,6 +1,6 @@
 /** `kvmtrace report`: inputs → report model → each output in its format → thresholds. */
 import { UsageError } from '../core/errors.ts';
-import { CSV_TABLES, type CsvTable } from '../report/csv-tables.ts';
+import { csvTableNames } from '../report/csv-tables.ts';
 import type { ReportModel } from '../report/model.ts';
 import { RENDERERS, type Renderer, type RenderOptions, rendererForPath } from '../report/renderers.ts';
 import type { Environment } from './environment.ts';
@@ -42,6 +42,7 @@ export async function report(
     rows: option('--rows', raw.rows, DEFAULT_ROWS, (text) => parseCount(text)),
     histogram: raw.histogram === true,
     table: chooseTable(raw, targets),
+    sections: options.sections ?? [],
   };
   for (const { path } of targets) if (path !== null) tryOutput(path, inputs);
   const progress = createProgress(environment.stderr, 'reading', raw.quiet === true, environment.env);
@@ -122,9 +123,9 @@ function findFormat(name: string): Renderer {
   );
 }
 
-function chooseTable(raw: RawReport, targets: readonly Target[]): CsvTable {
+function chooseTable(raw: RawReport, targets: readonly Target[]): string {
   if (raw.table === undefined) return 'reasons';
-  const [table] = option('--table', raw.table, [], (text) => parseWordList([text], 'table', CSV_TABLES));
+  const [table] = option('--table', raw.table, [], (text) => parseWordList([text], 'table', csvTableNames()));
   if (!targets.some(({ renderer }) => renderer.id === 'csv'))
     throw new UsageError('--table chooses what a CSV file holds', 'Add --format csv or -o FILE.csv.');
   return table;

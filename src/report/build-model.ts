@@ -24,12 +24,15 @@ import type {
   TotalModel,
   VcpuModel,
 } from './model.ts';
+import { withSections } from './sections.ts';
 
 export interface ModelOptions {
   readonly toolVersion: string;
   readonly by: readonly GroupKey[];
   /** Filters in words; [] for the whole capture. */
   readonly filters: readonly string[];
+  /** Text of a guest's System.map or kallsyms (--guest-symbols). */
+  readonly guestSymbols?: string | null;
 }
 
 /** Facts that decide what a report may say at all. */
@@ -64,7 +67,7 @@ export function buildModel(
     .sort(compareReasons(options.by));
   const escalation = buildEscalation(analysis, groups, known);
   const states = exitStates(analysis);
-  return {
+  const model: ReportModel = {
     schema: 'kvmtrace.report',
     schemaVersion: 1,
     tool: { name: 'kvmtrace', version: options.toolVersion },
@@ -93,6 +96,7 @@ export function buildModel(
     },
     notes: buildNotes(context, analysis, known),
   };
+  return withSections({ context, analysis, model, guestSymbols: options.guestSymbols ?? null });
 }
 
 function sum(column: Float64Array, groups: readonly number[]): number {

@@ -1,5 +1,6 @@
 /** What each CSV table holds: the columns carry the names of the JSON keys, integers are ns, unknown is empty. */
 import type { ReasonModel, ReportModel } from './model.ts';
+import { SECTION_TABLES } from './sections.ts';
 
 export const CSV_TABLES = [
   'reasons',
@@ -46,7 +47,10 @@ const LEVELS = ['L1', 'L2', 'L2-reflected'] as const;
 const GROUPS = ['vm', 'pid', 'tid', 'vcpu', 'cpu', 'level'] as const;
 
 /** Rows of objects whose keys are the columns. */
-function fromKeys<T extends object>(keys: readonly (keyof T & string)[], items: readonly T[]): CsvData {
+export function fromKeys<T extends object>(
+  keys: readonly (keyof T & string)[],
+  items: readonly T[],
+): CsvData {
   return { headers: keys, rows: items.map((item) => keys.map((key) => item[key] as CsvValue)) };
 }
 
@@ -94,7 +98,17 @@ function quality(model: ReportModel): CsvData {
   };
 }
 
-export function csvData(model: ReportModel, table: CsvTable): CsvData {
+/** Names of all tables: the report's own and those of sections. */
+export function csvTableNames(): readonly string[] {
+  return [...CSV_TABLES, ...Object.keys(SECTION_TABLES)];
+}
+
+export function csvData(model: ReportModel, table: string): CsvData {
+  const section = SECTION_TABLES[table];
+  return section ? section(model) : ownTable(model, table as CsvTable);
+}
+
+function ownTable(model: ReportModel, table: CsvTable): CsvData {
   switch (table) {
     case 'reasons':
       return reasons(model);

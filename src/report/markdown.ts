@@ -4,6 +4,7 @@ import { captureFacts, type Fact, qualityCounters } from './facts.ts';
 import { histogramLines } from './histogram.ts';
 import type { ReportModel } from './model.ts';
 import type { RenderOptions } from './renderers.ts';
+import { SECTIONS } from './sections.ts';
 import { PLAIN } from './style.ts';
 import {
   type Cell,
@@ -31,6 +32,7 @@ export function* render(model: ReportModel, options: RenderOptions): Generator<s
     yield `\n\`\`\`text\n${fenced(histogramLines(model, HISTOGRAM_WIDTH, PLAIN))}\n\`\`\`\n`;
   yield* escalation(model, options.rows);
   yield* slow(model);
+  yield* sections(model, options);
   if (model.vcpus.length) yield* section('vCPU threads', vcpusTable(model, options.rows));
   yield* quality(model);
 }
@@ -110,6 +112,15 @@ function* slow(model: ReportModel): Generator<string> {
   }
   const data = slowTable(model);
   yield* table({ ...data, hidden: Math.max(0, slowSelection.qualified - exits.length) });
+}
+
+function* sections(model: ReportModel, options: RenderOptions): Generator<string> {
+  for (const { id, blocks } of SECTIONS)
+    for (const block of blocks(model, options.rows, options.sections?.includes(id) ?? false)) {
+      if (block.title !== null) yield `\n## ${markdownText(block.title)}\n`;
+      for (const sentence of block.sentences) yield `\n${markdownText(sentence)}\n`;
+      if (block.table) yield* table(block.table);
+    }
 }
 
 function* quality(model: ReportModel): Generator<string> {

@@ -1,5 +1,4 @@
 /** The output formats of `kvmtrace report`. A new one is one new file and one entry here. */
-import type { CsvTable } from './csv-tables.ts';
 import type { ReportModel } from './model.ts';
 
 export interface RenderOptions {
@@ -12,7 +11,9 @@ export interface RenderOptions {
   /** Show a histogram of each row (text and Markdown). */
   readonly histogram: boolean;
   /** Which table a CSV file holds. */
-  readonly table: CsvTable;
+  readonly table: string;
+  /** Sections asked for by --section: shown in full. */
+  readonly sections?: readonly string[];
 }
 
 /** The whole output at once, or in pieces. */

@@ -4,6 +4,7 @@ import { captureFacts, type Fact, qualityCounters } from './facts.ts';
 import { histogramLines } from './histogram.ts';
 import type { ReportModel } from './model.ts';
 import type { RenderOptions } from './renderers.ts';
+import { SECTIONS } from './sections.ts';
 import { COLOR, PLAIN, type Style } from './style.ts';
 import { renderTable, wrapText } from './table.ts';
 import {
@@ -32,6 +33,7 @@ export function render(model: ReportModel, options: RenderOptions): string {
   if (options.histogram) page.lines.push('', ...histogramLines(model, width, style));
   escalation(page, model, options.rows);
   slow(page, model);
+  sections(page, model, options);
   vcpus(page, model, options.rows);
   quality(page, model);
   return `${page.lines.join('\n')}\n`;
@@ -147,6 +149,20 @@ function slow(page: Page, model: ReportModel): void {
     { ...data, hidden: Math.max(0, slowSelection.qualified - exits.length) },
     '--slow N lists more',
   );
+}
+
+function sections(page: Page, model: ReportModel, options: RenderOptions): void {
+  for (const section of SECTIONS)
+    for (const block of section.blocks(
+      model,
+      options.rows,
+      options.sections?.includes(section.id) ?? false,
+    )) {
+      if (block.title !== null) title(page, block.title);
+      else if (block.table) page.lines.push('');
+      for (const sentence of block.sentences) paragraph(page, sentence);
+      if (block.table) table(page, block.table, '--rows 0 shows all');
+    }
 }
 
 function vcpus(page: Page, model: ReportModel, rows: number): void {

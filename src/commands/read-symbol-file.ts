@@ -1,0 +1,19 @@
+/** The guest's symbol table that --guest-symbols names. */
+import { readFileSync, statSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
+import { UsageError } from '../core/errors.ts';
+
+/** A distribution kernel's System.map has 5 to 10 MB; kallsyms with modules a few more. */
+const MAX_BYTES = 256 << 20;
+
+/** Text of the file, gzipped or not. @throws UsageError when it is too large; Node's file errors as they are. */
+export function readSymbolFile(path: string): string {
+  if (statSync(path).size > MAX_BYTES) throw new UsageError(`${path} is too large for a symbol table`);
+  const bytes = readFileSync(path);
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes.toString('latin1');
+  try {
+    return gunzipSync(bytes, { maxOutputLength: MAX_BYTES }).toString('latin1');
+  } catch (error) {
+    throw new UsageError(`${path}: ${(error as Error).message}`, 'the file is damaged or too large');
+  }
+}

@@ -1,0 +1,3 @@
+/** Names of the sections (sections.ts) for --section: apart, so that help does not load what sections need. */
+export const SECTION_IDS = ['detail', 'devices', 'qemu', 'hotspots', 'context'] as const;
+export type SectionId = (typeof SECTION_IDS)[number];
