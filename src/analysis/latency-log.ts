@@ -162,7 +162,7 @@ export function quantilesOf(
       let bucket = sorted.get(place.bucket);
       if (!bucket) {
         const { groups, values: all } = kept.get(place.bucket)!;
-        bucket = Float64Array.from(all.filter((_, i) => members.has(groups[i]))).sort();
+        bucket = all.filter((_, i) => members.has(groups[i])).sort();
         sorted.set(place.bucket, bucket);
       }
       return bucket[place.rank - 1];
@@ -188,24 +188,46 @@ function findPlaces(log: LatencyLog, set: Uint32Array, quantiles: readonly numbe
   });
 }
 
+interface BucketValues {
+  readonly groups: Uint32Array;
+  readonly values: Float64Array;
+}
+
 /** The values of all buckets that hold a wanted rank. */
-function collectBuckets(
-  log: LatencyLog,
-  places: readonly (Place | null)[][],
-): Map<number, { readonly groups: number[]; readonly values: number[] }> {
-  const wanted = new Uint8Array(BUCKETS);
-  const kept = new Map<number, { groups: number[]; values: number[] }>();
-  for (const place of places.flat())
-    if (place && !wanted[place.bucket]) {
-      wanted[place.bucket] = 1;
-      kept.set(place.bucket, { groups: [], values: [] });
+function collectBuckets(log: LatencyLog, places: readonly (Place | null)[][]): Map<number, BucketValues> {
+  /** Bucket → number of its list + 1. */
+  const listOf = new Uint32Array(BUCKETS);
+  const lists: BucketValues[] = [];
+  const kept = new Map<number, BucketValues>();
+  for (const place of places.flat()) {
+    if (!place || listOf[place.bucket] !== 0) continue;
+    const size = bucketCount(log, place.bucket);
+    const list = { groups: new Uint32Array(size), values: new Float64Array(size) };
+    listOf[place.bucket] = lists.push(list);
+    kept.set(place.bucket, list);
+  }
+  const filled = new Uint32Array(lists.length);
+  let left = log.count;
+  for (const { groups, values } of log.chunks) {
+    const n = Math.min(left, CHUNK);
+    for (let i = 0; i < n; i++) {
+      const list = listOf[bucketOf(values[i])] - 1;
+      if (list < 0) continue;
+      const at = filled[list]++;
+      lists[list].groups[at] = groups[i];
+      lists[list].values[at] = values[i];
     }
-  forEachValue(log, (group, value) => {
-    const bucket = bucketOf(value);
-    if (wanted[bucket] === 0) return;
-    const list = kept.get(bucket)!;
-    list.groups.push(group);
-    list.values.push(value);
-  });
+    left -= n;
+  }
   return kept;
+}
+
+/** Values of all groups in a bucket. */
+function bucketCount(log: LatencyLog, bucket: number): number {
+  let count = 0;
+  for (let entry = bucket >> SUB_BITS; entry < log.pageOf.length; entry += PAGES) {
+    const page = log.pageOf[entry];
+    if (page > 0) count += log.counts[(page - 1) * SUBS + (bucket & (SUBS - 1))];
+  }
+  return count;
 }

@@ -48,21 +48,23 @@ export function addThreads(
   selected: Uint8Array | null,
   idle: (isa: number, code: number) => boolean,
 ): void {
+  const { thread, state, latency } = batch;
+  let highest = stats.count - 1;
+  for (let row = 0; row < batch.length; row++) if (thread[row] > highest) highest = thread[row];
+  if (highest >= stats.exits.length) grow(stats, 2 * (highest + 1));
+  stats.count = highest + 1;
+  const { tid, pid, vcpu, exits, paired, total, idle: idleNs } = stats;
   for (let row = 0; row < batch.length; row++) {
     if (selected !== null && selected[row] === 0) continue;
-    const slot = batch.thread[row];
-    if (slot >= stats.count) {
-      if (slot >= stats.exits.length) grow(stats, 2 * (slot + 1));
-      stats.count = slot + 1;
-    }
-    stats.tid[slot] = batch.tid[row];
-    stats.exits[slot]++;
-    if (batch.pid[row] >= 0) stats.pid[slot] = batch.pid[row];
-    if (batch.vcpu[row] >= 0) stats.vcpu[slot] = batch.vcpu[row];
-    if (batch.state[row] !== PAIRED) continue;
-    stats.paired[slot]++;
-    addExact(stats.total, slot, batch.latency[row]);
-    if (idle(batch.isa[row], batch.code[row])) addExact(stats.idle, slot, batch.latency[row]);
+    const slot = thread[row];
+    exits[slot]++;
+    tid[slot] = batch.tid[row];
+    if (batch.pid[row] >= 0) pid[slot] = batch.pid[row];
+    if (batch.vcpu[row] >= 0) vcpu[slot] = batch.vcpu[row];
+    if (state[row] !== PAIRED) continue;
+    paired[slot]++;
+    addExact(total, slot, latency[row]);
+    if (idle(batch.isa[row], batch.code[row])) addExact(idleNs, slot, latency[row]);
   }
 }
 
