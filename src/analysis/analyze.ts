@@ -84,7 +84,7 @@ export function createAnalysis(threads: ThreadTable | null, options: AnalysisOpt
   const mask = selection === null ? null : createSelected();
   const passes = options.passes.map((request) => {
     const pass = passByName(request.name);
-    return { pass, state: pass.create(request.options) };
+    return { pass, state: pass.create(request.options, { selection, threads }) };
   });
   const sink = (batch: ExitBatch) => {
     if (selection !== null) selectExits(selection, batch, mask!);

@@ -3,14 +3,24 @@
  * batches, possibly in a worker thread, and merge, so that chunks, captures and hosts can be combined.
  */
 import type { EventBatch } from '../core/event-batch.ts';
+import type { ThreadTable } from '../core/thread-table.ts';
 import type { ExitBatch } from './exit-batch.ts';
+import type { Selection } from './selection.ts';
+
+/** What of the report's filters a pass over events has to look at itself (exits come with `selected`). */
+export interface PassScope {
+  /** null: everything. */
+  readonly selection: Selection | null;
+  /** Known when the selection or grouping needs processes or vCPUs that events do not carry. */
+  readonly threads: ThreadTable | null;
+}
 
 export interface Pass<Options, State, Result> {
   /** Name in the registry (passes.ts). */
   readonly name: string;
   /** Whether it reads columns beyond ParseOptions.coreOnly (info1, info2, intrInfo, errorCode, arg1). */
   readonly allColumns: boolean;
-  readonly create: (options: Options) => State;
+  readonly create: (options: Options, scope: PassScope) => State;
   /** Every event in order of time, before the exits that it decides. */
   readonly events?: (state: State, batch: EventBatch) => void;
   /** Decided exits; `selected[row]` 0 leaves a row out, null: all are selected. */

@@ -1,0 +1,25 @@
+/** Which threads a selection leaves in, for passes over events: a thread's process and vCPU may be known only late. */
+import { vcpuOfThread } from '../core/thread-table.ts';
+import { compareWords } from '../core/words.ts';
+import type { PassScope } from './pass.ts';
+
+/** `pid` and `vcpu` as events told them, −1 where they did not. */
+export function threadInScope({ selection, threads }: PassScope, tid: number, pid: number, vcpu: number): boolean {
+  if (selection === null) return true;
+  const { tids, pids, vcpus } = selection;
+  if (tids !== null && !tids.has(tid)) return false;
+  if (pids === null && vcpus === null) return true;
+  const info = threads?.byTid.get(tid);
+  const process = pid >= 0 || !info ? pid : info.pid;
+  const number = vcpu >= 0 || !info ? vcpu : vcpuOfThread(info);
+  return (pids === null || pids.has(process)) && (vcpus === null || vcpus.has(number));
+}
+
+export function timeInScope({ selection }: PassScope, low: number, high: number): boolean {
+  if (selection === null) return true;
+  const { from, to } = selection;
+  return (
+    (from === null || compareWords(low, high, from[0], from[1]) >= 0) &&
+    (to === null || compareWords(low, high, to[0], to[1]) < 0)
+  );
+}

@@ -1,0 +1,65 @@
+/**
+ * Buckets of equal length over the time of a recording, counted from its origin. Without a given width the axis adapts:
+ * it starts fine and doubles the width whenever the recording outgrows `limit` buckets, so that memory stays bounded
+ * and the result does not depend on where the recording was cut. Parts that are to be merged need the same origin.
+ */
+import type { EventBatch } from '../core/event-batch.ts';
+import { diffWords } from '../core/words.ts';
+import type { PassScope } from './pass.ts';
+
+/** Width that an adapting axis starts with, ns. */
+const FINEST = 1e6;
+/** Highest bucket number of a fixed axis: bucket numbers are kept in 32-bit columns. */
+const MAX_BUCKET = 2 ** 31 - 1;
+
+export interface TimeAxisOptions {
+  /** Width in ns; null: adapts. */
+  readonly widthNs: number | null;
+  /** Buckets of an adapting axis. */
+  readonly limit: number;
+  /** Where bucket 0 begins, if that is not the first event of the part (word pair). */
+  readonly origin?: readonly [number, number] | undefined;
+}
+
+export interface TimeAxis {
+  readonly fixed: boolean;
+  readonly limit: number;
+  widthNs: number;
+  hasOrigin: boolean;
+  /** Word pair. */
+  readonly origin: Uint32Array;
+}
+
+/** A selection's --from is the origin where it is known. */
+export function createTimeAxis(options: TimeAxisOptions, scope: PassScope): TimeAxis {
+  const origin = scope.selection?.from ?? options.origin ?? null;
+  return {
+    fixed: options.widthNs !== null,
+    limit: options.limit,
+    widthNs: options.widthNs ?? FINEST,
+    hasOrigin: origin !== null,
+    origin: Uint32Array.from(origin ?? [0, 0]),
+  };
+}
+
+/** Takes the first event as origin, unless there is one. */
+export function noteOrigin(axis: TimeAxis, batch: EventBatch): void {
+  if (axis.hasOrigin || batch.length === 0) return;
+  axis.hasOrigin = true;
+  axis.origin[0] = batch.time[0];
+  axis.origin[1] = batch.time[1];
+}
+
+/** Bucket of a time; −1 beyond what a fixed axis can number. Times before the origin are in bucket 0. */
+export function bucketAt(axis: TimeAxis, low: number, high: number): number {
+  const bucket = Math.floor(diffWords(low, high, axis.origin[0], axis.origin[1]) / axis.widthNs);
+  if (bucket < 0) return 0;
+  return axis.fixed && bucket > MAX_BUCKET ? -1 : bucket;
+}
+
+/** Times that the width has to be doubled until `bucket` fits; 0 for a fixed axis. */
+export function doublingsFor(axis: TimeAxis, bucket: number): number {
+  let doublings = 0;
+  if (!axis.fixed) for (let b = bucket; b >= axis.limit; b = Math.floor(b / 2)) doublings++;
+  return doublings;
+}
