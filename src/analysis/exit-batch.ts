@@ -60,11 +60,15 @@ export interface ExitBatch {
   readonly kernelNs: Float64Array;
   /** First userspace exit without error → entry, ns; valid if userspaceExits > 0 and PAIRED. */
   readonly userspaceNs: Float64Array;
-  /** Detail event between exit and entry (EV_PIO, EV_MMIO, EV_MSR …), 0 if none was recorded. */
+  /** Detail event between exit and entry (EV_PIO, EV_MMIO, EV_MSR …; roles.ts says which goes first), 0 if none was recorded. */
   readonly detailEvent: Uint16Array;
   /** Its `code` column (direction of pio, mmio, msr, cr) and address (port, GPA, MSR number …) as word pairs. */
   readonly detailCode: Uint32Array;
   readonly detailAddress: Uint32Array;
+  /** Interrupt vector that was injected into the guest before its entry, −1 if none was (recorded). */
+  readonly vector: Int32Array;
+  /** Interrupt information of the exit as recorded (VMX intr_info, SVM exit_int_info), 0 where it was not. */
+  readonly intrInfo: Uint32Array;
 }
 
 export function createExitBatch(capacity: number = EXIT_ROWS): ExitBatch {
@@ -95,6 +99,8 @@ export function createExitBatch(capacity: number = EXIT_ROWS): ExitBatch {
     detailEvent: new Uint16Array(capacity),
     detailCode: new Uint32Array(capacity),
     detailAddress: new Uint32Array(2 * capacity),
+    vector: new Int32Array(capacity),
+    intrInfo: new Uint32Array(capacity),
   };
 }
 
@@ -130,4 +136,6 @@ export function copyExit(source: ExitBatch, from: number, target: ExitBatch, to:
   target.detailCode[to] = source.detailCode[from];
   target.detailAddress[t] = source.detailAddress[f];
   target.detailAddress[t + 1] = source.detailAddress[f + 1];
+  target.vector[to] = source.vector[from];
+  target.intrInfo[to] = source.intrInfo[from];
 }

@@ -7,7 +7,15 @@
  * then. The exit's CPU, if it is another one, may still report a loss that began before the entry; such pairs wait
  * until that CPU's next record shows whether it did (`deferred`).
  */
-import { type EventBatch, F_ADDRESS, F_ARG0, F_CODE, F_ISA, NO_CPU } from '../core/event-batch.ts';
+import {
+  type EventBatch,
+  F_ADDRESS,
+  F_ARG0,
+  F_CODE,
+  F_INTR_INFO,
+  F_ISA,
+  NO_CPU,
+} from '../core/event-batch.ts';
 import { type ThreadTable, vcpuOfThread } from '../core/thread-table.ts';
 import { compareWords, diffWords } from '../core/words.ts';
 import {
@@ -27,12 +35,15 @@ import {
   ROLE_DETAIL,
   ROLE_ENTRY,
   ROLE_EXIT,
+  ROLE_INJECT,
   ROLE_LOST,
   ROLE_NESTED_EXIT,
   ROLE_NESTED_INJECT,
   ROLE_NONE,
+  ROLE_RUN_EXIT,
   ROLE_USERSPACE_EXIT,
   ROLE_VCPU,
+  ROLE_WEAK_DETAIL,
 } from './roles.ts';
 import { createThreadSlots, slotOf, type ThreadSlots } from './thread-slots.ts';
 
@@ -56,6 +67,8 @@ export interface EntryCounts {
   userspaceExits: number;
   userspaceRestarts: number;
   userspaceErrors: number;
+  /** QEMU's kvm_run_exit in a known thread. */
+  runExits: number;
   /** Exits and entries of unknown thread: they cannot be paired. */
   withoutThread: number;
 }
@@ -90,6 +103,8 @@ const DETAIL_HIGH = 19;
 const VCPU = 20;
 const KNOWN_VCPU = 21;
 const KNOWN_PID = 22;
+const VECTOR = 23;
+const INTR_INFO = 24;
 
 export interface Pairing {
   /** Threads of the capture, if process ids and vCPU numbers that events do not carry are wanted. */
@@ -151,6 +166,7 @@ export function createPairing(
       userspaceExits: 0,
       userspaceRestarts: 0,
       userspaceErrors: 0,
+      runExits: 0,
       withoutThread: 0,
     },
     out: createExitBatch(),
@@ -206,6 +222,15 @@ export function pairBatch(pairing: Pairing, batch: EventBatch): void {
       case ROLE_DETAIL:
         addDetail(pairing.open, batch, row, at);
         break;
+      case ROLE_WEAK_DETAIL:
+        if (pairing.open[at + DETAIL] === 0) addDetail(pairing.open, batch, row, at);
+        break;
+      case ROLE_INJECT:
+        if (batch.fields[row] & F_ADDRESS) pairing.open[at + VECTOR] = batch.address[2 * row];
+        break;
+      case ROLE_RUN_EXIT:
+        runExit(pairing, batch, row, at);
+        break;
       default:
     }
   }
@@ -243,6 +268,8 @@ function openExit(pairing: Pairing, batch: EventBatch, row: number, slot: number
   open[at + RESTARTS] = 0;
   open[at + ERRORS] = 0;
   open[at + DETAIL] = 0;
+  open[at + VECTOR] = NONE;
+  open[at + INTR_INFO] = fields & F_INTR_INFO ? batch.intrInfo[row] : 0;
   open[at + VCPU] = vcpu;
 }
 
@@ -324,18 +351,32 @@ function userspaceExit(pairing: Pairing, batch: EventBatch, row: number, at: num
     }
     return;
   }
-  if (!isOpen) return;
-  if (open[at + USERSPACE]++ > 0) return;
+  if (isOpen && open[at + USERSPACE]++ === 0) leaveKernel(open, batch, row, at);
+}
+
+/** QEMU's word for a return of KVM_RUN: it counts where the kernel's own event is missing. */
+function runExit(pairing: Pairing, batch: EventBatch, row: number, at: number): void {
+  const { open, counts } = pairing;
+  counts.runExits++;
+  if (open[at + IS_OPEN] === 0 || open[at + USERSPACE] > 0) return;
+  open[at + USERSPACE] = 1;
+  leaveKernel(open, batch, row, at);
+}
+
+function leaveKernel(open: Uint32Array, batch: EventBatch, row: number, at: number): void {
   open[at + USERSPACE_CODE] = batch.code[row];
   open[at + USERSPACE_LOW] = batch.time[2 * row];
   open[at + USERSPACE_HIGH] = batch.time[2 * row + 1];
 }
 
-/** The first detail event of an exit stands for it: later ones are its consequences. */
+/** The first detail event of an exit stands for it, later ones are its consequences; only weak ones give way. */
 function addDetail(open: Uint32Array, batch: EventBatch, row: number, at: number): void {
-  if (open[at + IS_OPEN] === 0 || open[at + DETAIL] !== 0) return;
+  const detail = open[at + DETAIL];
+  if (open[at + IS_OPEN] === 0 || (detail !== 0 && EVENT_ROLES[detail] === ROLE_DETAIL)) return;
+  const fields = batch.fields[row];
+  if ((fields & F_ADDRESS) === 0) return;
   open[at + DETAIL] = batch.event[row];
-  open[at + DETAIL_CODE] = batch.code[row];
+  open[at + DETAIL_CODE] = fields & F_CODE ? batch.code[row] : 0;
   open[at + DETAIL_LOW] = batch.address[2 * row];
   open[at + DETAIL_HIGH] = batch.address[2 * row + 1];
 }
@@ -376,6 +417,8 @@ function writeExit(pairing: Pairing, slot: number, to: number): void {
   out.restarts[to] = Math.min(open[at + RESTARTS], 0xffff);
   out.userspaceErrors[to] = Math.min(open[at + ERRORS], 0xffff);
   out.detailEvent[to] = open[at + DETAIL];
+  out.vector[to] = open[at + VECTOR];
+  out.intrInfo[to] = open[at + INTR_INFO];
   if (userspace > 0) {
     out.userspaceCode[to] = open[at + USERSPACE_CODE];
     out.kernelNs[to] = duration(

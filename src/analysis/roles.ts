@@ -1,5 +1,6 @@
 /** What each event means to pairing. Event names of other ISAs join by getting a role here. */
 import {
+  EV_APIC,
   EV_CPUID,
   EV_CR,
   EV_ENTRY,
@@ -11,6 +12,7 @@ import {
   EV_HV_HYPERCALL,
   EV_HVC_ARM64,
   EV_HYPERCALL,
+  EV_INJ_VIRQ,
   EV_LOST,
   EV_MMIO,
   EV_MSR,
@@ -21,6 +23,7 @@ import {
   EV_PPC_GUEST_ENTER,
   EV_PPC_GUEST_EXIT,
   EV_REENTER,
+  EV_RUN_EXIT,
   EV_S390_SIE_ENTER,
   EV_S390_SIE_EXIT,
   EV_SYS_ACCESS,
@@ -40,6 +43,12 @@ export const ROLE_NESTED_INJECT = 6;
 export const ROLE_DETAIL = 7;
 /** Names the vCPU of the thread that it happens in. */
 export const ROLE_VCPU = 8;
+/** An interrupt is put into the guest. */
+export const ROLE_INJECT = 9;
+/** QEMU says that KVM_RUN returned to it. */
+export const ROLE_RUN_EXIT = 10;
+/** As ROLE_DETAIL, but gives way to such: what an access is made of (a page fault, the local APIC behind an MSR). */
+export const ROLE_WEAK_DETAIL = 11;
 
 const ROLES: readonly (readonly [number, readonly number[]])[] = [
   [ROLE_EXIT, [EV_EXIT, EV_S390_SIE_EXIT, EV_PPC_GUEST_EXIT]],
@@ -61,12 +70,13 @@ const ROLES: readonly (readonly [number, readonly number[]])[] = [
       EV_HYPERCALL,
       EV_HV_HYPERCALL,
       EV_XEN_HYPERCALL,
-      EV_PAGE_FAULT,
-      EV_GUEST_FAULT,
       EV_SYS_ACCESS,
       EV_HVC_ARM64,
     ],
   ],
+  [ROLE_WEAK_DETAIL, [EV_PAGE_FAULT, EV_GUEST_FAULT, EV_APIC]],
+  [ROLE_INJECT, [EV_INJ_VIRQ]],
+  [ROLE_RUN_EXIT, [EV_RUN_EXIT]],
 ];
 
 /** Role by event code. */

@@ -6,7 +6,7 @@ import { type ExitTable, groupKey, standardDeviation } from '../analysis/exit-st
 import { KEY_CODE, KEY_CPU, KEY_ISA, KEY_LEVEL, KEY_PID, KEY_TID, KEY_VCPU } from '../analysis/groups.ts';
 import type { Quantiles } from '../analysis/latency-log.ts';
 import { NO_CPU } from '../core/event-batch.ts';
-import { EV_NESTED_VMEXIT, EV_RUN_EXIT, EV_USERSPACE_EXIT } from '../core/events.ts';
+import { EV_NESTED_VMEXIT, EV_USERSPACE_EXIT } from '../core/events.ts';
 import { isaName } from '../core/isa-codes.ts';
 import { type ThreadInfo, vcpuOfThread } from '../core/thread-table.ts';
 import type { TraceContext } from '../core/trace-context.ts';
@@ -51,7 +51,7 @@ export function buildModel(
     time: context.timeIsNs,
     escalation:
       summary.counts[EV_USERSPACE_EXIT] > 0 ||
-      summary.counts[EV_RUN_EXIT] + summary.markerCounts[EV_RUN_EXIT] > 0 ||
+      analysis.entries.runExits > 0 ||
       (context.enabledEvents?.has('kvm_userspace_exit') ?? false),
   };
   const groups = Array.from({ length: stats.groups.count }, (_, group) => group);
