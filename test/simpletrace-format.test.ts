@@ -4,11 +4,14 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { TraceFormatError } from '../src/core/errors.ts';
+import { createEventBatch, type EventBatch } from '../src/core/event-batch.ts';
 import { MAX_EVENTS } from '../src/core/events.ts';
+import { createTraceContext } from '../src/core/trace-context.ts';
+import { memorySource } from '../src/parsers/byte-source.ts';
 import { simpletrace } from '../src/parsers/simpletrace/index.ts';
 import { HOLD } from '../src/parsers/simpletrace/time-window.ts';
 import { SAMPLES } from './support/corpus.ts';
-import { load, readTrace } from './support/qemu-traces.ts';
+import { load, readTrace, rowsOf } from './support/qemu-traces.ts';
 import {
   DROPPED_ID,
   type EncodedEvent,
@@ -251,6 +254,34 @@ describe('dropped events', () => {
   });
 });
 
+describe('what consumers may ask for', () => {
+  const real = load(path.join(SAMPLES, 'qemu-simpletrace/trace.bin'));
+
+  test('batches that they lend: filled to the last row, none twice', () => {
+    const whole = readTrace(simpletrace, real).rows;
+    const context = createTraceContext();
+    const lent: EventBatch[] = [];
+    const nextBatch = () => {
+      const batch = createEventBatch(100);
+      batch.text.fill(-1);
+      lent.push(batch);
+      return batch;
+    };
+    const yielded = [...simpletrace.parse(memorySource(real), context, { nextBatch })];
+    expect(yielded).toEqual(lent);
+    expect(yielded.flatMap((batch) => rowsOf(batch, context))).toEqual(whole);
+  });
+
+  test('core columns only: those are the same', () => {
+    const whole = readTrace(simpletrace, real).rows;
+    const context = createTraceContext();
+    const rows = [...simpletrace.parse(memorySource(real), context, { coreOnly: true })].flatMap((batch) =>
+      rowsOf(batch, context),
+    );
+    expect(rows).toEqual(whole.map((row) => ({ ...row, info1: null, info2: null, arg1: null, text: null })));
+  });
+});
+
 describe('damage', () => {
   const events = Array.from(
     { length: 30 },
@@ -291,8 +322,8 @@ describe('damage', () => {
     const { bytes, ends } = small;
     const whole = brief(bytes).rows;
     const eventsStart = ends[mappings.length - 1];
-    // Every third bit meets every byte and every bit of a byte.
-    for (let bit = 24 * 8; bit < bytes.length * 8; bit += 3) {
+    // Every seventh bit meets every byte and every bit of a byte.
+    for (let bit = 24 * 8; bit < bytes.length * 8; bit += 7) {
       const damaged = Buffer.from(bytes);
       damaged[bit >> 3] ^= 1 << (bit & 7);
       const { rows, diagnostics } = brief(damaged);

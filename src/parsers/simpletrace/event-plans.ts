@@ -3,7 +3,7 @@ import { note } from '../../core/diagnostics.ts';
 import type { EventBatch } from '../../core/event-batch.ts';
 import { qemuEventCode } from '../../core/qemu-event-fields.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
-import { setColumn } from '../text/columns.ts';
+import { C_ADDRESS, C_ARG0, C_CODE, C_VCPU, setColumn } from '../text/columns.ts';
 import { argumentColumns, C_TEXT, NO_COLUMN } from './argument-columns.ts';
 import { type InternedBytes, internBytes } from './interned-bytes.ts';
 import { declarationsOf } from './known-events.ts';
@@ -28,6 +28,8 @@ export interface EventPlan {
   readonly named: boolean;
   /** Ways to read the arguments; the first that fits a record's length is taken. Empty: names alone. */
   readonly layouts: readonly ArgumentPlan[];
+  /** The first layout if it has no strings; null also where only names are known. */
+  readonly numbers: ArgumentPlan | null;
   /** The first layout is this recording's own declaration. */
   readonly declared: boolean;
 }
@@ -35,6 +37,8 @@ export interface EventPlan {
 export interface EventPlans {
   readonly context: TraceContext;
   readonly traceEvents: TraceEvents | null;
+  /** ParseOptions.coreOnly. */
+  readonly coreOnly: boolean;
   /** Names that the file states for ids (version 4), or that the events file implies (older). */
   readonly names: Map<number, string>;
   /** Ids below SMALL_IDS: almost all. */
@@ -53,10 +57,11 @@ export function createEventPlans(
   context: TraceContext,
   traceEvents: TraceEvents | null,
   version: number,
+  coreOnly: boolean,
 ): EventPlans {
   const names = new Map<number, string>();
   if (version < 4) for (const [id, { name }] of (traceEvents?.numbered ?? []).entries()) names.set(id, name);
-  return { context, traceEvents, names, small: [], large: new Map(), unnamed: 0 };
+  return { context, traceEvents, coreOnly, names, small: [], large: new Map(), unnamed: 0 };
 }
 
 /** Takes a mapping record. A name for an id that has one already is that of a new recording (files joined by cat). */
@@ -100,10 +105,12 @@ export function learnEvent(plans: EventPlans, id: number): EventPlan | null {
       'more event names than a capture can hold: the rest are kept without a name',
     );
   const own = plans.traceEvents?.byName.get(name);
+  const layouts = declarationsOf(name, own).map((declaration) => planArguments(declaration, plans.coreOnly));
   const plan: EventPlan = {
     code,
     named,
-    layouts: declarationsOf(name, own).map(planArguments),
+    layouts,
+    numbers: named && layouts.length > 0 && layouts[0].size >= 0 ? layouts[0] : null,
     declared: own !== undefined,
   };
   if (id < SMALL_IDS) plans.small[id] = plan;
@@ -111,11 +118,17 @@ export function learnEvent(plans: EventPlans, id: number): EventPlan | null {
   return plan;
 }
 
-function planArguments(declaration: EventDeclaration): ArgumentPlan {
+/** Columns of an analysis of exits (ParseOptions.coreOnly). */
+const CORE_COLUMNS: readonly number[] = [C_VCPU, C_CODE, C_ADDRESS, C_ARG0];
+
+function planArguments(declaration: EventDeclaration, coreOnly: boolean): ArgumentPlan {
   const { args } = declaration;
+  const columns = argumentColumns(declaration);
   return {
     size: args.some((arg) => arg.isString) ? -1 : 8 * args.length,
-    columns: argumentColumns(declaration),
+    columns: coreOnly
+      ? columns.map((column) => (CORE_COLUMNS.includes(column) ? column : NO_COLUMN))
+      : columns,
     strings: Uint8Array.from(args, (arg) => (arg.isString ? 1 : 0)),
   };
 }

@@ -3,6 +3,7 @@ import { note } from '../../core/diagnostics.ts';
 import type { EventBatch } from '../../core/event-batch.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { type ByteSource, readFully } from '../byte-source.ts';
+import { moveRows } from '../text/batch-rows.ts';
 import type { ParseOptions, TraceFormat, Verdict } from '../trace-format.ts';
 import { readTraceEvents } from './given-events.ts';
 import { HEADER_BYTES, headerOrder, readHeader } from './header.ts';
@@ -41,11 +42,11 @@ function* parse(
   let position = filled;
   let at = filled;
   const traceEvents = readTraceEvents(context, options);
-  const state = createRecordState(context, header, traceEvents);
+  const state = createRecordState(context, header, traceEvents, options.coreOnly ?? false);
   context.facts.set('simpletrace', `version ${header.version}, ${header.little ? 'little' : 'big'} endian`);
   let ended = false;
   for (;;) {
-    if (isFull(state.window)) yield* handOut(state, HOLD);
+    if (isFull(state.window)) yield* handOut(state, HOLD, options);
     at = takeRecords(state, buf, view, at, filled, ended);
     if (isFull(state.window)) continue;
     if (ended) break;
@@ -70,13 +71,30 @@ function* parse(
       'the file ends inside a record (QEMU was killed, or the copy is cut off); what is whole was read',
     );
   noteResults(state, traceEvents);
-  yield* handOut(state, 0);
+  yield* handOut(state, 0, options);
   noteDisorder(state);
 }
 
-function* handOut(state: RecordState, hold: number): Generator<EventBatch, void, void> {
+/** Yields what the window gives away, in the consumer's own batches if it lends them. */
+function* handOut(
+  state: RecordState,
+  hold: number,
+  { nextBatch }: ParseOptions,
+): Generator<EventBatch, void, void> {
   const batch = flush(state.window, hold);
-  if (batch) yield batch;
+  if (!batch) return;
+  if (!nextBatch) {
+    yield batch;
+    return;
+  }
+  for (let from = 0; from < batch.length; ) {
+    const lent = nextBatch();
+    const count = Math.min(lent.capacity, batch.length - from);
+    moveRows(batch, null, from, count, lent);
+    lent.length = count;
+    from += count;
+    yield lent;
+  }
 }
 
 function noteResults(state: RecordState, traceEvents: TraceEvents | null): void {

@@ -19,6 +19,7 @@ import {
   planOf,
   readArguments,
 } from './event-plans.ts';
+import { takeFastEvents } from './fast-events.ts';
 import {
   EVENT_HEADER,
   findCovered,
@@ -73,13 +74,14 @@ export function createRecordState(
   context: TraceContext,
   { version, little }: TraceHeader,
   traceEvents: TraceEvents | null,
+  coreOnly: boolean,
 ): RecordState {
   return {
     context,
     version,
     little,
     window: createTimeWindow(),
-    plans: createEventPlans(context, traceEvents, version),
+    plans: createEventPlans(context, traceEvents, version, coreOnly),
     interned: createInternedBytes(context),
     pid: UNKNOWN,
     anyEvent: false,
@@ -114,6 +116,11 @@ export function takeRecords(
     }
     let event = p;
     if (version === 4) {
+      if (little && state.anyEvent) {
+        p = takeFastEvents(state, view, p, end);
+        if (isFull(window)) break;
+        event = p;
+      }
       if (p + 8 > end) {
         if (!last || p >= end || isCutOff(state, view, p, end)) return p;
         p = recover(state, view, p, end, last);

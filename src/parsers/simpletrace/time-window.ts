@@ -3,7 +3,7 @@
  * in its ring, so records of different threads may swap; a record about dropped events is stamped when it is written
  * and stands before all older ones that were still in the ring.
  */
-import { copyRow, createEventBatch, type EventBatch } from '../../core/event-batch.ts';
+import { copyRow, createEventBatch, type EventBatch, NO_CPU, UNKNOWN } from '../../core/event-batch.ts';
 import { compareWords, diffWords } from '../../core/words.ts';
 import { moveRows } from '../text/batch-rows.ts';
 
@@ -24,13 +24,11 @@ export interface TimeWindow {
   handed: boolean;
   /** Rows that came after their place had been handed out: they come out of order. */
   late: number;
-  /** Rows that came after one with a later time, and were moved back. */
-  moved: number;
 }
 
 export function createTimeWindow(): TimeWindow {
   return {
-    batch: createEventBatch(),
+    batch: emptyBatch(),
     spare: null,
     sorted: null,
     disordered: false,
@@ -38,8 +36,15 @@ export function createTimeWindow(): TimeWindow {
     handedHigh: 0,
     handed: false,
     late: 0,
-    moved: 0,
   };
+}
+
+/** A batch whose rows have neither CPU nor thread nor ISA, as no record of simpletrace does. */
+function emptyBatch(): EventBatch {
+  const batch = createEventBatch();
+  batch.cpu.fill(NO_CPU);
+  batch.tid.fill(UNKNOWN);
+  return batch;
 }
 
 /** Takes the row that the caller has written at `batch.length`. */
@@ -52,7 +57,6 @@ export function place(window: TimeWindow): void {
   const before = time[at - 1];
   if (high === before ? time[at] >= time[at - 2] : (high | 0) > (before | 0)) return;
   window.disordered = true;
-  window.moved++;
 }
 
 export function isFull(window: TimeWindow): boolean {
@@ -72,7 +76,7 @@ export function flush(window: TimeWindow, hold: number): EventBatch | null {
     const order = timeOrder(batch);
     for (let row = 0; row < batch.length; row++) copyRow(batch, order[row], out, row);
   }
-  const spare = window.spare ?? createEventBatch(kept === 0 ? 1 : batch.capacity);
+  const spare = window.spare ?? emptyBatch();
   moveRows(out, null, count, kept, spare);
   spare.length = kept;
   out.length = count;
