@@ -9,6 +9,7 @@ import { createTraceContext, type TraceContext } from '../../src/core/trace-cont
 import { wordsToBigInt, wordsToBigUint } from '../../src/core/words.ts';
 import { memorySource } from '../../src/parsers/byte-source.ts';
 import { traceDat } from '../../src/parsers/trace-dat/index.ts';
+import type { ParseOptions } from '../../src/parsers/trace-format.ts';
 
 export interface DatRow {
   time: bigint;
@@ -31,10 +32,10 @@ export interface ReadDat {
   diagnostics: Record<string, number>;
 }
 
-export function readDat(bytes: Uint8Array, maxRead = Infinity): ReadDat {
+export function readDat(bytes: Uint8Array, maxRead = Infinity, options: ParseOptions = {}): ReadDat {
   const context = createTraceContext();
   const rows: DatRow[] = [];
-  for (const b of traceDat.parse(memorySource(bytes, 'test', maxRead), context, {}))
+  for (const b of traceDat.parse(memorySource(bytes, 'test', maxRead), context, options))
     for (let i = 0; i < b.length; i++) {
       const f = b.fields[i];
       const wide = (column: Uint32Array, bit: number) =>

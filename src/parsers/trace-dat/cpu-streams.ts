@@ -22,15 +22,19 @@ export const AT = 0;
 export const LENGTH = 1;
 const NEXT = 2;
 const END = 3;
-/** Words of a stream in `times`: time of the current event as reported and as recorded, [low, high]. */
+/**
+ * Words of a stream in `times`: time of the current event as reported, [low, high]; where times are converted, the
+ * recorded one stands behind it (`raw`).
+ */
 const KEY = 0;
-const RAW = 2;
 const WORDS = 4;
 
 /** `losses`: no loss before the current event. */
 export const NO_LOSS = -1;
 /** `losses`: events were lost, but not counted. */
 export const LOSS_UNKNOWN = -2;
+
+const LITTLE_MACHINE = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
 
 export interface CpuStreams {
   readonly count: number;
@@ -41,12 +45,17 @@ export interface CpuStreams {
   readonly pages: PageSource[];
   /** View of the bytes that `places` refers to. */
   readonly views: DataView[];
+  /** The same as words; only of use where file and machine are both little-endian. */
+  readonly words: Uint32Array[];
+  readonly aligned: boolean;
   /** CPU number of each stream, and the buffer it belongs to. */
   readonly cpus: number[];
   readonly buffers: number[];
   /** Per stream: where the current record lies and how long it is, the next event, the end of the page's data. */
   readonly places: Int32Array;
   readonly times: Uint32Array;
+  /** Index of the recorded time among a stream's words in `times`. */
+  readonly raw: number;
   /** Events lost before the current one: how many, NO_LOSS or LOSS_UNKNOWN. */
   readonly losses: Float64Array;
   /** Records handed out, pages entered, and losses counted in page headers. */
@@ -80,10 +89,13 @@ export function createCpuStreams(
     diagnostics,
     pages: setups.map(({ pages }) => pages),
     views: setups.map(({ pages }) => pages.view),
+    words: setups.map(({ pages }) => pages.words),
+    aligned: little && LITTLE_MACHINE,
     cpus: setups.map(({ cpu }) => cpu),
     buffers: setups.map(({ buffer }) => buffer),
     places: new Int32Array(WORDS * count),
     times: new Uint32Array(WORDS * count),
+    raw: conversion === null ? 0 : 2,
     losses: new Float64Array(count).fill(NO_LOSS),
     records: new Float64Array(count),
     pageCounts: new Float64Array(count),
@@ -95,24 +107,27 @@ export function createCpuStreams(
 
 /** Moves to the stream's next record; false at its end. */
 export function advance(streams: CpuStreams, stream: number): boolean {
-  const { places, times, little, conversion } = streams;
+  const { places, times, little, aligned, conversion } = streams;
   const base = WORDS * stream;
+  const raw = base + streams.raw;
   let view = streams.views[stream];
+  let words = streams.words[stream];
   let at = places[base + NEXT];
   let end = places[base + END];
-  let low = times[base + RAW];
-  let high = times[base + RAW + 1];
+  let low = times[raw];
+  let high = times[raw + 1];
   for (;;) {
     if (at + 4 > end) {
       if (!nextPage(streams, stream)) return false;
       view = streams.views[stream];
+      words = streams.words[stream];
       at = places[base + NEXT];
       end = places[base + END];
-      low = times[base + RAW];
-      high = times[base + RAW + 1];
+      low = times[raw];
+      high = times[raw + 1];
       continue;
     }
-    const word = view.getUint32(at, little);
+    const word = aligned ? words[at >>> 2] : view.getUint32(at, little);
     const type = little ? word & 31 : word >>> 27;
     const delta = little ? word >>> 5 : word & 0x07ffffff;
     if (type < TYPE_PADDING) {
@@ -140,11 +155,13 @@ export function advance(streams: CpuStreams, stream: number): boolean {
         low -= TWO_32;
         high++;
       }
-      times[base + RAW] = low;
-      times[base + RAW + 1] = high;
-      times[base + KEY] = low;
-      times[base + KEY + 1] = high;
-      if (conversion !== null) convertTime(conversion, streams.cpus[stream], times, base + KEY);
+      times[raw] = low;
+      times[raw + 1] = high;
+      if (conversion !== null) {
+        times[base + KEY] = low;
+        times[base + KEY + 1] = high;
+        convertTime(conversion, streams.cpus[stream], times, base + KEY);
+      }
       places[base + AT] = record;
       places[base + LENGTH] = length;
       places[base + NEXT] = at;
@@ -168,7 +185,7 @@ export function advance(streams: CpuStreams, stream: number): boolean {
         continue;
       }
       low += delta;
-      at += 4 + upper;
+      at += 4 + ((upper + 3) & ~3);
     } else {
       const extraLow = (((upper & 31) << 27) | delta) >>> 0;
       const extraHigh = upper >>> 5;
@@ -188,8 +205,8 @@ export function advance(streams: CpuStreams, stream: number): boolean {
       high++;
     }
     high >>>= 0;
-    times[base + RAW] = low;
-    times[base + RAW + 1] = high;
+    times[raw] = low;
+    times[raw + 1] = high;
   }
 }
 
@@ -223,9 +240,11 @@ function nextPage(streams: CpuStreams, stream: number): boolean {
   const { places, times, little, layout, diagnostics } = streams;
   const pages = streams.pages[stream];
   const base = WORDS * stream;
+  const raw = base + streams.raw;
   const at = takePage(pages);
   const { view } = pages;
   streams.views[stream] = view;
+  streams.words[stream] = pages.words;
   if (pages.gap) {
     pages.gap = false;
     streams.damaged[stream] = 1;
@@ -259,19 +278,15 @@ function nextPage(streams: CpuStreams, stream: number): boolean {
     streams.damaged[stream] = 1;
     length = available;
   }
-  if (
-    length > 0 &&
-    streams.records[stream] > 0 &&
-    isBefore(low, high, times[base + RAW], times[base + RAW + 1])
-  )
+  if (length > 0 && streams.records[stream] > 0 && isBefore(low, high, times[raw], times[raw + 1]))
     note(
       diagnostics,
       'time-backwards',
       'suspect',
       'pages of a CPU begin before the one before them ends (damaged, or a clock that was set): they were left in file order',
     );
-  times[base + RAW] = low;
-  times[base + RAW + 1] = high;
+  times[raw] = low;
+  times[raw + 1] = high;
   places[base + NEXT] = start;
   places[base + END] = start + length;
   return true;

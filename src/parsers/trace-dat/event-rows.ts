@@ -11,7 +11,7 @@ import type { EventFormat } from '../tracepoint/format.ts';
 import { type FormatTexts, formatOf } from './event-formats.ts';
 import { learnNames, type NameField, nameFields } from './thread-names.ts';
 
-const PLAIN = 0;
+export const PLAIN = 0;
 const EXIT = 1;
 const MARKER = 2;
 const NAMES = 3;
@@ -34,6 +34,8 @@ export interface EventRows {
   readonly marker: Uint8Array;
   /** Where the text of a marker begins in its record. */
   markerOffset: number;
+  /** A row got a text: batches that come back hold it still. */
+  textWritten: boolean;
 }
 
 export function createEventRows(context: TraceContext, little: boolean, formats: FormatTexts): EventRows {
@@ -51,6 +53,7 @@ export function createEventRows(context: TraceContext, little: boolean, formats:
     texts: createEventText(context),
     marker,
     markerOffset: -1,
+    textWritten: false,
   };
 }
 
@@ -93,7 +96,8 @@ export function writeRecord(
   return true;
 }
 
-function addSpecial(
+/** What a record's columns need beyond its decoder: see the kinds above. */
+export function addSpecial(
   rows: EventRows,
   kind: number,
   id: number,
@@ -176,6 +180,7 @@ function writeMarker(
       'suspect',
       'events whose text has a form that is not known: some of their values are missing',
     );
+  if (batch.text[row] >= 0) rows.textWritten = true;
 }
 
 /** Writes the row of a loss; `count` below 0: unknown how many. */

@@ -5,7 +5,7 @@
  */
 import { type Diagnostics, note } from '../../core/diagnostics.ts';
 import { TraceFormatError } from '../../core/errors.ts';
-import { createEventBatch, type EventBatch } from '../../core/event-batch.ts';
+import { createEventBatch, type EventBatch, UNKNOWN } from '../../core/event-batch.ts';
 import { EV_EXIT, EV_PPC_GUEST_EXIT, EV_S390_SIE_EXIT } from '../../core/events.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import type { ByteSource } from '../byte-source.ts';
@@ -67,7 +67,7 @@ function* parse(
     diagnostics,
   );
   const rows = createEventRows(context, recording.little, recording.formats);
-  const merge = createStreamMerge(streams, rows, recording.buffers.length);
+  const merge = createStreamMerge(streams, rows, recording.buffers.length, options.coreOnly ?? false);
   yield* mergeBatches(merge, pool, options);
   noteSharedEvents(merge, rows, diagnostics);
   compareCounters(recording, streams, diagnostics);
@@ -80,12 +80,16 @@ function* mergeBatches(
   pool: SourcePool,
   options: ParseOptions,
 ): Generator<EventBatch, void, void> {
-  const batch = createEventBatch();
+  const { rows } = merge;
+  const own = options.nextBatch ? null : createEventBatch();
+  own?.text.fill(UNKNOWN);
   for (;;) {
+    const batch = own ?? options.nextBatch!();
+    batch.length = 0;
+    if (rows.textWritten) batch.text.fill(UNKNOWN);
     const more = fillBatch(merge, batch);
     options.onProgress?.(pool.readBytes);
     if (batch.length > 0) yield batch;
-    batch.length = 0;
     if (!more) return;
   }
 }

@@ -3,6 +3,7 @@
  * next event comes before the current ones of all others, it goes on without touching the heap.
  */
 import { type EventBatch, NO_CPU } from '../../core/event-batch.ts';
+import { type CorePlans, createCorePlans, writeCore } from './core-rows.ts';
 import { AT, advance, type CpuStreams, comesBefore, LENGTH, NO_LOSS, wordsOf } from './cpu-streams.ts';
 import { type EventRows, writeLoss, writeRecord } from './event-rows.ts';
 
@@ -11,6 +12,8 @@ export interface StreamMerge {
   readonly rows: EventRows;
   readonly heap: Int32Array;
   size: number;
+  /** Plans of the core columns, if no others are wanted and records can be read as words. */
+  readonly plans: CorePlans | null;
   /** Buffers of which each kind of event was seen, by id; null where the file has one buffer only. */
   readonly seen: readonly Uint8Array[] | null;
   /** Streams without any event, but with a loss: its row comes before all others. */
@@ -20,12 +23,18 @@ export interface StreamMerge {
 /** Rows that one step can add: an event, the loss before it, and the loss behind the last one of its CPU. */
 const ROWS_PER_STEP = 3;
 
-export function createStreamMerge(streams: CpuStreams, rows: EventRows, buffers: number): StreamMerge {
+export function createStreamMerge(
+  streams: CpuStreams,
+  rows: EventRows,
+  buffers: number,
+  coreOnly: boolean,
+): StreamMerge {
   const merge: StreamMerge = {
     streams,
     rows,
     heap: new Int32Array(streams.count),
     size: 0,
+    plans: coreOnly && streams.aligned ? createCorePlans() : null,
     seen: buffers > 1 ? Array.from({ length: buffers }, () => new Uint8Array(65536)) : null,
     emptyLosses: [],
   };
@@ -55,8 +64,8 @@ function siftDown(merge: StreamMerge, start: number): void {
 
 /** Adds rows in time order until the batch is full (true) or the streams have ended (false). */
 export function fillBatch(merge: StreamMerge, batch: EventBatch): boolean {
-  const { streams, rows, heap, seen } = merge;
-  const { times, places, views, losses, cpus } = streams;
+  const { streams, rows, heap, seen, plans } = merge;
+  const { times, places, views, words, losses, cpus } = streams;
   const { time, cpu: cpuColumn } = batch;
   const limit = batch.capacity - ROWS_PER_STEP;
   let row = batch.length;
@@ -76,25 +85,32 @@ export function fillBatch(merge: StreamMerge, batch: EventBatch): boolean {
     const base = wordsOf(stream);
     const cpu = Math.min(cpus[stream], NO_CPU);
     const follower = second(merge);
+    let low = 0;
+    let high = 0;
     let more = true;
     do {
       if (row > limit) {
         batch.length = row;
         return true;
       }
+      low = times[base];
+      high = times[base + 1];
       if (losses[stream] !== NO_LOSS) {
-        time[2 * row] = times[base];
-        time[2 * row + 1] = times[base + 1];
+        time[2 * row] = low;
+        time[2 * row + 1] = high;
         writeLoss(batch, row++, cpu, losses[stream]);
         losses[stream] = NO_LOSS;
       }
-      time[2 * row] = times[base];
-      time[2 * row + 1] = times[base + 1];
+      time[2 * row] = low;
+      time[2 * row + 1] = high;
       cpuColumn[row] = cpu;
       const view = views[stream];
       const at = places[base + AT];
       const length = places[base + LENGTH];
-      if (writeRecord(rows, view, at, length, batch, row)) {
+      const written = plans
+        ? writeCore(plans, rows, words[stream], view, at, length, batch, row)
+        : writeRecord(rows, view, at, length, batch, row);
+      if (written) {
         row++;
         if (seen !== null) seen[streams.buffers[stream]][view.getUint16(at, streams.little)] = 1;
       }
@@ -103,8 +119,8 @@ export function fillBatch(merge: StreamMerge, batch: EventBatch): boolean {
     if (more) siftDown(merge, 0);
     else {
       if (losses[stream] !== NO_LOSS) {
-        time[2 * row] = times[base];
-        time[2 * row + 1] = times[base + 1];
+        time[2 * row] = low;
+        time[2 * row + 1] = high;
         writeLoss(batch, row++, cpu, losses[stream]);
       }
       heap[0] = heap[--merge.size];

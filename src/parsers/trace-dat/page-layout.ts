@@ -32,7 +32,12 @@ export function parsePageLayout(text: string): PageLayout | null {
   const data = fields.get('data');
   if (!time || !commit || !data || time.size !== 8) return null;
   if (commit.size !== 4 && commit.size !== 8) return null;
-  if (commit.offset < time.offset + 8 || data.offset < commit.offset + commit.size || data.offset > 64)
+  if (
+    commit.offset < time.offset + 8 ||
+    data.offset < commit.offset + commit.size ||
+    data.offset > 64 ||
+    data.offset % 4 !== 0
+  )
     return null;
   return {
     timeOffset: time.offset,

@@ -35,6 +35,8 @@ export interface PageSource {
   readonly end: number;
   bytes: Uint8Array;
   view: DataView;
+  /** The same as 32-bit words of this machine's byte order. */
+  words: Uint32Array;
   /** Bytes of the window in use, and where its next page begins. */
   length: number;
   next: number;
@@ -46,6 +48,7 @@ export interface PageSource {
 }
 
 const NOTHING = new Uint8Array(0);
+const NO_WORDS = new Uint32Array(0);
 const NOT_COMPRESSED = -1;
 const COUNT_AHEAD = -2;
 
@@ -76,6 +79,7 @@ export function createPageSource(
     end,
     bytes: NOTHING,
     view: new DataView(NOTHING.buffer),
+    words: NO_WORDS,
     length: 0,
     next: 0,
     stored: NOTHING,
@@ -106,6 +110,7 @@ function release(pages: PageSource): void {
   if (pages.chunks !== NOT_COMPRESSED) pages.pool.livePlain -= pages.bytes.length;
   pages.bytes = NOTHING;
   pages.view = new DataView(NOTHING.buffer);
+  pages.words = NO_WORDS;
   pages.length = 0;
   pages.next = 0;
 }
@@ -114,6 +119,7 @@ function setWindow(pages: PageSource, bytes: Uint8Array, length: number): void {
   if (bytes !== pages.bytes) {
     pages.bytes = bytes;
     pages.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    pages.words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2);
   }
   pages.length = length;
   pages.next = 0;
@@ -171,6 +177,8 @@ function readChunk(pages: PageSource): boolean {
   }
   if (bytes.length < plain)
     return skipChunk(pages, stored, `${bytes.length} plain bytes instead of ${plain}`);
+  // Words need their own alignment; what Node returns may lie anywhere in a larger buffer.
+  if (bytes.byteOffset % 4 !== 0) bytes = bytes.slice();
   pages.position += stored;
   pool.readBytes += stored;
   pool.livePlain += bytes.length - before;

@@ -40,7 +40,10 @@ export function placeStreams(
   for (const [index, buffer] of recording.buffers.entries()) {
     const { compressed } = buffer;
     const pageSize = pageSizeOf(recording, buffer);
-    if (buffer.cpus.length > 0 && (pageSize < recording.layout.dataOffset + 8 || pageSize > MAX_PAGE)) {
+    if (
+      buffer.cpus.length > 0 &&
+      (pageSize < recording.layout.dataOffset + 8 || pageSize > MAX_PAGE || pageSize % 4 !== 0)
+    ) {
       note(
         diagnostics,
         'damaged-buffer',
