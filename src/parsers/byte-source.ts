@@ -11,12 +11,20 @@ export interface ByteSource {
   readonly size: number | null;
   /** Whether readAt may go backwards or skip. */
   readonly seekable: boolean;
+  /** Where the files lie that make up this source, in order; absent for an input that is one file. */
+  readonly parts?: readonly SourcePart[];
   /**
    * Reads up to `length` bytes at byte `position` into `target` from `offset` on. Returns how many were read;
    * 0 means end of input. A source that is not seekable must be read front to back without gaps.
    */
   readAt(position: number, target: Uint8Array, offset: number, length: number): number;
   close(): void;
+}
+
+export interface SourcePart {
+  readonly name: string;
+  readonly start: number;
+  readonly size: number;
 }
 
 /** A file on disk. */
@@ -27,7 +35,9 @@ export function openFileSource(path: string, name: string = path): ByteSource {
     name,
     size,
     seekable: true,
-    readAt: (position, target, offset, length) => readSync(fd, target, offset, length, position),
+    // A damaged file may name any position; what lies beyond the end of every file is the end of this one.
+    readAt: (position, target, offset, length) =>
+      position > Number.MAX_SAFE_INTEGER ? 0 : readSync(fd, target, offset, length, position),
     close: () => closeSync(fd),
   };
 }
