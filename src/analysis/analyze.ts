@@ -124,6 +124,11 @@ export function needsAllColumns({ passes }: Pick<AnalysisOptions, 'passes'>): bo
 
 export function analyzeBatch(analysis: Analysis, batch: EventBatch): void {
   addEvents(analysis.summary, batch);
+  analyzeExits(analysis, batch);
+}
+
+/** All but the summary of events, which another thread may keep. */
+export function analyzeExits(analysis: Analysis, batch: EventBatch): void {
   for (const { pass, state } of analysis.passes) pass.events?.(state, batch);
   pairBatch(analysis.pairing, batch);
 }

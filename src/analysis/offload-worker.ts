@@ -1,6 +1,6 @@
 /** The worker's side of offload.ts. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { analyzeBatch, createAnalysis, finishAnalysis } from './analyze.ts';
+import { analyzeExits, createAnalysis, finishAnalysis } from './analyze.ts';
 import { DONE, END, FAILED, HANDED, LENGTHS, type WorkerInput } from './offload.ts';
 
 const { control, batches, options } = workerData as WorkerInput;
@@ -14,7 +14,7 @@ try {
     if (length === END) break;
     const batch = batches[slot];
     batch.length = length;
-    analyzeBatch(analysis, batch);
+    analyzeExits(analysis, batch);
     Atomics.store(control, DONE, ++done);
     Atomics.notify(control, DONE);
   }

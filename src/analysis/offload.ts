@@ -5,6 +5,7 @@
 import { Worker } from 'node:worker_threads';
 import { copyRow, createEventBatch, type EventBatch } from '../core/event-batch.ts';
 import type { AnalysisOptions, AnalysisResult } from './analyze.ts';
+import { addEvents, createEventSummary, finishEvents } from './event-summary.ts';
 
 /** Batches in the ring; of 16 Ki rows each they stay in the processors' caches. */
 const RING = 8;
@@ -73,7 +74,10 @@ export function startOffload(options: AnalysisOptions): Offload {
     Atomics.store(control, HANDED, handed);
     Atomics.notify(control, HANDED);
   };
+  // Counting events is this thread's part, which balances the two.
+  const summary = createEventSummary();
   const take = (batch: EventBatch) => {
+    addEvents(summary, batch);
     if (batch === batches[handed % RING]) {
       hand(batch.length);
       return;
@@ -92,7 +96,9 @@ export function startOffload(options: AnalysisOptions): Offload {
       nextBatch();
       hand(END);
       try {
-        return await result;
+        const exits = await result;
+        finishEvents(summary);
+        return { ...exits, summary };
       } finally {
         await worker.terminate();
       }
