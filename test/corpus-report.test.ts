@@ -12,12 +12,8 @@ const captures = [
 
 /** Formats that are read so far. */
 function isRead(capture: CorpusCapture): boolean {
-  return (
-    /(^|\/)(perf\.data|perf\.data\.guest|pid\.data|trace_pipe\.txt|trace\.txt|trace\.dat)$/.test(
-      capture.id,
-    ) &&
-    !capture.id.includes('pf-zstd') &&
-    !capture.id.includes('pf-threads')
+  return /(^|\/)(perf\.data(\.guest|\.\d+)?|(pid|pipe|zstd)\.data|perf\.pipe|trace_pipe\.txt|trace\.txt|trace\.dat)$/.test(
+    capture.id,
   );
 }
 

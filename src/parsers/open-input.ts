@@ -2,24 +2,15 @@
  * From what the user named to a byte source and its format: files, standard input, gzip. What a parser must read
  * back and forth and cannot (a pipe, a compressed file) is spooled to a temporary file that is unlinked at once.
  */
-import {
-  createReadStream,
-  mkdtempSync,
-  openSync,
-  readSync,
-  rmSync,
-  statfsSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { createReadStream, readSync, statSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { type Diagnostics, note } from '../core/diagnostics.ts';
 import { TraceFormatError } from '../core/errors.ts';
 import { type ByteSource, openFileSource, readFully } from './byte-source.ts';
+import { openPerfFolder } from './folder-source.ts';
 import { detectFormat } from './registry.ts';
+import { temporaryFile } from './temporary-file.ts';
 import { SNIFF_BYTES, type TraceFormat } from './trace-format.ts';
 
 export interface OpenedInput {
@@ -30,8 +21,7 @@ export interface OpenedInput {
   readonly compressed: boolean;
 }
 
-/** Share of the free space in the temporary folder that a spool may take. */
-const SPOOL_SHARE = 0.8;
+const SPOOL_HINT = 'decompress it to a file yourself, or ';
 
 /**
  * Opens `path` (`-` is standard input) and finds its format by content.
@@ -64,13 +54,14 @@ export async function openInput(path: string, diagnostics: Diagnostics): Promise
 }
 
 function openFile(path: string): ByteSource {
-  if (statSync(path).isDirectory())
-    throw new TraceFormatError({
-      format: path,
-      message: 'this is a folder',
-      hint: 'name the files in it; of a `perf record --threads` folder all data files',
-    });
-  return openFileSource(path);
+  if (!statSync(path).isDirectory()) return openFileSource(path);
+  const folder = openPerfFolder(path);
+  if (folder) return folder;
+  throw new TraceFormatError({
+    format: path,
+    message: 'this is a folder, and none of `perf record --threads` (no file `data` in it)',
+    hint: 'name the files in it',
+  });
 }
 
 function readHead(source: ByteSource): Uint8Array {
@@ -140,7 +131,7 @@ async function gunzip(source: ByteSource, diagnostics: Diagnostics): Promise<Byt
       : Readable.from(chunksOf(source));
   const output = input.pipe(createGunzip({ chunkSize: 1 << 18 }));
   input.on('error', (error: Error) => output.destroy(error));
-  const file = temporaryFile();
+  const file = temporaryFile(SPOOL_HINT);
   try {
     for await (const chunk of output) file.write(chunk as Buffer);
   } catch (error) {
@@ -162,42 +153,11 @@ async function gunzip(source: ByteSource, diagnostics: Diagnostics): Promise<Byt
 }
 
 async function spool(source: ByteSource): Promise<ByteSource> {
-  const file = temporaryFile();
+  const file = temporaryFile(SPOOL_HINT);
   for (const chunk of chunksOf(source)) {
     file.write(chunk);
     // Lets Ctrl-C through while a pipe delivers.
     await new Promise((resolve) => setImmediate(resolve));
   }
   return file.open(source.name);
-}
-
-/** An unlinked temporary file: nothing is left behind, whatever ends the process. */
-function temporaryFile(): { write(chunk: Uint8Array): void; size(): number; open(name: string): ByteSource } {
-  const folder = mkdtempSync(join(tmpdir(), 'kvmtrace-'));
-  const path = join(folder, 'spool');
-  const fd = openSync(path, 'wx+', 0o600);
-  const { bavail, bsize } = statfsSync(folder);
-  const limit = SPOOL_SHARE * bavail * bsize;
-  rmSync(folder, { recursive: true });
-  let size = 0;
-  return {
-    write(chunk) {
-      if (size + chunk.length > limit)
-        throw new TraceFormatError({
-          format: 'input',
-          message: `needs more than ${Math.round(size / 1e6)} MB of temporary space`,
-          hint: `decompress it to a file yourself, or set TMPDIR to a larger disk than ${tmpdir()}`,
-        });
-      for (let done = 0; done < chunk.length; ) done += writeSync(fd, chunk, done, chunk.length - done);
-      size += chunk.length;
-    },
-    size: () => size,
-    open: (name) => ({
-      name,
-      size,
-      seekable: true,
-      readAt: (position, target, offset, length) => readSync(fd, target, offset, length, position),
-      close: () => {},
-    }),
-  };
 }

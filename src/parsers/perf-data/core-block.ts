@@ -99,7 +99,8 @@ export function decodeCoreBlock(
       const low = words[base + arg0At];
       const kind = plans[plan + ARG0_KIND];
       arg0[2 * row] = low;
-      arg0[2 * row + 1] = kind === 2 ? words[base + arg0At + 1] : kind === 1 && low > 0x7fffffff ? 0xffffffff : 0;
+      arg0[2 * row + 1] =
+        kind === 2 ? words[base + arg0At + 1] : kind === 1 && low > 0x7fffffff ? 0xffffffff : 0;
     }
     row++;
   }

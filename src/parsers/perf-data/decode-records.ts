@@ -9,6 +9,7 @@ import { ID_MAIN, layoutOf, type RecordState } from './record-state.ts';
 import { RECORD_LOST, RECORD_SAMPLE } from './record-types.ts';
 import { dropRuns, popRun, siftDown } from './record-window.ts';
 import { addGroupMembers } from './sampled-groups.ts';
+import { loadBlock, unloadSpills } from './spill.ts';
 import { applyThreadRecord } from './thread-records.ts';
 import { timedKey } from './walk-records.ts';
 
@@ -24,11 +25,17 @@ export function decodeReady(state: RecordState, batch: EventBatch): boolean {
     const run = window.heap[0];
     drainRun(state, batch, run);
     // The run is used up, beyond the limit, behind the next best, or the batch is full.
+    if (window.runAt[run] >= window.runEnd[run] && run < window.loaded.length) {
+      // Waiting samples lie in the block that is read over.
+      decodeWaiting(state, batch);
+      loadBlock(state, run);
+    }
     if (window.runAt[run] >= window.runEnd[run] || window.runKey[run] > window.limit) popRun(window);
     else if (window.heapSize > 1) siftDown(window, 0);
   }
   decodeWaiting(state, batch);
   dropRuns(window);
+  unloadSpills(window);
   return false;
 }
 
@@ -73,6 +80,10 @@ function drainRun(state: RecordState, batch: EventBatch, run: number): void {
       ? ((words[word + timeWord + 1] - window.baseHigh) | 0) * 4294967296 +
         (words[word + timeWord] - window.baseLow)
       : timedKey(state, type, at, size);
+    if (Number.isNaN(key)) {
+      at += size;
+      continue;
+    }
     if (key > bound || (key === bound && run > boundRun)) break;
     if (plain && inBlocks) {
       if (room <= 0) {
@@ -92,7 +103,7 @@ function drainRun(state: RecordState, batch: EventBatch, run: number): void {
       }
       if (batch.length >= full) break;
       if (plain && state.groupMembers === 0) decodePlain(state, batch, word, size);
-      else if (!Number.isNaN(key)) decodeOther(state, batch, type, at, size);
+      else decodeOther(state, batch, type, at, size);
       room = Math.min(full - batch.length, order.length);
     }
     at += size;

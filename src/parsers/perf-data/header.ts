@@ -15,19 +15,23 @@ const FEATURE_NRCPUS = 7;
 const FEATURE_CPUDESC = 8;
 const FEATURE_CPUID = 9;
 const FEATURE_CMDLINE = 11;
-const FEATURE_EVENT_DESC = 12;
 const FEATURE_STAT = 19;
 const FEATURE_CLOCKID = 23;
-const FEATURE_COMPRESSED = 27;
+const FEATURE_DIR_FORMAT = 24;
+export const FEATURE_COMPRESSED = 27;
 const FEATURE_CLOCK_DATA = 29;
 
 /** Most bytes of one feature section that are read; event formats of a whole kernel are about 10 MB. */
 const MAX_FEATURE_BYTES = 64 << 20;
+/** Size of the header in pipe mode. */
+const PIPE_HEADER = 16;
 const MAX_ATTRS = 65536;
 const MAX_IDS = 1 << 22;
 
 export interface PerfHeader {
   readonly little: boolean;
+  /** Pipe mode: nothing but records, which describe themselves. */
+  readonly pipe: boolean;
   readonly attrs: PerfAttr[];
   /** Index into attrs by sample id. */
   readonly attrOfId: Map<number, number>;
@@ -36,8 +40,12 @@ export interface PerfHeader {
   readonly dataEnd: number | null;
   /** The tracing_data blob, null if the file has none. */
   readonly tracingData: Uint8Array | null;
-  /** Event names of EVENT_DESC (`kvm:kvm_exit`), [] if absent. */
-  readonly eventNames: string[];
+  /** perf was killed before it wrote where the records end and what comes behind them. */
+  readonly unfinished: boolean;
+  /** Most plain bytes of one compressed record (COMPRESSED feature), null if the file does not say. */
+  readonly mmapLength: number | null;
+  /** The records lie in files of their own beside this one (`perf record --threads`). */
+  readonly folder: boolean;
 }
 
 const latin1 = new TextDecoder('latin1');
@@ -58,18 +66,31 @@ export function readHeader(source: ByteSource, context: TraceContext): PerfHeade
     });
   if (magic === 'PERFFILE') throw fail('version 1 files (perf before 2.6.36) are not supported', 0);
   if (magic !== 'PERFILE2' && magic !== '2ELIFREP') throw fail('no PERFILE2 magic', 0);
-  if (got < 72)
-    throw fail(`the file ends inside the header (${got} bytes)`, got, 'the file is cut off; record again');
   const little = magic === 'PERFILE2';
   const u64 = (offset: number) => Number(view.getBigUint64(offset, little));
-  const headerSize = u64(8);
+  const headerSize = got >= 16 ? u64(8) : 0;
+  if (headerSize === PIPE_HEADER)
+    return {
+      little,
+      pipe: true,
+      attrs: [],
+      attrOfId: new Map(),
+      dataOffset: PIPE_HEADER,
+      dataEnd: null,
+      tracingData: null,
+      unfinished: false,
+      mmapLength: null,
+      folder: false,
+    };
+  if (got < 72)
+    throw fail(`the file ends inside the header (${got} bytes)`, got, 'the file is cut off; record again');
   if (headerSize < 72) throw fail(`header size ${headerSize} is not that of a perf.data file`, 8);
   const entrySize = u64(16);
   const attrsOffset = u64(24);
   const attrsSize = u64(32);
   const dataOffset = u64(40);
   const dataSize = u64(48);
-  const size = source.size ?? Infinity;
+  const size = source.parts?.[0].size ?? source.size ?? Infinity;
   if (entrySize < 80 || entrySize > 4096) throw fail(`attr entries of ${entrySize} bytes cannot be`, 16);
   const count = Math.floor(attrsSize / entrySize);
   if (count === 0) throw fail('the file describes no event (no attrs)', 32);
@@ -101,12 +122,15 @@ export function readHeader(source: ByteSource, context: TraceContext): PerfHeade
   applyFeatures(features, little, attrs, context);
   return {
     little,
+    pipe: false,
     attrs,
     attrOfId,
     dataOffset,
     dataEnd,
     tracingData: features.get(FEATURE_TRACING_DATA) ?? null,
-    eventNames: eventDescNames(features.get(FEATURE_EVENT_DESC), little),
+    unfinished: dataSize === 0,
+    mmapLength: mmapLength(features.get(FEATURE_COMPRESSED), little),
+    folder: isFolder(features.get(FEATURE_DIR_FORMAT), little),
   };
 }
 
@@ -154,7 +178,7 @@ function readFeatures(
   little: boolean,
   context: TraceContext,
 ): Map<number, Uint8Array> {
-  const wanted = new Set([1, 3, 4, 5, 6, 7, 8, 9, 11, 12, 19, 23, 27, 29]);
+  const wanted = new Set([1, 3, 4, 5, 6, 7, 8, 9, 11, 19, 23, 24, 27, 29]);
   const bits = setBits(bitmap, little);
   const index = new Uint8Array(bits.length * 16);
   const got = readFully(source, indexOffset, index, 0, index.length);
@@ -291,20 +315,15 @@ function featureStrings(body: Uint8Array, little: boolean): string[] {
   return words;
 }
 
-/** Names of EVENT_DESC: u32 count, u32 attr size, then {attr, u32 ids, string, ids} each. */
-function eventDescNames(body: Uint8Array | undefined, little: boolean): string[] {
-  if (!body || body.length < 8) return [];
-  const view = new DataView(body.buffer, body.byteOffset);
-  const count = view.getUint32(0, little);
-  const attrSize = view.getUint32(4, little);
-  const names: string[] = [];
-  let at = 8;
-  for (let i = 0; i < count && at + attrSize + 4 <= body.length; i++) {
-    const ids = view.getUint32(at + attrSize, little);
-    const name = featureString(body, at + attrSize + 4, little);
-    if (!name) break;
-    names.push(name.text);
-    at = name.next + 8 * ids;
-  }
-  return names;
+/** COMPRESSED: u32 version, type, level, ratio, mmap_len. */
+export function mmapLength(body: Uint8Array | undefined, little: boolean): number | null {
+  if (!body || body.length < 20) return null;
+  return new DataView(body.buffer, body.byteOffset).getUint32(16, little) || null;
+}
+
+/** DIR_FORMAT: u64 version, 1 = the records are in data.N beside `data` (tools/perf/util/data.h, PERF_DIR_VERSION). */
+function isFolder(body: Uint8Array | undefined, little: boolean): boolean {
+  return (
+    !!body && body.length >= 8 && new DataView(body.buffer, body.byteOffset).getBigUint64(0, little) > 0n
+  );
 }

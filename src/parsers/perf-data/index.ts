@@ -1,146 +1,176 @@
 /**
- * perf.data as `perf record` and `perf kvm stat record` write it to a file. Container layouts: formats.md A.1.
+ * perf.data in all its containers: a file, a pipe (`-o -`), compressed (`-z`), a folder (`--threads`). Layouts:
+ * formats.md A.1; tools/perf/Documentation/perf.data-file-format.txt.
  */
 import { note } from '../../core/diagnostics.ts';
 import { TraceFormatError } from '../../core/errors.ts';
 import { createEventBatch, type EventBatch } from '../../core/event-batch.ts';
-import { threadOf } from '../../core/thread-table.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import type { ByteSource } from '../byte-source.ts';
 import type { ParseOptions, TraceFormat, Verdict } from '../trace-format.ts';
 import { PERF_TYPE_TRACEPOINT } from './attr.ts';
+import type { Container } from './container-records.ts';
 import { decodeReady } from './decode-records.ts';
+import { addTracingData, describeAttr, nameEnabledEvents } from './describe.ts';
 import { type PerfHeader, readHeader } from './header.ts';
-import { addFormats, createRecordState, type RecordState } from './record-state.ts';
-import { RECORD_AUXTRACE } from './record-types.ts';
-import { reserve, startMerge } from './record-window.ts';
-import { parseTracingData } from './tracing-data.ts';
+import { looksLikeStream, refuseStream } from './lone-stream.ts';
+import { recogniseFormats } from './recognise-formats.ts';
+import { createRecordReader, passContainerRecord, type RecordReader, readMore } from './record-reader.ts';
+import { createRecordState, type RecordState } from './record-state.ts';
+import { startStream, WINDOW_LIMITS, type WindowLimits } from './record-window.ts';
+import { closeSpills, finishRound, keepWithinCap, makeReady } from './spill.ts';
 import { closeRun, WALK_CONTAINER, WALK_DAMAGED, WALK_ROUND, walkRecords } from './walk-records.ts';
-
-const CHUNK = 1 << 20;
 
 export const perfData: TraceFormat = {
   id: 'perf.data',
   title: 'perf.data (perf record, perf kvm stat record)',
   access: 'random',
   sniff,
-  parse,
+  parse: (source, context, options) => parsePerfData(source, context, options),
 };
 
+const latin1 = new TextDecoder('latin1');
+
 function sniff(head: Uint8Array): Verdict {
-  const magic = new TextDecoder('latin1').decode(head.subarray(0, 8));
+  const magic = latin1.decode(head.subarray(0, 8));
   if (magic === 'PERFILE2' || magic === '2ELIFREP') return { confidence: 3, reason: 'PERFILE2 magic' };
   if (magic === 'PERFFILE') return { confidence: 3, reason: 'PERFFILE magic (version 1)' };
+  if (looksLikeStream(head))
+    return { confidence: 1, reason: 'perf records without a header (data.N of a folder)' };
   return { confidence: 0, reason: 'does not start with PERFILE2' };
 }
 
-function* parse(
+/** `limits` are for tests: how much is kept in memory. */
+export function* parsePerfData(
   source: ByteSource,
   context: TraceContext,
   options: ParseOptions,
+  limits: WindowLimits = WINDOW_LIMITS,
 ): Generator<EventBatch, void, void> {
+  refuseStream(source);
   const header = readHeader(source, context);
-  const state = createRecordState(
-    context,
-    header.little,
-    header.attrs,
-    header.attrOfId,
-    options.coreOnly ?? false,
-  );
-  prepare(header, state);
-  const { window } = state;
+  const { little, attrs, attrOfId, pipe } = header;
+  const state = createRecordState(context, little, attrs, attrOfId, options.coreOnly ?? false, limits);
+  const container: Container = {
+    state,
+    source,
+    pipe,
+    mmapLength: header.mmapLength,
+    hasFormats: header.tracingData !== null,
+  };
+  if (!pipe) prepare(header, container);
+  const streams = streamsOf(header, source);
   const output = { batch: firstBatch(options), options };
-  let position = header.dataOffset;
-  const end = header.dataEnd ?? Number.POSITIVE_INFINITY;
-  while (true) {
-    const reason = walkRecords(state);
-    if (reason === WALK_ROUND) {
-      yield* drain(state, output);
-      continue;
-    }
-    if (reason === WALK_DAMAGED) {
-      note(
-        context.diagnostics,
-        'damaged-records',
-        'data-loss',
-        `a record header at byte ${position - window.used + window.parsed} cannot be one; what follows was left out`,
-      );
-      window.used = window.parsed;
-      break;
-    }
-    if (reason === WALK_CONTAINER) {
-      const size = containerRecord(window.view, window.parsed, header.little);
-      window.parsed += size;
-      if (window.parsed > window.used) {
-        // AUXTRACE data lies behind its record; it is passed over without being read.
-        position += window.parsed - window.used;
-        window.used = window.parsed = Math.min(window.parsed, window.used);
-      }
-      continue;
-    }
-    const want = Math.min(CHUNK, end - position);
-    if (want <= 0) break;
-    reserve(window, want);
-    const got = source.readAt(position, window.bytes, window.used, want);
-    if (got === 0) break;
-    position += got;
-    window.used += got;
-    options.onProgress?.(position);
+  try {
+    for (const [from, to] of streams)
+      yield* readStream(createRecordReader(container, from, to), streams.length === 1, output);
+    makeReady(state, Number.POSITIVE_INFINITY);
+    yield* drain(state, output);
+  } finally {
+    closeSpills(state.window);
   }
-  if (window.used > window.parsed)
-    note(context.diagnostics, 'truncated-file', 'data-loss', 'the last record is cut off');
-  closeRun(window);
-  startMerge(window, Number.POSITIVE_INFINITY);
-  yield* drain(state, output);
+  if (pipe) checkPipe(container);
   if (output.batch.length > 0) yield output.batch;
 }
 
-/** Size of the container's record at `at`, with the data that AUXTRACE has behind it. */
-function containerRecord(view: DataView, at: number, little: boolean): number {
-  const size = view.getUint16(at + 6, little);
-  if (view.getUint32(at, little) === RECORD_AUXTRACE && size >= 16)
-    return size + Number(view.getBigUint64(at + 8, little));
-  return size;
+/** Where streams of records lie: [from, to) each. */
+function streamsOf(header: PerfHeader, source: ByteSource): [number, number][] {
+  const { parts } = source;
+  const end = header.dataEnd ?? parts?.[0].size ?? Number.POSITIVE_INFINITY;
+  const streams: [number, number][] = [[header.dataOffset, end]];
+  for (const { start, size } of parts?.slice(1) ?? []) streams.push([start, start + size]);
+  return streams;
+}
+
+/** Reads a stream to its end; what it leaves in the window is in runs. `rounds`: its FINISHED_ROUNDs hold for all. */
+function* readStream(
+  reader: RecordReader,
+  rounds: boolean,
+  output: Output,
+): Generator<EventBatch, void, void> {
+  const { state } = reader.container;
+  const { window, context } = state;
+  const { diagnostics } = context;
+  startStream(window);
+  while (true) {
+    const reason = walkRecords(state);
+    if (reason === WALK_ROUND) {
+      if (!rounds) continue;
+      closeRun(window);
+      finishRound(state);
+      yield* drain(state, output);
+    } else if (reason === WALK_CONTAINER) passContainerRecord(reader, window);
+    else if (reason === WALK_DAMAGED) {
+      note(
+        diagnostics,
+        'damaged-records',
+        'data-loss',
+        `a record header before byte ${reader.position} cannot be one; what follows it was left out`,
+      );
+      window.used = window.parsed;
+      break;
+    } else {
+      keepWithinCap(state);
+      if (!readMore(reader, window)) break;
+      output.options.onProgress?.(reader.position);
+    }
+  }
+  if (window.used > window.parsed)
+    note(diagnostics, 'truncated-file', 'data-loss', 'the last record is cut off');
+  window.used = window.parsed;
+  closeRun(window);
+  // The next stream is not in order with this one.
+  window.lastKey = Number.POSITIVE_INFINITY;
 }
 
 /** Formats, names and doubts that the header tells before the first record. */
-function prepare(header: PerfHeader, state: RecordState): void {
-  const { context } = state;
-  const { diagnostics } = context;
-  if (!header.tracingData)
+function prepare(header: PerfHeader, container: Container): void {
+  const { state, source } = container;
+  for (const attr of header.attrs) describeAttr(state, attr);
+  if (!header.attrs.some(({ type }) => type === PERF_TYPE_TRACEPOINT))
     throw new TraceFormatError({
       format: 'perf.data',
       section: 'header',
-      message: 'the file holds no event formats (no tracing data), so that its samples cannot be decoded',
-      hint:
-        header.dataEnd === null
-          ? 'perf was killed before it finished the file; record again and stop perf with Ctrl-C'
-          : 'it was recorded without tracepoints; record with -e kvm:kvm_exit -e kvm:kvm_entry -e kvm:kvm_userspace_exit',
+      message: 'no tracepoint was recorded, so that there are no exits in it',
+      hint: 'record with -e kvm:kvm_exit -e kvm:kvm_entry -e kvm:kvm_userspace_exit',
     });
-  const tracing = parseTracingData(header.tracingData, diagnostics);
-  addFormats(state, tracing.formats);
-  for (const [tid, comm] of tracing.cmdlines) if (tid > 0) threadOf(context.threads, tid).comm = comm;
-  const enabled = new Set<string>();
-  for (const attr of header.attrs) {
-    if (attr.type !== PERF_TYPE_TRACEPOINT) continue;
-    const format = tracing.formats.get(attr.config);
-    if (format) enabled.add(format.name);
-    if (attr.freq || attr.samplePeriod > 1)
-      note(
-        diagnostics,
-        'sampled-tracepoints',
-        'data-loss',
-        'tracepoints were sampled (-F or -c): events are missing by design and pairs cannot be trusted',
-      );
-    if (attr.writeBackward)
-      note(
-        diagnostics,
-        'overwrite-mode',
-        'suspect',
-        'recorded with --overwrite: only the newest part of each ring is in the file',
-      );
-  }
-  context.enabledEvents = enabled;
+  if (state.layout.time < 0)
+    throw new TraceFormatError({
+      format: 'perf.data',
+      section: 'header',
+      message: 'the samples have no times',
+      hint: 'record without --no-timestamp',
+    });
+  if (header.folder && !source.parts)
+    throw new TraceFormatError({
+      format: 'perf.data',
+      message:
+        'this is `data` of a `perf record --threads` folder; its events lie in data.0, data.1 … beside it',
+      hint: 'name the folder instead of the file in it',
+    });
+  if (header.folder && source.parts && source.parts.length === 1)
+    note(
+      state.context.diagnostics,
+      'missing-streams',
+      'data-loss',
+      'recorded with --threads, but the folder lacks data.0, data.1 …, in which the events lie',
+    );
+  if (header.tracingData) addTracingData(state, header.tracingData);
+  else recogniseFormats(header, container, streamsOf(header, source));
+  nameEnabledEvents(state);
+}
+
+/** A pipe tells as it goes what a header would have told at once. */
+function checkPipe({ state, hasFormats }: Container): void {
+  const fail = (message: string, hint: string) =>
+    new TraceFormatError({ format: 'perf.data', message, hint });
+  if (!state.attrs.some(({ type }) => type === PERF_TYPE_TRACEPOINT))
+    throw fail('the pipe describes no tracepoint', 'it is cut off, or was recorded without -e kvm:…');
+  if (!hasFormats)
+    throw fail(
+      'the pipe holds no event formats (tracing data), so that its samples cannot be decoded',
+      'it is cut off or was made by a tool that leaves them out; record again',
+    );
 }
 
 /** The batch being filled. */

@@ -3,9 +3,9 @@ import { EV_EXIT, EV_NESTED_VMEXIT } from '../../core/events.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { compileDecoder, type RecordDecoder } from '../tracepoint/decoder.ts';
 import type { EventFormat } from '../tracepoint/format.ts';
-import { PERF_TYPE_TRACEPOINT, type PerfAttr, type SampleLayout } from './attr.ts';
+import { PERF_TYPE_TRACEPOINT, type PerfAttr, type SampleLayout, sampleLayout } from './attr.ts';
 import { addPlan, createPlans } from './core-block.ts';
-import { createRecordWindow, type RecordWindow } from './record-window.ts';
+import { createRecordWindow, type RecordWindow, WINDOW_LIMITS, type WindowLimits } from './record-window.ts';
 
 /** What a sample id says of its record: samples of the main layout need no further look-up. */
 export const ID_MAIN = 1;
@@ -58,6 +58,7 @@ export function createRecordState(
   attrs: PerfAttr[],
   attrOfId: Map<number, number>,
   coreOnly: boolean,
+  limits: WindowLimits = WINDOW_LIMITS,
 ): RecordState {
   const state: RecordState = {
     context,
@@ -65,9 +66,9 @@ export function createRecordState(
     attrs,
     attrOfId,
     idKinds: null,
-    layout: attrs[0].layout,
+    layout: NO_LAYOUT,
     decoders: [],
-    window: createRecordWindow(),
+    window: createRecordWindow(limits),
     fast: false,
     groupMembers: 0,
     groupCounts: new Map(),
@@ -81,9 +82,13 @@ export function createRecordState(
   return state;
 }
 
+/** Until a pipe has told its attrs no record can be understood. */
+const NO_LAYOUT = sampleLayout(0, 0, false);
+
 /** To be called when attrs or ids were added. */
 export function attrsChanged(state: RecordState): void {
   const { attrs } = state;
+  if (attrs.length === 0) return;
   const main = attrs.find((attr) => attr.type === PERF_TYPE_TRACEPOINT) ?? attrs[0];
   const { layout } = main;
   state.layout = layout;
@@ -101,7 +106,12 @@ export function attrsChanged(state: RecordState): void {
   state.fast = state.little && layout.time >= 0 && layout.time % 8 === 0;
   state.groupMembers = attrs.some((attr) => attr.layout.hasRead && attr.readFormat & 8) ? MAX_MEMBERS : 0;
   state.blocks =
-    state.coreOnly && state.fast && state.groupMembers === 0 && layout.fixedRaw && layout.tid >= 0 && layout.variable % 4 === 0;
+    state.coreOnly &&
+    state.fast &&
+    state.groupMembers === 0 &&
+    layout.fixedRaw &&
+    layout.tid >= 0 &&
+    layout.variable % 4 === 0;
 }
 
 /** Makes decoders of the recorded formats by tracepoint id (at most 65535: common_type is a u16). */

@@ -16,6 +16,9 @@ export const RECORD_EVENT_UPDATE = 78;
 export const RECORD_HEADER_FEATURE = 80;
 export const RECORD_COMPRESSED = 81;
 export const RECORD_COMPRESSED2 = 83;
+/** Higher numbers are damage (or a perf of the future). */
+export const LAST_KERNEL_RECORD = 40;
+export const LAST_USER_RECORD = 100;
 
 /** Size of a record header: u32 type, u16 misc, u16 size (of all the record). */
 export const HEADER_BYTES = 8;

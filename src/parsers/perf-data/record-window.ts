@@ -4,6 +4,7 @@
  * bytes of those records and, as plain offsets, the runs in which they are in order (one per ring and round). Once no
  * older record can come, the runs are merged (tools/perf/util/ordered-events.c does the same with a list of objects).
  */
+import type { Spill } from './spill.ts';
 
 export interface RecordWindow {
   bytes: Uint8Array;
@@ -30,12 +31,30 @@ export interface RecordWindow {
   heapSize: number;
   /** Records up to this key may be handed out. */
   limit: number;
+  /** The largest limit so far: what is older comes too late. */
+  handedOut: number;
+  /** Sorted runs in temporary files, all from before what the window holds (spill.ts). */
+  spills: Spill[];
+  /** While merging: the first runs are blocks of these spills. */
+  loaded: Spill[];
+  /** Bytes that the window is meant to hold at most; more are spilled. */
+  readonly cap: number;
+  /** Bytes of a spill that are in memory while merging; at least the largest record (64 KiB). */
+  readonly blockBytes: number;
 }
+
+/** What a window may hold: two rounds of most recordings; beyond that, temporary files. */
+export interface WindowLimits {
+  readonly cap: number;
+  readonly blockBytes: number;
+}
+
+export const WINDOW_LIMITS: WindowLimits = { cap: 48 << 20, blockBytes: 72 << 10 };
 
 const START_BYTES = 4 << 20;
 const START_RUNS = 256;
 
-export function createRecordWindow(): RecordWindow {
+export function createRecordWindow({ cap, blockBytes }: WindowLimits = WINDOW_LIMITS): RecordWindow {
   const bytes = new Uint8Array(START_BYTES);
   return {
     bytes,
@@ -56,31 +75,54 @@ export function createRecordWindow(): RecordWindow {
     heap: new Int32Array(START_RUNS),
     heapSize: 0,
     limit: Number.NEGATIVE_INFINITY,
+    handedOut: Number.NEGATIVE_INFINITY,
+    spills: [],
+    loaded: [],
+    cap,
+    blockBytes,
   };
 }
 
 /** Makes room for `size` more bytes behind `used`: drops what was handed out, grows only if that is not enough. */
 export function reserve(window: RecordWindow, size: number): void {
-  if (window.used + size <= window.bytes.length) return;
+  if (window.used + size > window.bytes.length) moveTo(window, 0, size);
+}
+
+/** Position of the first byte that is still needed. */
+export function firstNeeded(window: RecordWindow): number {
   let first = window.parsed;
   for (let run = 0; run < window.runs; run++) first = Math.min(first, window.runAt[run]);
+  return first;
+}
+
+/** Moves what is still needed to `start` (a multiple of 8), with room for `size` more bytes behind it. */
+export function moveTo(window: RecordWindow, start: number, size: number): void {
+  const first = firstNeeded(window);
   // Positions keep their remainder by 8: records are aligned in the file and must stay so for word access.
-  const shift = first - (first % 8);
-  if (window.used - shift + size > window.bytes.length) {
-    const bytes = new Uint8Array(
-      Math.ceil(Math.max(2 * window.bytes.length, window.used - shift + size) / 8) * 8,
-    );
-    bytes.set(window.bytes.subarray(shift, window.used));
+  const shift = first - (first % 8) - start;
+  const need = window.used - shift + size;
+  if (need > window.bytes.length) {
+    // Doubling, but not beyond what the cap lets in.
+    const length = Math.max(need, Math.min(2 * window.bytes.length, window.cap + (2 << 20)));
+    const bytes = new Uint8Array(Math.ceil(length / 8) * 8);
+    bytes.set(window.bytes.subarray(shift + start, window.used), start);
     window.bytes = bytes;
     window.words = new Uint32Array(bytes.buffer);
     window.view = new DataView(bytes.buffer);
-  } else window.bytes.copyWithin(0, shift, window.used);
+  } else window.bytes.copyWithin(start, shift + start, window.used);
   window.used -= shift;
   window.parsed -= shift;
   for (let run = 0; run < window.runs; run++) {
     window.runAt[run] -= shift;
     window.runEnd[run] -= shift;
   }
+}
+
+/** What follows in the window starts a stream of its own: aligned, in a run of its own. */
+export function startStream(window: RecordWindow): void {
+  reserve(window, 8);
+  window.parsed = Math.ceil(window.parsed / 8) * 8;
+  window.used = window.parsed;
 }
 
 /** ns since the window's base of a time; the first time asked for becomes the base. */
@@ -96,22 +138,21 @@ export function keyOf(window: RecordWindow, low: number, high: number): number {
 /** Starts a new run with the record at `at`; the one before ends there. */
 export function startRun(window: RecordWindow, at: number, key: number): void {
   const run = window.runs++;
-  if (run === window.runAt.length) {
-    for (const name of ['runAt', 'runKey', 'runEnd'] as const) {
-      const column = new Float64Array(2 * run);
-      column.set(window[name]);
-      window[name] = column;
-    }
-    window.heap = new Int32Array(2 * run);
-  }
+  growRuns(window, window.runs);
   window.runAt[run] = at;
   window.runKey[run] = key;
 }
 
-/** A round has ended: everything up to the newest time of the round before may be handed out. */
-export function finishRound(window: RecordWindow): void {
-  startMerge(window, window.roundKey);
-  window.roundKey = window.maxKey;
+/** Makes room for `count` runs. */
+export function growRuns(window: RecordWindow, count: number): void {
+  const { length } = window.runAt;
+  if (count <= length) return;
+  for (const name of ['runAt', 'runKey', 'runEnd'] as const) {
+    const column = new Float64Array(Math.max(count, 2 * length));
+    column.set(window[name]);
+    window[name] = column;
+  }
+  window.heap = new Int32Array(window.runAt.length);
 }
 
 /** Makes all records up to `limit` ready. */
@@ -160,7 +201,7 @@ export function popRun(window: RecordWindow): void {
 export function dropRuns(window: RecordWindow): void {
   const { runAt, runKey, runEnd } = window;
   let kept = 0;
-  for (let run = 0; run < window.runs; run++) {
+  for (let run = window.loaded.length; run < window.runs; run++) {
     if (runAt[run] >= runEnd[run]) continue;
     runAt[kept] = runAt[run];
     runKey[kept] = runKey[run];

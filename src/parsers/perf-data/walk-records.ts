@@ -15,7 +15,7 @@ import {
   RECORD_SAMPLE,
   RECORD_THROTTLE,
 } from './record-types.ts';
-import { finishRound, keyOf, type RecordWindow, startRun } from './record-window.ts';
+import { keyOf, type RecordWindow, startRun } from './record-window.ts';
 import { applyThreadRecord } from './thread-records.ts';
 
 /** Why walking stopped. */
@@ -67,10 +67,6 @@ export function walkRecords(state: RecordState): number {
     at += size;
   }
   window.parsed = at;
-  if (reason === WALK_ROUND) {
-    closeRun(window);
-    finishRound(window);
-  }
   return reason;
 }
 
