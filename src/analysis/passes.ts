@@ -1,10 +1,29 @@
 /** The passes that a report can ask for beside the ones every report has. A new one is one new file and one line here. */
+import { accessPass } from './accesses.ts';
+import { contextPass } from './context.ts';
+import { detailPass } from './exit-detail.ts';
+import { hostVectorPass } from './host-vectors.ts';
+import { hotspotPass } from './hotspots.ts';
 import type { Pass } from './pass.ts';
+import { perfKvmPass } from './perf-kvm.ts';
+import { perfProfPass } from './perf-prof.ts';
+import { qemuCheckPass } from './qemu-check.ts';
+import { qemuPass } from './qemu-pass.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: options, state and result differ from pass to pass
 export type AnyPass = Pass<any, any, any>;
 
-export const PASSES: readonly AnyPass[] = [];
+export const PASSES: readonly AnyPass[] = [
+  accessPass,
+  contextPass,
+  detailPass,
+  hostVectorPass,
+  hotspotPass,
+  perfKvmPass,
+  perfProfPass,
+  qemuCheckPass,
+  qemuPass,
+];
 
 /** The pass of a name. @throws Error for an unknown one: names come from code, never from users. */
 export function passByName(name: string): AnyPass {

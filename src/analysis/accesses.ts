@@ -1,0 +1,146 @@
+/**
+ * Pass `accesses`: every recorded access to a device, with or without an exit around it (QEMU-side recordings and KVM
+ * without hardware support have none), the ioeventfds that QEMU registered, the names it has for memory regions, and
+ * acknowledged interrupt vectors.
+ */
+import { type EventBatch, F_ADDRESS, F_ARG0, F_CODE } from '../core/event-batch.ts';
+import {
+  EV_EOI,
+  EV_FAST_MMIO,
+  EV_MEMORY_REGION_OPS_READ,
+  EV_MEMORY_REGION_OPS_WRITE,
+  EV_MMIO,
+  EV_PIO,
+  EV_PV_EOI,
+  EV_SET_IOEVENTFD_MMIO,
+  EV_SET_IOEVENTFD_PIO,
+  MAX_EVENTS,
+} from '../core/events.ts';
+import { directionOf } from './detail-key.ts';
+import type { Pass } from './pass.ts';
+import { createTopTable, floorOf, mergeTopTables, slotFor, type TopTable } from './top-table.ts';
+
+const CAPACITY = 8192;
+
+/** Ints of a key of `accesses`. */
+export const A_EVENT = 0;
+export const A_DIRECTION = 1;
+export const A_LOW = 2;
+export const A_HIGH = 3;
+
+export interface AccessState {
+  /** EVENT, DIRECTION, LOW, HIGH. */
+  accesses: TopTable;
+  /** LOW, HIGH and whether it is a port (1); counted: registrations. */
+  ioeventfds: TopTable;
+  /** LOW, HIGH, text code of the name. */
+  regions: TopTable;
+  /** Vector. */
+  eois: TopTable;
+  readonly key: Int32Array;
+}
+
+/** Keys and counts of a TopTable. */
+export interface CountTable {
+  readonly rows: number;
+  readonly keys: Int32Array;
+  readonly counts: Float64Array;
+  readonly missed: Float64Array;
+  /** 0: all keys are there. */
+  readonly floor: number;
+}
+
+export interface AccessResult {
+  readonly accesses: CountTable;
+  readonly ioeventfds: CountTable;
+  readonly regions: CountTable;
+  readonly eois: CountTable;
+}
+
+const ACCESS = 1;
+const IOEVENTFD = 2;
+const REGION = 3;
+const EOI = 4;
+
+const KINDS: Uint8Array = (() => {
+  const kinds = new Uint8Array(MAX_EVENTS);
+  for (const event of [EV_PIO, EV_MMIO, EV_FAST_MMIO]) kinds[event] = ACCESS;
+  for (const event of [EV_SET_IOEVENTFD_MMIO, EV_SET_IOEVENTFD_PIO]) kinds[event] = IOEVENTFD;
+  for (const event of [EV_MEMORY_REGION_OPS_READ, EV_MEMORY_REGION_OPS_WRITE]) kinds[event] = REGION;
+  for (const event of [EV_EOI, EV_PV_EOI]) kinds[event] = EOI;
+  return kinds;
+})();
+
+function addAccesses(state: AccessState, batch: EventBatch): void {
+  const { event: events } = batch;
+  for (let row = 0; row < batch.length; row++) {
+    const kind = KINDS[events[row]];
+    if (kind !== 0) addRow(state, batch, row, kind);
+  }
+}
+
+function addRow(state: AccessState, batch: EventBatch, row: number, kind: number): void {
+  const { key } = state;
+  const fields = batch.fields[row];
+  const event = batch.event[row];
+  if (kind === EOI) {
+    if ((fields & F_ARG0) === 0 || (batch.arg0[2 * row] | 0) < 0) return;
+    key[0] = batch.arg0[2 * row] & 0xff;
+    slotFor(state.eois, key);
+    return;
+  }
+  if ((fields & F_ADDRESS) === 0) return;
+  const low = batch.address[2 * row];
+  const high = batch.address[2 * row + 1];
+  if (kind === ACCESS) {
+    key[A_EVENT] = event;
+    key[A_DIRECTION] = directionOf(event, fields & F_CODE ? batch.code[row] : 0);
+    key[A_LOW] = low;
+    key[A_HIGH] = high;
+    slotFor(state.accesses, key);
+    return;
+  }
+  key[0] = low;
+  key[1] = high;
+  if (kind === IOEVENTFD) {
+    key[2] = event === EV_SET_IOEVENTFD_PIO ? 1 : 0;
+    // `assign`: 0 takes one back, which happens at resets; the address stays one that QEMU has an ioeventfd for.
+    if ((fields & F_CODE) === 0 || batch.code[row] !== 0) slotFor(state.ioeventfds, key);
+  } else if (batch.text[row] >= 0) {
+    key[2] = batch.text[row];
+    slotFor(state.regions, key);
+  }
+}
+
+function countTable(top: TopTable): CountTable {
+  return {
+    rows: top.count,
+    keys: top.keys,
+    counts: top.observed,
+    missed: top.missed,
+    floor: floorOf(top),
+  };
+}
+
+export const accessPass: Pass<null, AccessState, AccessResult> = {
+  name: 'accesses',
+  allColumns: false,
+  create: () => ({
+    accesses: createTopTable(4, CAPACITY),
+    ioeventfds: createTopTable(3, 1024),
+    regions: createTopTable(3, 1024),
+    eois: createTopTable(1, 256),
+    key: new Int32Array(4),
+  }),
+  events: addAccesses,
+  merge: (state, other) => {
+    for (const name of ['accesses', 'ioeventfds', 'regions', 'eois'] as const)
+      mergeTopTables(state[name], other[name]);
+  },
+  result: ({ accesses, ioeventfds, regions, eois }) => ({
+    accesses: countTable(accesses),
+    ioeventfds: countTable(ioeventfds),
+    regions: countTable(regions),
+    eois: countTable(eois),
+  }),
+};

@@ -1,0 +1,253 @@
+/**
+ * Pass `qemu-check`: the kernel's and QEMU's word for the same returns of KVM_RUN, per thread. Each kvm_userspace_exit
+ * without error has one kvm_run_exit with the same reason after it (restarts and errors have none). Where a recording
+ * has both, they are matched one to one in order of time.
+ *
+ * A simpletrace record names no thread: the vCPU's thread is then the one whose exits, entries or thread name carry the
+ * vCPU number. Returns before the other side's first event, and the last one when its answer is still out, are edges.
+ */
+import { type EventBatch, F_ARG0, F_CODE } from '../core/event-batch.ts';
+import { EV_ENTRY, EV_EXIT, EV_GET_TIMER_MAP, EV_RUN_EXIT, EV_USERSPACE_EXIT } from '../core/events.ts';
+import type { Pass } from './pass.ts';
+
+/** Most threads and vCPUs that are followed: hostile input must not make more. */
+const MAX_SIDES = 4096;
+/** KVM_EXIT_* with a count of their own; larger ones share the last. */
+const REASONS = 64;
+/** Returns that wait for QEMU's word, per thread: more than one means that a word was lost. */
+const MAX_WAITING = 64;
+
+interface Side {
+  readonly tid: number;
+  readonly pid: number;
+  /** vCPU number, −1 unknown. */
+  vcpu: number;
+  readonly kernel: Float64Array;
+  readonly qemu: Float64Array;
+  restarts: number;
+  errors: number;
+  matched: number;
+  kernelOnly: number;
+  qemuOnly: number;
+  edges: number;
+  /** Reasons of kernel returns that QEMU has not answered yet. */
+  readonly waiting: number[];
+  seenQemu: boolean;
+  seenKernel: boolean;
+}
+
+export interface QemuCheck {
+  readonly byTid: Map<number, Side>;
+  /** Threads by vCPU number, as far as events tell: the last one seen. */
+  readonly tidOfVcpu: Map<number, number>;
+  /** vCPU numbers that several threads have (several VMs): QEMU's word cannot be assigned. */
+  readonly ambiguous: Set<number>;
+  /** kvm_run_exit without a thread: counts per vCPU number. */
+  readonly byVcpu: Map<number, Side>;
+  kernelExits: number;
+  qemuExits: number;
+}
+
+function createSide(tid: number, pid: number, vcpu: number): Side {
+  return {
+    tid,
+    pid,
+    vcpu,
+    kernel: new Float64Array(REASONS),
+    qemu: new Float64Array(REASONS),
+    restarts: 0,
+    errors: 0,
+    matched: 0,
+    kernelOnly: 0,
+    qemuOnly: 0,
+    edges: 0,
+    waiting: [],
+    seenQemu: false,
+    seenKernel: false,
+  };
+}
+
+function sideOf(sides: Map<number, Side>, id: number, pid: number, isThread: boolean): Side | null {
+  let side = sides.get(id);
+  if (side === undefined) {
+    if (sides.size >= MAX_SIDES) return null;
+    side = isThread ? createSide(id, pid, -1) : createSide(-1, pid, id);
+    sides.set(id, side);
+  }
+  return side;
+}
+
+function addCheck(check: QemuCheck, batch: EventBatch): void {
+  const { event: events } = batch;
+  for (let row = 0; row < batch.length; row++) {
+    switch (events[row]) {
+      case EV_USERSPACE_EXIT:
+        kernelExit(check, batch, row);
+        break;
+      case EV_RUN_EXIT:
+        if (batch.fields[row] & F_CODE) qemuExit(check, batch, row);
+        break;
+      case EV_EXIT:
+      case EV_ENTRY:
+      case EV_GET_TIMER_MAP:
+        if (batch.vcpu[row] >= 0 && batch.tid[row] >= 0) learn(check, batch.vcpu[row], batch.tid[row]);
+        break;
+      default:
+    }
+  }
+}
+
+function learn(check: QemuCheck, vcpu: number, tid: number): void {
+  const known = check.tidOfVcpu.get(vcpu);
+  if (known === tid) return;
+  if (known === undefined) {
+    if (check.tidOfVcpu.size < MAX_SIDES) check.tidOfVcpu.set(vcpu, tid);
+  } else check.ambiguous.add(vcpu);
+}
+
+function kernelExit(check: QemuCheck, batch: EventBatch, row: number): void {
+  const side = batch.tid[row] < 0 ? null : sideOf(check.byTid, batch.tid[row], batch.pid[row], true);
+  if (side === null) return;
+  const errno = batch.fields[row] & F_ARG0 ? batch.arg0[2 * row] | 0 : 0;
+  side.seenKernel = true;
+  if (errno < 0) {
+    if (errno === -4) side.restarts++;
+    else side.errors++;
+    return;
+  }
+  check.kernelExits++;
+  const code = Math.min(batch.code[row], REASONS - 1);
+  side.kernel[code]++;
+  if (side.waiting.length >= MAX_WAITING) {
+    side.waiting.shift();
+    if (side.seenQemu) side.kernelOnly++;
+    else side.edges++;
+  }
+  side.waiting.push(code);
+}
+
+function qemuExit(check: QemuCheck, batch: EventBatch, row: number): void {
+  check.qemuExits++;
+  const vcpu = batch.vcpu[row];
+  const tid =
+    batch.tid[row] >= 0 ? batch.tid[row] : check.ambiguous.has(vcpu) ? -1 : (check.tidOfVcpu.get(vcpu) ?? -1);
+  const side =
+    tid >= 0
+      ? sideOf(check.byTid, tid, batch.pid[row], true)
+      : sideOf(check.byVcpu, vcpu, batch.pid[row], false);
+  if (side === null) return;
+  if (vcpu >= 0) side.vcpu = vcpu;
+  const code = Math.min(batch.code[row], REASONS - 1);
+  side.qemu[code]++;
+  const { waiting } = side;
+  const at = waiting.indexOf(code);
+  if (at < 0) {
+    if (side.seenKernel) side.qemuOnly++;
+    else side.edges++;
+  } else {
+    // What waited longer was never answered: before QEMU's first word that is where its recording begins.
+    if (side.seenQemu) side.kernelOnly += at;
+    else side.edges += at;
+    waiting.splice(0, at + 1);
+    side.matched++;
+  }
+  side.seenQemu = true;
+}
+
+export interface QemuCheckRow {
+  /** −1: QEMU's word alone, its thread is not known. */
+  readonly tid: number;
+  readonly pid: number;
+  readonly vcpu: number;
+  /** Returns of KVM_RUN without error, as the kernel and as QEMU count them. */
+  readonly kernel: number;
+  readonly qemu: number;
+  readonly restarts: number;
+  readonly errors: number;
+  /** One to one, same reason. */
+  readonly matched: number;
+  readonly kernelOnly: number;
+  readonly qemuOnly: number;
+  /** Outside the time in which both were recorded. */
+  readonly edges: number;
+  /** Reasons whose counts differ: KVM_EXIT_*, the kernel's and QEMU's count. */
+  readonly differing: readonly { readonly code: number; readonly kernel: number; readonly qemu: number }[];
+}
+
+export interface QemuCheckResult {
+  readonly kernelExits: number;
+  readonly qemuExits: number;
+  readonly rows: readonly QemuCheckRow[];
+}
+
+const sum = (counts: Float64Array) => counts.reduce((total, count) => total + count, 0);
+
+function checkRow(side: Side): QemuCheckRow {
+  return {
+    tid: side.tid,
+    pid: side.pid,
+    vcpu: side.vcpu,
+    kernel: sum(side.kernel),
+    qemu: sum(side.qemu),
+    restarts: side.restarts,
+    errors: side.errors,
+    matched: side.matched,
+    kernelOnly: side.kernelOnly,
+    qemuOnly: side.qemuOnly,
+    edges: side.edges + side.waiting.length,
+    differing: [...side.kernel.keys()]
+      .filter((code) => side.kernel[code] !== side.qemu[code])
+      .map((code) => ({ code, kernel: side.kernel[code], qemu: side.qemu[code] })),
+  };
+}
+
+/** Adds what came later. Returns still waiting at the seam find no answer in `later`, which took it for an edge. */
+function mergeChecks(check: QemuCheck, later: QemuCheck): void {
+  for (const [name, isThread] of [
+    ['byTid', true],
+    ['byVcpu', false],
+  ] as const)
+    for (const [id, other] of later[name]) {
+      const side = sideOf(check[name], id, other.pid, isThread);
+      if (side === null) continue;
+      for (let code = 0; code < REASONS; code++) {
+        side.kernel[code] += other.kernel[code];
+        side.qemu[code] += other.qemu[code];
+      }
+      if (other.vcpu >= 0) side.vcpu = other.vcpu;
+      for (const key of ['restarts', 'errors', 'matched', 'kernelOnly', 'qemuOnly', 'edges'] as const)
+        side[key] += other[key];
+      side.edges += side.waiting.length;
+      side.waiting.length = 0;
+      side.waiting.push(...other.waiting);
+      side.seenQemu ||= other.seenQemu;
+      side.seenKernel ||= other.seenKernel;
+    }
+  for (const [vcpu, tid] of later.tidOfVcpu) learn(check, vcpu, tid);
+  for (const vcpu of later.ambiguous) check.ambiguous.add(vcpu);
+  check.kernelExits += later.kernelExits;
+  check.qemuExits += later.qemuExits;
+}
+
+export const qemuCheckPass: Pass<null, QemuCheck, QemuCheckResult> = {
+  name: 'qemu-check',
+  allColumns: false,
+  create: () => ({
+    byTid: new Map(),
+    tidOfVcpu: new Map(),
+    ambiguous: new Set(),
+    byVcpu: new Map(),
+    kernelExits: 0,
+    qemuExits: 0,
+  }),
+  events: addCheck,
+  merge: mergeChecks,
+  result: ({ byTid, byVcpu, kernelExits, qemuExits }) => ({
+    kernelExits,
+    qemuExits,
+    rows: [...byTid.values(), ...byVcpu.values()]
+      .map(checkRow)
+      .filter((row) => row.kernel + row.qemu > 0)
+      .sort((a, b) => a.tid - b.tid || a.vcpu - b.vcpu),
+  }),
+};

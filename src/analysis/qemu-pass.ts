@@ -1,0 +1,19 @@
+/** Pass `qemu`: exits as QEMU saw them (qemu-exits.ts). */
+import type { Pass } from './pass.ts';
+import {
+  addQemuExits,
+  createQemuExits,
+  mergeQemuExits,
+  type QemuExitResult,
+  type QemuExits,
+  qemuExitResult,
+} from './qemu-exits.ts';
+
+export const qemuPass: Pass<null, QemuExits, QemuExitResult> = {
+  name: 'qemu',
+  allColumns: false,
+  create: createQemuExits,
+  events: addQemuExits,
+  merge: mergeQemuExits,
+  result: qemuExitResult,
+};
