@@ -80,7 +80,7 @@ describe('trust', () => {
   test.each([
     [
       'an unknown loss',
-      { lost: { events: null, regions: 2, affectedNs: 5, affectedPct: 0.01 } },
+      { lost: { events: null, regions: 2, uncountedRegions: 2, affectedNs: 5, affectedPct: 0.01 } },
       'an unknown number of events lost in 2 regions (<0.1% of the time)',
     ],
     ['a clock without unit', { timeIsNs: false }, 'the clock has no known unit'],

@@ -16,8 +16,8 @@ export interface EventSummary {
   readonly last: Uint32Array;
   lostRegions: number;
   lostEvents: number;
-  /** Some losses did not say how many events they cost. */
-  lostUnknown: boolean;
+  /** Losses that did not say how many events they cost. */
+  lostUnknown: number;
   /** Sum of the gaps' lengths over all CPUs, ns. */
   lostNs: number;
   /** Losses were seen: gaps have to be followed. */
@@ -43,7 +43,7 @@ export function createEventSummary(): EventSummary {
     last: new Uint32Array(2),
     lostRegions: 0,
     lostEvents: 0,
-    lostUnknown: false,
+    lostUnknown: 0,
     lostNs: 0,
     gaps: false,
     cpus: 0,
@@ -133,7 +133,7 @@ function addLoss(summary: EventSummary, batch: EventBatch, row: number): void {
   summary.lostRegions++;
   if (batch.fields[row] & F_ARG0)
     summary.lostEvents += batch.arg0[2 * row] + batch.arg0[2 * row + 1] * 4294967296;
-  else summary.lostUnknown = true;
+  else summary.lostUnknown++;
   summary.cpuState[batch.cpu[row]] |= GAP;
 }
 
@@ -152,4 +152,9 @@ export function finishEvents(summary: EventSummary): void {
     if (state & GAP) endGap(summary, cpu, summary.last[0], summary.last[1], (state & SEEN) !== 0);
     summary.cpuState[cpu] = SEEN;
   }
+}
+
+/** Events lost as far as losses said how many; null when none of them did. */
+export function lostEvents(summary: EventSummary): number | null {
+  return summary.lostUnknown > 0 && summary.lostUnknown === summary.lostRegions ? null : summary.lostEvents;
 }

@@ -1,10 +1,14 @@
 /** From inputs to one stream of events in time order, with what the parsers learned. */
 
+import { combineContexts, createInputContext } from '../capture/combine-contexts.ts';
 import { mergeStreams } from '../capture/merge.ts';
+import { shiftTimes } from '../capture/shift-times.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import { createTraceContext, type TraceContext } from '../core/trace-context.ts';
 import { type OpenedInput, openInput } from '../parsers/open-input.ts';
+import { findTraceEvents } from '../parsers/simpletrace/find-events.ts';
 import type { ParseOptions } from '../parsers/trace-format.ts';
+import { alignClocks, isQemu } from './align-inputs.ts';
 import type { ReadOptions } from './options.ts';
 
 export interface EventStream {
@@ -36,32 +40,29 @@ export async function openEvents(
       throw Object.assign(error as Error, { path });
     }
   }
-  const done = inputs.map(() => 0);
-  const total = inputs.every((input) => input.source.size !== null)
-    ? inputs.reduce((sum, input) => sum + input.source.size!, 0)
-    : null;
+  const progress = sumProgress(inputs, options);
   let nextBatch: (() => EventBatch) | undefined;
-  const streams = inputs.map((input, i) =>
-    named(
+  const alone = inputs.length === 1;
+  // One input states the run's facts itself; of several each states its own, which are combined at the end.
+  const contexts = inputs.map(() => (alone ? context : createInputContext(context)));
+  const offsets = alone ? [null] : await alignClocks(paths, inputs, context, options);
+  const streams = inputs.map((input, i) => {
+    const events = named(
       paths[i],
-      parseLazily(input, context, () => ({
+      parseLazily(input, contexts[i], () => ({
         // Merged streams copy rows into a batch of their own anyway.
-        ...(nextBatch && inputs.length === 1 ? { nextBatch } : {}),
-        ...(options.traceEvents === null ? {} : { traceEvents: options.traceEvents }),
+        ...(nextBatch && alone ? { nextBatch } : {}),
+        ...traceEventsOf(paths[i], input, options),
         coreOnly,
-        onProgress: (bytes) => {
-          done[i] = bytes;
-          options.onProgress?.(
-            done.reduce((sum, part) => sum + part, 0),
-            total,
-          );
-        },
+        onProgress: (bytes) => progress(i, bytes),
       })),
-    ),
-  );
+    );
+    const offset = offsets[i];
+    return offset === null || offset === 0n ? events : shiftTimes(events, offset);
+  });
   return {
     context,
-    batches: mergeStreams(streams),
+    batches: alone ? streams[0] : combined(mergeStreams(streams), context, contexts),
     inputs,
     lendBatches: (lender) => {
       nextBatch = lender;
@@ -70,6 +71,49 @@ export async function openEvents(
       for (const input of inputs) input.source.close();
     },
   };
+}
+
+function sumProgress(
+  inputs: readonly OpenedInput[],
+  options: ReadOptions,
+): (input: number, bytes: number) => void {
+  const done = inputs.map(() => 0);
+  const total = inputs.every((input) => input.source.size !== null)
+    ? inputs.reduce((sum, input) => sum + input.source.size!, 0)
+    : null;
+  return (input, bytes) => {
+    done[input] = bytes;
+    options.onProgress?.(
+      done.reduce((sum, part) => sum + part, 0),
+      total,
+    );
+  };
+}
+
+/** QEMU's event declarations: as given, else the file that lies beside the recording. */
+export function traceEventsOf(
+  path: string,
+  input: OpenedInput,
+  options: ReadOptions,
+): Pick<ParseOptions, 'traceEvents'> {
+  if (options.traceEvents !== null) return { traceEvents: options.traceEvents };
+  if (!isQemu(input)) return {};
+  const found = findTraceEvents(path);
+  return found ? { traceEvents: found.text } : {};
+}
+
+/** The merged stream; when it ends the run's facts are complete. */
+function* combined(
+  batches: Iterator<EventBatch>,
+  run: TraceContext,
+  inputs: readonly TraceContext[],
+): Generator<EventBatch, void, void> {
+  while (true) {
+    const next = batches.next();
+    if (next.done) break;
+    yield next.value;
+  }
+  combineContexts(run, inputs);
 }
 
 /** Options are asked for when the first batch is: some are known only then. */

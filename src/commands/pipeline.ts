@@ -1,6 +1,6 @@
 /** What commands do with inputs: open, parse, analyse, build the model. Calls the rooms in order, nothing else. */
 import { needsAllColumns } from '../analysis/analyze.ts';
-import { addEvents, createEventSummary, finishEvents } from '../analysis/event-summary.ts';
+import { addEvents, createEventSummary, finishEvents, lostEvents } from '../analysis/event-summary.ts';
 import { reasonKey, type Selection } from '../analysis/selection.ts';
 import { addThreadEvents, createThreadEvents } from '../analysis/thread-events.ts';
 import { UsageError } from '../core/errors.ts';
@@ -90,7 +90,7 @@ export async function runConvert(
     durationNs: summary.hasTime
       ? wordsToBigInt(summary.last[0], summary.last[1]) - wordsToBigInt(summary.first[0], summary.first[1])
       : null,
-    lost: { events: summary.lostUnknown ? null : summary.lostEvents, regions: summary.lostRegions },
+    lost: { events: lostEvents(summary), regions: summary.lostRegions },
     warnings: buildWarnings(stream.context),
   };
 }

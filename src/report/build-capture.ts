@@ -1,6 +1,6 @@
 /** The part of a model that says what was recorded. */
 
-import type { EventSummary } from '../analysis/event-summary.ts';
+import { type EventSummary, lostEvents } from '../analysis/event-summary.ts';
 import { toExact } from '../analysis/exact-sum.ts';
 import { listDiagnostics } from '../core/diagnostics.ts';
 import type { TraceContext } from '../core/trace-context.ts';
@@ -39,8 +39,9 @@ export function buildCapture(context: TraceContext, summary: EventSummary, isas:
     durationNs: duration === null || !context.timeIsNs ? null : toExact(duration),
     events: Object.fromEntries(events),
     lost: {
-      events: summary.lostUnknown ? null : summary.lostEvents,
+      events: lostEvents(summary),
       regions: summary.lostRegions,
+      uncountedRegions: summary.lostUnknown,
       affectedNs: summary.lostNs,
       affectedPct: covered > 0 ? Math.min(100, (100 * summary.lostNs) / covered) : 0,
     },

@@ -1,10 +1,12 @@
 /** `kvmtrace info` as text: what the file is, in aligned key and value lines. */
+
 import { plainText } from './escape.ts';
 import { captureFacts, recordingFacts } from './facts.ts';
 import type { InfoModel } from './info-model.ts';
 import { COLOR, PLAIN } from './style.ts';
 import { renderTable, wrapText } from './table.ts';
 import { factLines, warningLines } from './text.ts';
+import { describeLost } from './trust.ts';
 import { formatCount, formatNs, formatPct, plural, UNKNOWN_CELL } from './units.ts';
 
 export interface InfoTextOptions {
@@ -59,7 +61,7 @@ function lossFact(model: InfoModel) {
   const text =
     lost.events === 0 && lost.regions === 0
       ? 'nothing'
-      : `${lost.events === null ? 'an unknown number of events' : plural(lost.events, 'event')} in ${plural(lost.regions, 'region')}, ` +
+      : `${describeLost(lost)} in ${plural(lost.regions, 'region')}, ` +
         `${formatNs(lost.affectedNs)} (${formatPct(lost.affectedPct)}) affected`;
   return { key: 'lost', parts: [{ text }] };
 }

@@ -31,6 +31,10 @@ export interface ReportModel {
   slowSelection: { thanNs: number; includesIdle: boolean; qualified: number; limit: number };
   /** Sentences that the reader must know beside the numbers: nesting not recorded, escalation unknown … */
   notes: string[];
+  /** What the numbers say in words (build-verdict.ts). */
+  verdict?: VerdictModel;
+  /** How to get this report again; only in reports that hold it (HTML). */
+  reproduce?: ReproduceModel;
 }
 
 export type GroupKey = 'vm' | 'vcpu' | 'tid' | 'cpu' | 'level' | 'reason';
@@ -52,8 +56,17 @@ export interface CaptureModel {
   durationNs: Exact | null;
   /** Count of every recorded event, most frequent first. */
   events: Record<string, number>;
-  /** `events` null: some losses did not say how many. */
-  lost: { events: number | null; regions: number; affectedNs: Exact; affectedPct: number };
+  /**
+   * `events` adds up the losses that say how many events they cost (null: none does), `uncountedRegions` is how many
+   * do not. `affectedNs` is the sum of the gaps over all CPUs, `affectedPct` its share of CPU time.
+   */
+  lost: {
+    events: number | null;
+    regions: number;
+    uncountedRegions: number;
+    affectedNs: Exact;
+    affectedPct: number;
+  };
   /** Facts that the file states about the recording: recorder, command line … */
   facts: Record<string, string>;
 }
@@ -196,4 +209,28 @@ export interface SlowModel {
   /** null when the capture cannot tell. */
   escalated: boolean | null;
   userspaceReason: string | null;
+}
+
+export interface VerdictModel {
+  /** null where the recorded time or the clock does not allow it. */
+  headline: {
+    exitsPerSecond: number | null;
+    /** Time of paired exits that are not idle, and its share of threads × recorded time. */
+    busyNs: Exact | null;
+    busyPct: number | null;
+    escalatedPct: number | null;
+  };
+  /** Where the time goes: sentences of our own words and names of reasons. */
+  summary: string[];
+  /** The costliest reasons without idle ones, at most three, the costliest first. */
+  findings: { title: string; text: string; exits: number; totalNs: Exact | null }[];
+}
+
+export interface ReproduceModel {
+  /** Arguments of the program as they were given. */
+  command: string[];
+  /** Versions of what made the report: kvmtrace, Node.js. */
+  versions: Record<string, string>;
+  /** The inputs as given; null where a file could not be read again (standard input). */
+  inputs: { path: string; sha256: string | null }[];
 }

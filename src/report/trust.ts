@@ -1,5 +1,5 @@
 /** Whether a report's numbers cover the recording: the one line that a ticket's reader looks for first. */
-import type { ReportModel } from './model.ts';
+import type { CaptureModel, ReportModel } from './model.ts';
 import { formatCount, formatPct, plural } from './units.ts';
 
 export interface Trust {
@@ -14,7 +14,7 @@ export function assessTrust(model: ReportModel): Trust {
   const { lost } = capture;
   if (lost.events !== 0 || lost.regions > 0)
     doubts.push(
-      `${lost.events === null ? 'an unknown number of events' : plural(lost.events, 'event')} lost in ` +
+      `${describeLost(lost)} lost in ` +
         `${plural(lost.regions, 'region')} (${formatPct(lost.affectedPct)} of the time)`,
     );
   if (quality.invalidatedByLoss > 0)
@@ -40,4 +40,10 @@ export function assessTrust(model: ReportModel): Trust {
     ok: true,
     reasons: ['no losses', `${formatCount(quality.paired)} of ${plural(quality.exits, 'exit')} paired`],
   };
+}
+
+/** How many events were lost, in words. */
+export function describeLost({ events, uncountedRegions }: CaptureModel['lost']): string {
+  if (events === null) return 'an unknown number of events';
+  return `${uncountedRegions > 0 ? 'at least ' : ''}${plural(events, 'event')}`;
 }

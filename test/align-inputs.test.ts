@@ -1,0 +1,85 @@
+/** Several inputs of one run: clocks are aligned by the exits that both sides recorded. */
+import fc from 'fast-check';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { alignSequences, createExitSequence, type ExitSequence } from '../src/capture/clock-align.ts';
+import { runReport } from '../src/commands/pipeline.ts';
+import { HAS_SHARED, SHARED } from './support/corpus.ts';
+import { defaultReportOptions } from './support/options.ts';
+
+const corpus = (path: string) => join(SHARED, 'corpus', path);
+
+describe.skipIf(!HAS_SHARED)('kernel and QEMU recordings of one run', () => {
+  test.each([
+    ['x86/st-pf-mono', 'perf.data'],
+    ['x86/st-tc-mono', 'trace.dat'],
+    ['qemu/kvm-smp2-blk', 'trace_pipe.txt.gz'],
+  ])('%s: clocks of one name are not shifted', async (folder, kernel) => {
+    const model = await runReport([corpus(`${folder}/${kernel}`), corpus(`${folder}/trace.bin`)], defaultReportOptions());
+    expect(Object.entries(model.capture.facts).find(([name]) => name.startsWith('clock of'))?.[1]).toMatch(/^same/);
+    expect(model.quality.warnings.map(({ code }) => code)).not.toContain('clock-offset-uncertain');
+  });
+
+  test('st-pipe-local: QEMU is shifted onto the kernel clock "local"', async () => {
+    const inputs = ['trace_pipe.txt.gz', 'trace.bin'].map((name) => corpus(`x86/st-pipe-local/${name}`));
+    const model = await runReport(inputs, defaultReportOptions());
+    const fact = Object.entries(model.capture.facts).find(([name]) => name.startsWith('clock of'))?.[1] ?? '';
+    const [, offset, matched, total] = /shifted by (-?\d+) ns: (\d+) of (\d+) exits/.exec(fact) ?? [];
+    expect(matched).toBe(total);
+    // The kernel's own numbers do not change by a second input.
+    const alone = await runReport([inputs[0]], defaultReportOptions());
+    expect(model.quality).toMatchObject({ ...alone.quality, warnings: expect.anything() });
+    expect(model.reasons).toEqual(alone.reasons);
+    // Independent: the run's markers (ftrace backend) carry the same events on the kernel's clock.
+    expect(Number(offset)).toBeGreaterThan(130_000_000);
+    expect(Number(offset)).toBeLessThan(150_000_000);
+  });
+});
+
+describe('alignSequences', () => {
+  const sequence = (side: 'kernel' | 'qemu', base: bigint, exits: readonly [number, number, number][]): ExitSequence => ({
+    ...createExitSequence(side),
+    base,
+    times: exits.map(([time]) => time),
+    reasons: exits.map(([, reason]) => reason),
+    keys: exits.map(([, , key]) => key),
+  });
+
+  test('finds any offset, with delays, two vCPUs and a cut at both ends', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.integer({ min: 2_000, max: 50_000_000 }), fc.constantFrom(2, 6, 5), fc.constantFrom(0, 1)), {
+          minLength: 60,
+          maxLength: 300,
+        }),
+        fc.bigInt({ min: -(10n ** 15n), max: 10n ** 15n }),
+        fc.integer({ min: 0, max: 10 }),
+        (gaps, offset, cut) => {
+          let time = 0;
+          const exits = gaps.map(([gap, reason, key]): [number, number, number] => {
+            time += gap;
+            return [time, reason, key];
+          });
+          const kernel = sequence('kernel', 10n ** 12n, exits.slice(cut));
+          const qemu = sequence(
+            'qemu',
+            10n ** 12n - offset,
+            exits.slice(0, exits.length - cut).map(([at, reason, key], i) => [at + 600 + (i % 7) * 50, reason, key]),
+          );
+          const found = alignSequences(kernel, qemu);
+          // 600–900 ns of delay between the two events cannot be told from an offset.
+          expect(Number((found?.offsetNs ?? 0n) - offset)).toBeGreaterThanOrEqual(-1000);
+          expect(Number((found?.offsetNs ?? 0n) - offset)).toBeLessThanOrEqual(-500);
+          expect(found?.sure).toBe(true);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  test('says nothing where there is nothing in common', () => {
+    const kernel = sequence('kernel', 0n, [[0, 2, 1]]);
+    expect(alignSequences(kernel, createExitSequence('qemu'))).toBeNull();
+    expect(alignSequences(kernel, sequence('qemu', 5n, [[0, 6, 0]]))).toBeNull();
+  });
+});
