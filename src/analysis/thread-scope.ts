@@ -4,7 +4,12 @@ import { compareWords } from '../core/words.ts';
 import type { PassScope } from './pass.ts';
 
 /** `pid` and `vcpu` as events told them, −1 where they did not. */
-export function threadInScope({ selection, threads }: PassScope, tid: number, pid: number, vcpu: number): boolean {
+export function threadInScope(
+  { selection, threads }: PassScope,
+  tid: number,
+  pid: number,
+  vcpu: number,
+): boolean {
   if (selection === null) return true;
   const { tids, pids, vcpus } = selection;
   if (tids !== null && !tids.has(tid)) return false;
