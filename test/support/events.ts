@@ -1,5 +1,5 @@
 /** Event batches from short descriptions, for tests of analyses; and the events of a real capture. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { createDiagnostics } from '../../src/core/diagnostics.ts';
 import {
@@ -79,6 +79,7 @@ export function sliceBatch(batch: EventBatch, from: number, to: number): EventBa
 
 /** Whether some parser knows the format. */
 export function isReadable(path: string): boolean {
+  if (statSync(path).isDirectory()) return true;
   const bytes = readFileSync(path);
   const head = path.endsWith('.gz') ? gunzipSync(bytes) : bytes;
   return detectFormat(head.subarray(0, SNIFF_BYTES), path).format !== null;
