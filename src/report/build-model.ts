@@ -14,6 +14,7 @@ import { wordsToBigInt, wordsToHex } from '../core/words.ts';
 import { isIdle, publicCode, reasonName } from '../isa/reasons.ts';
 import { userspaceExitName } from '../isa/userspace-exits.ts';
 import { buildCapture, buildWarnings } from './build-capture.ts';
+import { buildVerdict } from './build-verdict.ts';
 import type {
   EscalationModel,
   Exact,
@@ -96,7 +97,8 @@ export function buildModel(
     },
     notes: buildNotes(context, analysis, known),
   };
-  return withSections({ context, analysis, model, guestSymbols: options.guestSymbols ?? null });
+  const whole = withSections({ context, analysis, model, guestSymbols: options.guestSymbols ?? null });
+  return { ...whole, verdict: buildVerdict(whole) };
 }
 
 function sum(column: Float64Array, groups: readonly number[]): number {

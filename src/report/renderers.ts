@@ -34,6 +34,7 @@ export interface Renderer {
 
 export const RENDERERS: readonly Renderer[] = [
   { id: 'text', extensions: ['.txt', '.text', '.log'], load: () => import('./text.ts') },
+  { id: 'html', extensions: ['.html', '.htm'], load: () => import('./html/index.ts') },
   { id: 'md', extensions: ['.md', '.markdown'], load: () => import('./markdown.ts') },
   { id: 'json', extensions: ['.json'], load: () => import('./json.ts') },
   { id: 'csv', extensions: ['.csv'], load: () => import('./csv.ts') },

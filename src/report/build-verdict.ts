@@ -1,0 +1,141 @@
+/** What a report's numbers say, in words: only what they show, no causes and no advice. */
+import type { Exact, ReasonModel, ReportModel, VerdictModel } from './model.ts';
+import { hasSeveralIsas } from './tables.ts';
+import { formatCount, formatNs, formatPct, plural } from './units.ts';
+
+const MOST_FINDINGS = 3;
+
+/** Share of two exact sums in percent; null where it cannot be told. */
+function share(part: Exact | null, whole: Exact | null): number | null {
+  return part === null || whole === null || Number(whole) <= 0 ? null : (100 * Number(part)) / Number(whole);
+}
+
+/** Recorded time × threads; null where a part of the recording was selected or there is no time. */
+function recordedThreadNs(model: ReportModel): number | null {
+  if (model.selection?.filters.some((filter) => /^(from|to) /.test(filter))) return null;
+  const { durationNs } = model.capture;
+  return durationNs === null || model.vcpus.length === 0 ? null : Number(durationNs) * model.vcpus.length;
+}
+
+export function buildVerdict(model: ReportModel): VerdictModel {
+  const { busyTotals, totals } = model;
+  const whole = recordedThreadNs(model);
+  const seconds = whole === null ? null : Number(model.capture.durationNs) / 1e9;
+  return {
+    headline: {
+      exitsPerSecond: seconds === null || seconds === 0 ? null : totals.exits / seconds,
+      busyNs: busyTotals.paired > 0 ? busyTotals.totalNs : null,
+      busyPct: busyTotals.paired > 0 ? share(busyTotals.totalNs, whole) : null,
+      escalatedPct: share(totals.escalated, totals.exits),
+    },
+    summary: summary(model, whole),
+    findings: findings(model),
+  };
+}
+
+function summary(model: ReportModel, whole: number | null): string[] {
+  const { totals, busyTotals, escalation, capture } = model;
+  if (totals.exits === 0)
+    return [
+      model.selection
+        ? 'No exit matches the selection.'
+        : 'The recording holds no exits, so it tells nothing about them.',
+    ];
+  const sentences: string[] = [];
+  const threads = plural(model.vcpus.length, 'vCPU thread');
+  const during = capture.durationNs === null ? '' : ` in ${formatNs(capture.durationNs)}`;
+  sentences.push(
+    whole === null
+      ? `${plural(totals.exits, 'exit')} of ${threads}.`
+      : `${threads} left the guest ${plural(totals.exits, 'time')}${during}.`,
+  );
+  if (totals.totalNs !== null && totals.paired > 0) {
+    const idle = Number(totals.totalNs) - Number(busyTotals.totalNs ?? 0);
+    const ofWhole = (value: Exact) => {
+      const pct = share(value, whole);
+      return pct === null ? '' : ` (${formatPct(pct)} of the threads' time)`;
+    };
+    sentences.push(
+      `Handling exits took ${formatNs(busyTotals.totalNs ?? 0)}${ofWhole(busyTotals.totalNs ?? 0)}` +
+        (idle > 0 ? `; another ${formatNs(idle)}${ofWhole(idle)} was mostly the guest's own idling.` : '.'),
+    );
+  } else if (!capture.timeIsNs)
+    sentences.push('The clock has no known unit: there are counts, but no times.');
+  if (!escalation.known) sentences.push('Which exits went on to user space was not recorded.');
+  else if (escalation.exits !== null && escalation.escalated !== null)
+    sentences.push(
+      escalation.escalated === 0
+        ? 'None of them went on to user space.'
+        : `${formatCount(escalation.escalated)} of them (${formatPct(share(escalation.escalated, escalation.exits))}) went on to user space` +
+            (escalation.userspaceNs === null || Number(escalation.userspaceNs) === 0
+              ? '.'
+              : `, which took ${formatNs(escalation.userspaceNs)}.`),
+    );
+  return sentences;
+}
+
+/** Names what a row stands for, its group included. */
+function rowName(row: ReasonModel, showIsa: boolean): string {
+  const name = row.name === '' ? 'all reasons' : showIsa ? `${row.isa} ${row.name}` : row.name;
+  const keys: string[] = [];
+  if (row.vcpu !== undefined) keys.push(`vCPU ${row.vcpu ?? 'unknown'}`);
+  if (row.tid !== undefined) keys.push(`tid ${row.tid ?? 'unknown'}`);
+  if (row.vm !== undefined) keys.push(`VM ${row.vm ?? `pid ${row.pid ?? 'unknown'}`}`);
+  if (row.cpu !== undefined) keys.push(`CPU ${row.cpu ?? 'unknown'}`);
+  if (row.level !== undefined) keys.push(row.level);
+  return keys.length ? `${name} (${keys.join(', ')})` : name;
+}
+
+function findings(model: ReportModel): VerdictModel['findings'] {
+  const { busyTotals } = model;
+  const showIsa = hasSeveralIsas(model);
+  const timed = model.reasons.some((row) => row.totalNs !== null && row.paired > 0);
+  const cost = (row: ReasonModel) => (timed ? Number(row.totalNs ?? 0) : row.exits);
+  return model.reasons
+    .filter((row) => !row.idle && cost(row) > 0)
+    .sort((a, b) => cost(b) - cost(a) || b.exits - a.exits || (a.name < b.name ? -1 : 1))
+    .slice(0, MOST_FINDINGS)
+    .map((row) => {
+      const name = rowName(row, showIsa);
+      return {
+        title: timed
+          ? `${name}: ${formatNs(row.totalNs)}${ofBusy(share(row.totalNs, busyTotals.totalNs), 'time in exits')}`
+          : `${name}: ${plural(row.exits, 'exit')}${ofBusy(share(row.exits, busyTotals.exits), 'exits')}`,
+        text: [timed ? timeWords(row) : null, tailWords(row), escalationWords(row)]
+          .filter((words) => words !== null)
+          .join(' '),
+        exits: row.exits,
+        totalNs: row.totalNs,
+      };
+    });
+}
+
+function ofBusy(pct: number | null, what: string): string {
+  return pct === null
+    ? ''
+    : `, ${formatPct(pct)} of the ${what} that is not idling`.replace('exits that is', 'exits that are');
+}
+
+function timeWords(row: ReasonModel): string {
+  if (row.paired === 1) return `It took ${formatNs(row.maxNs)}.`;
+  if (row.paired < 100)
+    return `${plural(row.paired, 'exit')} took ${formatNs(row.avgNs)} on average, ${formatNs(row.maxNs)} at most.`;
+  return `${plural(row.paired, 'exit')} took ${formatNs(row.avgNs)} on average; half took ${formatNs(row.p50Ns)} or less, one in a hundred more than ${formatNs(row.p99Ns)}.`;
+}
+
+/** Only where a single exit or the slowest percent stands out. */
+function tailWords(row: ReasonModel): string | null {
+  if (row.totalNs === null || row.maxNs === null || row.paired < 100) return null;
+  const longest = share(row.maxNs, row.totalNs)!;
+  if (longest >= 10) return `A single one took ${formatNs(row.maxNs)}: ${formatPct(longest)} of the total.`;
+  return row.p50Ns !== null && row.maxNs >= 20 * row.p50Ns
+    ? `The longest took ${formatNs(row.maxNs)}.`
+    : null;
+}
+
+function escalationWords(row: ReasonModel): string | null {
+  if (row.escalated === null || row.escalated === 0) return null;
+  return row.escalated === row.exits
+    ? 'All of them went on to user space.'
+    : `${formatCount(row.escalated)} of ${plural(row.exits, 'exit')} (${formatPct(share(row.escalated, row.exits))}) went on to user space.`;
+}

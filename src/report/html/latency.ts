@@ -1,0 +1,88 @@
+/** How long exits took: one log-scale histogram per reason, all on the same axis. */
+import type { ReasonModel, ReportModel } from '../model.ts';
+import { bottomAxis, chart } from '../svg/figure.ts';
+import { histogram } from '../svg/histogram.ts';
+import { logScale, type Scale } from '../svg/scale.ts';
+import { hasSeveralIsas } from '../tables.ts';
+import { formatCount, formatNs, formatNsShort, plural } from '../units.ts';
+import { type Markup, markup } from './markup.ts';
+import type { Part } from './part.ts';
+import { countCell, dataTable, textCell, timeCell } from './table.ts';
+
+/** Histograms on the page; the JSON and CSV reports have all. */
+const MOST = 12;
+
+function label(row: ReasonModel, showIsa: boolean): string {
+  const name = row.name === '' ? 'all reasons' : showIsa ? `${row.isa} ${row.name}` : row.name;
+  const keys = ['vm', 'vcpu', 'tid', 'cpu', 'level'] as const;
+  const group = keys.flatMap((key) => (row[key] === undefined ? [] : [`${key} ${row[key] ?? '-'}`]));
+  return [name, ...group].join(', ');
+}
+
+function distribution(row: ReasonModel, id: string, scale: Scale, name: string): Markup {
+  const marks = [
+    ...(row.p50Ns === null ? [] : [{ value: row.p50Ns, kind: 'p50' }]),
+    ...(row.p99Ns === null ? [] : [{ value: row.p99Ns, kind: 'p99' }]),
+  ];
+  return markup`<div class="dist${row.idle && ' idlebars'}"><p><b>${name}</b>${formatCount(row.paired)} × · p50 ${formatNs(row.p50Ns)} · p99 ${formatNs(row.p99Ns)}</p>${histogram(
+    {
+      id,
+      title: `Time from exit to entry: ${name}`,
+      description: `${plural(row.paired, 'exit')}, from ${formatNs(row.minNs)} to ${formatNs(row.maxNs)}, half of them up to ${formatNs(row.p50Ns)}, 99% up to ${formatNs(row.p99Ns)}.`,
+    },
+    row.histogram,
+    scale,
+    marks,
+  )}</div>`;
+}
+
+export const latencyPart: Part = {
+  id: 'latency',
+  title: 'How long exits took',
+  render: (model: ReportModel) => {
+    const rows = model.reasons
+      .filter((row) => row.histogram.some(({ count }) => count > 0))
+      .sort((a, b) => Number(b.totalNs) - Number(a.totalNs));
+    if (rows.length === 0) return markup`<p>Not recorded: no paired exits with durations.</p>`;
+    const shown = rows.slice(0, MOST);
+    const buckets = shown.flatMap((row) => row.histogram.filter(({ count }) => count > 0));
+    const scale = logScale(
+      Math.max(1, Math.min(...buckets.map(({ loNs }) => loNs))),
+      Math.max(...buckets.map(({ hiNs }) => hiNs + 1)),
+    );
+    const showIsa = hasSeveralIsas(model);
+    return markup`<p class="note">Log scale; each bar is one power of two, its height relative to the fullest one of its row. Dark line: median; orange line: 99th percentile. The costliest reasons come first.</p>
+<figure>${shown.map((row, i) => distribution(row, `c-lat${i}`, scale, label(row, showIsa)))}<div class="dist"><p></p>${chart(
+      {
+        id: 'c-lataxis',
+        title: 'Axis of the histograms',
+        description: 'Time from exit to entry, logarithmic.',
+      },
+      0,
+      36,
+      bottomAxis(scale, 0, formatNsShort, 'time from exit to entry'),
+      'flat',
+    )}</div></figure>${
+      rows.length > shown.length &&
+      markup`<p class="note">… and ${formatCount(rows.length - shown.length)} more rows in --format json and --table histogram.</p>`
+    }${dataTable(
+      'The histograms as a table',
+      [
+        { title: 'reason' },
+        { title: 'from', number: true },
+        { title: 'to', number: true },
+        { title: 'exits', number: true },
+      ],
+      shown.flatMap((row) =>
+        row.histogram
+          .filter(({ count }) => count > 0)
+          .map(({ loNs, hiNs, count }) => [
+            textCell(label(row, showIsa)),
+            timeCell(loNs),
+            timeCell(hiNs),
+            countCell(count),
+          ]),
+      ),
+    )}`;
+  },
+};

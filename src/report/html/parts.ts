@@ -1,0 +1,30 @@
+/** The parts of an HTML report in their order on the page. A new one is one new file and one line here. */
+import { escalationPart } from './escalation.ts';
+import { latencyPart } from './latency.ts';
+import type { Part } from './part.ts';
+import { reasonsPart } from './reasons.ts';
+import { reproducePart } from './reproduce.ts';
+import { otherSections } from './sections.ts';
+import { slowPart } from './slow.ts';
+import { vcpusPart } from './vcpus.ts';
+import { verdictPart } from './verdict.ts';
+
+/** Sections of the model that a part below shows. */
+const SHOWN_BY_PARTS: readonly string[] = [];
+
+const detailsPart: Part = {
+  id: 'details',
+  title: 'Details',
+  render: (model, options) => otherSections(model, SHOWN_BY_PARTS, options),
+};
+
+export const PARTS: readonly Part[] = [
+  verdictPart,
+  vcpusPart,
+  reasonsPart,
+  escalationPart,
+  latencyPart,
+  slowPart,
+  detailsPart,
+  reproducePart,
+];

@@ -1,0 +1,118 @@
+/** Exits by reason and, with --by, by group: the table that people sort. */
+import type { GroupKey, ReasonModel, ReportModel, TotalModel } from '../model.ts';
+import { groupingWords, hasSeveralIsas, IDLE_MARK } from '../tables.ts';
+import { UNKNOWN_CELL } from '../units.ts';
+import { type Markup, markup } from './markup.ts';
+import { limited, type Part } from './part.ts';
+import {
+  countCell,
+  type HtmlCell,
+  type HtmlColumn,
+  htmlTable,
+  idCell,
+  moreRows,
+  pctCell,
+  textCell,
+  timeCell,
+} from './table.ts';
+
+type Group = Exclude<GroupKey, 'reason'>;
+
+const GROUP_COLUMNS: Readonly<Record<Group, readonly HtmlColumn[]>> = {
+  vm: [{ title: 'VM' }, { title: 'pid', number: true }],
+  vcpu: [{ title: 'vCPU', number: true }],
+  tid: [{ title: 'tid', number: true }],
+  cpu: [{ title: 'CPU', number: true }],
+  level: [{ title: 'level' }],
+};
+
+const GROUP_CELLS: Readonly<Record<Group, (row: ReasonModel) => HtmlCell[]>> = {
+  vm: (row) => [textCell(row.vm ?? null), idCell(row.pid)],
+  vcpu: (row) => [idCell(row.vcpu)],
+  tid: (row) => [idCell(row.tid)],
+  cpu: (row) => [idCell(row.cpu)],
+  level: (row) => [textCell(row.level ?? null)],
+};
+
+const STATS: readonly HtmlColumn[] = [
+  { title: 'exits', number: true },
+  { title: 'exits %', number: true },
+  { title: 'total', number: true },
+  { title: 'time %', number: true },
+  { title: 'avg', number: true },
+  { title: 'p50', number: true },
+  { title: 'p99', number: true },
+  { title: 'max', number: true },
+  { title: 'to user %', number: true },
+];
+
+function stats(row: TotalModel): HtmlCell[] {
+  return [
+    countCell(row.exits),
+    pctCell(row.exitsPct),
+    timeCell(row.totalNs),
+    pctCell(row.timePct),
+    timeCell(row.avgNs),
+    timeCell(row.p50Ns),
+    timeCell(row.p99Ns),
+    timeCell(row.maxNs),
+    pctCell(row.escalated === null || row.exits === 0 ? null : (100 * row.escalated) / row.exits),
+  ];
+}
+
+function reasonCell(row: ReasonModel, showIsa: boolean): HtmlCell {
+  if (row.name === '') return textCell('all');
+  const name = showIsa ? `${row.isa} ${row.name}` : row.name;
+  return { content: row.idle ? [name, markup` <span class="dim">${IDLE_MARK}</span>`] : name };
+}
+
+function legend(model: ReportModel): string {
+  const words: string[] = [];
+  if (model.reasons.some((row) => row.idle)) words.push(`${IDLE_MARK} mostly the guest's own idling`);
+  words.push('total: time from exit to entry');
+  if (model.escalation.known) words.push('to user %: share that went on to user space');
+  const error = Math.max(0, ...model.reasons.map((row) => row.percentileErrorPct));
+  if (error > 0) words.push(`percentiles within ${error.toFixed(1)}%`);
+  if (!model.escalation.known || model.reasons.some((row) => row.totalNs === null))
+    words.push(`${UNKNOWN_CELL} not recorded`);
+  return `${words.join('; ')}.`;
+}
+
+export function reasonsTable(model: ReportModel, rows: number): Markup {
+  const groups = model.by.filter((key): key is Group => key !== 'reason');
+  const showIsa = hasSeveralIsas(model);
+  const showReason = groups.length === 0 || model.reasons.some((row) => row.name !== '');
+  const leading = [
+    ...groups.flatMap((key) => GROUP_COLUMNS[key]),
+    ...(showReason ? [{ title: 'reason' }] : []),
+  ];
+  const { shown, hidden } = limited(model.reasons, rows);
+  const total = (label: string, row: TotalModel): HtmlCell[] => [
+    ...leading.map((_, i) => ({ content: i === leading.length - 1 ? label : '' })),
+    ...stats(row),
+  ];
+  return markup`${htmlTable(
+    `Exits by ${groupingWords(model)}`,
+    [...leading, ...STATS],
+    shown.map((row) => [
+      ...groups.flatMap((key) => GROUP_CELLS[key](row)),
+      ...(showReason ? [reasonCell(row, showIsa)] : []),
+      ...stats(row),
+    ]),
+    model.reasons.length > 1
+      ? [
+          total('all', model.totals),
+          ...(model.busyTotals.exits === model.totals.exits ? [] : [total('all but idle', model.busyTotals)]),
+        ]
+      : [],
+  )}${moreRows(hidden)}`;
+}
+
+export const reasonsPart: Part = {
+  id: 'reasons',
+  title: 'Exits by reason',
+  render: (model, { rows }) =>
+    model.reasons.length === 0
+      ? markup`<p>${model.selection ? 'None match the selection.' : 'None recorded.'}</p>`
+      : markup`<p class="note">${legend(model)} <span class="hint" hidden>Click a title to sort.</span></p>${reasonsTable(model, rows)}`,
+};

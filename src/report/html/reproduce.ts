@@ -1,0 +1,56 @@
+/** How to get this report again: the command, versions and checksums. */
+import type { ReportModel } from '../model.ts';
+import { formatBytes } from '../units.ts';
+import { type Markup, markup } from './markup.ts';
+import type { Part } from './part.ts';
+import { htmlTable, textCell } from './table.ts';
+
+/** A word as a shell takes it. */
+export function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+const code = (text: string): Markup => markup`<code>${text}</code>`;
+
+export const reproducePart: Part = {
+  id: 'reproduce',
+  title: 'How to reproduce',
+  render: (model: ReportModel) => {
+    const { reproduce, capture, tool } = model;
+    const versions = Object.entries(reproduce?.versions ?? { [tool.name]: tool.version });
+    return markup`${reproduce && markup`<pre>kvmtrace ${reproduce.command.map(shellWord).join(' ')}</pre>`}
+<p class="note">${versions.map(([name, version]) => `${name} ${version}`).join(', ')}</p>
+${
+  reproduce &&
+  reproduce.inputs.length > 0 &&
+  htmlTable(
+    'Inputs',
+    [
+      { title: 'input', wrap: true },
+      { title: 'SHA-256', wrap: true },
+    ],
+    reproduce.inputs.map(({ path, sha256 }) => [
+      textCell(path),
+      sha256 === null ? textCell('not known') : { content: code(sha256) },
+    ]),
+  )
+}${
+  capture.sources.some(({ sha256 }) => sha256 !== undefined) &&
+  markup`<h3>Recordings in the capture</h3>${htmlTable(
+    'Recordings in the capture',
+    [
+      { title: 'recording', wrap: true },
+      { title: 'format' },
+      { title: 'size', number: true },
+      { title: 'SHA-256', wrap: true },
+    ],
+    capture.sources.map(({ path, format, bytes, sha256 }) => [
+      textCell(path),
+      textCell(format),
+      textCell(formatBytes(bytes)),
+      sha256 === undefined ? textCell(null) : { content: code(sha256) },
+    ]),
+  )}`
+}`;
+  },
+};

@@ -1,0 +1,54 @@
+/** The vCPU threads and where their time went. */
+import type { ReportModel, VcpuModel } from '../model.ts';
+import { legend, stackedBars } from '../svg/stacked-bars.ts';
+import { vcpusTable } from '../tables.ts';
+import { formatNs, formatPct } from '../units.ts';
+import { type Markup, markup } from './markup.ts';
+import { limited, type Part } from './part.ts';
+import { sharedTable } from './table.ts';
+
+/** Bars of a chart: more cannot be told apart. */
+export const MOST_BARS = 64;
+
+export function vcpuLabel(row: { readonly vcpu: number | null; readonly tid: number }): string {
+  return row.vcpu === null ? `tid ${row.tid}` : `vCPU ${row.vcpu}`;
+}
+
+/** Without a ledger: exits only, what lies between them is the guest's time or not recorded. */
+function exitBars(model: ReportModel): Markup | null {
+  const { durationNs } = model.capture;
+  const rows = model.vcpus.filter((row) => row.totalNs !== null);
+  if (durationNs === null || Number(durationNs) <= 0 || rows.length === 0 || model.selection) return null;
+  const { shown, hidden } = limited(rows, MOST_BARS);
+  const busy = (row: VcpuModel) => Number(row.totalNs) - Number(row.idleNs ?? 0);
+  const share = (ns: number) => formatPct((100 * ns) / Number(durationNs));
+  return markup`<figure><figcaption>Time from exits to entries per vCPU thread, of ${formatNs(durationNs)} recorded; the rest is the guest running, or not recorded${hidden > 0 && ` (the first ${MOST_BARS} threads)`}</figcaption>${stackedBars(
+    {
+      id: 'c-vcpus',
+      title: 'Time in exits per vCPU thread',
+      description: shown
+        .slice(0, 8)
+        .map(
+          (row) =>
+            `${vcpuLabel(row)}: ${share(busy(row))} handling exits, ${share(Number(row.idleNs ?? 0))} idle`,
+        )
+        .join('; '),
+    },
+    shown.map((row) => ({ label: vcpuLabel(row), parts: [busy(row), Number(row.idleNs ?? 0)] })),
+    ['kernel', 'idle'],
+    Number(durationNs),
+  )}${legend([
+    { kind: 'kernel', name: 'exits, not idle' },
+    { kind: 'idle', name: 'idle exits' },
+    { kind: 'track', name: 'guest, or not recorded' },
+  ])}</figure>`;
+}
+
+export const vcpusPart: Part = {
+  id: 'vcpus',
+  title: 'vCPUs',
+  render: (model, { rows }) =>
+    model.vcpus.length === 0
+      ? null
+      : markup`${exitBars(model)}${sharedTable('vCPU threads', vcpusTable(model, rows))}`,
+};

@@ -1,0 +1,70 @@
+/** Time × latency: how many exits began in a stretch of time and took so long, as shades of one colour. */
+import { type Markup, markup } from '../html/markup.ts';
+import { bottomAxis, type ChartText, chart, leftAxis, stretched } from './figure.ts';
+import type { Scale } from './scale.ts';
+
+/** Shades of the style sheet: h0 (fewest) … h6. */
+export const SHADES = 7;
+
+export interface HeatmapData {
+  readonly columns: number;
+  /** Row 0 is the shortest latency. */
+  readonly rows: number;
+  /** Sparse: only cells that are not 0. */
+  readonly cells: readonly { readonly column: number; readonly row: number; readonly count: number }[];
+}
+
+/** Shade of a count: logarithmic, because one slow exit counts beside a million fast ones. */
+export function shadeOf(count: number, highest: number): number {
+  if (highest <= 1) return SHADES - 1;
+  return Math.min(SHADES - 1, Math.floor((SHADES * Math.log(count)) / Math.log(highest)));
+}
+
+export function heatmap(
+  text: ChartText,
+  { columns, rows, cells }: HeatmapData,
+  {
+    x,
+    y,
+    formatX,
+    formatY,
+    labelX,
+  }: {
+    x: Scale;
+    y: Scale;
+    formatX: (value: number) => string;
+    formatY: (value: number) => string;
+    labelX: string;
+  },
+): Markup {
+  const height = Math.max(120, Math.min(260, rows * 14));
+  const highest = Math.max(1, ...cells.map(({ count }) => count));
+  // One path per shade: neighbours of a row are one piece.
+  const paths = Array.from({ length: SHADES }, () => '');
+  const sorted = [...cells].sort((a, b) => a.row - b.row || a.column - b.column);
+  for (let i = 0; i < sorted.length; ) {
+    const { row, column, count } = sorted[i];
+    const shade = shadeOf(count, highest);
+    let end = i + 1;
+    while (
+      end < sorted.length &&
+      sorted[end].row === row &&
+      sorted[end].column === column + end - i &&
+      shadeOf(sorted[end].count, highest) === shade
+    )
+      end++;
+    paths[shade] += `M${column} ${rows - 1 - row}h${end - i}v1h-${end - i}z`;
+    i = end;
+  }
+  return chart(
+    text,
+    height,
+    36,
+    markup`${leftAxis(y, height, formatY)}${stretched(
+      height,
+      columns,
+      rows,
+      markup`<g shape-rendering="crispEdges">${paths.map((d, shade) => d !== '' && markup`<path class="h${shade}" d="${{ markup: d }}"/>`)}</g>`,
+    )}${bottomAxis(x, height, formatX, labelX)}`,
+  );
+}
