@@ -2,8 +2,11 @@
 import { captureArrow } from './capture-arrow/index.ts';
 import { ftraceText } from './ftrace-text/index.ts';
 import { perfData } from './perf-data/index.ts';
+import { perfScript } from './perf-script/index.ts';
+import { printedTable } from './printed-table/index.ts';
 import { qemuLog } from './qemu-log/index.ts';
 import { simpletrace } from './simpletrace/index.ts';
+import { traceCmdText } from './trace-cmd-text/index.ts';
 import { traceDat } from './trace-dat/index.ts';
 import type { TraceFormat, Verdict } from './trace-format.ts';
 
@@ -12,8 +15,11 @@ export const FORMATS: readonly TraceFormat[] = [
   perfData,
   traceDat,
   ftraceText,
+  traceCmdText,
+  perfScript,
   simpletrace,
   qemuLog,
+  printedTable,
 ];
 
 export interface Detection {

@@ -17,6 +17,7 @@ import { createTraceContext, type TraceContext } from '../../src/core/trace-cont
 import { wordsToBigInt, wordsToBigUint } from '../../src/core/words.ts';
 import { memorySource } from '../../src/parsers/byte-source.ts';
 import { ftraceText } from '../../src/parsers/ftrace-text/index.ts';
+import type { TraceFormat } from '../../src/parsers/trace-format.ts';
 
 export interface TextRow {
   time: bigint;
@@ -45,11 +46,16 @@ export interface ReadText {
   list: Diagnostic[];
 }
 
-export function readText(input: string | Uint8Array, maxRead = Infinity): ReadText {
+/** Reads with `format`, tracefs text unless another is given. */
+export function readText(
+  input: string | Uint8Array,
+  maxRead = Infinity,
+  format: TraceFormat = ftraceText,
+): ReadText {
   const bytes = typeof input === 'string' ? Buffer.from(input, 'utf8') : input;
   const context = createTraceContext();
   const rows: TextRow[] = [];
-  for (const b of ftraceText.parse(memorySource(bytes, 'test', maxRead), context, {})) {
+  for (const b of format.parse(memorySource(bytes, 'test', maxRead), context, {})) {
     const wide = (column: Uint32Array, row: number, bit: number, signed = false) =>
       b.fields[row] & bit
         ? (signed ? wordsToBigInt : wordsToBigUint)(column[2 * row], column[2 * row + 1])

@@ -6,7 +6,8 @@ import type { TraceContext } from '../../core/trace-context.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { readTraceEvents } from '../simpletrace/given-events.ts';
 import { createLineReader, type LineReader, refill } from '../text/line-reader.ts';
-import { flush, HOLD } from '../text/reorder.ts';
+import { HOLD } from '../text/reorder.ts';
+import { createRowOutput, handOutRows, type RowOutput } from '../text/row-output.ts';
 import type { ParseOptions, TraceFormat } from '../trace-format.ts';
 import { STAMP_DATE, STAMP_NONE, STAMP_THREAD } from './line-prefix.ts';
 import { logKind } from './log-kind.ts';
@@ -32,8 +33,9 @@ function* parse(
   const reader = createLineReader(source);
   const state = createLogState(context, readTraceEvents(context, options));
   state.stamp = findStamp(state, reader);
+  const output = createRowOutput(options);
   for (;;) {
-    if (!takeLines(state, reader)) yield* handOut(state, HOLD);
+    if (!takeLines(state, reader)) yield* handOut(state, output, HOLD);
     else if (reader.ended) break;
     else {
       refill(reader);
@@ -48,7 +50,7 @@ function* parse(
       hint: 'QEMU prints them with -trace enable=kvm_run_exit when it was built with the log trace back end',
     });
   describe(state);
-  yield* handOut(state, 0);
+  yield* handOut(state, output, 0);
   noteDisorder(state);
 }
 
@@ -65,10 +67,9 @@ function findStamp(state: LogState, reader: LineReader): number {
   return kind.known + kind.possible > 0 ? STAMP_NONE : 0;
 }
 
-function* handOut(state: LogState, hold: number): Generator<EventBatch, void, void> {
+function* handOut(state: LogState, output: RowOutput, hold: number): Generator<EventBatch, void, void> {
   endEvent(state);
-  const batch = flush(state.window, hold);
-  if (batch) yield batch;
+  yield* handOutRows(state.window, output, hold);
 }
 
 function describe(state: LogState): void {

@@ -1,9 +1,18 @@
 /** Block copies of event rows. */
 import { copyRow, type EventBatch } from '../../core/event-batch.ts';
 
+type Column = Uint32Array | Int32Array | Uint16Array | Uint8Array;
+
+/** Elements [from, to) of `source` to the front of `target`, which may be the same. */
+function move<T extends Column>(source: T, from: number, to: number, target: T): void {
+  if (source === target) source.copyWithin(0, from, to);
+  else target.set(source.subarray(from, to));
+}
+
 /**
  * Copies `count` rows to the front of `target`: those that `order` lists from index `from` on, or the rows from
- * `from` on if it is null.
+ * `from` on if it is null. `target` may be `source` if `order` is null. `coreOnly`: without the columns that
+ * ParseOptions.coreOnly leaves out.
  */
 export function moveRows(
   source: EventBatch,
@@ -11,27 +20,29 @@ export function moveRows(
   from: number,
   count: number,
   target: EventBatch,
+  coreOnly = false,
 ): void {
   if (order) {
     for (let i = 0; i < count; i++) copyRow(source, order[from + i], target, i);
     return;
   }
   const to = from + count;
-  target.cpu.set(source.cpu.subarray(from, to));
-  target.tid.set(source.tid.subarray(from, to));
-  target.pid.set(source.pid.subarray(from, to));
-  target.vcpu.set(source.vcpu.subarray(from, to));
-  target.event.set(source.event.subarray(from, to));
-  target.isa.set(source.isa.subarray(from, to));
-  target.code.set(source.code.subarray(from, to));
-  target.intrInfo.set(source.intrInfo.subarray(from, to));
-  target.errorCode.set(source.errorCode.subarray(from, to));
-  target.text.set(source.text.subarray(from, to));
-  target.fields.set(source.fields.subarray(from, to));
-  target.time.set(source.time.subarray(2 * from, 2 * to));
-  target.address.set(source.address.subarray(2 * from, 2 * to));
-  target.info1.set(source.info1.subarray(2 * from, 2 * to));
-  target.info2.set(source.info2.subarray(2 * from, 2 * to));
-  target.arg0.set(source.arg0.subarray(2 * from, 2 * to));
-  target.arg1.set(source.arg1.subarray(2 * from, 2 * to));
+  move(source.cpu, from, to, target.cpu);
+  move(source.tid, from, to, target.tid);
+  move(source.pid, from, to, target.pid);
+  move(source.vcpu, from, to, target.vcpu);
+  move(source.event, from, to, target.event);
+  move(source.isa, from, to, target.isa);
+  move(source.code, from, to, target.code);
+  move(source.text, from, to, target.text);
+  move(source.fields, from, to, target.fields);
+  move(source.time, 2 * from, 2 * to, target.time);
+  move(source.address, 2 * from, 2 * to, target.address);
+  move(source.arg0, 2 * from, 2 * to, target.arg0);
+  if (coreOnly) return;
+  move(source.intrInfo, from, to, target.intrInfo);
+  move(source.errorCode, from, to, target.errorCode);
+  move(source.info1, 2 * from, 2 * to, target.info1);
+  move(source.info2, 2 * from, 2 * to, target.info2);
+  move(source.arg1, 2 * from, 2 * to, target.arg1);
 }

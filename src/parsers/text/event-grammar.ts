@@ -194,12 +194,11 @@ export const EVENT_TABLES: Readonly<Record<string, KeyTable>> = {
   ),
   kvm_avic_incomplete_ipi: keyTable(
     {
-      // `vcpu=0, icrh:icrl=0x00000002:000000fb, id=2, index=0`
+      // `vcpu=0, icrh:icrl=0x00000002:000000fb, id=2, index=0`: the pair is read by readAvicIpi().
       vcpu: { column: 'vcpu', base: 'd' },
-      icrl: { column: 'address', base: 'x' },
       id: { column: 'code', base: 'd' },
     },
-    F_ADDRESS | F_CODE,
+    F_CODE,
     'kvm_avic_incomplete_ipi',
   ),
   kvm_avic_unaccelerated_access: keyTable(

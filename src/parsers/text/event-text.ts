@@ -5,13 +5,13 @@
  * All positions lie in a buffer whose byte at `end` is neither digit nor letter (line feed, CR or sentinel).
  */
 import { note } from '../../core/diagnostics.ts';
-import { type EventBatch, F_ARG0, F_CODE, F_MARKER } from '../../core/event-batch.ts';
+import { type EventBatch, F_ADDRESS, F_ARG0, F_CODE, F_MARKER } from '../../core/event-batch.ts';
 import { EV_MARKER, eventCode, FIRST_DYNAMIC_EVENT } from '../../core/events.ts';
 import { ISA_ARM, ISA_ARM64, ISA_RISCV, ISA_SVM, ISA_UNKNOWN, ISA_VMX } from '../../core/isa-codes.ts';
 import { internString } from '../../core/string-table.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { addName, type ByteNames, createByteNames, findName } from './byte-names.ts';
-import { setColumn } from './columns.ts';
+import { C_ADDRESS, C_INFO1, setColumn } from './columns.ts';
 import { readCommonEvent } from './common-text.ts';
 import { EVENT_TABLES } from './event-grammar.ts';
 import { readEntry, readExit } from './exit-text.ts';
@@ -229,7 +229,7 @@ function readOther(
   }
 }
 
-const ICRL = ascii('icrl=');
+const ICR_PAIR = ascii('icrh:icrl=');
 
 /** `vcpu=0, icrh:icrl=0x00000002:000000fb, id=2, index=0`. */
 function readAvicIpi(
@@ -240,12 +240,15 @@ function readAvicIpi(
   batch: EventBatch,
   row: number,
 ): boolean {
-  const read = readKeyed(table, buf, pos, end, batch, row);
-  const at = findIn(buf, pos, end, ICRL);
-  const colon = at < 0 ? -1 : readHexPrefixed(buf, at + ICRL.length);
-  if (colon < 0 || buf[colon] !== 58 || readHex(buf, colon + 1) < 0) return false;
-  setColumn(batch, row, 1, word[0], word[1]);
-  return read;
+  const pair = findIn(buf, pos, end, ICR_PAIR);
+  if (pair >= 0) {
+    const colon = readHexPrefixed(buf, pair + ICR_PAIR.length);
+    if (colon < 0 || buf[colon] !== 58) return false;
+    setColumn(batch, row, C_ADDRESS, word[0], word[1]);
+    if (readHex(buf, colon + 1) < 0) return false;
+    setColumn(batch, row, C_INFO1, word[0], word[1]);
+  }
+  return readKeyed(table, buf, pos, end, batch, row) && (batch.fields[row] & F_ADDRESS) !== 0;
 }
 
 function guessArch(context: TraceContext, isa: number): void {
@@ -281,6 +284,7 @@ export function isKnownEvent(name: string): boolean {
 }
 
 const MARK_WRITE = ascii('tracing_mark_write: ');
+const RAW_PRINT = ascii('ip=tracing_mark_write buf=');
 const RUN_EXIT = ascii('kvm_run_exit ');
 /** Most event names that markers may add. */
 const MAX_MARKER_NAMES = 2048;
@@ -297,14 +301,10 @@ function readPrint(
   batch: EventBatch,
   row: number,
 ): boolean {
-  return readMarker(
-    events,
-    buf,
-    matchesAt(buf, pos, MARK_WRITE) ? pos + MARK_WRITE.length : pos,
-    end,
-    batch,
-    row,
-  );
+  let p = pos;
+  if (matchesAt(buf, p, MARK_WRITE)) p += MARK_WRITE.length;
+  else if (matchesAt(buf, p, RAW_PRINT)) p += RAW_PRINT.length;
+  return readMarker(events, buf, p, end, batch, row);
 }
 
 /**

@@ -27,13 +27,33 @@ interface KeyOp {
   readonly name: Uint8Array;
   readonly hash: number;
   readonly column: number;
+  /** Column of the value in `name=value`. */
+  readonly rawColumn: number;
   readonly hex: boolean;
   readonly constColumn: number;
   readonly constValue: number;
   readonly bits: number;
   /** Only valid as `name=value`: a field name of the record. */
   readonly rawOnly: boolean;
+  /** As `name=value` the number is hexadecimal even without 0x. */
+  readonly rawHex: boolean;
 }
+
+/**
+ * Fields whose print format is `%x` without `0x`. `trace-cmd report -R` prints a field by the conversion that the
+ * event's print format has for it (since libtraceevent 1.2; older ones printed all of them in decimal).
+ */
+const BARE_HEX: Readonly<Record<string, readonly string[]>> = {
+  kvm_exit: ['info1', 'info2'],
+  kvm_cpuid: ['function', 'index', 'rax', 'rbx'],
+  kvm_msr: ['ecx'],
+  kvm_cr: ['cr'],
+  kvm_page_fault: ['fault_address', 'error_code'],
+  kvm_eoi: ['apicid'],
+  kvm_pv_eoi: ['apicid'],
+  kvm_apic_accept_irq: ['apicid'],
+  kvm_apic_ipi: ['dest_id'],
+};
 
 export interface KeyTable {
   readonly slots: Int8Array;
@@ -46,12 +66,17 @@ const SLOTS = 128;
 
 /** Table of an event's words. `required`: F_* bits that every layout of the text gives. */
 export function keyTable(rules: Readonly<Record<string, KeyRule>>, required: number, event = ''): KeyTable {
-  const ops: KeyOp[] = Object.entries(rules).map(([key, rule]) => keyOp(key, rule, false));
-  for (const [column, fields] of Object.entries(EVENT_FIELDS[event] ?? {})) {
-    if (!(column in COLUMN_CODES)) continue;
-    for (const field of typeof fields === 'string' ? [fields] : fields)
-      if (!rules[field]) ops.push(keyOp(field, { column: column as ValueColumn }, true));
-  }
+  const bare = BARE_HEX[event] ?? [];
+  const fieldColumns = new Map<string, ValueColumn>();
+  for (const [column, fields] of Object.entries(EVENT_FIELDS[event] ?? {}))
+    if (column in COLUMN_CODES)
+      for (const field of typeof fields === 'string' ? [fields] : fields)
+        fieldColumns.set(field, column as ValueColumn);
+  const ops: KeyOp[] = Object.entries(rules).map(([key, rule]) =>
+    keyOp(key, rule, fieldColumns.get(key) ?? rule.column, false, bare),
+  );
+  for (const [field, column] of fieldColumns)
+    if (!rules[field]) ops.push(keyOp(field, {}, column, true, bare));
   const slots = new Int8Array(SLOTS).fill(-1);
   ops.forEach((op, index) => {
     let slot = slotOf(op.hash);
@@ -61,17 +86,25 @@ export function keyTable(rules: Readonly<Record<string, KeyRule>>, required: num
   return { slots, ops, required };
 }
 
-function keyOp(key: string, rule: KeyRule, rawOnly: boolean): KeyOp {
+function keyOp(
+  key: string,
+  rule: KeyRule,
+  rawColumn: ValueColumn | undefined,
+  rawOnly: boolean,
+  bare: readonly string[],
+): KeyOp {
   const name = ascii(key);
   return {
     name,
     hash: hashBytes(name, 0, name.length),
     column: rule.column === undefined ? -1 : COLUMN_CODES[rule.column],
+    rawColumn: rawColumn === undefined ? -1 : COLUMN_CODES[rawColumn],
     hex: rule.base === 'x',
     constColumn: rule.sets ? COLUMN_CODES[rule.sets[0]] : -1,
     constValue: rule.sets ? rule.sets[1] : 0,
     bits: rule.bits ?? 0,
     rawOnly,
+    rawHex: bare.includes(key),
   };
 }
 
@@ -131,16 +164,22 @@ function lookUp(table: KeyTable, buf: Uint8Array, start: number, end: number, ha
 
 function apply(op: KeyOp, buf: Uint8Array, pos: number, end: number, batch: EventBatch, row: number): number {
   let p = pos;
-  const raw = buf[p] === 61;
-  if (op.rawOnly && !raw) return p;
+  if (buf[p] === 61) {
+    if (op.rawColumn < 0 || ++p >= end) return p;
+    const next = op.rawHex ? readHexPrefixed(buf, p) : readAny(buf, p);
+    if (next < 0 || next > end) return p;
+    if (!hasColumn(batch, row, op.rawColumn)) setColumn(batch, row, op.rawColumn, word[0], word[1]);
+    return next;
+  }
+  if (op.rawOnly) return p;
   if (op.constColumn >= 0 && !hasColumn(batch, row, op.constColumn))
     setColumn(batch, row, op.constColumn, op.constValue, op.constValue < 0 ? -1 : 0);
   if (op.bits !== 0) setColumn(batch, row, C_CODE, batch.code[row] | op.bits, 0);
   if (op.column < 0) return p;
-  if (raw || buf[p] === 58) p++;
+  if (buf[p] === 58) p++;
   while (buf[p] === 32) p++;
   if (p >= end) return p;
-  const next = raw ? readAny(buf, p) : op.hex ? readHexPrefixed(buf, p) : readSigned(buf, p);
+  const next = op.hex ? readHexPrefixed(buf, p) : readSigned(buf, p);
   if (next < 0 || next > end) return p;
   if (!hasColumn(batch, row, op.column)) setColumn(batch, row, op.column, word[0], word[1]);
   return next;

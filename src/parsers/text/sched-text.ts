@@ -9,6 +9,7 @@ import { ascii, findLast, readDecimal, readSigned, word } from './numbers.ts';
 const ARROW = ascii(' ==> ');
 const PREV_PID = ascii(' prev_pid=');
 const PREV_STATE = ascii(' prev_state=');
+const NEXT_COMM = ascii(' next_comm=');
 const NEXT_PID = ascii(' next_pid=');
 const PID = ascii(' pid=');
 const CPU = ascii(' CPU:');
@@ -37,7 +38,9 @@ function storePid(buf: Uint8Array, at: number, column: Uint32Array, row: number)
 
 function storeState(buf: Uint8Array, pos: number, batch: EventBatch, row: number): void {
   let state = 0;
-  let p = pos;
+  let p = readDecimal(buf, pos);
+  if (p >= 0) state = word[0];
+  else p = pos;
   for (; buf[p] > 32; p++) state |= buf[p] === 43 ? PREEMPTED : (STATES[buf[p]] ?? 0);
   if (p === pos) return;
   batch.info1[2 * row] = state;
@@ -47,7 +50,7 @@ function storeState(buf: Uint8Array, pos: number, batch: EventBatch, row: number
 
 /**
  * `prev_comm=A prev_pid=1 prev_prio=120 prev_state=R+ ==> next_comm=B next_pid=2 next_prio=120`, or by
- * libtraceevent's plugin `A:1 [120] R+ ==> B:2 [120]`.
+ * libtraceevent's plugin `A:1 [120] R+ ==> B:2 [120]`; raw fields have the state as a number.
  */
 export function readSwitch(
   buf: Uint8Array,
@@ -58,7 +61,11 @@ export function readSwitch(
 ): boolean {
   // A name cannot hold the arrow and a field after it (15 bytes), so that the last of each is the real one.
   const next = findLast(buf, pos, end, NEXT_PID);
-  const arrow = findLast(buf, pos, next >= 0 ? next : end, ARROW);
+  // trace-cmd report -R prints the fields alone.
+  const arrow = Math.max(
+    findLast(buf, pos, next >= 0 ? next : end, ARROW),
+    next >= 0 ? findLast(buf, pos, next, NEXT_COMM) : -1,
+  );
   if (arrow < 0) return false;
   if (next >= 0) {
     const prev = findLast(buf, pos, arrow, PREV_PID);

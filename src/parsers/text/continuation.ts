@@ -4,8 +4,8 @@
  */
 import { note } from '../../core/diagnostics.ts';
 import { EV_MARKER } from '../../core/events.ts';
-import { EVENT_INCOMPLETE, EVENT_READ, NO_EVENT, parseEvent } from '../text/event-text.ts';
-import type { LineReader } from '../text/line-reader.ts';
+import { EVENT_INCOMPLETE, EVENT_READ, NO_EVENT, parseEvent } from './event-text.ts';
+import type { LineReader } from './line-reader.ts';
 import { type LineState, MAX_JOINED } from './line-state.ts';
 
 /** Most lines that are joined to one event. */
@@ -54,7 +54,9 @@ export function joinLine(state: LineState, reader: LineReader, start: number, en
   while (length > 0 && joined[length - 1] <= 32) length--;
   const fits = length + 1 + end - start <= MAX_JOINED && state.joinedLines < MAX_JOINED_LINES;
   if (fits && !(plain && !marker)) {
-    joined[length++] = marker ? 10 : 32;
+    // "=" at the end is a soft line break of quoted-printable mail, which falls inside words.
+    if (!marker && joined[length - 1] === 61) length--;
+    else joined[length++] = marker ? 10 : 32;
     joined.set(reader.buf.subarray(start, end), length);
     length += end - start;
     joined[length] = 10;

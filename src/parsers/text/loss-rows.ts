@@ -1,15 +1,18 @@
 /** `CPU:1 [LOST 903 EVENTS]` → an EV_LOST row right before that CPU's next event, stamped with its time. */
 import { clearRow, F_ARG0, NO_CPU } from '../../core/event-batch.ts';
 import { EV_LOST } from '../../core/events.ts';
-import { lost } from '../text/lost-line.ts';
-import { isFull, place } from '../text/reorder.ts';
 import { type LineState, ROWS_PER_LINE } from './line-state.ts';
+import { lost } from './lost-line.ts';
+import { isFull, place } from './reorder.ts';
 
 /** Remembers the loss that readLost() found until the CPU's next event. */
 export function takeLoss(state: LineState): void {
-  const cpu = Math.min(lost.cpu, NO_CPU);
+  rememberLoss(state, Math.min(lost.cpu, NO_CPU), lost.known && lost.high === 0 ? lost.low : -1);
+}
+
+/** Remembers a loss of `count` events (−1: unknown how many) until addLoss(). */
+export function rememberLoss(state: LineState, cpu: number, count: number): void {
   const before = state.losses.get(cpu);
-  const count = lost.known && lost.high === 0 ? lost.low : -1;
   state.losses.set(cpu, before === undefined ? count : before < 0 || count < 0 ? -1 : before + count);
 }
 

@@ -51,7 +51,7 @@ function startClock(state: LineState, kind: number): void {
   const { context } = state;
   state.clock = kind;
   if (kind === CLOCK_SECONDS) {
-    context.timeResolutionNs = 1000;
+    context.timeResolutionNs = Math.max(context.timeResolutionNs, state.prefix.fine ? 1 : 1000);
     return;
   }
   if (context.clock === 'uptime') {

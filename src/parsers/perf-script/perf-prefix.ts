@@ -1,0 +1,182 @@
+/**
+ * What stands before `EVENT: TEXT` on a line of `perf script` (tools/perf/builtin-script.c, perf_sample__fprintf_start):
+ *
+ *     COMM(16 columns) PID/TID [CPU] [MISC] [DATE] TIME: [PERIOD] SYSTEM:EVENT: TEXT
+ *
+ * Any column may be missing (-F); perf-prof has the date in front and irq flags before [CPU]. COMM is free text and
+ * nothing but a blank ends it: the line is read from the first place behind which everything has its shape. No name of
+ * 15 bytes holds a whole such line, so that the first place is the right one.
+ */
+import { NO_CPU } from '../../core/event-batch.ts';
+import { COMM_COLUMNS, type LinePrefix, readTime } from '../text/line-prefix.ts';
+import { ascii, findIn, matchesAt, readDecimal, word } from '../text/numbers.ts';
+
+const BLANK = 32;
+const COLON = 58;
+const DASH = 45;
+const SLASH = 47;
+const OPEN = 91;
+/** How far the end of COMM is searched. */
+const MAX_COMM = 64;
+const RECORD = ascii('PERF_RECORD_');
+const GUEST = ascii('[guest/');
+const VM = ascii('VM:');
+const VCPU = ascii('VCPU:');
+
+/** Position of `EVENT: TEXT` in the line [start, end), −1 if it is no sample; `prefix.record`: it is a side-band record. */
+export function parsePerfPrefix(prefix: LinePrefix, buf: Uint8Array, start: number, end: number): number {
+  prefix.waiting = false;
+  prefix.record = -1;
+  const from = skipDate(buf, start);
+  if (end - from > COMM_COLUMNS && buf[from + COMM_COLUMNS] === BLANK) {
+    const at = afterComm(prefix, buf, from, from + COMM_COLUMNS, end);
+    if (at >= 0 || prefix.record >= 0) return at;
+  }
+  const last = Math.min(end, from + MAX_COMM);
+  for (let p = from; p < last; p++) {
+    if (p > from && buf[p] !== BLANK) continue;
+    // One attempt per run of blanks.
+    if (p > from && buf[p - 1] === BLANK) continue;
+    const at = afterComm(prefix, buf, from, p, end);
+    if (at >= 0 || prefix.record >= 0) return at;
+  }
+  return -1;
+}
+
+/** The same for a line whose end is not known: see LineDialect. */
+export function parsePaddedPerfPrefix(prefix: LinePrefix, buf: Uint8Array, start: number): number {
+  if (buf[start + COMM_COLUMNS] !== BLANK) return -1;
+  const at = afterComm(prefix, buf, start, start + COMM_COLUMNS, buf.length);
+  return prefix.record >= 0 ? -1 : at;
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= 48 && byte <= 57;
+}
+
+function isNameByte(byte: number): boolean {
+  const letter = byte | 32;
+  return (letter >= 97 && letter <= 122) || isDigit(byte) || byte === 95;
+}
+
+function skipBlanks(buf: Uint8Array, pos: number): number {
+  let p = pos;
+  while (buf[p] === BLANK) p++;
+  return p;
+}
+
+/** Position behind `2021-12-12 16:11:10.214139 ` at `pos`, or `pos`. */
+function skipDate(buf: Uint8Array, pos: number): number {
+  if (buf[pos + 4] !== DASH || buf[pos + 7] !== DASH || buf[pos + 10] !== BLANK || buf[pos + 13] !== COLON)
+    return pos;
+  let p = pos + 11;
+  while (isDigit(buf[p]) || buf[p] === COLON || buf[p] === 46) p++;
+  return buf[p] === BLANK ? p + 1 : pos;
+}
+
+/** The columns behind a COMM in [start, pos). No byte that matches is a line feed. */
+function afterComm(prefix: LinePrefix, buf: Uint8Array, start: number, pos: number, end: number): number {
+  prefix.record = -1;
+  let p = skipBlanks(buf, pos);
+  let tid = -1;
+  let pid = -1;
+  let hasThread = false;
+  const negative = buf[p] === DASH;
+  let next = readDecimal(buf, negative ? p + 1 : p);
+  if (next >= 0) {
+    if (word[1] !== 0 || word[0] > 0x7fffffff) return -1;
+    tid = negative ? -1 : word[0];
+    if (buf[next] === SLASH) {
+      pid = tid;
+      const minus = buf[next + 1] === DASH;
+      next = readDecimal(buf, minus ? next + 2 : next + 1);
+      if (next < 0 || word[1] !== 0 || word[0] > 0x7fffffff) return -1;
+      tid = minus ? -1 : word[0];
+    }
+    if (buf[next] === BLANK) {
+      hasThread = true;
+      p = skipBlanks(buf, next);
+    } else if (buf[next] === 46 && pid < 0) tid = -1;
+    else return -1;
+  } else if (negative) return -1;
+  if (matchesAt(buf, p, VM)) p = skipNumber(buf, p + VM.length);
+  if (p >= 0 && matchesAt(buf, p, VCPU)) p = skipNumber(buf, p + VCPU.length);
+  if (p < 0) return -1;
+  if (buf[p] !== OPEN && !isDigit(buf[p])) {
+    // irq flags, as ftrace has them.
+    const first = p;
+    while (buf[p] > BLANK) p++;
+    if (p - first < 4 || p - first > 6 || buf[p] !== BLANK) return -1;
+    p = skipBlanks(buf, p);
+    if (buf[p] !== OPEN) return -1;
+  }
+  let cpu: number = NO_CPU;
+  if (buf[p] === OPEN) {
+    p = readDecimal(buf, p + 1);
+    if (p < 0 || buf[p] !== 93 || buf[p + 1] !== BLANK || word[1] !== 0) return -1;
+    cpu = Math.min(word[0], NO_CPU);
+    p = skipBlanks(buf, p + 1);
+  }
+  // MISC: letters of the CPU mode.
+  if (buf[p] >= 65 && buf[p] <= 90) {
+    const first = p;
+    while (buf[p] >= 65 && buf[p] <= 90) p++;
+    if (p - first > 6 || buf[p] !== BLANK) return -1;
+    p = skipBlanks(buf, p);
+  }
+  p = skipDate(buf, p);
+  p = readTime(prefix, buf, skipBlanks(buf, p));
+  if (p < 0 || buf[p] !== COLON || !prefix.hasFraction) return -1;
+  p = skipBlanks(buf, p + 1);
+  prefix.hasThread = hasThread;
+  prefix.origin = start;
+  prefix.commStart = start;
+  prefix.commEnd = pos;
+  prefix.tid = tid;
+  prefix.pid = pid;
+  prefix.cpu = cpu;
+  if (matchesAt(buf, p, RECORD)) {
+    prefix.record = p;
+    return -1;
+  }
+  const event = eventName(prefix, buf, p, end);
+  if (event >= 0) takeGuestName(prefix, buf);
+  return event;
+}
+
+function skipNumber(buf: Uint8Array, pos: number): number {
+  const p = readDecimal(buf, pos);
+  return p < 0 || buf[p] !== BLANK ? -1 : skipBlanks(buf, p);
+}
+
+/** `[PERIOD] SYSTEM:EVENT:` at `pos`: where EVENT stands. Events of other kinds (`cycles:`) have no system. */
+function eventName(prefix: LinePrefix, buf: Uint8Array, pos: number, end: number): number {
+  let p = pos;
+  while (isDigit(buf[p])) p++;
+  if (p > pos) {
+    if (buf[p] !== BLANK) return -1;
+    p = skipBlanks(buf, p);
+  }
+  const first = p;
+  while (isNameByte(buf[p]) || buf[p] === DASH) p++;
+  if (p === first || buf[p] !== COLON) return -1;
+  let event = first;
+  prefix.hasSystem = isNameByte(buf[p + 1]);
+  if (prefix.hasSystem) {
+    event = ++p;
+    while (isNameByte(buf[p])) p++;
+    if (buf[p] !== COLON) return -1;
+  } else if (!prefix.hasThread) return -1;
+  return p + 1 >= end || buf[p + 1] === BLANK || buf[p + 1] === 10 || buf[p + 1] === 13 ? event : -1;
+}
+
+/** `--guest-code` names a vCPU thread `[guest/PID]`, `--guestkallsyms` `:TID`: its name is not told. */
+function takeGuestName(prefix: LinePrefix, buf: Uint8Array): void {
+  const p = skipBlanks(buf, prefix.commStart);
+  if (buf[p] === OPEN && findIn(buf, p, prefix.commEnd, GUEST) === p) {
+    const close = readDecimal(buf, p + GUEST.length);
+    if (close < 0 || buf[close] !== 93 || word[1] !== 0) return;
+    if (prefix.pid < 0) prefix.pid = word[0];
+    prefix.commEnd = prefix.commStart;
+  } else if (buf[p] === COLON && readDecimal(buf, p + 1) >= 0) prefix.commEnd = prefix.commStart;
+}

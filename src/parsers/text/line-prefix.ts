@@ -1,0 +1,297 @@
+/**
+ * What stands before `EVENT: TEXT` on a line of tracefs' `trace` and `trace_pipe` (kernel/trace/trace_output.c,
+ * trace_print_context) and of `trace-cmd report` (tracecmd/trace-read.c, trace_show_data):
+ *
+ *     COMM(16 columns)-PID [(TGID)] [CPU] [FLAGS] TIME: EVENT: TEXT
+ *
+ * trace-cmd may put `NAME: ` of a file or instance in front, prints times without a unit right behind `[CPU]`, flags
+ * of a raw report as `-0x5`, and `(+12)` behind the time with --ts-diff.
+ *
+ * COMM is free text. It fills 16 columns, so the dash at column 16 is tried first; lines that lost their padding
+ * are read from the first dash behind which the rest has the full shape.
+ */
+import { NO_CPU } from '../../core/event-batch.ts';
+import { HEX_DIGITS, readDecimal, word } from './numbers.ts';
+
+export interface LinePrefix {
+  /** Start of what trace-cmd prints before COMM (name of a file or instance); commStart if there is nothing. */
+  origin: number;
+  /** COMM's columns; empty if the line has none. */
+  commStart: number;
+  commEnd: number;
+  /** −1 if the line does not tell, as pid. */
+  tid: number;
+  /** TGID column, −1 if there is none or it is unknown. */
+  pid: number;
+  /** NO_CPU if the line does not tell. */
+  cpu: number;
+  /** Time with a fraction: seconds and nanoseconds; else the number is in `timeWords`. */
+  hasFraction: boolean;
+  seconds: number;
+  nanoseconds: number;
+  /** The fraction had more than six digits. */
+  fine: boolean;
+  readonly timeWords: Uint32Array;
+  /** The line ends behind the time: its event is on the next one. */
+  waiting: boolean;
+  /** The line has a column for the thread, whether or not its number is a valid one. */
+  hasThread: boolean;
+  /** perf script: the event was printed with its system; where a side-band record's text stands, −1 for none. */
+  hasSystem: boolean;
+  record: number;
+}
+
+export function createLinePrefix(): LinePrefix {
+  return {
+    origin: 0,
+    commStart: 0,
+    commEnd: 0,
+    tid: -1,
+    pid: -1,
+    cpu: NO_CPU,
+    hasFraction: true,
+    seconds: 0,
+    nanoseconds: 0,
+    fine: false,
+    timeWords: new Uint32Array(2),
+    waiting: false,
+    hasThread: false,
+    hasSystem: false,
+    record: -1,
+  };
+}
+
+const DASH = 45;
+const BLANK = 32;
+/** Width of COMM in every format. */
+export const COMM_COLUMNS = 16;
+/** How far a dash is searched: a name has 15 bytes, quoting and mail add a few, trace-cmd a file's name. */
+const MAX_COMM = 96;
+
+/** Position of `EVENT: TEXT` in the line [start, end), −1 if the line has no such prefix. */
+export function parsePrefix(prefix: LinePrefix, buf: Uint8Array, start: number, end: number): number {
+  prefix.waiting = false;
+  if (end - start > COMM_COLUMNS && buf[start + COMM_COLUMNS] === DASH) {
+    const at = afterDash(prefix, buf, start + COMM_COLUMNS, end);
+    prefix.commStart = start;
+    prefix.origin = start;
+    if (at >= 0 || prefix.waiting) return at;
+  }
+  const last = Math.min(end, start + MAX_COMM);
+  for (let p = start; p < last; p++) {
+    if (buf[p] !== DASH) continue;
+    const at = afterDash(prefix, buf, p, end);
+    prefix.commStart = Math.max(start, p - COMM_COLUMNS);
+    prefix.origin = start;
+    if (at >= 0 || prefix.waiting) return at;
+  }
+  return -1;
+}
+
+/**
+ * The same for a padded line whose end is not known yet; the caller must make sure that the COMM_COLUMNS bytes at
+ * `start` hold no line feed. No byte behind them that matches is one.
+ */
+export function parsePaddedPrefix(prefix: LinePrefix, buf: Uint8Array, start: number): number {
+  const dash = start + COMM_COLUMNS;
+  if (buf[dash] !== DASH) return -1;
+  prefix.commStart = start;
+  prefix.origin = start;
+  return afterDash(prefix, buf, dash, buf.length);
+}
+
+/** No test against `end` is needed: the byte there is a line feed or CR, which ends every run below. */
+function afterDash(prefix: LinePrefix, buf: Uint8Array, dash: number, end: number): number {
+  let p = dash + 1;
+  const negative = buf[p] === DASH;
+  if (negative) p++;
+  let first = p;
+  let tid = 0;
+  let digit = buf[p] - 48;
+  while (digit >= 0 && digit <= 9) {
+    tid = tid * 10 + digit;
+    digit = buf[++p] - 48;
+  }
+  if (p === first || tid > 0x7fffffff || buf[p] !== BLANK) return -1;
+  do p++;
+  while (buf[p] === BLANK);
+  let pid = -1;
+  // TGID before [CPU] since 5.4, behind it in 4.15.
+  if (buf[p] === 40) {
+    p = readTgid(buf, p);
+    if (p < 0) return -1;
+    pid = tgid;
+  }
+  if (buf[p] !== 91) return -1;
+  first = ++p;
+  let cpu = 0;
+  digit = buf[p] - 48;
+  while (digit >= 0 && digit <= 9) {
+    cpu = cpu * 10 + digit;
+    digit = buf[++p] - 48;
+  }
+  if (p - first < 3 || buf[p] !== 93) return -1;
+  p++;
+  if (buf[p] === DASH && buf[p + 1] === 48 && buf[p + 2] === 120) {
+    p += 3;
+    while (HEX_DIGITS[buf[p]] < 16) p++;
+  }
+  while (buf[p] === BLANK) p++;
+  if (buf[p] === 40) {
+    p = readTgid(buf, p);
+    if (p < 0) return -1;
+    pid = tgid;
+  }
+  digit = buf[p] - 48;
+  if (!(digit >= 0 && digit <= 9)) {
+    // irq-info: 4 characters up to 5.10, 5 since; more where a preempt count is above 15, and from libtraceevent.
+    first = p;
+    while (buf[p] > BLANK) p++;
+    const width = p - first;
+    if (width < 4 || width > 10 || buf[p] !== BLANK) return -1;
+    while (buf[p] === BLANK) p++;
+  }
+  prefix.hasThread = true;
+  prefix.commEnd = dash;
+  prefix.tid = negative ? -1 : tid;
+  prefix.pid = pid;
+  prefix.cpu = cpu;
+  return eventAfterTime(prefix, buf, p, end);
+}
+
+/** Time at `pos` and where the event begins behind it. */
+function eventAfterTime(prefix: LinePrefix, buf: Uint8Array, pos: number, end: number): number {
+  let p = readTime(prefix, buf, pos);
+  if (p < 0 || buf[p] !== 58) return -1;
+  if (buf[++p] !== BLANK && p < end) return -1;
+  while (buf[p] === BLANK) p++;
+  if (buf[p] === 40 && buf[p + 1] === 43) {
+    const close = readDecimal(buf, p + 2);
+    if (close >= 0 && buf[close] === 41) {
+      p = close + 1;
+      while (buf[p] === BLANK) p++;
+    }
+  }
+  if (p >= end) {
+    prefix.waiting = true;
+    return -1;
+  }
+  return p;
+}
+
+/**
+ * Excerpts whose columns before the time were cut: `[CPU] TIME: EVENT: TEXT` or `TIME: EVENT: TEXT`. Only times with a
+ * fraction count, as any text could begin with a number.
+ */
+export function parseCutPrefix(prefix: LinePrefix, buf: Uint8Array, start: number, end: number): number {
+  prefix.waiting = false;
+  let p = start;
+  while (buf[p] === BLANK) p++;
+  let cpu: number = NO_CPU;
+  if (buf[p] === 91) {
+    const close = readDecimal(buf, p + 1);
+    if (close < 0 || buf[close] !== 93 || word[1] !== 0) return -1;
+    cpu = word[0];
+    p = close + 1;
+    while (buf[p] === BLANK) p++;
+  }
+  prefix.hasThread = false;
+  prefix.origin = start;
+  prefix.commStart = start;
+  prefix.commEnd = start;
+  prefix.tid = -1;
+  prefix.pid = -1;
+  prefix.cpu = cpu;
+  const at = eventAfterTime(prefix, buf, p, end);
+  if (!prefix.hasFraction) {
+    prefix.waiting = false;
+    return -1;
+  }
+  return at;
+}
+
+/** `trace-cmd report -l`: `COMM(8 columns)-PID CPUFLAGS TIME: EVENT: TEXT`. */
+export function parseLatencyPrefix(prefix: LinePrefix, buf: Uint8Array, start: number, end: number): number {
+  const dash = start + 8;
+  if (end - start < 24 || buf[dash] !== DASH) return -1;
+  let p = readDecimal(buf, dash + 1);
+  if (p < 0 || buf[p] !== BLANK || word[1] !== 0 || word[0] > 0x7fffffff) return -1;
+  const tid = word[0];
+  while (buf[p] === BLANK) p++;
+  p = readDecimal(buf, p);
+  if (p < 0 || word[1] !== 0) return -1;
+  const cpu = word[0];
+  const first = p;
+  while (buf[p] > BLANK) p++;
+  if (p - first < 3 || p - first > 10) return -1;
+  while (buf[p] === BLANK) p++;
+  prefix.waiting = false;
+  prefix.hasThread = true;
+  prefix.origin = start;
+  prefix.commStart = start;
+  prefix.commEnd = dash;
+  prefix.tid = tid;
+  prefix.pid = -1;
+  prefix.cpu = cpu;
+  const at = eventAfterTime(prefix, buf, p, end);
+  return prefix.hasFraction ? at : -1;
+}
+
+let tgid = -1;
+
+/** `(%7d) ` or `(-------) ` (5 columns up to 5.4) at `pos`; the number is in `tgid`. */
+function readTgid(buf: Uint8Array, pos: number): number {
+  let p = pos + 1;
+  while (buf[p] === BLANK) p++;
+  tgid = -1;
+  if (buf[p] === DASH) {
+    while (buf[p] === DASH) p++;
+  } else {
+    p = readDecimal(buf, p);
+    if (p < 0 || word[1] !== 0 || word[0] > 0x7fffffff) return -1;
+    tgid = word[0];
+  }
+  if (buf[p] !== 41) return -1;
+  p++;
+  while (buf[p] === BLANK) p++;
+  return p;
+}
+
+/** Seconds that fit a signed 64-bit number of nanoseconds. */
+const MAX_SECONDS = 9_000_000_000;
+
+/** `12.345678` or a plain number (clocks counter, x86-tsc, uptime); returns the position behind it or −1. */
+export function readTime(prefix: LinePrefix, buf: Uint8Array, pos: number): number {
+  let p = pos;
+  let seconds = 0;
+  let digit = buf[p] - 48;
+  while (digit >= 0 && digit <= 9 && p - pos < 15) {
+    seconds = seconds * 10 + digit;
+    digit = buf[++p] - 48;
+  }
+  if (p === pos) return -1;
+  if (buf[p] !== 46) {
+    p = readDecimal(buf, pos);
+    if (p < 0 || word[1] > 0x7fffffff) return -1;
+    prefix.hasFraction = false;
+    prefix.timeWords[0] = word[0];
+    prefix.timeWords[1] = word[1];
+    return p;
+  }
+  const start = ++p;
+  let fraction = 0;
+  digit = buf[p] - 48;
+  while (digit >= 0 && digit <= 9 && p - start < 9) {
+    fraction = fraction * 10 + digit;
+    digit = buf[++p] - 48;
+  }
+  const digits = p - start;
+  if (digits < 6 || seconds > MAX_SECONDS) return -1;
+  if (digits === 6) fraction *= 1000;
+  else for (let i = digits; i < 9; i++) fraction *= 10;
+  prefix.hasFraction = true;
+  prefix.fine = digits > 6;
+  prefix.seconds = seconds;
+  prefix.nanoseconds = fraction;
+  return p;
+}

@@ -1,0 +1,70 @@
+/** From the bytes of a text format to batches in time order: the loop that all of them share. */
+import { note } from '../../core/diagnostics.ts';
+import type { EventBatch } from '../../core/event-batch.ts';
+import type { TraceContext } from '../../core/trace-context.ts';
+import type { ByteSource } from '../byte-source.ts';
+import type { ParseOptions } from '../trace-format.ts';
+import { endLine, saveLastText } from './continuation.ts';
+import { noteInput } from './input-notes.ts';
+import type { LineDialect } from './line-dialect.ts';
+import { createLineReader, refill } from './line-reader.ts';
+import { createLineState, type LineState } from './line-state.ts';
+import { takeLastLosses } from './loss-rows.ts';
+import { checkReadable, noteLongLine, rowsMoved, takeLines } from './read-lines.ts';
+import { HOLD } from './reorder.ts';
+import { createRowOutput, handOutRows } from './row-output.ts';
+
+export function* parseLines(
+  dialect: LineDialect,
+  source: ByteSource,
+  context: TraceContext,
+  options: ParseOptions,
+): Generator<EventBatch, void, void> {
+  const reader = createLineReader(source);
+  const state = createLineState(dialect, context, source.name);
+  const output = createRowOutput(options);
+  const moved = (count: number, permuted: boolean) => rowsMoved(state, count, permuted);
+  refillFirst(reader);
+  for (;;) {
+    if (!takeLines(state, reader)) yield* handOutRows(state.window, output, HOLD, moved);
+    else if (reader.ended) break;
+    else {
+      saveLastText(state, reader);
+      refill(reader);
+      options.onProgress?.(reader.position);
+    }
+  }
+  if (reader.skipping) noteLongLine(state);
+  while (!takeLastLosses(state)) yield* handOutRows(state.window, output, HOLD, moved);
+  endLine(state);
+  checkReadable(state);
+  yield* handOutRows(state.window, output, 0, moved);
+  noteDisorder(state);
+  noteInput(state);
+}
+
+/** Skips a byte order mark that an editor put in front. */
+function refillFirst(reader: ReturnType<typeof createLineReader>): void {
+  const { buf } = reader;
+  while (reader.end < 3 && !reader.ended) refill(reader);
+  if (buf[0] === 0xef && buf[1] === 0xbb && buf[2] === 0xbf && reader.end >= 3) reader.start = 3;
+}
+
+function noteDisorder({ window, context }: LineState): void {
+  if (window.late > 0)
+    note(
+      context.diagnostics,
+      'late-events',
+      'suspect',
+      'events came too late in the file to be put in time order: exits around them may be paired wrongly',
+      window.late,
+    );
+  if (window.backwards > 0)
+    note(
+      context.diagnostics,
+      'time-backwards',
+      'suspect',
+      'times of one CPU step back (several captures in one file, or a clock that was set): they were left in file order',
+      window.backwards,
+    );
+}
