@@ -2,7 +2,7 @@
  * Reasons as users type them after --reason and --exclude: any spelling of any tool, whatever its case and
  * whichever of space, `-` and `_` separates its words, or a number.
  */
-import { ISA_NAMES, ISA_VMX } from '../core/isa-codes.ts';
+import { ISA_NAMED, ISA_NAMES, ISA_VMX } from '../core/isa-codes.ts';
 import { codeFromWide } from './reason-code.ts';
 import type { Reason } from './reason-row.ts';
 import { REASON_TABLES, VMX_ENTRY_FAILURES, VMX_FAILED_VMENTRY } from './reason-tables.ts';
@@ -69,7 +69,8 @@ function parseCode(text: string): bigint | null {
 
 function reasonsOfNumber(value: bigint): Reason[] {
   const reasons: Reason[] = [];
-  for (const isa of Object.keys(ISA_NAMES).map(Number)) {
+  // Reasons known by name only have no numbers.
+  for (const isa of Object.keys(ISA_NAMES).map(Number).filter((known) => known !== ISA_NAMED)) {
     const code = codeFromWide(BigInt.asUintN(64, value), isa);
     if (code !== null) reasons.push({ isa, code });
   }
