@@ -5,7 +5,7 @@
  *
  * The file is complete and valid from the first moment on, so that it opens whatever kills us: every CPU has its own
  * region in a sparse file, long enough for the whole size limit, where the readers append pages; the table is updated
- * four times a second and at the end. What is known only at the end (thread names, loss counters) goes into room kept
+ * twice a second and at the end. What is known only at the end (thread names, loss counters) goes into room kept
  * free: names replace blank lines after the first names, options replace a filler option. At the end the regions are
  * moved together. Each step is made visible by one aligned write of at most 16 bytes, so a kill cannot tear it.
  *

@@ -97,7 +97,7 @@ static void make_instance(void)
 	if (!watchdog_start(&self.dog, self.s, self.out_fd))
 		die("watchdog", NULL, "cannot start the watchdog: %s", strerror(errno));
 	atomic_store(&self.s->phase, PHASE_INSTANCE);
-	tracefs_make(&self.t, &self.o);
+	tracefs_make(&self.t);
 	tracefs_apply(&self.t, &self.o);
 }
 
@@ -152,14 +152,12 @@ static bool disk_low(void)
 static void wait_for_end(struct readers *readers)
 {
 	uint64_t end = self.o.duration_ns ? self.start_mono + self.o.duration_ns : 0, events = 0;
-	uint64_t next_look = 0, next_second = self.start_mono + 1000000000u;
+	uint64_t next_second = self.start_mono + 1000000000u;
 	struct pollfd wait[2] = { { .fd = self.signals, .events = POLLIN }, { .fd = self.wake, .events = POLLIN } };
 	while (self.why == STOP_NOT) {
 		bool child = false;
-		uint64_t now = clock_ns(CLOCK_MONOTONIC), until = now + 100000000u;
-		if (end && end < until)
-			until = end > now ? end : now;
-		poll(wait, 2, (int)((until - now + 999999) / 1000000));
+		uint64_t now = clock_ns(CLOCK_MONOTONIC), until = end && end < next_second ? end : next_second;
+		poll(wait, 2, until > now ? (int)((until - now + 999999) / 1000000) : 0);
 		now = clock_ns(CLOCK_MONOTONIC);
 		if (signals_take(self.signals, &child))
 			self.why = STOP_SIGNAL;
@@ -167,21 +165,18 @@ static void wait_for_end(struct readers *readers)
 			self.why = readers_failed(readers);
 		else if (end && now >= end)
 			self.why = STOP_DURATION;
-		else if (msg_json_closed())
+		if (child)
+			reap();
+		if (self.why != STOP_NOT || now < next_second)
+			continue;
+		next_second = now + 1000000000u;
+		report_status(now, &events);
+		if (msg_json_closed())
 			self.why = STOP_PIPE_CLOSED;
 		else if (target_gone())
 			self.why = STOP_TARGET_GONE;
-		if (child)
-			reap();
-		if (now >= next_look) {
-			next_look = now + 250000000u;
-			if (self.why == STOP_NOT && disk_low())
-				self.why = STOP_DISK_LOW;
-		}
-		if (now >= next_second) {
-			next_second = now + 1000000000u;
-			report_status(now, &events);
-		}
+		else if (disk_low())
+			self.why = STOP_DISK_LOW;
 	}
 }
 

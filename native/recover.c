@@ -46,12 +46,12 @@ static uint64_t take_u64(struct cursor *c)
 	return v;
 }
 
-static void expect(struct cursor *c, const char *what, size_t n)
+static void expect(struct cursor *c, const char *bytes, size_t n, const char *what)
 {
 	char got[16];
 	take(c, got, n);
-	if (memcmp(got, what, n))
-		die("recover", "only files of kvmtrace-capture can be recovered", "%s: no \"%s\" at byte %llu", c->path, what,
+	if (memcmp(got, bytes, n))
+		die("recover", "only files of kvmtrace-capture can be recovered", "%s: no %s at byte %llu", c->path, what,
 			(unsigned long long)(c->at - n));
 }
 
@@ -67,7 +67,7 @@ static void skip_name(struct cursor *c)
 static int find_table(struct cursor *c, struct shared *s)
 {
 	bool ours = false;
-	expect(c, "\x17\x08\x44tracing" "6", 12);
+	expect(c, "\x17\x08\x44tracing" "6", 12, "trace.dat version 6");
 	char layout[2];
 	uint16_t probe = 1;
 	take(c, layout, 2);
@@ -76,9 +76,9 @@ static int find_table(struct cursor *c, struct shared *s)
 	s->subbuf = take_u32(c);
 	if (s->subbuf < 4096 || s->subbuf > 1 << 20 || s->subbuf & (s->subbuf - 1))
 		die("recover", NULL, "%s: impossible page size %u", c->path, s->subbuf);
-	expect(c, "header_page", 12);
+	expect(c, "header_page", 12, "header_page");
 	take(c, NULL, take_u64(c));
-	expect(c, "header_event", 13);
+	expect(c, "header_event", 13, "header_event");
 	take(c, NULL, take_u64(c));
 	for (uint32_t n = take_u32(c); n; n--)
 		take(c, NULL, take_u64(c));
@@ -93,7 +93,7 @@ static int find_table(struct cursor *c, struct shared *s)
 	uint32_t ncpu = take_u32(c);
 	if (!ncpu || ncpu > KC_MAX_CPUS)
 		die("recover", NULL, "%s: impossible number of CPUs %u", c->path, ncpu);
-	expect(c, "options  ", 10);
+	expect(c, "options  ", 10, "options");
 	for (;;) {
 		uint16_t id;
 		uint64_t at = c->at;
@@ -112,7 +112,7 @@ static int find_table(struct cursor *c, struct shared *s)
 	}
 	if (!ours)
 		die("recover", "only files of kvmtrace-capture can be recovered", "%s: made by another program", c->path);
-	expect(c, "flyrecord", 10);
+	expect(c, "flyrecord", 10, "flyrecord");
 	s->table_off = c->at;
 	return (int)ncpu;
 }
@@ -161,6 +161,11 @@ int dat_recover(const char *path)
 		for (int k = 0; k < ncpu; k++)
 			if (s->cpu[k].offset > offset && s->cpu[k].offset < limit)
 				limit = s->cpu[k].offset;
+		if (size && offset >= c.at && offset < limit && size > limit - offset) {
+			msg(MSG_WARNING, "recover", NULL, "CPU %d: the file was cut, %llu of %llu bytes are there", i,
+				(unsigned long long)(limit - offset), (unsigned long long)size);
+			size = limit - offset;
+		}
 		if (offset < c.at || offset > c.end || offset % 4096 || size > limit - offset) {
 			msg(MSG_WARNING, "recover", NULL, "CPU %d: impossible place in the file, dropped", i);
 			s->cpu[i].offset = c.end;

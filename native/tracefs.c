@@ -182,9 +182,8 @@ void tracefs_count_cpus(struct tracefs *t)
 		die("tracefs", NULL, "%s/per_cpu has no CPUs", t->root);
 }
 
-void tracefs_make(struct tracefs *t, const struct options *o)
+void tracefs_make(struct tracefs *t)
 {
-	(void)o;
 	/* Ours by name and number, so its owner is dead: the number was used before. */
 	if (mkdir(t->instance, 0700) && errno == EEXIST && tracefs_remove(t->instance, 2000))
 		errno = mkdir(t->instance, 0700) ? errno : 0;
@@ -334,8 +333,8 @@ void tracefs_apply(struct tracefs *t, const struct options *o)
 	/* Lose the oldest, not the newest: only then do the pages themselves tell where events were lost. */
 	may_write(t, "options/overwrite", "1", NULL);
 	set_buffer_size(t, o);
-	/* Wake a reader when 30 % is filled: rarely, but with room for a burst. Absent before 5.0. */
-	t->has_percent = write_file_at(t->dir_fd, "buffer_percent", "30");
+	/* Wake a reader when 40 % is filled: rarely, but with room for a burst. Absent before 5.0. */
+	t->has_percent = write_file_at(t->dir_fd, "buffer_percent", "40");
 	if (o->cpus)
 		set_cpumask(t, o);
 	set_pids(t, o);

@@ -2,12 +2,13 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   count,
   endLine,
   type ReportLine,
   type Run,
+  removeRun,
   repoRoot,
   results,
   runScript,
@@ -25,14 +26,10 @@ describe('kvmtrace-capture in a KVM host', () => {
   let r: Map<string, string>;
   const file = (name: string) => path.join(run.out, name);
   beforeAll(() => {
-    run = runScript('run-lab.sh', 'out-capture', (helper) => [
-      'capture',
-      path.resolve(helper, '../out-capture'),
-      helper,
-      rom,
-    ]);
+    run = runScript('run-lab.sh', (helper, out) => ['capture', out, helper, rom]);
     if (run.skipped === null) r = results(run);
   }, 600_000);
+  afterAll(() => removeRun(run));
 
   it('records the same events as trace-cmd, per CPU and in order', (ctx) => {
     if (run.skipped) return ctx.skip(run.skipped);
@@ -146,7 +143,8 @@ describe('kvmtrace-capture in a KVM host', () => {
   it('full disk: ends, says so, and the file holds what fitted', (ctx) => {
     if (run.skipped) return ctx.skip(run.skipped);
     const end = endLine(run, 'full.json');
-    expect([r.get('full.rc'), end['reason']]).toEqual(['1', 'disk-full']);
+    expect(r.get('full.rc')).toBe('1');
+    expect(end['reason']).toMatch(/^disk-(full|low)$/); // whichever is noticed first
     expect(Number(r.get('full.gone_ms'))).toBeLessThan(1000);
     const events = traceCmdReport(file('full.dat')).length;
     expect(events).toBeGreaterThan(1000);

@@ -1,14 +1,24 @@
 /** The capture helper on this machine's own kernel, with a real-mode ROM as the guest (see README.md). */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
-import { count, endLine, type Run, results, runScript, statusLines, traceCmdReport } from './harness.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  count,
+  endLine,
+  type Run,
+  removeRun,
+  results,
+  runScript,
+  statusLines,
+  traceCmdReport,
+} from './harness.ts';
 
 describe('kvmtrace-capture on this kernel', () => {
   let run: Run;
   beforeAll(() => {
-    run = runScript('live.sh', 'out-live', (helper) => [path.resolve(helper, '../out-live'), helper]);
+    run = runScript('live.sh', (helper, out) => [out, helper]);
   }, 600_000);
+  afterAll(() => removeRun(run));
 
   it("records every kvm_userspace_exit that QEMU's kvm_run_exit sees, in order", (ctx) => {
     if (run.skipped) return ctx.skip(run.skipped);

@@ -1,6 +1,7 @@
 /** Runs the end-to-end scripts and reads what they leave. A part that this machine cannot run is skipped, loudly. */
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 export const repoRoot = path.resolve(import.meta.dirname, '../..');
@@ -36,13 +37,14 @@ function buildHelper(): string | null {
 }
 
 /** Runs a script of this folder: exit status 77 means that this machine cannot, anything else but 0 is a failure. */
-export function runScript(name: string, outName: string, args: (helper: string) => string[]): Run {
-  const out = path.join(labDir, outName);
+export function runScript(name: string, args: (helper: string, out: string) => string[]): Run {
+  // a folder per run: several test runs may share the lab
+  const out = path.join(mkdtempSync(path.join(tmpdir(), 'kvmtrace-e2e-')), 'out');
   const helper = buildHelper();
   let skipped: string | null = helper === null ? 'SKIPPED: no C compiler (cc)' : null;
   let log = '';
   if (helper !== null) {
-    const r = spawnSync(path.join(repoRoot, 'test/e2e', name), args(helper), {
+    const r = spawnSync(path.join(repoRoot, 'test/e2e', name), args(helper, out), {
       encoding: 'utf8',
       timeout: 590_000,
     });
@@ -57,6 +59,13 @@ export function runScript(name: string, outName: string, args: (helper: string) 
     process.stderr.write(`\n${bar}\n!! ${name}: ${skipped}\n${bar}\n`);
   }
   return { out, skipped, log };
+}
+
+/** Removes what a run left, unless KVMTRACE_KEEP is set. */
+export function removeRun(run: Run | undefined): void {
+  if (run === undefined) return;
+  if (process.env['KVMTRACE_KEEP']) process.stderr.write(`results stay in ${run.out}\n`);
+  else rmSync(path.dirname(run.out), { recursive: true, force: true });
 }
 
 export function results(run: Run): Map<string, string> {

@@ -17,6 +17,7 @@ grep -q ' /sys/kernel/tracing tracefs ' /proc/mounts || mount -t tracefs nodev /
 "$B" --check >/tmp/kvmtrace-live-check.$$ 2>&1 || { m=$(cat /tmp/kvmtrace-live-check.$$); rm -f /tmp/kvmtrace-live-check.$$; skip "$m"; }
 rm -f /tmp/kvmtrace-live-check.$$
 rm -rf "$OUT"; mkdir -p "$OUT"; cd "$OUT" || exit 1
+exec 9<"$0"; flock -w 300 9 || skip "another run of this test lasts five minutes"
 I=/sys/kernel/tracing/instances
 result(){ echo "$1=$2" >>results.txt; }
 guest(){ exec qemu-system-x86_64 -M pc,accel=kvm -m 16 -nodefaults -display none -device isa-debug-exit,iobase=0xf4,iosize=1 -no-reboot -serial null -bios "$@" 2>>qemu.err; }

@@ -25,7 +25,7 @@ cp "$S/lab/jobs/$JOB"/* "$D"/; for f; do cp "$f" "$D"/; done
 # QEMU 7.2 hangs the emulated host once in a while: a time limit and a second try.
 for try in 1 2; do
   rm -rf "$OUT"
-  LIMIT=${LIMIT:-100} OUTSIZE=${OUTSIZE:-512M} MEM=${MEM:-2048} "$S/lab/run-host.sh" "$D" "$OUT" "$KV"
+  LIMIT=${LIMIT:-120} OUTSIZE=${OUTSIZE:-512M} MEM=${MEM:-2048} "$S/lab/run-host.sh" "$D" "$OUT" "$KV"
   grep -q '^rc=0' "$OUT/job.log" 2>/dev/null && exit 0
   echo "try $try: the job did not end well"; tail -5 "$OUT/job.log" 2>/dev/null; tail -3 "$OUT.console" 2>/dev/null
 done

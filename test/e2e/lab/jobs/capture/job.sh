@@ -47,7 +47,7 @@ $B --cleanup >cleanup.log 2>&1; result both.cleanup_rc $?; gone both $P; say bot
 
 # ---- limits
 mkdir -p /tmp/small; mount -t tmpfs -o size=12M small /tmp/small
-$B -o /tmp/small/full.dat -s 8M --min-free 1 --status-json=3 3>full.json & P=$!; running full.json; sleep 0.5
+$B -o /tmp/small/full.dat -b 128K -s 8M --min-free 1 --status-json=3 3>full.json & P=$!; running full.json; sleep 0.5
 dd if=/dev/zero of=/tmp/small/fill bs=64k 2>/dev/null; wait $P; result full.rc $?; gone full $P
 cp /tmp/small/full.dat full.dat; umount /tmp/small; say disk full
 

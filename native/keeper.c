@@ -1,0 +1,63 @@
+/*
+ * The keeper: a thread for the chores of a running recording that may have to wait for a disk or for /proc: table of
+ * the file, pushing pages out of the page cache, names of new threads. The main thread must not wait for any of them:
+ * it answers Ctrl-C and keeps the limits, whatever a stuck disk or a stuck process does.
+ */
+#include "session.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static pthread_t thread;
+static int stop_fd = -1;
+
+/* Pages go to the disk as they come, and out of the page cache: a capture must not push out what the host needs. */
+static void push_out(uint64_t *done)
+{
+	for (int c = 0; c < self.s->ncpu; c++) {
+		uint64_t size = atomic_load(&self.s->cpu[c].size), at = self.s->cpu[c].offset;
+		if (size - done[c] < 1 << 20)
+			continue;
+		sync_file_range(self.out_fd, (off_t)(at + done[c]), (off_t)(size - done[c]), SYNC_FILE_RANGE_WRITE);
+		posix_fadvise(self.out_fd, (off_t)at, (off_t)done[c], POSIX_FADV_DONTNEED);
+		done[c] = size;
+	}
+}
+
+static void *keeper_main(void *arg)
+{
+	uint64_t *pushed = arg;
+	struct pollfd stop = { .fd = stop_fd, .events = POLLIN };
+	for (int tick = 1; poll(&stop, 1, 500) <= 0; tick++) {
+		dat_write_table(self.out_fd, self.s);
+		push_out(pushed);
+		if (tick % 2 == 0)
+			processes_look_again();
+	}
+	free(pushed);
+	return NULL;
+}
+
+void keeper_start(void)
+{
+	uint64_t *pushed = calloc((size_t)self.s->ncpu, sizeof *pushed);
+	stop_fd = eventfd(0, EFD_CLOEXEC);
+	if (stop_fd < 0)
+		die("eventfd", NULL, "eventfd: %s", strerror(errno));
+	int err = pushed ? pthread_create(&thread, NULL, keeper_main, pushed) : ENOMEM;
+	if (err)
+		die("threads", NULL, "cannot start a thread: %s", strerror(err));
+}
+
+void keeper_finish(void)
+{
+	uint64_t one = 1;
+	write_all(stop_fd, &one, sizeof one);
+	pthread_join(thread, NULL);
+	close(stop_fd);
+}
