@@ -6,6 +6,12 @@
  * BigInt (clocks like TAI exceed 2^53 ns), sums are a number while that is exact and a BigInt beyond.
  */
 
+import type { ContextModel } from './build-context.ts';
+import type { DetailModel } from './build-detail.ts';
+import type { DevicesModel } from './build-devices.ts';
+import type { HotspotsModel } from './build-hotspots.ts';
+import type { QemuModel } from './build-qemu.ts';
+
 /** Exact integer: a BigInt where a double could not hold it. */
 export type Exact = number | bigint;
 
@@ -31,6 +37,13 @@ export interface ReportModel {
   slowSelection: { thanNs: number; includesIdle: boolean; qualified: number; limit: number };
   /** Sentences that the reader must know beside the numbers: nesting not recorded, escalation unknown … */
   notes: string[];
+  /** Sections (sections.ts): there when their passes ran. */
+  detail?: DetailModel;
+  devices?: DevicesModel;
+  /** Present when the capture has QEMU's kvm_run_exit. */
+  qemu?: QemuModel;
+  hotspots?: HotspotsModel;
+  context?: ContextModel;
   /** What the numbers say in words (build-verdict.ts). */
   verdict?: VerdictModel;
   /** How to get this report again; only in reports that hold it (HTML). */

@@ -6,6 +6,11 @@
 import type { AnalysisResult } from '../analysis/analyze.ts';
 import type { PassRequest } from '../analysis/pass.ts';
 import type { TraceContext } from '../core/trace-context.ts';
+import { contextSection } from './build-context.ts';
+import { detailSection } from './build-detail.ts';
+import { devicesSection } from './build-devices.ts';
+import { hotspotsSection } from './build-hotspots.ts';
+import { qemuSection } from './build-qemu.ts';
 import type { CsvData } from './csv-tables.ts';
 import type { ReportModel } from './model.ts';
 import type { SectionId } from './section-ids.ts';
@@ -41,7 +46,8 @@ export interface Section {
   readonly id: SectionId;
   /** Part of every report; others on request only. */
   readonly byDefault: boolean;
-  readonly requests: (options: SectionOptions) => readonly PassRequest[];
+  /** Passes that it needs; `asked`: by --section. */
+  readonly requests: (options: SectionOptions, asked: boolean) => readonly PassRequest[];
   /** The section's data; null if its passes did not run. */
   readonly build: (input: SectionInput) => Partial<ReportModel> | null;
   /**
@@ -53,14 +59,21 @@ export interface Section {
   readonly csv: Readonly<Record<string, (model: ReportModel) => CsvData>>;
 }
 
-export const SECTIONS: readonly Section[] = [];
+export const SECTIONS: readonly Section[] = [
+  devicesSection,
+  detailSection,
+  qemuSection,
+  hotspotsSection,
+  contextSection,
+];
 
 /** Requests of the sections that run: the default ones and those asked for by id; each pass once. */
 export function sectionRequests(asked: readonly string[], options: SectionOptions): PassRequest[] {
   const requests = new Map<string, PassRequest>();
   for (const section of SECTIONS)
     if (section.byDefault || asked.includes(section.id))
-      for (const request of section.requests(options)) requests.set(request.name, request);
+      for (const request of section.requests(options, asked.includes(section.id)))
+        requests.set(request.name, request);
   return [...requests.values()];
 }
 

@@ -1,0 +1,105 @@
+/** What a detail event was about, in words: kind, number, and the name of what is there. */
+import { READ, WRITE } from '../analysis/detail-key.ts';
+import {
+  EV_APIC,
+  EV_CPUID,
+  EV_CR,
+  EV_FAST_MMIO,
+  EV_GUEST_FAULT,
+  EV_HV_HYPERCALL,
+  EV_HVC_ARM64,
+  EV_HYPERCALL,
+  EV_MMIO,
+  EV_MSR,
+  EV_PAGE_FAULT,
+  EV_PIO,
+  EV_SYS_ACCESS,
+  EV_XEN_HYPERCALL,
+} from '../core/events.ts';
+import { TWO_32, wordsToHex } from '../core/words.ts';
+import { apicRegisterName } from '../isa/apic-registers.ts';
+import { cpuidName } from '../isa/cpuid-leaves.ts';
+import { hvcName, hypervHypercallName, kvmHypercallName } from '../isa/hypercall-names.ts';
+import { mmioName } from '../isa/mmio-devices.ts';
+import { msrName } from '../isa/msr-names.ts';
+import { portName } from '../isa/port-names.ts';
+import { sysregName } from '../isa/sysreg-names.ts';
+
+export type DetailKind =
+  | 'port'
+  | 'mmio'
+  | 'fast-mmio'
+  | 'msr'
+  | 'cpuid'
+  | 'cr'
+  | 'hypercall'
+  | 'hv-hypercall'
+  | 'xen-hypercall'
+  | 'apic'
+  | 'page-fault'
+  | 'sysreg'
+  | 'hvc'
+  | 'none';
+
+const KINDS: ReadonlyMap<number, DetailKind> = new Map<number, DetailKind>([
+  [EV_PIO, 'port'],
+  [EV_MMIO, 'mmio'],
+  [EV_FAST_MMIO, 'fast-mmio'],
+  [EV_MSR, 'msr'],
+  [EV_CPUID, 'cpuid'],
+  [EV_CR, 'cr'],
+  [EV_HYPERCALL, 'hypercall'],
+  [EV_HV_HYPERCALL, 'hv-hypercall'],
+  [EV_XEN_HYPERCALL, 'xen-hypercall'],
+  [EV_APIC, 'apic'],
+  [EV_PAGE_FAULT, 'page-fault'],
+  [EV_GUEST_FAULT, 'page-fault'],
+  [EV_SYS_ACCESS, 'sysreg'],
+  [EV_HVC_ARM64, 'hvc'],
+]);
+
+/** Events whose address tells what an exit was about, by name. */
+export const DETAIL_EVENTS = [...KINDS.keys()];
+
+export function detailKind(event: number): DetailKind {
+  return KINDS.get(event) ?? 'none';
+}
+
+export function directionName(direction: number): 'read' | 'write' | null {
+  return direction === READ ? 'read' : direction === WRITE ? 'write' : null;
+}
+
+/** Name of what a detail is about; null if nothing is known of it. `isArm`: the address space is an arm64 guest's. */
+export function detailName(kind: DetailKind, low: number, high: number, isArm: boolean): string | null {
+  const number = low >>> 0;
+  switch (kind) {
+    case 'port':
+      return portName(number);
+    case 'mmio':
+    case 'fast-mmio':
+      return mmioName(isArm, (high >>> 0) * TWO_32 + number);
+    case 'msr':
+      return msrName(number);
+    case 'cpuid':
+      return cpuidName(number);
+    case 'cr':
+      return `CR${number}`;
+    case 'hypercall':
+      return kvmHypercallName(number);
+    case 'hv-hypercall':
+      return hypervHypercallName(number);
+    case 'apic':
+      return apicRegisterName(number);
+    case 'sysreg':
+      return sysregName(number);
+    case 'hvc':
+      return hvcName(number);
+    default:
+      return null;
+  }
+}
+
+/** `0x3f8`. */
+export function detailAddress(low: number, high: number): string {
+  return wordsToHex(low >>> 0, high >>> 0);
+}

@@ -1,0 +1,68 @@
+/** Figures that rows of detail, devices and hot spots share: from exact sums to the model. */
+import { exactToBigInt, toExact } from '../analysis/exact-sum.ts';
+import type { ExitSums } from '../analysis/exit-sums.ts';
+import type { Exact } from './model.ts';
+
+export interface ExitFigures {
+  exits: number;
+  paired: number;
+  /** Over pairs, exit → entry. null: the clock has no unit. */
+  totalNs: Exact | null;
+  minNs: number | null;
+  avgNs: number | null;
+  maxNs: number | null;
+  /** Exits that went to user space; null when the capture cannot tell. */
+  escalated: number | null;
+  restarts: number | null;
+  errors: number | null;
+  /** Of escalated pairs: exit → user space, user space → entry. */
+  kernelNs: Exact | null;
+  userspaceNs: Exact | null;
+}
+
+export interface Knowledge {
+  /** Durations have a unit. */
+  readonly time: boolean;
+  readonly escalation: boolean;
+}
+
+/** The figures of some rows of `sums` taken together. */
+export function exitFigures(sums: ExitSums, rows: readonly number[], known: Knowledge): ExitFigures {
+  const count = (column: Float64Array) => rows.reduce((total, row) => total + column[row], 0);
+  const exact = (column: Float64Array) => rows.reduce((total, row) => total + exactToBigInt(column, row), 0n);
+  const paired = count(sums.paired);
+  const total = exact(sums.total);
+  const has = known.time && paired > 0;
+  const whenKnown = (value: Exact) => (known.escalation ? value : null);
+  const time = (value: bigint) => (known.time ? toExact(value) : null);
+  return {
+    exits: count(sums.exits),
+    paired,
+    totalNs: time(total),
+    minNs: has ? Math.min(...rows.map((row) => sums.min[row])) : null,
+    avgNs: has ? Number((2n * total + BigInt(paired)) / (2n * BigInt(paired))) : null,
+    maxNs: has ? Math.max(...rows.map((row) => sums.max[row])) : null,
+    escalated: whenKnown(count(sums.escalated)) as number | null,
+    restarts: whenKnown(count(sums.restarts)) as number | null,
+    errors: whenKnown(count(sums.errors)) as number | null,
+    kernelNs: known.escalation ? time(exact(sums.kernelNs)) : null,
+    userspaceNs: known.escalation ? time(exact(sums.userspaceNs)) : null,
+  };
+}
+
+/** Row numbers by a key, in order of first appearance. */
+export function groupRows(rows: number, keyOf: (row: number) => string | null): Map<string, number[]> {
+  const groups = new Map<string, number[]>();
+  for (let row = 0; row < rows; row++) {
+    const key = keyOf(row);
+    if (key === null) continue;
+    const members = groups.get(key);
+    if (members) members.push(row);
+    else groups.set(key, [row]);
+  }
+  return groups;
+}
+
+export function sumOf(column: Float64Array, rows: readonly number[]): number {
+  return rows.reduce((total, row) => total + column[row], 0);
+}
