@@ -3,6 +3,7 @@ import { note } from '../../core/diagnostics.ts';
 import { ISA_LOONGARCH, ISA_MIPS, ISA_PPC, ISA_S390 } from '../../core/isa-codes.ts';
 import { threadOf } from '../../core/thread-table.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
+import { applyRecorderNotes } from './recorder-notes.ts';
 import type { Recording } from './recording.ts';
 
 /** Trace clocks that count ns. */
@@ -37,13 +38,18 @@ export function applyFacts(recording: Recording, context: TraceContext): void {
   const { facts, diagnostics } = context;
   facts.set('file version', `${recording.version}`);
   if (recording.compression !== 'none') facts.set('compression', recording.compression);
-  if (options.recorder) facts.set('recorder', `trace-cmd ${options.recorder}`);
+  if (options.recorder)
+    facts.set(
+      'recorder',
+      options.recorder.startsWith('kvmtrace') ? options.recorder : `trace-cmd ${options.recorder}`,
+    );
   if (options.cpuCount !== null) facts.set('cpus', `${options.cpuCount}`);
   if (buffers.length > 1) facts.set('buffers', buffers.map(({ name }) => name || '(top)').join(', '));
   applyUname(options.uname, context);
   applyClock(recording, context);
   applyThreads(recording, context);
   context.enabledEvents = formats.systems.size > MOST_ENABLED_SYSTEMS ? null : new Set(formats.names);
+  applyRecorderNotes(options.recorderNotes, context);
   if (formats.damaged > 0)
     note(
       diagnostics,

@@ -5,6 +5,7 @@
  */
 import { type Diagnostics, note } from '../../core/diagnostics.ts';
 import { type Cursor, readBig, readString, readText, readU32, skip } from './cursor.ts';
+import { addRecorderNotes, parseRecorderNotes } from './recorder-notes.ts';
 import type { CpuCounters, RecordingOptions, ShiftSample, TimeShift } from './recording.ts';
 
 export const OPTION_DONE = 0;
@@ -42,6 +43,7 @@ export function createOptions(): RecordingOptions {
     timeShift: null,
     tscToNs: null,
     processes: new Map(),
+    recorderNotes: [],
   };
 }
 
@@ -94,8 +96,14 @@ function readOption(options: RecordingOptions, id: number, body: Cursor, diagnos
         .trim();
       break;
     case OPTION_PROCMAPS: {
+      const whole = text();
+      const notes = parseRecorderNotes(whole);
+      if (notes) {
+        addRecorderNotes(options.recorderNotes, notes);
+        break;
+      }
       // `pid maps comm` in hexadecimal, then a line per mapping.
-      const match = /^([0-9a-f]{1,8}) [0-9a-f]+ (\S+)/.exec(text().slice(0, 512));
+      const match = /^([0-9a-f]{1,8}) [0-9a-f]+ (\S+)/.exec(whole.slice(0, 512));
       if (match && options.processes.size < MAX_PROCESSES)
         options.processes.set(Number.parseInt(match[1], 16), match[2]);
       break;

@@ -76,6 +76,8 @@ export interface RecordingOptions {
   tscToNs: { readonly mult: number; readonly shift: number } | null;
   /** Names of processes by PROCMAPS. */
   processes: Map<number, string>;
+  /** JSON that kvmtrace's recorder adds (recorder-notes.ts), in the file's order. */
+  readonly recorderNotes: Readonly<Record<string, unknown>>[];
 }
 
 export interface Recording {
