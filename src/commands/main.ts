@@ -21,7 +21,7 @@ export async function main(args: readonly string[]): Promise<void> {
 /** The exit status of one command line; never throws. */
 export async function run(args: readonly string[], environment: Environment): Promise<number> {
   let status = 0;
-  const program = createProgram(environment, (result) => {
+  const program = createProgram({ args, ...environment }, (result) => {
     status = result;
   });
   try {

@@ -9,6 +9,8 @@ const REPORT_EXAMPLES = `Examples:
   kvmtrace report trace.dat --by vcpu,reason         the same per vCPU
   kvmtrace report perf.data --than 200us --slow 50   exits longer than 200 us, without idle
   kvmtrace report perf.data --reason npf,io --from 2 --to 5
+  kvmtrace report perf.data -o report.html           one file for a ticket, opens in any browser
+  kvmtrace report perf.data -o report.html --redact  the same without names and addresses
   kvmtrace report perf.data -o report.md -o report.json
   kvmtrace report perf.data --fail-on 'p99>200us' --fail-on 'lost>0'
   zcat trace.txt.gz | kvmtrace report -
@@ -80,7 +82,7 @@ function addReport(program: Command, environment: Environment, finish: (status: 
         'write to a file, format by its ending; repeatable, - is standard output',
       ),
     )
-    .option('--format <name>', 'text, md, json or csv')
+    .option('--format <name>', 'text, html, md, json, csv, perfetto, folded (time) or folded-counts')
     .option(
       '--table <name>',
       'table of a CSV file: reasons, vcpus, slow, escalation, userspace, quality, events, histogram',
@@ -93,6 +95,7 @@ function addReport(program: Command, environment: Environment, finish: (status: 
         "exit with status 1 when it holds: 'p99>200us', 'npf:count>=1000', '*:max>5ms', 'escalation>5%', 'lost>0'; repeatable",
       ),
     )
+    .option('--redact', 'replace names, process numbers, addresses and paths by pseudonyms, in every format')
     .option('-q, --quiet', 'no progress')
     .optionsGroup('Analysis:')
     .addOption(repeatable('--by <keys>', 'group by vm, vcpu, tid, cpu, level, reason in any combination'))

@@ -3,8 +3,10 @@ import { UsageError } from '../core/errors.ts';
 import { csvTableNames } from '../report/csv-tables.ts';
 import type { ReportModel } from '../report/model.ts';
 import { RENDERERS, type Renderer, type RenderOptions, rendererForPath } from '../report/renderers.ts';
+import { sectionRequests } from '../report/sections.ts';
 import type { Environment } from './environment.ts';
 import { checkThreshold, parseThreshold, type RowMatcher, type Threshold } from './fail-on.ts';
+import type { ReportOptions } from './options.ts';
 import { createOutput, type OutputFile, tryOutput, writeToFile, writeToStream } from './output.ts';
 import { parseCount, parseWordList } from './parse-lists.ts';
 import { option, parseReportOptions, type RawReportOptions } from './report-options.ts';
@@ -17,6 +19,7 @@ export interface RawReport extends RawReportOptions {
   rows?: string;
   histogram?: boolean;
   failOn?: string[];
+  redact?: boolean;
   quiet?: boolean;
   color: ColorChoice;
 }
@@ -35,9 +38,9 @@ export async function report(
   raw: RawReport,
   environment: Environment,
 ): Promise<number> {
-  const options = await parseReportOptions(raw);
   const thresholds = await Promise.all((raw.failOn ?? []).map(prepareThreshold));
   const targets = chooseTargets(raw);
+  const options = forTargets(await parseReportOptions(raw), raw, targets);
   const shape: Omit<RenderOptions, 'color' | 'width'> = {
     rows: option('--rows', raw.rows, DEFAULT_ROWS, (text) => parseCount(text)),
     histogram: raw.histogram === true,
@@ -48,17 +51,35 @@ export async function report(
   const progress = createProgress(environment.stderr, 'reading', raw.quiet === true, environment.env);
   try {
     const pipeline = await environment.loadPipeline();
+    const reproduction = targets.some(({ renderer }) => renderer.reproduces)
+      ? (await import('./reproduction.ts')).startReproduction(inputs, environment.args ?? [])
+      : null;
     const model = await pipeline.runReport(inputs, {
       ...options,
       onProgress: progress.update,
       pause: createPause(),
     });
+    if (reproduction) model.reproduce = await reproduction;
     progress.clear();
-    await writeAll(model, targets, inputs, shape, { raw, environment });
+    const shown = raw.redact ? (await import('../report/redact.ts')).redactModel(model) : model;
+    await writeAll(shown, targets, inputs, shape, { raw, environment });
     return checkAll(model, thresholds, environment);
   } finally {
     progress.clear();
   }
+}
+
+/** What the chosen formats show beyond the other ones, unless the user has said how much. */
+function forTargets(options: ReportOptions, raw: RawReport, targets: readonly Target[]): ReportOptions {
+  const sections = [
+    ...(options.sections ?? []),
+    ...targets.flatMap(({ renderer }) => renderer.sections ?? []),
+  ];
+  const limits = targets.map(({ renderer }) => renderer.slowLimit ?? 0);
+  const slowLimit =
+    raw.slow === undefined ? Math.max(options.slowLimit, Math.min(...limits)) : options.slowLimit;
+  const slow = { slowLimit, thanNs: options.thanNs, includeIdle: options.includeIdle };
+  return { ...options, slowLimit, passes: sectionRequests(sections, slow) };
 }
 
 /** All files or none: they are renamed when the last one is written. */

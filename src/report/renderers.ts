@@ -1,5 +1,6 @@
 /** The output formats of `kvmtrace report`. A new one is one new file and one entry here. */
 import type { ReportModel } from './model.ts';
+import { SECTION_IDS, type SectionId } from './section-ids.ts';
 
 export interface RenderOptions {
   /** ANSI colours (text only). */
@@ -28,20 +29,50 @@ export interface Renderer {
   readonly id: string;
   /** File endings that choose it, with the dot. */
   readonly extensions: readonly string[];
+  /** Sections (section-ids.ts) whose data it shows beyond the default ones. */
+  readonly sections?: readonly SectionId[];
+  /** Slow exits that it has use for where --slow says nothing. */
+  readonly slowLimit?: number;
+  /** It tells how the report was made: command, versions, checksums of the inputs. */
+  readonly reproduces?: boolean;
   /** Loaded when used, so that no run pays for the others. */
   readonly load: () => Promise<RendererModule>;
 }
 
 export const RENDERERS: readonly Renderer[] = [
   { id: 'text', extensions: ['.txt', '.text', '.log'], load: () => import('./text.ts') },
-  { id: 'html', extensions: ['.html', '.htm'], load: () => import('./html/index.ts') },
+  {
+    id: 'html',
+    extensions: ['.html', '.htm'],
+    sections: SECTION_IDS,
+    reproduces: true,
+    load: () => import('./html/index.ts'),
+  },
   { id: 'md', extensions: ['.md', '.markdown'], load: () => import('./markdown.ts') },
   { id: 'json', extensions: ['.json'], load: () => import('./json.ts') },
   { id: 'csv', extensions: ['.csv'], load: () => import('./csv.ts') },
+  {
+    id: 'perfetto',
+    extensions: ['.perfetto', '.trace.json'],
+    sections: ['context'],
+    slowLimit: 1000,
+    load: () => import('./perfetto.ts'),
+  },
+  { id: 'folded', extensions: ['.folded'], sections: ['hotspots'], load: () => import('./folded.ts') },
+  {
+    id: 'folded-counts',
+    extensions: [],
+    sections: ['hotspots'],
+    load: async () => ({ render: (await import('./folded.ts')).renderCounts }),
+  },
 ];
 
-/** The renderer that a file's ending chooses, or null. */
+/** The renderer that a file's ending chooses (the longest that fits), or null. */
 export function rendererForPath(path: string): Renderer | null {
   const lower = path.toLowerCase();
-  return RENDERERS.find((renderer) => renderer.extensions.some((end) => lower.endsWith(end))) ?? null;
+  let found: { renderer: Renderer; length: number } | null = null;
+  for (const renderer of RENDERERS)
+    for (const end of renderer.extensions)
+      if (lower.endsWith(end) && end.length > (found?.length ?? 0)) found = { renderer, length: end.length };
+  return found?.renderer ?? null;
 }

@@ -33,39 +33,43 @@ function largest(items: readonly Item[], other: string): Item[] {
   ];
 }
 
-function flowChart(model: ReportModel): Markup | null {
-  const { escalation } = model;
-  const showIsa = hasSeveralIsas(model);
-  const reasons = largest(
-    escalation.byReason
-      .filter(({ exits }) => exits > 0)
-      .map(({ isa, name, exits, escalated }) => ({
-        name: showIsa ? `${isa} ${name}` : name,
-        value: exits,
-        escalated,
-      }))
-      .sort((a, b) => b.value - a.value),
-    'other reasons',
+const ofValue = (label: string, value: number, kind: string): FlowNode => ({
+  label: `${label} ${formatCount(value)}`,
+  kind,
+  value,
+});
+
+/** Names with what they add up to, the largest first, a node for the rest. */
+function summed(pairs: readonly (readonly [string, number])[], other: string): Item[] {
+  const sums = new Map<string, number>();
+  for (const [name, value] of pairs) sums.set(name, (sums.get(name) ?? 0) + value);
+  return largest(
+    [...sums].map(([name, value]) => ({ name, value, escalated: 0 })).sort((a, b) => b.value - a.value),
+    other,
   );
-  if (reasons.length === 0 || escalation.exits === null) return null;
-  const user = escalation.escalated ?? 0;
-  const kernel = escalation.exits - user;
-  const targets = largest(
-    escalation.byUserspaceReason
+}
+
+interface Flow {
+  readonly columns: FlowNode[][];
+  readonly links: FlowLink[];
+  readonly steps: string;
+}
+
+const short = (name: string) => name.replace(/^KVM_EXIT_/, '');
+
+/** Exit reason → kernel or user space → KVM_EXIT reason: which belongs to which is not in the model. */
+function coarseFlow(model: ReportModel, reasons: readonly Item[], kernel: number, user: number): Flow {
+  const targets = summed(
+    model.escalation.byUserspaceReason
       .filter(({ count }) => count > 0)
-      .map(({ name, count }) => ({ name: name.replace(/^KVM_EXIT_/, ''), value: count, escalated: 0 })),
+      .map(({ name, count }) => [short(name), count] as const),
     'others',
   );
-  const node = (label: string, value: number, kind: string): FlowNode => ({
-    label: `${label} ${formatCount(value)}`,
-    kind,
-    value,
-  });
   const columns: FlowNode[][] = [
-    reasons.map(({ name, value, escalated }) => node(name, value, escalated > 0 ? 'user' : 'kernel')),
+    reasonNodes(reasons),
     [
-      ...(kernel > 0 ? [node('kernel', kernel, 'kernel')] : []),
-      ...(user > 0 ? [node('user space', user, 'user')] : []),
+      ...(kernel > 0 ? [ofValue('kernel', kernel, 'kernel')] : []),
+      ...(user > 0 ? [ofValue('user space', user, 'user')] : []),
     ],
   ];
   const userNode = kernel > 0 ? 1 : 0;
@@ -74,12 +78,86 @@ function flowChart(model: ReportModel): Markup | null {
     ...(escalated > 0 ? [{ column: 0, from, to: userNode, value: escalated }] : []),
   ]);
   if (user > 0 && targets.length > 0) {
-    columns.push(targets.map(({ name, value }) => node(name, value, 'user')));
+    columns.push(targets.map(({ name, value }) => ofValue(name, value, 'user')));
     targets.forEach(({ value }, to) => {
       links.push({ column: 1, from: userNode, to, value });
     });
   }
-  return markup`<figure><figcaption>Exits by reason → handled in the kernel or handed to user space${targets.length > 0 && ' → KVM_EXIT reason'}; the wider, the more exits</figcaption>${flow(
+  return { columns, links, steps: targets.length > 0 ? ' → KVM_EXIT reason' : '' };
+}
+
+function reasonNodes(reasons: readonly Item[]): FlowNode[] {
+  return reasons.map(({ name, value, escalated }) => ofValue(name, value, escalated > 0 ? 'user' : 'kernel'));
+}
+
+/** Exit reason → kernel or KVM_EXIT reason → device. */
+function deviceFlow(
+  model: ReportModel,
+  reasons: readonly Item[],
+  nameOf: (row: { isa: string; name: string }) => string,
+  kernel: number,
+): Flow {
+  const rows = (model.devices?.escalations ?? []).filter(({ count }) => count > 0);
+  const deviceOf = (row: (typeof rows)[number]) =>
+    row.device ?? (row.address === null ? 'not recorded' : `${row.kind} ${row.address}`);
+  const exits = summed(
+    rows.map((row) => [short(row.userspaceName), row.count] as const),
+    'other KVM_EXIT',
+  );
+  const devices = summed(
+    rows.map((row) => [deviceOf(row), row.count] as const),
+    'other devices',
+  );
+  const indexIn = (items: readonly Item[], name: string) => {
+    const at = items.findIndex((item) => item.name === name);
+    return at < 0 ? items.length - 1 : at;
+  };
+  const before = kernel > 0 ? 1 : 0;
+  const values = new Map<string, FlowLink>();
+  const add = (column: number, from: number, to: number, value: number) => {
+    const key = `${column} ${from} ${to}`;
+    values.set(key, { column, from, to, value: (values.get(key)?.value ?? 0) + value });
+  };
+  reasons.forEach(({ value, escalated }, from) => {
+    if (value > escalated) add(0, from, 0, value - escalated);
+  });
+  for (const row of rows) {
+    const exit = before + indexIn(exits, short(row.userspaceName));
+    add(0, indexIn(reasons, nameOf(row)), exit, row.count);
+    add(1, exit, indexIn(devices, deviceOf(row)), row.count);
+  }
+  return {
+    columns: [
+      reasonNodes(reasons),
+      [
+        ...(kernel > 0 ? [ofValue('kernel', kernel, 'kernel')] : []),
+        ...exits.map(({ name, value }) => ofValue(name, value, 'user')),
+      ],
+      devices.map(({ name, value }) => ofValue(name, value, 'user')),
+    ],
+    links: [...values.values()].sort((a, b) => a.column - b.column || a.from - b.from || a.to - b.to),
+    steps: ' with a KVM_EXIT reason → device',
+  };
+}
+
+function flowChart(model: ReportModel): Markup | null {
+  const { escalation } = model;
+  const showIsa = hasSeveralIsas(model);
+  const nameOf = (row: { isa: string; name: string }) => (showIsa ? `${row.isa} ${row.name}` : row.name);
+  const reasons = largest(
+    escalation.byReason
+      .filter(({ exits }) => exits > 0)
+      .map((row) => ({ name: nameOf(row), value: row.exits, escalated: row.escalated }))
+      .sort((a, b) => b.value - a.value),
+    'other reasons',
+  );
+  if (reasons.length === 0 || escalation.exits === null) return null;
+  const user = escalation.escalated ?? 0;
+  const kernel = escalation.exits - user;
+  const { columns, links, steps } = model.devices?.escalations.some(({ count }) => count > 0)
+    ? deviceFlow(model, reasons, nameOf, kernel)
+    : coarseFlow(model, reasons, kernel, user);
+  return markup`<figure><figcaption>Exits by reason → handled in the kernel or handed to user space${steps}; the wider, the more exits</figcaption>${flow(
     {
       id: 'c-flow',
       title: 'Where exits are handled',

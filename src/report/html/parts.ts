@@ -10,7 +10,7 @@ import { vcpusPart } from './vcpus.ts';
 import { verdictPart } from './verdict.ts';
 
 /** Sections of the model that a part below shows. */
-const SHOWN_BY_PARTS: readonly string[] = [];
+const SHOWN_BY_PARTS: readonly string[] = ['context'];
 
 const detailsPart: Part = {
   id: 'details',

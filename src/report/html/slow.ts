@@ -3,6 +3,7 @@ import { slowTable } from '../tables.ts';
 import { formatCount, formatNsShort } from '../units.ts';
 import { markup } from './markup.ts';
 import { limited, type Part } from './part.ts';
+import { sectionBlocks } from './sections.ts';
 import { sharedTable } from './table.ts';
 
 /** Slow exits on the page whatever --rows says: with --than the list may hold a thousand. */
@@ -11,12 +12,13 @@ const MOST = 100;
 export const slowPart: Part = {
   id: 'slow',
   title: 'Slowest exits',
-  render: (model, { rows }) => {
+  render: (model, options) => {
+    const { rows } = options;
     const { slowSelection: selection, slow } = model;
     const over = selection.thanNs > 0 ? `longer than ${formatNsShort(selection.thanNs)}` : 'by latency';
     const intro = `${selection.thanNs > 0 ? 'Exits' : 'All exits'} ${over}${selection.includesIdle ? '' : ', idle ones left out'}: ${formatCount(selection.qualified)}${slow.length < selection.qualified ? `, of which the ${formatCount(slow.length)} longest` : ''}. Times count from the first event, as --from and --to take them.`;
     if (slow.length === 0) return markup`<p>None.</p>`;
     const { shown, hidden } = limited(slow, rows > 0 ? Math.min(MOST, rows) : MOST);
-    return markup`<p class="note">${intro}</p>${sharedTable('Slowest exits', { ...slowTable({ ...model, slow: [...shown] }), hidden })}`;
+    return markup`<p class="note">${intro}</p>${sharedTable('Slowest exits', { ...slowTable({ ...model, slow: [...shown] }), hidden })}${model.context && markup`<details><summary>What happened during the slowest exits</summary>${sectionBlocks(model, 'context', options)}</details>`}`;
   },
 };

@@ -17,12 +17,14 @@ export function linearScale(low: number, high: number, count = 5): Scale {
   };
 }
 
-/** Ticks at powers of ten; `low` ≥ 1. */
+/** Ticks at powers of ten, on short axes at 2 and 5 times as well; `low` ≥ 1. */
 export function logScale(low: number, high: number): Scale {
   const from = Math.log2(Math.max(1, low));
   const span = Math.log2(Math.max(1, high)) - from;
+  const steps = high / Math.max(1, low) < 3000 ? [1, 2, 5] : [1];
   const powers: number[] = [];
-  for (let power = 1; power <= high; power *= 10) if (power >= low) powers.push(power);
+  for (let power = 1; power <= high; power *= 10)
+    for (const step of steps) if (power * step >= low && power * step <= high) powers.push(power * step);
   return {
     at: (value) => (span > 0 ? clamp((Math.log2(Math.max(1, value)) - from) / span) : 0),
     ticks: powers,
