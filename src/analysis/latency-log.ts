@@ -88,7 +88,11 @@ function addPage(log: LatencyLog, entry: number): number {
 }
 
 /** Calls `visit` for each non-empty bucket of a group, ascending. */
-function forEachBucket(log: LatencyLog, group: number, visit: (bucket: number, count: number) => void): void {
+export function forEachBucket(
+  log: LatencyLog,
+  group: number,
+  visit: (bucket: number, count: number) => void,
+): void {
   for (let page = 0; page < PAGES; page++) {
     const at = ((log.pageOf[group * PAGES + page] ?? 0) - 1) * SUBS;
     if (at < 0) continue;

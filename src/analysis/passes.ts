@@ -2,13 +2,19 @@
 import { accessPass } from './accesses.ts';
 import { contextPass } from './context.ts';
 import { detailPass } from './exit-detail.ts';
+import { haltPollingPass } from './halt-polling.ts';
+import { heatmapLinesPass, heatmapPass } from './heatmap.ts';
 import { hostVectorPass } from './host-vectors.ts';
 import { hotspotPass } from './hotspots.ts';
+import { intervalPass } from './intervals.ts';
+import { ledgerPass } from './ledger-pass.ts';
+import { nestedPass } from './nested.ts';
 import type { Pass } from './pass.ts';
 import { perfKvmPass } from './perf-kvm.ts';
 import { perfProfPass } from './perf-prof.ts';
 import { qemuCheckPass } from './qemu-check.ts';
 import { qemuPass } from './qemu-pass.ts';
+import { stormPass } from './storms.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: options, state and result differ from pass to pass
 export type AnyPass = Pass<any, any, any>;
@@ -17,12 +23,19 @@ export const PASSES: readonly AnyPass[] = [
   accessPass,
   contextPass,
   detailPass,
+  haltPollingPass,
+  heatmapLinesPass,
+  heatmapPass,
   hostVectorPass,
   hotspotPass,
+  intervalPass,
+  ledgerPass,
+  nestedPass,
   perfKvmPass,
   perfProfPass,
   qemuCheckPass,
   qemuPass,
+  stormPass,
 ];
 
 /** The pass of a name. @throws Error for an unknown one: names come from code, never from users. */

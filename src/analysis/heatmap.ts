@@ -1,0 +1,160 @@
+/**
+ * Time × latency: how many pairs exited in each time bucket with a latency in each row of a log scale (four rows per
+ * power of two). Counts are exact, so that a single slow exit stays visible however long the recording is. The second
+ * pass writes each pair as a line `EXIT_NS LATENCY_NS` to an open file while it passes by, as perf-prof --heatmap does.
+ */
+import { writeSync } from 'node:fs';
+import type { EventBatch } from '../core/event-batch.ts';
+import { wordsToBigInt } from '../core/words.ts';
+import { type ExitBatch, PAIRED } from './exit-batch.ts';
+import { BUCKETS, bucketOf, SUBS } from './log-linear.ts';
+import type { Pass, PassScope } from './pass.ts';
+import {
+  bucketAt,
+  createTimeAxis,
+  doublingsFor,
+  noteOrigin,
+  type TimeAxis,
+  type TimeAxisOptions,
+} from './time-axis.ts';
+
+export const HEATMAP_COLUMNS = 256;
+/** Log-linear buckets that one row takes together, and rows. */
+const PER_ROW = SUBS / 4;
+const ROWS = BUCKETS / PER_ROW;
+
+export interface Heatmap {
+  readonly axis: TimeAxis;
+  /** Pairs by column · ROWS + row. */
+  readonly counts: Float64Array;
+}
+
+/** Smallest latency of a row, ns. */
+export function rowStart(row: number): number {
+  const bucket = row * PER_ROW;
+  if (bucket < 2 * SUBS) return bucket;
+  return (SUBS + (bucket % SUBS)) * 2 ** (Math.floor(bucket / SUBS) - 1);
+}
+
+export function addHeatmapExits(
+  { axis, counts }: Heatmap,
+  batch: ExitBatch,
+  selected: Uint8Array | null,
+): void {
+  for (let row = 0; row < batch.length; row++) {
+    if (batch.state[row] !== PAIRED || (selected !== null && selected[row] === 0)) continue;
+    let column = bucketAt(axis, batch.exitTime[2 * row], batch.exitTime[2 * row + 1]);
+    const doublings = doublingsFor(axis, column);
+    if (doublings > 0) {
+      coarsen({ axis, counts }, doublings);
+      column = Math.floor(column / 2 ** doublings);
+    }
+    counts[column * ROWS + Math.floor(bucketOf(batch.latency[row]) / PER_ROW)]++;
+  }
+}
+
+function coarsen({ axis, counts }: Heatmap, doublings: number): void {
+  const factor = 2 ** doublings;
+  axis.widthNs *= factor;
+  for (let column = 1; column < HEATMAP_COLUMNS; column++)
+    for (let row = 0; row < ROWS; row++) {
+      const count = counts[column * ROWS + row];
+      counts[column * ROWS + row] = 0;
+      counts[Math.floor(column / factor) * ROWS + row] += count;
+    }
+}
+
+function mergeHeatmaps(heatmap: Heatmap, other: Heatmap): void {
+  if (!other.axis.hasOrigin) return;
+  if (!heatmap.axis.hasOrigin) {
+    heatmap.axis.hasOrigin = true;
+    heatmap.axis.origin.set(other.axis.origin);
+  }
+  const ratio = other.axis.widthNs / heatmap.axis.widthNs;
+  if (ratio > 1) coarsen(heatmap, Math.log2(ratio));
+  else if (ratio < 1) coarsen(other, -Math.log2(ratio));
+  for (let i = 0; i < heatmap.counts.length; i++) heatmap.counts[i] += other.counts[i];
+}
+
+export interface HeatmapResult {
+  readonly origin: Uint32Array;
+  readonly columnNs: number;
+  /** Columns up to the last one with a pair. */
+  readonly columns: number;
+  /** Rows from the first to the last with a pair: their smallest latencies, and where the last ends. */
+  readonly rowStarts: readonly number[];
+  /** Pairs by column · rows + row. */
+  readonly counts: Float64Array;
+}
+
+function heatmapResult({ axis, counts }: Heatmap): HeatmapResult {
+  const used = [...counts.keys()].filter((i) => counts[i] > 0);
+  const rowsUsed = used.map((i) => i % ROWS);
+  const lowest = rowsUsed.reduce((a, b) => Math.min(a, b), ROWS);
+  const highest = rowsUsed.reduce((a, b) => Math.max(a, b), -1);
+  const columns = used.length === 0 ? 0 : Math.floor(used[used.length - 1] / ROWS) + 1;
+  const rows = Math.max(0, highest - lowest + 1);
+  const cut = new Float64Array(columns * rows);
+  for (let column = 0; column < columns; column++)
+    for (let row = 0; row < rows; row++) cut[column * rows + row] = counts[column * ROWS + lowest + row];
+  return {
+    origin: axis.origin,
+    columnNs: axis.widthNs,
+    columns,
+    rowStarts: rows === 0 ? [] : Array.from({ length: rows + 1 }, (_, row) => rowStart(lowest + row)),
+    counts: cut,
+  };
+}
+
+export const heatmapPass: Pass<Pick<TimeAxisOptions, 'origin'>, Heatmap, HeatmapResult> = {
+  name: 'heatmap',
+  allColumns: false,
+  create: ({ origin }: Pick<TimeAxisOptions, 'origin'>, scope: PassScope) => ({
+    axis: createTimeAxis({ widthNs: null, limit: HEATMAP_COLUMNS, origin }, scope),
+    counts: new Float64Array(HEATMAP_COLUMNS * ROWS),
+  }),
+  events: (heatmap: Heatmap, batch: EventBatch) => noteOrigin(heatmap.axis, batch),
+  exits: addHeatmapExits,
+  merge: mergeHeatmaps,
+  result: heatmapResult,
+};
+
+export interface HeatmapLineOptions {
+  /** Open file; threads of a process share them. */
+  readonly fd: number;
+}
+
+interface HeatmapLines {
+  readonly fd: number;
+  lines: number;
+}
+
+/** Lines per write. */
+const AT_ONCE = 4096;
+
+export const heatmapLinesPass: Pass<HeatmapLineOptions, HeatmapLines, { readonly lines: number }> = {
+  name: 'heatmap-lines',
+  allColumns: false,
+  create: ({ fd }: HeatmapLineOptions) => ({ fd, lines: 0 }),
+  exits: (state, batch, selected) => {
+    const lines: string[] = [];
+    for (let row = 0; row < batch.length; row++) {
+      if (batch.state[row] !== PAIRED || (selected !== null && selected[row] === 0)) continue;
+      const time = wordsToBigInt(batch.exitTime[2 * row], batch.exitTime[2 * row + 1]);
+      lines.push(`${time} ${batch.latency[row]}\n`);
+      if (lines.length === AT_ONCE) writeLines(state, lines);
+    }
+    writeLines(state, lines);
+  },
+  merge: (state, other) => {
+    state.lines += other.lines;
+  },
+  result: ({ lines }) => ({ lines }),
+};
+
+function writeLines(state: HeatmapLines, lines: string[]): void {
+  const bytes = Buffer.from(lines.join(''));
+  for (let done = 0; done < bytes.length; ) done += writeSync(state.fd, bytes, done);
+  state.lines += lines.length;
+  lines.length = 0;
+}

@@ -1,0 +1,372 @@
+/**
+ * Nested guests: exits by level, and what one exit of an L2 guest costs once it is handed on to L1. L1 handles it with
+ * instructions that exit to this host themselves (VMREAD, VMWRITE, CLGI, MSRs …) until it enters L2 again: a cycle runs
+ * from kvm_nested_vmexit_inject to the next kvm_nested_vmenter (kvm_nested_vmrun before 6.1) of the thread, and costs
+ * the exits in between, the VMRUN or VMRESUME that ends it included.
+ *
+ * A cycle during which events were lost, on whatever CPU, is left out and counted.
+ */
+import { type EventBatch, F_CODE, F_ISA } from '../core/event-batch.ts';
+import {
+  EV_NESTED_VMENTER,
+  EV_NESTED_VMEXIT,
+  EV_NESTED_VMEXIT_INJECT,
+  EV_NESTED_VMRUN,
+} from '../core/events.ts';
+import { diffWords } from '../core/words.ts';
+import { addExact, exactValue, mergeExact } from './exact-sum.ts';
+import {
+  createLatencyLog,
+  type LatencyLog,
+  logLatency,
+  mergeLatencyLogs,
+  quantilesOf,
+} from './latency-log.ts';
+import {
+  addLevels,
+  createLevelTable,
+  type LevelRow,
+  type LevelTable,
+  levelRows,
+  mergeLevels,
+} from './nested-levels.ts';
+import type { Pass, PassScope } from './pass.ts';
+import { EVENT_ROLES, ROLE_EXIT, ROLE_LOST } from './roles.ts';
+import { threadInScope, timeInScope } from './thread-scope.ts';
+import { createThreadSlots, slotOf, type ThreadSlots } from './thread-slots.ts';
+
+/** Values of the log that stay exact: counts are small. */
+const EXACT_CYCLES = 1 << 20;
+const MAX_NS = 2 ** 52 - 1;
+/** Distinct reasons of cycles; hostile input must not make more. */
+const MAX_REASONS = 4096;
+
+const NONE = 0;
+const ENTER = 1;
+const INJECT = 2;
+
+interface Thread {
+  readonly tid: number;
+  pid: number;
+  vcpu: number;
+  /** A cycle is open: its reason, start (word pair), exits so far and losses seen at its start. */
+  open: boolean;
+  reason: number;
+  readonly start: Uint32Array;
+  exits: number;
+  losses: number;
+  /** First boundary of this part: kind, time, exits before it, whether events were lost before it. */
+  head: number;
+  readonly headTime: Uint32Array;
+  headExits: number;
+  headLost: boolean;
+}
+
+interface Reason {
+  readonly isa: number;
+  readonly code: number;
+  cycles: number;
+  exits: number;
+  readonly totalNs: Float64Array;
+  maxExits: number;
+  maxNs: number;
+}
+
+export interface Nested {
+  readonly scope: PassScope;
+  readonly levels: LevelTable;
+  readonly slots: ThreadSlots;
+  readonly threads: Thread[];
+  readonly reasons: Reason[];
+  readonly reasonIds: Map<number, number>;
+  /** Exits per cycle, by reason. */
+  readonly counts: LatencyLog;
+  /** Of the events that tell nesting. */
+  nestedExits: number;
+  injected: number;
+  entered: number;
+  losses: number;
+  lostCycles: number;
+  /** Handed on to L1 again before L2 was entered. */
+  brokenCycles: number;
+  /** Clock ran backwards. */
+  negative: number;
+  /** Reasons beyond the limit. */
+  ignored: number;
+}
+
+export function createNested(_options: unknown, scope: PassScope): Nested {
+  return {
+    scope,
+    levels: createLevelTable(),
+    slots: createThreadSlots(),
+    threads: [],
+    reasons: [],
+    reasonIds: new Map(),
+    counts: createLatencyLog(EXACT_CYCLES),
+    nestedExits: 0,
+    injected: 0,
+    entered: 0,
+    losses: 0,
+    lostCycles: 0,
+    brokenCycles: 0,
+    negative: 0,
+    ignored: 0,
+  };
+}
+
+function threadAt(nested: Nested, tid: number): Thread {
+  const slot = slotOf(nested.slots, tid);
+  return (nested.threads[slot] ??= {
+    tid,
+    pid: -1,
+    vcpu: -1,
+    open: false,
+    reason: -1,
+    start: new Uint32Array(2),
+    exits: 0,
+    losses: 0,
+    head: NONE,
+    headTime: new Uint32Array(2),
+    headExits: 0,
+    headLost: false,
+  });
+}
+
+export function addNestedEvents(nested: Nested, batch: EventBatch): void {
+  const { event: events, tid: tids, time } = batch;
+  for (let row = 0; row < batch.length; row++) {
+    const event = events[row];
+    const role = EVENT_ROLES[event];
+    if (role === ROLE_LOST) {
+      nested.losses++;
+      continue;
+    }
+    const isExit = role === ROLE_EXIT;
+    const isInject = event === EV_NESTED_VMEXIT_INJECT;
+    const isEnter = event === EV_NESTED_VMENTER || event === EV_NESTED_VMRUN;
+    if (event === EV_NESTED_VMEXIT) nested.nestedExits++;
+    if (!(isExit || isInject || isEnter) || tids[row] < 0) continue;
+    const thread = threadAt(nested, tids[row]);
+    if (isExit) {
+      thread.exits++;
+      if (batch.pid[row] >= 0) thread.pid = batch.pid[row];
+      if (batch.vcpu[row] >= 0) thread.vcpu = batch.vcpu[row];
+      continue;
+    }
+    if (isInject) nested.injected++;
+    else nested.entered++;
+    boundary(nested, thread, isInject ? INJECT : ENTER, time[2 * row], time[2 * row + 1]);
+    if (isInject) openCycle(nested, thread, batch, row);
+  }
+}
+
+/** Ends what is open in the thread, if there is. */
+function boundary(nested: Nested, thread: Thread, kind: number, low: number, high: number): void {
+  if (thread.head === NONE) {
+    thread.head = kind;
+    thread.headTime[0] = low;
+    thread.headTime[1] = high;
+    thread.headExits = thread.exits;
+    thread.headLost = nested.losses > 0;
+  }
+  if (thread.open) endCycle(nested, thread, kind, low, high, thread.exits, nested.losses > thread.losses);
+  thread.open = false;
+  thread.exits = 0;
+}
+
+function openCycle(nested: Nested, thread: Thread, batch: EventBatch, row: number): void {
+  const low = batch.time[2 * row];
+  const high = batch.time[2 * row + 1];
+  const { fields } = batch;
+  const isa = fields[row] & F_ISA ? batch.isa[row] : 0;
+  const code = fields[row] & F_CODE ? batch.code[row] : 0;
+  const reason = reasonId(nested, isa, code);
+  if (reason < 0) nested.ignored++;
+  thread.open = reason >= 0 && timeInScope(nested.scope, low, high);
+  thread.reason = reason;
+  thread.start[0] = low;
+  thread.start[1] = high;
+  thread.losses = nested.losses;
+}
+
+function reasonId(nested: Nested, isa: number, code: number): number {
+  const key = isa * 4294967296 + code;
+  const known = nested.reasonIds.get(key);
+  if (known !== undefined) return known;
+  if (nested.reasons.length >= MAX_REASONS) return -1;
+  nested.reasonIds.set(key, nested.reasons.length);
+  return (
+    nested.reasons.push({
+      isa,
+      code,
+      cycles: 0,
+      exits: 0,
+      totalNs: new Float64Array(2),
+      maxExits: 0,
+      maxNs: 0,
+    }) - 1
+  );
+}
+
+function endCycle(
+  nested: Nested,
+  thread: Thread,
+  kind: number,
+  low: number,
+  high: number,
+  exits: number,
+  lost: boolean,
+): void {
+  if (lost) {
+    nested.lostCycles++;
+    return;
+  }
+  if (kind === INJECT) {
+    nested.brokenCycles++;
+    return;
+  }
+  const ns = diffWords(low, high, thread.start[0], thread.start[1]);
+  if (ns < 0) {
+    nested.negative++;
+    return;
+  }
+  if (!threadInScope(nested.scope, thread.tid, thread.pid, thread.vcpu)) return;
+  const reason = nested.reasons[thread.reason];
+  const elapsed = Math.min(MAX_NS, ns);
+  reason.cycles++;
+  reason.exits += exits;
+  reason.maxExits = Math.max(reason.maxExits, exits);
+  reason.maxNs = Math.max(reason.maxNs, elapsed);
+  addExact(reason.totalNs, 0, elapsed);
+  logLatency(nested.counts, thread.reason, exits);
+}
+
+/** Adds a later part. */
+export function mergeNested(nested: Nested, later: Nested): void {
+  mergeLevels(nested.levels, later.levels);
+  const reasons = later.reasons.map(({ isa, code }) => reasonId(nested, isa, code));
+  for (const other of later.threads) mergeThread(nested, threadAt(nested, other.tid), other, reasons);
+  for (const [i, from] of later.reasons.entries()) {
+    const reason = nested.reasons[reasons[i]];
+    if (!reason) {
+      nested.ignored += from.cycles;
+      continue;
+    }
+    reason.cycles += from.cycles;
+    reason.exits += from.exits;
+    reason.maxExits = Math.max(reason.maxExits, from.maxExits);
+    reason.maxNs = Math.max(reason.maxNs, from.maxNs);
+    mergeExact(reason.totalNs, 0, from.totalNs, 0);
+  }
+  mergeLatencyLogs(
+    nested.counts,
+    later.counts,
+    Uint32Array.from(reasons, (id) => (id < 0 ? MAX_REASONS : id)),
+  );
+  for (const key of [
+    'nestedExits',
+    'injected',
+    'entered',
+    'losses',
+    'lostCycles',
+    'brokenCycles',
+    'negative',
+    'ignored',
+  ] as const)
+    nested[key] += later[key];
+}
+
+function mergeThread(nested: Nested, thread: Thread, other: Thread, reasons: readonly number[]): void {
+  if (other.pid >= 0) thread.pid = other.pid;
+  if (other.vcpu >= 0) thread.vcpu = other.vcpu;
+  if (other.head === NONE) {
+    thread.exits += other.exits;
+    return;
+  }
+  const [low, high] = other.headTime;
+  const exits = thread.exits + other.headExits;
+  const lost = nested.losses > thread.losses || other.headLost;
+  if (thread.open) endCycle(nested, thread, other.head, low, high, exits, lost);
+  if (thread.head === NONE) {
+    thread.head = other.head;
+    thread.headTime.set(other.headTime);
+    thread.headExits = exits;
+    thread.headLost = nested.losses > 0 || other.headLost;
+  }
+  thread.open = other.open && reasons[other.reason] >= 0;
+  thread.reason = other.reason < 0 ? -1 : reasons[other.reason];
+  thread.start.set(other.start);
+  thread.exits = other.exits;
+  thread.losses = nested.losses + other.losses;
+}
+
+export interface CycleRow {
+  readonly isa: number;
+  /** What L1 was told (kvm_nested_vmexit_inject), which may differ from this host's own exit reason. */
+  readonly code: number;
+  readonly cycles: number;
+  readonly exits: number;
+  readonly maxExits: number;
+  readonly p50Exits: number;
+  readonly p99Exits: number;
+  readonly totalNs: number | bigint;
+  readonly maxNs: number;
+}
+
+export interface NestedResult {
+  readonly levels: readonly LevelRow[];
+  readonly cycles: readonly CycleRow[];
+  readonly nestedExits: number;
+  readonly injected: number;
+  readonly entered: number;
+  readonly lostCycles: number;
+  readonly brokenCycles: number;
+  readonly negative: number;
+  readonly ignored: number;
+}
+
+export function nestedResult(nested: Nested): NestedResult {
+  const ids = [...nested.reasons.keys()].filter((id) => nested.reasons[id].cycles > 0);
+  const quantiles = quantilesOf(
+    nested.counts,
+    ids.map((id) => Uint32Array.of(id)),
+    [0.5, 0.99],
+  );
+  const { nestedExits, injected, entered, lostCycles, brokenCycles, negative, ignored } = nested;
+  return {
+    levels: levelRows(nested.levels),
+    cycles: ids.map((id, i): CycleRow => {
+      const { isa, code, cycles, exits, maxExits, maxNs, totalNs } = nested.reasons[id];
+      const [p50Exits, p99Exits] = quantiles[i].values;
+      return {
+        isa,
+        code,
+        cycles,
+        exits,
+        maxExits,
+        p50Exits,
+        p99Exits,
+        totalNs: exactValue(totalNs, 0),
+        maxNs,
+      };
+    }),
+    nestedExits,
+    injected,
+    entered,
+    lostCycles,
+    brokenCycles,
+    negative,
+    ignored,
+  };
+}
+
+export const nestedPass: Pass<null, Nested, NestedResult> = {
+  name: 'nested',
+  allColumns: false,
+  create: createNested,
+  events: addNestedEvents,
+  exits: (nested, batch, selected) => addLevels(nested.levels, batch, selected),
+  merge: mergeNested,
+  result: nestedResult,
+};

@@ -1,0 +1,247 @@
+/**
+ * Exits of many vCPUs at the same time (IPIs, TLB shootdowns, kicks of the whole VM). Time is cut into windows of some
+ * µs; in each the vCPU threads that exited are counted. What independent vCPUs would do by chance follows from how
+ * often each of them exits: the number of them in a window is then a sum of independent yes-or-no's.
+ */
+import type { EventBatch } from '../core/event-batch.ts';
+import { diffWords } from '../core/words.ts';
+import type { PassScope } from './pass.ts';
+import { EVENT_ROLES, ROLE_EXIT } from './roles.ts';
+import { threadInScope, timeInScope } from './thread-scope.ts';
+import { createThreadSlots, slotOf, type ThreadSlots } from './thread-slots.ts';
+
+export const DEFAULT_WINDOW_NS = 10_000;
+/** Fullest windows that are listed. */
+const LISTED = 10;
+/** Threads that are told apart. */
+const MAX_THREADS = 4096;
+
+export interface Simultaneous {
+  readonly scope: PassScope;
+  readonly windowNs: number;
+  hasOrigin: boolean;
+  readonly origin: Uint32Array;
+  readonly slots: ThreadSlots;
+  /** By slot: 0 unknown, 1 in the selection, 2 not; windows in which it exited; its mark in the window at hand. */
+  inScope: Uint8Array;
+  windows: Float64Array;
+  marks: Float64Array;
+  /** Window at hand (−1: none) and who exited in it. */
+  index: number;
+  readonly members: number[];
+  mark: number;
+  /** First window of this part, which an earlier part may share; null until it is over. */
+  head: { readonly index: number; readonly tids: number[] } | null;
+  /** Windows by number of vCPUs. */
+  readonly histogram: number[];
+  /** The fullest, in order. */
+  top: { readonly index: number; readonly vcpus: number }[];
+  /** Number of windows so far. */
+  span: number;
+  ignored: number;
+}
+
+export function createSimultaneous(
+  options: { readonly windowNs?: number; readonly origin?: readonly [number, number] | undefined },
+  scope: PassScope,
+): Simultaneous {
+  const origin = scope.selection?.from ?? options.origin ?? null;
+  return {
+    scope,
+    windowNs: options.windowNs ?? DEFAULT_WINDOW_NS,
+    hasOrigin: origin !== null,
+    origin: Uint32Array.from(origin ?? [0, 0]),
+    slots: createThreadSlots(),
+    inScope: new Uint8Array(64),
+    windows: new Float64Array(64),
+    marks: new Float64Array(64),
+    index: -1,
+    members: [],
+    mark: 0,
+    head: null,
+    histogram: [],
+    top: [],
+    span: 0,
+    ignored: 0,
+  };
+}
+
+export function addSimultaneous(state: Simultaneous, batch: EventBatch): void {
+  if (batch.length === 0) return;
+  if (!state.hasOrigin) {
+    state.hasOrigin = true;
+    state.origin.set(batch.time.subarray(0, 2));
+  }
+  const { event: events, tid: tids, time } = batch;
+  const [low, high] = state.origin;
+  for (let row = 0; row < batch.length; row++) {
+    if (EVENT_ROLES[events[row]] !== ROLE_EXIT || tids[row] < 0) continue;
+    const slot = slotAt(state, tids[row]);
+    if (slot < 0 || !isSelected(state, batch, row, slot)) continue;
+    const index = Math.floor(diffWords(time[2 * row], time[2 * row + 1], low, high) / state.windowNs);
+    if (index !== state.index) nextWindow(state, index);
+    if (state.marks[slot] === state.mark) continue;
+    state.marks[slot] = state.mark;
+    state.members.push(slot);
+  }
+  const end = 2 * batch.length - 2;
+  state.span = Math.max(
+    state.span,
+    Math.floor(diffWords(time[end], time[end + 1], low, high) / state.windowNs) + 1,
+  );
+}
+
+function slotAt(state: Simultaneous, tid: number): number {
+  if (state.slots.count >= MAX_THREADS) {
+    state.ignored++;
+    return -1;
+  }
+  const slot = slotOf(state.slots, tid);
+  if (slot >= state.windows.length) {
+    const size = 2 * slot;
+    const inScope = new Uint8Array(size);
+    inScope.set(state.inScope);
+    state.inScope = inScope;
+    for (const key of ['windows', 'marks'] as const) {
+      const column = new Float64Array(size);
+      column.set(state[key]);
+      state[key] = column;
+    }
+  }
+  return slot;
+}
+
+function isSelected(state: Simultaneous, batch: EventBatch, row: number, slot: number): boolean {
+  const { scope, inScope } = state;
+  if (scope.selection === null) return true;
+  if (inScope[slot] === 0)
+    inScope[slot] = threadInScope(scope, batch.tid[row], batch.pid[row], batch.vcpu[row]) ? 1 : 2;
+  return inScope[slot] === 1 && timeInScope(scope, batch.time[2 * row], batch.time[2 * row + 1]);
+}
+
+/** Books the window at hand and begins another. */
+function nextWindow(state: Simultaneous, index: number): void {
+  if (state.index >= 0) {
+    if (state.head === null)
+      state.head = { index: state.index, tids: state.members.map((slot) => state.slots.tids[slot]) };
+    else bookWindow(state, state.index, state.members);
+  }
+  state.index = index;
+  state.members.length = 0;
+  state.mark++;
+}
+
+function bookWindow(state: Simultaneous, index: number, members: readonly number[]): void {
+  const vcpus = members.length;
+  while (state.histogram.length <= vcpus) state.histogram.push(0);
+  state.histogram[vcpus]++;
+  for (const slot of members) state.windows[slot]++;
+  if (vcpus > 1) addTop(state, { index, vcpus });
+}
+
+function addTop(state: Simultaneous, window: Simultaneous['top'][number]): void {
+  const { top } = state;
+  if (top.length === LISTED && compareTop(window, top[LISTED - 1]) > 0) return;
+  top.push(window);
+  top.sort(compareTop);
+  top.length = Math.min(top.length, LISTED);
+}
+
+function compareTop(a: Simultaneous['top'][number], b: Simultaneous['top'][number]): number {
+  return b.vcpus - a.vcpus || a.index - b.index;
+}
+
+/** Adds a later part with the same origin. */
+export function mergeSimultaneous(state: Simultaneous, later: Simultaneous): void {
+  if (!later.hasOrigin) return;
+  if (!state.hasOrigin) {
+    state.hasOrigin = true;
+    state.origin.set(later.origin);
+  }
+  state.span = Math.max(state.span, later.span);
+  state.ignored += later.ignored;
+  const slots = Array.from(later.slots.tids.subarray(0, later.slots.count), (tid) => slotAt(state, tid));
+  const tail = later.members.map((slot) => slots[slot]).filter((slot) => slot >= 0);
+  if (later.head !== null)
+    enter(
+      state,
+      later.head.index,
+      later.head.tids.map((tid) => slotAt(state, tid)),
+    );
+  for (const [vcpus, count] of later.histogram.entries()) {
+    while (state.histogram.length <= vcpus) state.histogram.push(0);
+    state.histogram[vcpus] += count;
+  }
+  for (const [from, slot] of slots.entries()) if (slot >= 0) state.windows[slot] += later.windows[from];
+  for (const window of later.top) addTop(state, window);
+  if (later.index >= 0) enter(state, later.index, tail);
+}
+
+/** The given threads exited in a window, which is the one at hand or a later one. */
+function enter(state: Simultaneous, index: number, slots: readonly number[]): void {
+  if (index !== state.index) nextWindow(state, index);
+  for (const slot of slots)
+    if (slot >= 0 && state.marks[slot] !== state.mark) {
+      state.marks[slot] = state.mark;
+      state.members.push(slot);
+    }
+}
+
+export interface SimultaneousResult {
+  readonly windowNs: number;
+  readonly windows: number;
+  readonly vcpus: number;
+  /** From two vCPUs on: windows with at least so many, and how many chance would make. */
+  readonly rows: readonly { readonly vcpus: number; readonly observed: number; readonly expected: number }[];
+  /** The fullest windows; ns from the origin. */
+  readonly top: readonly { readonly atNs: number; readonly vcpus: number }[];
+  readonly origin: Uint32Array;
+  readonly ignored: number;
+}
+
+export function simultaneousResult(state: Simultaneous): SimultaneousResult {
+  nextWindow(state, -1);
+  const { head } = state;
+  if (head !== null)
+    bookWindow(
+      state,
+      head.index,
+      head.tids.map((tid) => slotOf(state.slots, tid)),
+    );
+  const active = Array.from(state.windows.subarray(0, state.slots.count)).filter((count) => count > 0);
+  const windows = Math.max(1, state.span);
+  const most = state.histogram.length - 1;
+  const chance = tailChances(
+    active.map((count) => Math.min(1, count / windows)),
+    most,
+  );
+  const rows = [];
+  let observed = 0;
+  for (let vcpus = most; vcpus >= 2; vcpus--) {
+    observed += state.histogram[vcpus];
+    rows.unshift({ vcpus, observed, expected: windows * chance[vcpus] });
+  }
+  return {
+    windowNs: state.windowNs,
+    windows: state.span,
+    vcpus: active.length,
+    rows,
+    top: state.top.map(({ index, vcpus }) => ({ atNs: index * state.windowNs, vcpus })),
+    origin: state.origin,
+    ignored: state.ignored,
+  };
+}
+
+/** Probability of at least k of independent events, for k up to `most`. */
+export function tailChances(chances: readonly number[], most: number): Float64Array {
+  // Distribution of the number, everything from `most` on in the last place.
+  const exactly = new Float64Array(most + 1);
+  exactly[0] = 1;
+  for (const p of chances)
+    for (let k = most; k >= 0; k--) {
+      const stays = k === most ? exactly[k] : exactly[k] * (1 - p);
+      exactly[k] = stays + (k > 0 ? exactly[k - 1] * p : 0);
+    }
+  for (let k = most - 1; k >= 0; k--) exactly[k] += exactly[k + 1];
+  return exactly;
+}
