@@ -14,18 +14,21 @@ import { wordsToBigInt, wordsToHex } from '../core/words.ts';
 import { isIdle, publicCode, reasonName } from '../isa/reasons.ts';
 import { userspaceExitName } from '../isa/userspace-exits.ts';
 import { buildCapture, buildWarnings } from './build-capture.ts';
+import { buildEscalation } from './build-escalation.ts';
 import { buildVerdict } from './build-verdict.ts';
+import { type Known, pct, pctExact, sum, sumExact } from './group-sums.ts';
 import type {
-  EscalationModel,
-  Exact,
   GroupKey,
   ReasonModel,
   ReportModel,
   SlowModel,
   TotalModel,
   VcpuModel,
+  WarningModel,
 } from './model.ts';
 import { withSections } from './sections.ts';
+import type { ViewRequest } from './views/view.ts';
+import { withView } from './views/views.ts';
 
 export interface ModelOptions {
   readonly toolVersion: string;
@@ -34,12 +37,8 @@ export interface ModelOptions {
   readonly filters: readonly string[];
   /** Text of a guest's System.map or kallsyms (--guest-symbols). */
   readonly guestSymbols?: string | null;
-}
-
-/** Facts that decide what a report may say at all. */
-interface Known {
-  readonly time: boolean;
-  readonly escalation: boolean;
+  /** The report in another tool's layout. */
+  readonly view?: ViewRequest;
 }
 
 export function buildModel(
@@ -80,7 +79,7 @@ export function buildModel(
       ...states,
       entryWithoutExit: analysis.entries.entryWithoutExit,
       negativeLatency: analysis.entries.negativeLatency,
-      warnings: buildWarnings(context),
+      warnings: [...buildPairingWarnings(analysis), ...buildWarnings(context)],
     },
     vcpus: buildVcpus(context, analysis, known),
     by: [...options.by],
@@ -97,29 +96,35 @@ export function buildModel(
     },
     notes: buildNotes(context, analysis, known),
   };
-  const whole = withSections({ context, analysis, model, guestSymbols: options.guestSymbols ?? null });
-  return { ...whole, verdict: buildVerdict(whole) };
+  const input = { context, analysis, model, guestSymbols: options.guestSymbols ?? null };
+  const whole = withSections(input);
+  const report = { ...whole, verdict: buildVerdict(whole) };
+  return options.view ? withView({ ...input, model: report }, options.view) : report;
 }
 
-function sum(column: Float64Array, groups: readonly number[]): number {
-  let total = 0;
-  for (const group of groups) total += column[group];
-  return total;
-}
-
-function sumExact(column: Float64Array, groups: readonly number[]): bigint {
-  let total = 0n;
-  for (const group of groups) total += exactToBigInt(column, group);
-  return total;
-}
-
-function pct(part: number, whole: number): number {
-  return whole > 0 ? (100 * part) / whole : 0;
-}
-
-/** Share of two exact sums in percent. */
-function pctExact(part: bigint, whole: bigint): number {
-  return whole > 0n ? (100 * Number(part)) / Number(whole) : 0;
+/** Anomalies that pairing met; what parsers met is in the context's diagnostics. */
+function buildPairingWarnings({ entries }: AnalysisResult): WarningModel[] {
+  const warnings: WarningModel[] = [
+    {
+      code: 'events-without-thread',
+      severity: 'data-loss',
+      message: 'exits and entries of unknown thread: they are counted as events, but cannot be paired',
+      count: entries.withoutThread,
+    },
+    {
+      code: 'absurd-latency',
+      severity: 'suspect',
+      message: 'pairs longer than 52 days: damaged timestamps; they count as that long',
+      count: entries.absurdLatency,
+    },
+    {
+      code: 'negative-latency',
+      severity: 'suspect',
+      message: 'entries stamped before their exit (clocks of CPUs disagree): their latency counts as 0',
+      count: entries.negativeLatency,
+    },
+  ];
+  return warnings.filter(({ count }) => count > 0);
 }
 
 function isasOf(stats: ExitTable): string[] {
@@ -315,71 +320,6 @@ function buildVcpus(context: TraceContext, analysis: AnalysisResult, known: Know
   return vcpus.sort(
     (a, b) => (a.pid ?? -1) - (b.pid ?? -1) || (a.vcpu ?? -1) - (b.vcpu ?? -1) || a.tid - b.tid,
   );
-}
-
-function buildEscalation(analysis: AnalysisResult, groups: readonly number[], known: Known): EscalationModel {
-  const { stats, userspace } = analysis;
-  if (!known.escalation)
-    return {
-      known: false,
-      exits: null,
-      escalated: null,
-      ratio: null,
-      restarts: null,
-      errors: null,
-      kernelNs: null,
-      userspaceNs: null,
-      byReason: [],
-      byUserspaceReason: [],
-    };
-  const time = (value: Exact) => (known.time ? value : null);
-  const exits = sum(stats.exits, groups);
-  const escalated = sum(stats.escalated, groups);
-  // Groups of --by are brought together: escalation is shown per reason.
-  const byReason = new Map<string, number[]>();
-  for (const group of groups) {
-    const key = `${groupKey(stats, group, KEY_ISA)}:${groupKey(stats, group, KEY_CODE)}`;
-    const list = byReason.get(key);
-    if (list) list.push(group);
-    else byReason.set(key, [group]);
-  }
-  return {
-    known: true,
-    exits,
-    escalated,
-    ratio: exits > 0 ? escalated / exits : 0,
-    restarts: sum(stats.restarts, groups),
-    errors: sum(stats.errors, groups),
-    kernelNs: time(toExact(sumExact(stats.kernelNs, groups))),
-    userspaceNs: time(toExact(sumExact(stats.userspaceNs, groups))),
-    byReason: [...byReason.values()]
-      .map((members) => {
-        const isa = groupKey(stats, members[0], KEY_ISA);
-        const code = groupKey(stats, members[0], KEY_CODE);
-        const all = sum(stats.exits, members);
-        const part = sum(stats.escalated, members);
-        return {
-          isa: isaName(isa),
-          code: publicCode(isa, code),
-          name: reasonName(isa, code),
-          exits: all,
-          escalated: part,
-          ratio: part / all,
-          kernelNs: time(toExact(sumExact(stats.kernelNs, members))),
-          userspaceNs: time(toExact(sumExact(stats.userspaceNs, members))),
-        };
-      })
-      .sort((a, b) => b.escalated - a.escalated || b.exits - a.exits || (a.name < b.name ? -1 : 1)),
-    byUserspaceReason: [...userspace.count.keys()]
-      .filter((code) => userspace.count[code] > 0)
-      .map((code) => ({
-        code,
-        name: userspaceExitName(code),
-        count: userspace.count[code],
-        userspaceNs: time(exactValue(userspace.userspaceNs, code)),
-      }))
-      .sort((a, b) => b.count - a.count || a.code - b.code),
-  };
 }
 
 function buildSlow(context: TraceContext, analysis: AnalysisResult, known: Known): SlowModel[] {
