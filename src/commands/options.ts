@@ -2,6 +2,7 @@
 import type { PassRequest } from '../analysis/pass.ts';
 import type { InfoModel } from '../report/info-model.ts';
 import type { GroupKey, ReportModel, WarningModel } from '../report/model.ts';
+import type { ViewRequest } from '../report/views/view.ts';
 
 /** A moment of the capture: ns after its first event, or before its last one. */
 export interface TimeBound {
@@ -58,6 +59,8 @@ export interface ReportOptions extends ReadOptions {
   readonly passes?: readonly PassRequest[];
   /** Sections asked for by id (report/sections.ts). */
   readonly sections?: readonly string[];
+  /** The report in another tool's layout (--view). */
+  readonly view?: ViewRequest;
   /** Text of a guest's System.map or kallsyms (--guest-symbols). */
   readonly guestSymbols?: string | null;
   readonly filters: Filters;

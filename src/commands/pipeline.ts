@@ -10,14 +10,16 @@ import { buildInfo } from '../report/build-info.ts';
 import { buildModel } from '../report/build-model.ts';
 import type { InfoModel } from '../report/info-model.ts';
 import type { ReportModel } from '../report/model.ts';
+import { viewGrouping, viewPasses } from '../report/views/views.ts';
 import { analyzeStream } from './analyze-stream.ts';
 import { forEachBatch, openEvents } from './event-stream.ts';
 import type { ConvertSummary, Filters, ReadOptions, ReportOptions, TimeBound } from './options.ts';
 import { toolVersion } from './version.ts';
 
 export async function runReport(paths: readonly string[], options: ReportOptions): Promise<ReportModel> {
-  const { by } = options;
-  const passes = options.passes ?? [];
+  const { view } = options;
+  const by = view ? viewGrouping(view) : options.by;
+  const passes = [...(options.passes ?? []), ...(view ? viewPasses(view) : [])];
   const selection = await resolveSelection(paths, options);
   const stream = await openEvents(paths, options, !needsAllColumns({ passes }));
   const result = await analyzeStream(
@@ -43,6 +45,7 @@ export async function runReport(paths: readonly string[], options: ReportOptions
     by,
     filters: options.filters.words,
     guestSymbols: options.guestSymbols ?? null,
+    ...(view ? { view } : {}),
   });
 }
 

@@ -1,6 +1,7 @@
 /** The command line: commands, options and help. What a command does is loaded when it runs. */
 import { Command, Option } from 'commander';
 import { SECTION_IDS } from '../report/section-ids.ts';
+import { VIEW_NAMES } from '../report/views/view-names.ts';
 import type { Environment } from './environment.ts';
 import { toolVersion } from './version.ts';
 
@@ -100,6 +101,8 @@ function addReport(program: Command, environment: Environment, finish: (status: 
     .optionsGroup('Analysis:')
     .addOption(repeatable('--by <keys>', 'group by vm, vcpu, tid, cpu, level, reason in any combination'))
     .addOption(repeatable('--section <names>', `further parts: ${SECTION_IDS.join(', ')}`))
+    .option('--view <name>', `the layout of another tool: ${VIEW_NAMES.join(', ')}`)
+    .option('--interval <duration>', 'perf-prof view: a table per interval (1s, 500ms)')
     .option('--guest-symbols <file>', "the guest's System.map or /proc/kallsyms, for hot spots")
     .option('--than <duration>', 'slow list: only exits longer than this (200us, 1.5ms)')
     .option('--slow <n>', 'slow list: how many (default: 10; with --than 1000)')

@@ -6,6 +6,8 @@ import { readTraceEventsFile } from '../parsers/simpletrace/find-events.ts';
 import type { GroupKey } from '../report/model.ts';
 import { SECTION_IDS } from '../report/section-ids.ts';
 import { sectionRequests } from '../report/sections.ts';
+import type { ViewRequest } from '../report/views/view.ts';
+import { VIEW_NAMES } from '../report/views/view-names.ts';
 import type { Filters, ReasonSelector, ReportOptions, TimeBound } from './options.ts';
 import { parseDuration, parseTimeBound } from './parse-duration.ts';
 import { parseCount, parseNumberList, parseWordList } from './parse-lists.ts';
@@ -30,6 +32,8 @@ export interface RawReportOptions {
   jobs?: string;
   section?: string[];
   guestSymbols?: string;
+  view?: string;
+  interval?: string;
 }
 
 /** Highest thread number that Linux gives out (PID_MAX_LIMIT on 64-bit kernels). */
@@ -125,6 +129,21 @@ function parseSections(raw: RawReportOptions): string[] {
   return [...new Set([...named, ...(raw.guestSymbols === undefined ? [] : ['hotspots'])])];
 }
 
+function parseView(
+  raw: RawReportOptions,
+  { pids, tids, vcpus }: Filters,
+  by: readonly GroupKey[],
+  thanNs: number,
+): ViewRequest | null {
+  const intervalNs = option('--interval', raw.interval, 0, parseDuration);
+  if (raw.view === undefined) {
+    if (raw.interval !== undefined) throw new UsageError('--interval belongs to --view perf-prof');
+    return null;
+  }
+  const [name] = option('--view', raw.view, [], (text) => parseWordList([text], 'view', VIEW_NAMES));
+  return { name, options: { by, pids, tids, vcpus, thanNs, intervalNs } };
+}
+
 /** Throws UsageError naming the option. */
 export async function parseReportOptions(raw: RawReportOptions): Promise<ReportOptions> {
   const slow = {
@@ -138,9 +157,15 @@ export async function parseReportOptions(raw: RawReportOptions): Promise<ReportO
     includeIdle: raw.withIdle === true,
   };
   const sections = parseSections(raw);
+  const filters = await parseFilters(raw);
+  const by = option<string[], GroupKey[]>('--by', raw.by, [], (values) =>
+    parseWordList(values, 'grouping', GROUP_KEYS),
+  );
+  const view = parseView(raw, filters, by, slow.thanNs);
   return {
-    filters: await parseFilters(raw),
-    by: option('--by', raw.by, [], (values) => parseWordList(values, 'grouping', GROUP_KEYS)),
+    filters,
+    by,
+    ...(view === null ? {} : { view }),
     ...slow,
     sections,
     passes: sectionRequests(sections, slow),

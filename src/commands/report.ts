@@ -38,6 +38,8 @@ export async function report(
   raw: RawReport,
   environment: Environment,
 ): Promise<number> {
+  if (raw.redact && raw.view !== undefined)
+    throw new UsageError('--redact: a view shows thread numbers as its tool does', 'Leave out --view.');
   const thresholds = await Promise.all((raw.failOn ?? []).map(prepareThreshold));
   const targets = chooseTargets(raw);
   const options = forTargets(await parseReportOptions(raw), raw, targets);

@@ -23,6 +23,10 @@ import { formatCount, formatNs, formatNsShort, formatRatio, plural } from './uni
 const HISTOGRAM_WIDTH = 100;
 
 export function* render(model: ReportModel, options: RenderOptions): Generator<string> {
+  if (model.view) {
+    yield `\`\`\`text\n${fenced(model.view.text.trimEnd().split('\n'))}\n\`\`\`\n`;
+    return;
+  }
   yield `# KVM exits: ${model.capture.sources.map((source) => markdownName(source.path)).join(', ') || 'report'}\n`;
   const trust = assessTrust(model);
   yield `\n**${trust.ok ? 'OK' : 'WARNING'}**: ${markdownText(trust.reasons.join('; '))}\n\n`;

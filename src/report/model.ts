@@ -44,6 +44,8 @@ export interface ReportModel {
   qemu?: QemuModel;
   hotspots?: HotspotsModel;
   context?: ContextModel;
+  /** The report in another tool's layout (--view), as text. */
+  view?: { name: string; tool: string; text: string };
   /** What the numbers say in words (build-verdict.ts). */
   verdict?: VerdictModel;
   /** How to get this report again; only in reports that hold it (HTML). */

@@ -25,6 +25,7 @@ const MAX_WIDTH = 100;
 const MIN_WIDTH = 40;
 
 export function render(model: ReportModel, options: RenderOptions): string {
+  if (model.view) return model.view.text;
   const style = options.color ? COLOR : PLAIN;
   const width = Math.max(MIN_WIDTH, Math.min(MAX_WIDTH, options.width ?? MAX_WIDTH));
   const page: Page = { style, width, lines: [] };

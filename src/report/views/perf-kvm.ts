@@ -1,0 +1,134 @@
+/**
+ * perf kvm stat report --event=vmexit|mmio|ioport|msr by perf's own rules (analysis/perf-kvm.ts), in the text layout of
+ * perf up to 6.2 (--stdio since 6.3). Different on purpose: a reason without a name shows its number where perf has
+ * UNKNOWN, and arm64's exits that are no TRAP are kept apart from the classes whose numbers they share.
+ */
+import { exactToBigInt } from '../../analysis/exact-sum.ts';
+import {
+  K_A,
+  K_B,
+  K_C,
+  K_EVENT,
+  K_TID,
+  PERF_IOPORT,
+  PERF_MMIO,
+  PERF_MSR,
+  PERF_VMEXIT,
+  type PerfKvmResult,
+} from '../../analysis/perf-kvm.ts';
+import { createTimeSums, mergeTimes, standardErrorPct, type TimeSums } from '../../analysis/time-sums.ts';
+import { wordsToHex } from '../../core/words.ts';
+import { reasonName } from '../../isa/reasons.ts';
+import type { SectionInput } from '../sections.ts';
+import { notRecorded, type View, type ViewOptions } from './view.ts';
+
+const TITLES = ['VM-EXIT', 'MMIO Access', 'IO Port Access', 'MSR Access'] as const;
+const EVENTS = ['kvm_exit and kvm_entry', 'kvm_mmio', 'kvm_pio', 'kvm_msr'] as const;
+const NAME_WIDTH = 20;
+
+/** As perf decodes a key. */
+function nameOf(table: number, a: number, b: number, c: number): string {
+  const address = wordsToHex(b >>> 0, c >>> 0);
+  switch (table) {
+    case PERF_MMIO:
+      return `${address}:${a === 1 ? 'W' : 'R'}`;
+    case PERF_IOPORT:
+      return `${address}:${a === 1 ? 'POUT' : 'PIN'}`;
+    case PERF_MSR:
+      return `${address}:${a === 1 ? 'W' : 'R'}`;
+    default:
+      return reasonName(a, b >>> 0);
+  }
+}
+
+interface Row {
+  readonly name: string;
+  readonly index: number;
+}
+
+/** Rows of one table over the selected threads. */
+function collect(
+  result: PerfKvmResult,
+  table: number,
+  tids: ReadonlySet<number> | null,
+): { rows: Row[]; sums: TimeSums } {
+  const sums = createTimeSums();
+  const rows = new Map<string, Row>();
+  for (let from = 0; from < result.rows; from++) {
+    const key = (i: number) => result.keys[5 * from + i];
+    if (key(K_EVENT) !== table || (tids !== null && !tids.has(key(K_TID)))) continue;
+    const name = nameOf(table, key(K_A), key(K_B), key(K_C));
+    const id = table === PERF_VMEXIT ? `${key(K_A)} ${name}` : name;
+    const row = rows.get(id) ?? { name, index: rows.size };
+    rows.set(id, row);
+    mergeTimes(sums, row.index, result.sums, from);
+  }
+  return { rows: [...rows.values()], sums };
+}
+
+const micros = (ns: number) => (ns / 1000).toFixed(2);
+
+function render(
+  table: number,
+  { model, analysis }: SectionInput,
+  { pids, tids, vcpus }: ViewOptions,
+): string {
+  const result = analysis.passes['perf-kvm'] as PerfKvmResult;
+  if (!result.seen[table]) return notRecorded(EVENTS[table]);
+  if (!model.capture.timeIsNs) return notRecorded('times (the clock has no unit)');
+  const chosen =
+    pids === null && tids === null && vcpus === null ? null : new Set(model.vcpus.map(({ tid }) => tid));
+  const { rows, sums } = collect(result, table, chosen);
+  const count = rows.reduce((total, { index }) => total + sums.count[index], 0);
+  const time = Number(rows.reduce((total, { index }) => total + exactToBigInt(sums.total, index), 0n));
+  rows.sort((a, b) => sums.count[b.index] - sums.count[a.index] || (a.name < b.name ? -1 : 1));
+  const whom = pids === null ? 'all VMs' : `pid(s) ${pids.join(',')}`;
+  const which = vcpus === null ? 'all VCPUs' : `VCPU ${vcpus.join(',')}`;
+  const titles = ['Samples', 'Samples%', 'Time%', 'Min Time', 'Max Time', 'Avg time'];
+  const widths = [10, 9, 9, 11, 11, 16];
+  const text = [
+    '',
+    '',
+    `Analyze events for ${whom}, ${which}:`,
+    '',
+    `${TITLES[table].padStart(NAME_WIDTH)} ${titles.map((title, i) => `${title.padStart(widths[i])} `).join('')}`,
+    '',
+    ...rows.map(({ name, index }) => {
+      const own = Number(exactToBigInt(sums.total, index));
+      const cells = [
+        String(sums.count[index]).padStart(10),
+        `${((sums.count[index] / count) * 100).toFixed(2).padStart(8)}%`,
+        `${(time > 0 ? (own / time) * 100 : 0).toFixed(2).padStart(8)}%`,
+        `${micros(sums.min[index]).padStart(9)}us`,
+        `${micros(sums.max[index]).padStart(9)}us`,
+        `${micros(own / sums.count[index]).padStart(9)}us`,
+        `( +-${standardErrorPct(sums, index).toFixed(2).padStart(7)}% )`,
+      ];
+      return `${name.padStart(NAME_WIDTH)} ${cells.join(' ')}`;
+    }),
+    '',
+    `Total Samples:${count}, Total events handled time:${micros(time)}us.`,
+    '',
+    ...(result.floor > 0
+      ? [`(more rows than are kept: one that is missing has at most ${result.floor} samples)`]
+      : []),
+  ];
+  return `${text.join('\n')}\n`;
+}
+
+function perfKvmView(name: string, tool: string, table: number): View {
+  return {
+    name,
+    tool,
+    by: () => [],
+    passes: () => [{ name: 'perf-kvm', options: null }],
+    render: (input, options) => render(table, input, options),
+  };
+}
+
+export const perfKvmViews: readonly View[] = [
+  perfKvmView('perf-kvm', 'perf kvm stat report', PERF_VMEXIT),
+  perfKvmView('perf-kvm-mmio', 'perf kvm stat report --event=mmio', PERF_MMIO),
+  perfKvmView('perf-kvm-ioport', 'perf kvm stat report --event=ioport', PERF_IOPORT),
+  perfKvmView('perf-kvm-msr', 'perf kvm stat report --event=msr', PERF_MSR),
+];

@@ -1,0 +1,56 @@
+/** A view: the report in another tool's layout, for people who come from it. One file each, one line in views.ts. */
+import type { PassRequest } from '../../analysis/pass.ts';
+import type { GroupKey, ReportModel } from '../model.ts';
+import type { SectionInput } from '../sections.ts';
+
+/** What of the command line a view looks at. */
+export interface ViewOptions {
+  /** --by as given; [] without. */
+  readonly by: readonly GroupKey[];
+  /** -p, -t, -v as given; null: not given. */
+  readonly pids: readonly number[] | null;
+  readonly tids: readonly number[] | null;
+  readonly vcpus: readonly number[] | null;
+  /** Slow list: threshold, ns. */
+  readonly thanNs: number;
+  /** --interval in ns; 0: the whole recording at once. */
+  readonly intervalNs: number;
+}
+
+/** Plain data: it goes with the options of the report. */
+export interface ViewRequest {
+  readonly name: string;
+  readonly options: ViewOptions;
+}
+
+export interface View {
+  readonly name: string;
+  /** The tool whose layout it is. */
+  readonly tool: string;
+  /** Grouping that the view's rows need. */
+  readonly by: (options: ViewOptions) => readonly GroupKey[];
+  readonly passes: (options: ViewOptions) => readonly PassRequest[];
+  /** The view's text; `input.model` is grouped by `by`. */
+  readonly render: (input: SectionInput, options: ViewOptions) => string;
+}
+
+/** What a view says instead of figures. */
+export function notRecorded(what: string): string {
+  return `Not recorded: ${what}.\n`;
+}
+
+/** Text columns as printf gives them: a negative width is left-justified (`%-8d`); trailing blanks are cut. */
+export function columns(widths: readonly number[], cells: readonly (string | number | bigint)[]): string {
+  return cells
+    .map((value, i) => (widths[i] < 0 ? String(value).padEnd(-widths[i]) : String(value).padStart(widths[i])))
+    .join(' ')
+    .trimEnd();
+}
+
+export function lines(list: readonly string[]): string {
+  return `${list.join('\n')}\n`;
+}
+
+export function countedExits(model: ReportModel): boolean {
+  return (model.capture.events.kvm_exit ?? 0) > 0 || model.totals.exits > 0;
+}
