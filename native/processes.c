@@ -168,7 +168,7 @@ void processes_first_scan(void)
 			threads[keep++] = threads[i];
 	nthreads = keep;
 	vms_scan_debugfs(false);
-	vms_scan_names();
+	vms_scan_names(false);
 	first_scan = false;
 }
 
@@ -193,15 +193,17 @@ void processes_look_again(void)
 		recent[nrecent++].rounds = ROUNDS;
 	}
 	closedir(d);
-	if (nrecent)
+	if (nrecent) {
 		vms_scan_debugfs(true);
+		vms_scan_names(true);
+	}
 }
 
 void processes_last_scan(int tracefs_root)
 {
 	scan_all();
 	vms_scan_debugfs(false);
-	vms_scan_names();
+	vms_scan_names(false);
 	/* what lived so briefly that only the kernel noticed */
 	struct buf b = { 0 };
 	if (!read_file_at(tracefs_root, "saved_cmdlines", &b)) {

@@ -16,7 +16,7 @@ bool is_recent(int pid);
 bool grow(void **p, int *cap, int n, size_t size, int max);
 bool read_small(const char *path, char *out, size_t n);
 void vms_scan_debugfs(bool only_recent);
-void vms_scan_names(void);
+void vms_scan_names(bool only_new);
 void vms_json(struct buf *b);
 
 #endif

@@ -118,10 +118,12 @@ void vms_scan_debugfs(bool only_recent)
 }
 
 /* Elsewhere the names that VMMs give their threads (QEMU only with debug-threads=on, which libvirt sets). */
-void vms_scan_names(void)
+void vms_scan_names(bool only_new)
 {
 	static const char *const forms[] = { "CPU %d/KV%n", "vcpu%d%n", "fc_vcpu %d%n", "crosvm_vcpu%d%n" };
-	for (int i = 0; i < nthreads; i++)
+	for (int i = 0; i < nthreads; i++) {
+		if (only_new && !threads[i].is_new)
+			continue;
 		for (size_t f = 0; f < sizeof forms / sizeof *forms; f++) {
 			int index = -1, end = 0;
 			if (threads[i].tgid && sscanf(threads[i].comm, forms[f], &index, &end) == 1 && end && index >= 0) {
@@ -132,6 +134,7 @@ void vms_scan_names(void)
 					put_vcpu(threads[i].tgid, threads[i].tid, index);
 			}
 		}
+	}
 }
 
 static int vcpu_order(const void *a, const void *b)

@@ -15,25 +15,30 @@ watchdog(){ sed -n 's/.*"watchdog":\([0-9]*\).*/\1/p' $1 | tail -1; }
 # waits for a status line (recording runs) in FILE
 running(){ n=0; while ! grep -q '"start"' $1 2>/dev/null && [ $n -lt 100 ]; do usleep 50000; n=$((n+1)); done; }
 
+# trace-cmd into FILE until /tmp/tc-stop exists; returns when it records
+tracecmd(){ rm -f /tmp/tc-stop; trace-cmd record -q -C mono -b 8000 -e kvm:kvm_exit -e kvm:kvm_entry -e kvm:kvm_userspace_exit -o $1 sh -c 'while [ ! -e /tmp/tc-stop ]; do usleep 50000; done' >>tc.log 2>&1 & tc=$!
+  n=0; until [ "$(cat $T/events/kvm/kvm_userspace_exit/enable)$(cat $T/events/kvm/kvm_entry/enable)$(cat $T/tracing_on)" = 111 ] || [ $n -gt 200 ]; do usleep 50000; n=$((n+1)); done; sleep 0.5; }
+
 # ---- side by side with trace-cmd, perf and trace_pipe, over the whole life of a two-vCPU BIOS-only VM
 $B -o us.dat -b 8M --status-json=3 3>us.json & us=$!
 $B --text -o us.txt -b 8M --status-json=3 3>us-text.json & ut=$!
 $B --backend perf -b 8M -o perf.data >perf.log 2>&1 & up=$!
-trace-cmd record -q -C mono -b 8000 -e kvm:kvm_exit -e kvm:kvm_entry -e kvm:kvm_userspace_exit -o tc.dat sleep 4.5 >tc.log 2>&1 & tc=$!
-running us.json; running us-text.json; sleep 1.5
+tracecmd tc.dat
+running us.json; running us-text.json; n=0
+while [ "$(stat -c %s perf.data 2>/dev/null || echo 0)" -lt 1000 ] && [ $n -lt 200 ]; do usleep 50000; n=$((n+1)); done; sleep 0.7
 qemu-system-x86_64 -name "guest=life,debug-threads=on" -accel kvm -cpu host -smp 2 -m 64 -nic none -display none -vga none -serial null -monitor none >/tmp/life.log 2>&1 </dev/null & LP=$!
-sleep 1.8; $PS -Lo pid,tid,comm -p $LP >ps.txt; kill $LP; wait $LP 2>/dev/null
-kill -INT $us $ut $up; wait $us; result us.rc $?; wait $ut; result text.rc $?; wait $up; result perf.rc $?; wait $tc; result tc.rc $?
+n=0; while [ "$(sed -n 's/.*"status".*"events":\([0-9]*\).*/\1/p' us.json | tail -1)" -lt 5000 ] && [ $n -lt 150 ]; do usleep 100000; n=$((n+1)); done
+$PS -Lo pid,tid,comm -p $LP >ps.txt; kill $LP; wait $LP 2>/dev/null
+kill -INT $us $ut $up; wait $us; result us.rc $?; wait $ut; result text.rc $?; wait $up; result perf.rc $?; touch /tmp/tc-stop; wait $tc; result tc.rc $?
 result side.instances "$(ls $I | tr '\n' ' ')"
 ls -l us.dat us.txt perf.data >ls.txt; say side by side done
 
 # ---- killed
 busy 1; B1=$!; busy 2; B2=$!; sleep 0.5
 for k in 1 2; do $B -q -o k-$k.dat --status-json=3 3>k-$k.json & P=$!; running k-$k.json; sleep 0.3; kill -9 $P; gone parent$k $P; rm k-$k.dat; done
-trace-cmd record -q -C mono -b 8000 -e kvm:kvm_exit -e kvm:kvm_entry -e kvm:kvm_userspace_exit -o k-parent-tc.dat sleep 5 >>tc.log 2>&1 & tc=$!
-n=0; until [ "$(cat $T/events/kvm/kvm_userspace_exit/enable)$(cat $T/events/kvm/kvm_entry/enable)" = 11 ] || [ $n -gt 60 ]; do usleep 50000; n=$((n+1)); done; sleep 0.3
+tracecmd k-parent-tc.dat
 $B -q -o k-parent.dat --status-json=3 3>k-parent.json & P=$!; running k-parent.json
-sleep 1.2; kill -9 $P; gone parent $P; wait $tc; result parent.still_enabled "$(cat $T/events/kvm/kvm_exit/enable)"; say parent killed
+sleep 1.2; kill -9 $P; gone parent $P; touch /tmp/tc-stop; wait $tc; result parent.still_enabled "$(cat $T/events/kvm/kvm_exit/enable)"; say parent killed
 
 $B -q -o k-watchdog.dat -d 2 --status-json=3 3>k-watchdog.json & P=$!; running k-watchdog.json; sleep 0.7
 kill -9 $(watchdog k-watchdog.json); wait $P; result watchdog.rc $?; gone watchdog $P; say watchdog killed
