@@ -4,8 +4,8 @@
  *
  * Changes of level: binary segmentation with Pettitt's rank test (Applied Statistics 28, 1979), which supposes nothing
  * of how the counts are distributed: p ≈ 2·exp(−6K²/(T³+T²)). Counts that follow each other are often alike, which the
- * test takes for a change; so the exponent is shrunk by (1−ρ)/(1+ρ), ρ the lag-1 correlation left when both sides'
- * medians are taken out. Each half of a split is tested at half the level.
+ * test takes for a change; so the exponent is divided by 1 + 2·Σρ(k), ρ(k) the correlations at near lags. Each half of
+ * a split is tested at half the level.
  *
  * Bursts: buckets far above the median of their segment, in steps of its spread: counts c become 2√(c+3/8), whose
  * spread is 1 for random arrivals (Anscombe), and at least the segment's own (1.4826 times the median deviation).
@@ -18,6 +18,9 @@ const MIN_SERIES = 20;
 const MIN_RATIO = 1.5;
 /** Exits per bucket that one of the sides must have on average. */
 const MIN_MEAN = 2;
+/** Lags that tell correlation, and those that stand for none. */
+const NEAR_LAGS = [1, 2, 3, 4, 5, 6];
+const FAR_LAGS = [7, 8, 9, 10];
 /** Series with more unusual buckets than this share are uneven by nature. */
 const MAX_BURST_SHARE = 0.05;
 
@@ -79,8 +82,7 @@ function pettitt(counts: readonly number[]): { at: number; p: number } {
       at = t;
     }
   }
-  const rho = leftCorrelation(counts, at);
-  const exponent = ((6 * best * best) / (n ** 3 + n ** 2)) * ((1 - rho) / (1 + rho));
+  const exponent = (6 * best * best) / (n ** 3 + n ** 2) / inflation(counts, at);
   return { at, p: Math.min(1, 2 * Math.exp(-exponent)) };
 }
 
@@ -97,18 +99,22 @@ function ranksOf(counts: readonly number[]): Float64Array {
   return ranks;
 }
 
-/** Lag-1 correlation (0 … 0.99) of the ranks of what is left when each side's median is taken out. */
-function leftCorrelation(counts: readonly number[], at: number): number {
+/**
+ * By how much likeness of neighbours widens the spread of rank sums: 1 + 2·Σρ(k). The correlations come from the ranks
+ * of what is left when each side's median is taken out, by how much differences of near buckets are smaller than those
+ * of farther ones (a variogram): changes that were not found yet hardly disturb that.
+ */
+function inflation(counts: readonly number[], at: number): number {
   const [left, right] = [median(counts.slice(0, at)), median(counts.slice(at))];
   const rest = ranksOf(counts.map((count, i) => count - (i < at ? left : right)));
-  const middle = (rest.length + 1) / 2;
-  let product = 0;
-  let square = 0;
-  for (let i = 0; i < rest.length; i++) {
-    square += (rest[i] - middle) ** 2;
-    if (i > 0) product += (rest[i] - middle) * (rest[i - 1] - middle);
-  }
-  return square > 0 ? Math.min(0.99, Math.max(0, product / square)) : 0;
+  const difference = (lag: number) => {
+    let sum = 0;
+    for (let i = lag; i < rest.length; i++) sum += (rest[i] - rest[i - lag]) ** 2;
+    return rest.length > lag ? sum / (rest.length - lag) : 0;
+  };
+  const far = FAR_LAGS.reduce((sum, lag) => sum + difference(lag), 0) / FAR_LAGS.length;
+  if (far === 0) return 1;
+  return Math.max(1, 1 + 2 * NEAR_LAGS.reduce((sum, lag) => sum + (1 - difference(lag) / far), 0));
 }
 
 export interface Burst {

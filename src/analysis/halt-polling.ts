@@ -91,7 +91,11 @@ function createThread(tid: number): Thread {
 
 function threadAt(halts: HaltPolling, tid: number): Thread {
   const slot = halts.slots.count < MAX_THREADS ? slotOf(halts.slots, tid) : MAX_THREADS - 1;
-  return (halts.threads[slot] ??= createThread(tid));
+  const known = halts.threads[slot];
+  if (known) return known;
+  const thread = createThread(tid);
+  halts.threads[slot] = thread;
+  return thread;
 }
 
 export function addHaltEvents(halts: HaltPolling, batch: EventBatch): void {

@@ -117,7 +117,9 @@ export function createNested(_options: unknown, scope: PassScope): Nested {
 
 function threadAt(nested: Nested, tid: number): Thread {
   const slot = slotOf(nested.slots, tid);
-  return (nested.threads[slot] ??= {
+  const known = nested.threads[slot];
+  if (known) return known;
+  const thread: Thread = {
     tid,
     pid: -1,
     vcpu: -1,
@@ -130,7 +132,9 @@ function threadAt(nested: Nested, tid: number): Thread {
     headTime: new Uint32Array(2),
     headExits: 0,
     headLost: false,
-  });
+  };
+  nested.threads[slot] = thread;
+  return thread;
 }
 
 export function addNestedEvents(nested: Nested, batch: EventBatch): void {

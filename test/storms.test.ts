@@ -1,0 +1,252 @@
+/** Storms: what is found in made-up recordings, how often nothing is found where there is nothing, merged parts. */
+
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { findBursts, findChanges } from '../src/analysis/change-points.ts';
+import { tailChances } from '../src/analysis/simultaneous.ts';
+import { type StormResult, stormPass } from '../src/analysis/storms.ts';
+import type { EventBatch } from '../src/core/event-batch.ts';
+import { EV_ENTRY, EV_EXIT, EV_MSR } from '../src/core/events.ts';
+import { HAS_SHARED, listCaptures, SAMPLES, SHARED } from './support/corpus.ts';
+import {
+  ALL,
+  eventBatch,
+  isReadable,
+  readEvents,
+  sliceBatch,
+  type TestEvent,
+  timeOf,
+} from './support/events.ts';
+import { exitsOf, sliceExits } from './support/exits.ts';
+
+/** Deterministic random numbers (mulberry32). */
+function random(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+function poisson(mean: number, next: () => number): number {
+  let count = 0;
+  for (let sum = -Math.log(1 - next()); sum < mean; sum -= Math.log(1 - next())) count++;
+  return count;
+}
+
+const RUNS = 400;
+
+describe('changes of level', () => {
+  test.each([
+    ['random arrivals', (next: () => number) => Array.from({ length: 300 }, () => poisson(20, next))],
+    ['rare arrivals', (next: () => number) => Array.from({ length: 300 }, () => poisson(0.3, next))],
+    [
+      'uneven arrivals',
+      (next: () => number) => Array.from({ length: 300 }, () => poisson(20 * -Math.log(1 - next()), next)),
+    ],
+    [
+      'arrivals that resemble those before them',
+      (next: () => number) => {
+        let level = 0;
+        return Array.from({ length: 300 }, () => {
+          level = 0.7 * level + (next() + next() + next() - 1.5);
+          return poisson(30 * Math.exp(0.3 * level), next);
+        });
+      },
+    ],
+  ])('%s without change: false alarms stay below the stated level', (_, series) => {
+    const next = random(42);
+    let alarms = 0;
+    for (let run = 0; run < RUNS; run++) if (findChanges(series(next), 0.05).length > 0) alarms++;
+    expect(alarms / RUNS).toBeLessThanOrEqual(0.05);
+  });
+
+  test('a doubled rate is found at its place', () => {
+    const next = random(7);
+    for (let run = 0; run < 50; run++) {
+      const series = Array.from({ length: 200 }, (_, i) => poisson(i < 120 ? 20 : 40, next));
+      const [change, ...others] = findChanges(series, 0.01);
+      expect(others).toEqual([]);
+      expect(Math.abs(change.bucket - 120)).toBeLessThanOrEqual(5);
+    }
+  });
+
+  test('up and down again: both are found', () => {
+    const next = random(8);
+    const series = Array.from({ length: 300 }, (_, i) => poisson(i >= 100 && i < 200 ? 60 : 10, next));
+    expect(findChanges(series, 0.01).map(({ bucket }) => bucket)).toEqual([100, 200]);
+  });
+});
+
+describe('bursts', () => {
+  test('random arrivals rarely look like one', () => {
+    const next = random(99);
+    for (const mean of [0.2, 3, 200]) {
+      let alarms = 0;
+      for (let run = 0; run < RUNS; run++)
+        if (
+          findBursts(
+            Array.from({ length: 300 }, () => poisson(mean, next)),
+            [],
+            0.05,
+          ).length > 0
+        )
+          alarms++;
+      expect(alarms / RUNS).toBeLessThanOrEqual(0.05);
+    }
+  });
+
+  test('a few full buckets are one burst, with their exits', () => {
+    const next = random(3);
+    const series = Array.from({ length: 300 }, () => poisson(5, next));
+    series[50] = 200;
+    series[51] = 300;
+    expect(findBursts(series, [], 0.01)).toEqual([{ from: 50, to: 52, count: 500, usual: 5 }]);
+  });
+});
+
+function run(batch: EventBatch, parts = 1): StormResult {
+  const origin = [batch.time[0], batch.time[1]] as const;
+  const exits = exitsOf(batch);
+  const share = (length: number, part: number) => Math.floor((length * part) / parts);
+  const states = Array.from({ length: parts }, (_, part) => {
+    const state = stormPass.create({ origin }, ALL);
+    stormPass.events!(state, sliceBatch(batch, share(batch.length, part), share(batch.length, part + 1)));
+    stormPass.exits!(
+      state,
+      sliceExits(exits, share(exits.length, part), share(exits.length, part + 1)),
+      null,
+    );
+    return state;
+  });
+  for (const later of states.slice(1)) stormPass.merge(states[0], later);
+  return stormPass.result(states[0]);
+}
+
+/** Each time an exit of thread `tid` and its entry 1 us later. */
+function exitsAt(
+  times: readonly (readonly [number, number])[],
+  detail?: (time: number, tid: number) => TestEvent,
+): TestEvent[] {
+  return times
+    .flatMap(([time, tid]): TestEvent[] => [
+      { time: Math.round(time), event: EV_EXIT, tid, cpu: tid, isa: 1, code: 32 },
+      ...(detail ? [detail(Math.round(time) + 300, tid)] : []),
+      { time: Math.round(time) + 1000, event: EV_ENTRY, tid, cpu: tid },
+    ])
+    .sort((a, b) => Number(a.time) - Number(b.time));
+}
+
+describe('periodic exits', () => {
+  const msr =
+    (address: number) =>
+    (time: number, tid: number): TestEvent => ({ time, event: EV_MSR, tid, cpu: tid, code: 1, address });
+
+  test.each([1000, 250, 100, 64])('a %i Hz timer with jitter and gaps is found among random exits', (hz) => {
+    const next = random(hz);
+    const times: [number, number][] = [];
+    for (let t = 1e6; t < 4e9; t += 1e9 / hz) if (next() > 0.1) times.push([t + 2e4 * next(), 1]);
+    const random2: [number, number][] = [];
+    for (let t = 1e6; t < 4e9; t -= 2e6 * Math.log(1 - next())) random2.push([t, 2]);
+    const result = run(
+      eventBatch(
+        [...exitsAt(times, msr(0x6e0)), ...exitsAt(random2)].sort((a, b) => Number(a.time) - Number(b.time)),
+      ),
+    );
+    expect(result.periodic.beats).toHaveLength(1);
+    const [beat] = result.periodic.beats;
+    expect(beat).toMatchObject({ tid: 1, isa: 1, code: 32, detailEvent: EV_MSR, detailAddress: [0x6e0, 0] });
+    expect(Math.abs(1e9 / beat.periodNs / hz - 1)).toBeLessThan(0.005);
+    expect(beat.strength).toBeGreaterThan(0.75);
+  });
+
+  test('random exits have no beat', () => {
+    const next = random(5);
+    for (let trial = 0; trial < 40; trial++) {
+      const times: [number, number][] = [];
+      for (let t = 0; t < 2e9; t -= 3e6 * Math.log(1 - next())) times.push([t, 1]);
+      expect(run(eventBatch(exitsAt(times))).periodic.beats).toEqual([]);
+    }
+  });
+});
+
+describe('simultaneous exits', () => {
+  test('independent vCPUs meet as often as chance says; a kick of all stands out', () => {
+    const next = random(11);
+    const times: [number, number][] = [];
+    for (let tid = 1; tid <= 4; tid++)
+      for (let t = 0; t < 1e9; t -= 2e5 * Math.log(1 - next())) times.push([t, tid]);
+    const calm = run(eventBatch(exitsAt(times))).simultaneous;
+    expect(calm.vcpus).toBe(4);
+    const two = calm.rows.find(({ vcpus }) => vcpus === 2)!;
+    expect(two.observed / two.expected).toBeGreaterThan(0.85);
+    expect(two.observed / two.expected).toBeLessThan(1.15);
+    for (let i = 0; i < 20; i++) for (let tid = 1; tid <= 4; tid++) times.push([i * 4e7 + 1000 * tid, tid]);
+    const four = run(eventBatch(exitsAt(times))).simultaneous.rows.find(({ vcpus }) => vcpus === 4)!;
+    expect(four.observed).toBeGreaterThanOrEqual(20);
+    expect(four.expected).toBeLessThan(1);
+  });
+
+  test('chances of a number of independent events equal counting all outcomes', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 8 }),
+        (chances) => {
+          const atLeast = new Float64Array(chances.length + 1);
+          for (let outcome = 0; outcome < 1 << chances.length; outcome++) {
+            let p = 1;
+            let number = 0;
+            chances.forEach((chance, i) => {
+              const happens = (outcome >> i) & 1;
+              p *= happens ? chance : 1 - chance;
+              number += happens;
+            });
+            for (let k = 0; k <= number; k++) atLeast[k] += p;
+          }
+          const found = tailChances(chances, chances.length);
+          for (const [k, p] of atLeast.entries()) expect(found[k]).toBeCloseTo(p, 9);
+        },
+      ),
+    );
+  });
+});
+
+test('parts of random recordings merge to one pass', () => {
+  const items = fc.array(
+    fc.record({ gap: fc.integer({ min: 0, max: 2e7 }), tid: fc.integer({ min: 1, max: 4 }) }),
+    { minLength: 1, maxLength: 200 },
+  );
+  fc.assert(
+    fc.property(items, fc.integer({ min: 2, max: 9 }), (list, parts) => {
+      let time = 0;
+      const batch = eventBatch(exitsAt(list.map(({ gap, tid }) => [(time += gap), tid] as const)));
+      expect(run(batch, parts)).toEqual(run(batch));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+const captures = [
+  ...listCaptures(SAMPLES),
+  ...(HAS_SHARED ? listCaptures(join(SHARED, 'corpus')) : []),
+].filter(({ path }) => isReadable(path));
+
+describe.each(captures.map((capture) => [capture.id, capture] as const))('%s', (_, { path, expected }) => {
+  test('parts merge to one pass; windows equal brute force', async () => {
+    const { batch } = await readEvents(path);
+    const whole = run(batch);
+    expect(run(batch, 3)).toEqual(whole);
+    const windows = new Map<number, Set<number>>();
+    for (let row = 0; row < batch.length; row++) {
+      if (batch.event[row] !== EV_EXIT) continue;
+      const index = Number((timeOf(batch, row) - timeOf(batch, 0)) / BigInt(whole.simultaneous.windowNs));
+      windows.set(index, (windows.get(index) ?? new Set()).add(batch.tid[row]));
+    }
+    for (const { vcpus, observed } of whole.simultaneous.rows)
+      expect(observed).toBe([...windows.values()].filter(({ size }) => size >= vcpus).length);
+    expect(whole.simultaneous.vcpus).toBe(expected.threads.length);
+  });
+});
