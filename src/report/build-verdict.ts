@@ -99,8 +99,8 @@ function findings(model: ReportModel): VerdictModel['findings'] {
       const name = rowName(row, showIsa);
       return {
         title: timed
-          ? `${name}: ${formatNs(row.totalNs)}${ofBusy(share(row.totalNs, busyTotals.totalNs), 'time in exits')}`
-          : `${name}: ${plural(row.exits, 'exit')}${ofBusy(share(row.exits, busyTotals.exits), 'exits')}`,
+          ? `${name}: ${formatNs(row.totalNs)}${ofBusy(share(row.totalNs, busyTotals.totalNs), 'the time in exits without idling')}`
+          : `${name}: ${plural(row.exits, 'exit')}${ofBusy(share(row.exits, busyTotals.exits), 'the exits without idle ones')}`,
         text: [timed ? timeWords(row) : null, tailWords(row), escalationWords(row)]
           .filter((words) => words !== null)
           .join(' '),
@@ -111,9 +111,7 @@ function findings(model: ReportModel): VerdictModel['findings'] {
 }
 
 function ofBusy(pct: number | null, what: string): string {
-  return pct === null
-    ? ''
-    : `, ${formatPct(pct)} of the ${what} that is not idling`.replace('exits that is', 'exits that are');
+  return pct === null ? '' : `, ${formatPct(pct)} of ${what}`;
 }
 
 function timeWords(row: ReasonModel): string {

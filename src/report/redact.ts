@@ -28,8 +28,8 @@ const ADDRESS_KEY = /^(?:rip|pc|address|gpa|gva|page|target|addresses)$/i;
 const NO_MEMORY = new Set(
   'port msr cpuid cr hypercall hv-hypercall xen-hypercall apic sysreg hvc'.split(' '),
 );
-/** QEMU's own names for vCPU threads. */
-const VCPU_THREAD = /^CPU \d{1,5}\/(?:KVM|TCG)$/;
+/** QEMU's own names for vCPU threads, and the idle thread: the same on every machine. */
+const COMMON_THREAD = /^(?:CPU \d{1,5}\/(?:KVM|TCG)|idle|swapper\/\d{1,5})$/;
 
 type Plain = Record<string, unknown>;
 const isPlain = (value: unknown): value is Plain =>
@@ -57,7 +57,7 @@ export function createPseudonyms(usedIds: ReadonlySet<number>): Pseudonyms {
   };
   const self: Pseudonyms = {
     name(kind, original) {
-      if (original === '' || VCPU_THREAD.test(original)) return original;
+      if (original === '' || COMMON_THREAD.test(original)) return original;
       const known = names.get(original);
       if (known !== undefined) return known;
       const made = next(kind);

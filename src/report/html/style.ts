@@ -15,6 +15,7 @@ h1{font-size:24px;line-height:1.25;margin:0 0 4px;font-weight:650}
 h2{font-size:18px;line-height:1.3;margin:0 0 8px;font-weight:650}
 h3{font-size:14px;margin:20px 0 6px;font-weight:650}
 p{margin:0 0 10px;max-width:76ch}
+#details p{font-size:13.5px}
 section{padding:26px 0 22px;border-top:1px solid var(--line)}
 section:first-child{border-top:0}
 .lead{color:var(--muted);margin:0 0 16px}
@@ -42,7 +43,8 @@ ol.findings li:before{content:counter(f);position:absolute;left:4px;top:9px;font
 ol.findings b{display:block;font-weight:600}
 ol.findings p{margin:0}
 .scroll{overflow-x:auto;margin:10px 0}
-table{border-collapse:collapse;font-size:13px;line-height:1.4;font-variant-numeric:tabular-nums;min-width:100%}
+table{border-collapse:collapse;font-size:13px;line-height:1.4;font-variant-numeric:tabular-nums;min-width:min(100%,420px)}
+table.full{min-width:100%}
 th,td{padding:4px 10px;text-align:left;vertical-align:top;white-space:nowrap}
 td.w,th.w{white-space:normal;min-width:12em}
 th{color:var(--muted);font-weight:500;border-bottom:1px solid var(--line);vertical-align:bottom}
@@ -70,6 +72,7 @@ ul.plain li{padding:3px 0}
 ul.legend{list-style:none;display:flex;flex-wrap:wrap;gap:4px 18px;padding:0;margin:8px 0 0;font-size:12.5px;color:var(--muted)}
 .legend svg{margin-right:6px}
 .chart{padding:10px 16px 0 72px}
+.chart.wide-labels{padding-left:104px}
 .chart.flat{padding-left:0;padding-right:0}
 .chart svg{overflow:visible;display:block;fill:var(--text)}
 .chart text{font-size:11px;font-variant-numeric:tabular-nums}
@@ -95,7 +98,7 @@ line.p99{stroke:var(--user);stroke-width:1.5}
 .dist .chart{padding-top:4px}
 .dist .axisrow{height:36px}
 footer{color:var(--muted);font-size:12.5px;padding-top:16px;padding-bottom:40px}
-@media (max-width:640px){body{font-size:14.5px}main,header,footer{padding-left:14px;padding-right:14px}h1{font-size:20px}.chart{padding-left:52px;padding-right:8px}.odd{display:none}
+@media (max-width:640px){body{font-size:14.5px}main,header,footer{padding-left:14px;padding-right:14px}h1{font-size:20px}.chart{padding-left:52px;padding-right:8px}.chart.flat{padding:10px 0 0}.odd{display:none}
 .dist{grid-template-columns:1fr}dl.facts{grid-template-columns:1fr;gap:0}dl.facts dd{margin-bottom:6px}.tiles{grid-template-columns:1fr 1fr}}
 @media print{:root{color-scheme:light;--bg:#fff;--panel:#f6f8fa;--text:#000;--muted:#444;--line:#bbb;--faint:#ddd;--kernel:#3b6fb0;--user:#c4711b;--idle:#aab4bf;--guest:#4f9d76;--other:#8a6fb0;--good:#1a7f37;--warn:#9a6700;--warnbg:#fff;--goodbg:#fff;
 --h0:#dbe7f5;--h1:#b9d0ea;--h2:#93b5dc;--h3:#6b97ca;--h4:#4778b1;--h5:#2b5a92;--h6:#153d6b}

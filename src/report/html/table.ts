@@ -40,6 +40,8 @@ function renderCell({ content, value }: HtmlCell, column: HtmlColumn): Markup {
 }
 
 const MOST_UNSORTED = 2;
+/** Tables with more columns take the whole width; in narrower ones numbers would stand far from their names. */
+const WIDE = 6;
 
 export function htmlTable(
   caption: string,
@@ -50,7 +52,7 @@ export function htmlTable(
   const line = (row: readonly HtmlCell[]) =>
     markup`<tr>${row.map((cell, i) => renderCell(cell, columns[i]))}</tr>\n`;
   const sorts = rows.length > MOST_UNSORTED;
-  return markup`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table${sorts ? markup` class="sort"` : null}><thead><tr>${columns.map(
+  return markup`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table class="${sorts && 'sort '}${columns.length > WIDE && 'full'}"><thead><tr>${columns.map(
     ({ title, number, wrap }) =>
       markup`<th scope="col"${number ? markup` class="n"` : wrap ? markup` class="w"` : null}>${title}</th>`,
   )}</tr></thead><tbody>

@@ -10,8 +10,15 @@ import { sharedTable } from './table.ts';
 /** Bars of a chart: more cannot be told apart. */
 export const MOST_BARS = 64;
 
-export function vcpuLabel(row: { readonly vcpu: number | null; readonly tid: number }): string {
-  return row.vcpu === null ? `tid ${row.tid}` : `vCPU ${row.vcpu}`;
+/** Names of vCPU threads for charts; where several have the same number, with their thread. */
+export function vcpuLabels(
+  rows: readonly { readonly vcpu: number | null; readonly tid: number }[],
+): string[] {
+  const numbers = rows.map(({ vcpu }) => vcpu);
+  const ambiguous = new Set(numbers).size < numbers.length;
+  return rows.map(({ vcpu, tid }) =>
+    vcpu === null ? `tid ${tid}` : ambiguous ? `vCPU ${vcpu} (${tid})` : `vCPU ${vcpu}`,
+  );
 }
 
 /** Without a ledger: exits only, what lies between them is the guest's time or not recorded. */
@@ -21,6 +28,7 @@ function exitBars(model: ReportModel): Markup | null {
   if (durationNs === null || Number(durationNs) <= 0 || rows.length === 0 || model.selection) return null;
   const { shown, hidden } = limited(rows, MOST_BARS);
   const busy = (row: VcpuModel) => Number(row.totalNs) - Number(row.idleNs ?? 0);
+  const labels = vcpuLabels(shown);
   const share = (ns: number) => formatPct((100 * ns) / Number(durationNs));
   return markup`<figure><figcaption>Time from exits to entries per vCPU thread, of ${formatNs(durationNs)} recorded; the rest is the guest running, or not recorded${hidden > 0 && ` (the first ${MOST_BARS} threads)`}</figcaption>${stackedBars(
     {
@@ -29,12 +37,12 @@ function exitBars(model: ReportModel): Markup | null {
       description: shown
         .slice(0, 8)
         .map(
-          (row) =>
-            `${vcpuLabel(row)}: ${share(busy(row))} handling exits, ${share(Number(row.idleNs ?? 0))} idle`,
+          (row, i) =>
+            `${labels[i]}: ${share(busy(row))} handling exits, ${share(Number(row.idleNs ?? 0))} idle`,
         )
         .join('; '),
     },
-    shown.map((row) => ({ label: vcpuLabel(row), parts: [busy(row), Number(row.idleNs ?? 0)] })),
+    shown.map((row, i) => ({ label: labels[i], parts: [busy(row), Number(row.idleNs ?? 0)] })),
     ['kernel', 'idle'],
     Number(durationNs),
   )}${legend([
