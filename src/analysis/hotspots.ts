@@ -15,9 +15,10 @@ import type { Pass } from './pass.ts';
 
 export const H_ISA = 0;
 export const H_CODE = 1;
-/** `rips`: address words; `halves`: HALF_*. */
+/** `rips`: address words and process (VM: each has its own kernel), −1 unknown; `halves`: HALF_*. */
 export const H_LOW = 2;
 export const H_HIGH = 3;
+export const H_PID = 4;
 export const H_HALF = 2;
 
 export const HALF_UNKNOWN = 0;
@@ -52,6 +53,7 @@ function addHotspots({ rips, halves }: HotspotState, batch: ExitBatch, selected:
       rips.key[H_CODE] = batch.code[row];
       rips.key[H_LOW] = batch.rip[2 * row];
       rips.key[H_HIGH] = high;
+      rips.key[H_PID] = batch.pid[row];
       addToTable(rips, batch, row);
     }
     addToTable(halves, batch, row);
@@ -61,7 +63,7 @@ function addHotspots({ rips, halves }: HotspotState, batch: ExitBatch, selected:
 export const hotspotPass: Pass<{ readonly capacity: number }, HotspotState, HotspotResult> = {
   name: 'hotspots',
   allColumns: false,
-  create: ({ capacity }) => ({ rips: createExitTable(4, capacity), halves: createExitTable(3, 4096) }),
+  create: ({ capacity }) => ({ rips: createExitTable(5, capacity), halves: createExitTable(3, 4096) }),
   exits: addHotspots,
   merge: (state, other) => {
     mergeExitTables(state.rips, other.rips);

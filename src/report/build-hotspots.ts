@@ -5,6 +5,7 @@ import {
   H_HIGH,
   H_ISA,
   H_LOW,
+  H_PID,
   HALF_KERNEL,
   HALF_UNKNOWN,
   HALF_USER,
@@ -16,15 +17,9 @@ import { wordsToHex } from '../core/words.ts';
 import { publicCode, reasonName } from '../isa/reasons.ts';
 import { knowledge } from './build-detail.ts';
 import { type ExitFigures, exitFigures, groupRows } from './exit-figures.ts';
-import {
-  type GuestSymbols,
-  kernelOffset,
-  parseGuestSymbols,
-  solveOffset,
-  symbolAt,
-} from './guest-symbols.ts';
+import { kernelOffset, parseGuestSymbols, solveOffset, symbolAt } from './guest-symbols.ts';
 import type { ReportModel } from './model.ts';
-import { cell, count, csvOf, foreign, left, right, share, tableOf, time } from './section-cells.ts';
+import { cell, count, csvOf, foreign, left, plain, right, share, tableOf, time } from './section-cells.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { formatCount } from './units.ts';
 
@@ -32,6 +27,8 @@ export interface HotspotRowModel extends ExitFigures {
   isa: string;
   code: number | null;
   name: string;
+  /** VM; null: not recorded. */
+  pid: number | null;
   rip: string;
   /** Half of the address space: where the guest's kernel or its processes run. */
   half: 'user' | 'kernel';
@@ -59,7 +56,7 @@ export interface HotspotsModel {
   /** A RIP without a row has at most so many exits: 0 when all have one (before the limit per reason). */
   floor: number;
   /** What --guest-symbols came to; null: not given. */
-  symbols: { count: number; offset: string | null; how: string } | null;
+  symbols: { count: number; offsets: { pid: number | null; offset: string }[]; how: string[] } | null;
 }
 
 /** Addresses shown per reason. */
@@ -91,9 +88,10 @@ function build(input: SectionInput): Partial<ReportModel> | null {
         isa: isaName(isa),
         code: publicCode(isa, code),
         name: reasonName(isa, code),
+        pid: key(row, H_PID) < 0 ? null : key(row, H_PID),
         rip: wordsToHex(low, high),
         half: isKernelAddress(high) ? 'kernel' : 'user',
-        symbol: resolver.nameOf(low, high),
+        symbol: resolver.nameOf(key(row, H_PID), low, high),
         exitsPct: (100 * figures.exits) / (all.user + all.kernel + all.unknown),
         ...figures,
         mayMiss: rips.missed[row],
@@ -102,7 +100,9 @@ function build(input: SectionInput): Partial<ReportModel> | null {
   }
   const hotspots: HotspotsModel = {
     known: rips.rows > 0,
-    rows: rows.sort((a, b) => b.exits - a.exits || (a.rip < b.rip ? -1 : 1)),
+    rows: rows.sort(
+      (a, b) => b.exits - a.exits || (a.rip < b.rip ? -1 : a.rip > b.rip ? 1 : (a.pid ?? -1) - (b.pid ?? -1)),
+    ),
     halves: [...totals.values()].sort(
       (a, b) => b.user + b.kernel + b.unknown - (a.user + a.kernel + a.unknown),
     ),
@@ -140,56 +140,67 @@ function halfCounts({ halves }: HotspotResult): Map<string, HotspotsModel['halve
 }
 
 interface Resolver {
-  readonly nameOf: (low: number, high: number) => string | null;
+  readonly nameOf: (pid: number, low: number, high: number) => string | null;
   readonly model: HotspotsModel['symbols'];
 }
 
+/** Addresses of a VM that the offset is solved from: the most frequent ones. */
+const EVIDENCE = 512;
+
 function resolve(text: string | null, { rips }: HotspotResult): Resolver {
-  const none = (how: string, n = 0): Resolver => ({
-    nameOf: () => null,
-    model: { count: n, offset: null, how },
-  });
   if (text === null) return { nameOf: () => null, model: null };
+  const none = (how: string): Resolver => ({
+    nameOf: () => null,
+    model: { count: 0, offsets: [], how: [how] },
+  });
   const symbols = parseGuestSymbols(text);
   if (symbols === 'no symbols') return none('The symbol file has no function of a kernel: addresses only.');
   if (symbols === 'zero addresses')
     return none(
       'The symbol file has zero addresses (read it as root, with kernel.kptr_restrict=0): addresses only.',
     );
-  const hot: { address: number; exits: number }[] = [];
-  for (let row = 0; row < rips.rows; row++) {
-    const address = kernelOffset(
-      rips.keys[row * rips.keyInts + H_LOW],
-      rips.keys[row * rips.keyInts + H_HIGH],
-    );
-    if (address !== null) hot.push({ address, exits: rips.sums.exits[row] });
+  const key = (row: number, i: number) => rips.keys[row * rips.keyInts + i];
+  const vms = groupRows(rips.rows, (row) =>
+    kernelOffset(key(row, H_LOW), key(row, H_HIGH)) === null ? null : String(key(row, H_PID)),
+  );
+  const offsets = new Map<number, number>();
+  const how: string[] = [];
+  for (const [id, members] of vms) {
+    const hot = members
+      .map((row) => ({
+        address: kernelOffset(key(row, H_LOW), key(row, H_HIGH))!,
+        exits: rips.sums.exits[row],
+      }))
+      .sort((a, b) => b.exits - a.exits)
+      .slice(0, EVIDENCE);
+    const solution = solveOffset(symbols, hot);
+    if (solution !== null) offsets.set(Number(id), solution.offset);
+    how.push(explain(vms.size > 1 ? `VM of process ${id}: ` : '', solution));
   }
-  hot.sort((a, b) => b.exits - a.exits);
-  const solution = solveOffset(symbols, hot.slice(0, 512));
-  const n = symbols.names.length;
-  if (solution === null)
-    return none('No exit comes from a function that would tell the KASLR offset: addresses only.', n);
-  return named(symbols, solution);
-}
-
-function named(symbols: GuestSymbols, solution: NonNullable<ReturnType<typeof solveOffset>>): Resolver {
-  const { offset, exits, addresses } = solution;
-  const hex = `${offset < 0 ? '-' : ''}0x${Math.abs(offset).toString(16)}`;
-  const evidence = `${formatCount(exits)} exits at ${formatCount(addresses)} addresses then come from idle, MSR, port or interrupt functions`;
   return {
-    nameOf: (low, high) => {
+    nameOf: (pid, low, high) => {
       const address = kernelOffset(low, high);
-      return address === null ? null : symbolAt(symbols, offset, address);
+      const offset = offsets.get(pid);
+      return address === null || offset === undefined ? null : symbolAt(symbols, offset, address);
     },
     model: {
       count: symbols.names.length,
-      offset: hex,
-      how:
-        offset === 0
-          ? `Guest symbols fit as they are: ${evidence}.`
-          : `Guest symbols moved by ${hex} (KASLR, solved): ${evidence}.`,
+      offsets: [...offsets].map(([pid, offset]) => ({ pid: pid < 0 ? null : pid, offset: hex(offset) })),
+      how,
     },
   };
+}
+
+const hex = (offset: number) => `${offset < 0 ? '-' : ''}0x${Math.abs(offset).toString(16)}`;
+
+function explain(whose: string, solution: ReturnType<typeof solveOffset>): string {
+  if (solution === null)
+    return `${whose}No exit comes from a function that would tell the KASLR offset: addresses only.`;
+  const { offset, exits, addresses } = solution;
+  const evidence = `${formatCount(exits)} exits at ${formatCount(addresses)} addresses then come from idle, MSR, port or interrupt functions`;
+  return offset === 0
+    ? `${whose}Guest symbols fit as they are: ${evidence}.`
+    : `${whose}Guest symbols moved by ${hex(offset)} (KASLR, solved): ${evidence}.`;
 }
 
 function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
@@ -198,11 +209,12 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
   const title = 'Where the guest was';
   if (!hotspots.known)
     return [{ title, sentences: ['Not recorded: the exits have no guest RIP.'], table: null }];
+  const several = new Set(hotspots.rows.map(({ pid }) => pid)).size > 1;
   return [
     {
       title,
       sentences: [
-        ...(hotspots.symbols ? [hotspots.symbols.how] : []),
+        ...(hotspots.symbols?.how ?? []),
         ...(hotspots.floor > 0
           ? [
               `More addresses than the table holds: one that is not listed has at most ${formatCount(hotspots.floor)} exits.`,
@@ -212,9 +224,10 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
       table: tableOf(
         [
           left('exit reason', { shrinkTo: 14 }),
+          ...(several ? [right('pid')] : []),
           left('guest RIP'),
           left('half', { drop: 2 }),
-          ...(hotspots.symbols?.offset ? [left('function', { shrinkTo: 16 })] : []),
+          ...(hotspots.symbols?.offsets.length ? [left('function', { shrinkTo: 16 })] : []),
           right('exits'),
           right('%', { gap: 1 }),
           right('total'),
@@ -225,9 +238,10 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
         rows,
         (row) => [
           foreign(row.name),
+          ...(several ? [plain(row.pid)] : []),
           cell(row.rip),
           cell(row.half),
-          ...(hotspots.symbols?.offset ? [foreign(row.symbol)] : []),
+          ...(hotspots.symbols?.offsets.length ? [foreign(row.symbol)] : []),
           count(row.exits),
           share(row.exitsPct, 100),
           time(row.totalNs),
@@ -262,6 +276,7 @@ export const hotspotsSection: Section = {
           'isa',
           'code',
           'name',
+          'pid',
           'rip',
           'half',
           'symbol',

@@ -66,7 +66,13 @@ function collect(
   return { rows: [...rows.values()], sums };
 }
 
-const micros = (ns: number) => (ns / 1000).toFixed(2);
+/** Two decimals as C's printf rounds them: exact halves (.125, .625) to the even digit, where toFixed goes up. */
+function fixed2(value: number): string {
+  const eighths = value * 8;
+  return (Number.isInteger(eighths) && eighths % 4 === 1 ? value - 0.001 : value).toFixed(2);
+}
+
+const micros = (ns: number) => fixed2(ns / 1000);
 
 function render(
   table: number,
@@ -97,12 +103,12 @@ function render(
       const own = Number(exactToBigInt(sums.total, index));
       const cells = [
         String(sums.count[index]).padStart(10),
-        `${((sums.count[index] / count) * 100).toFixed(2).padStart(8)}%`,
-        `${(time > 0 ? (own / time) * 100 : 0).toFixed(2).padStart(8)}%`,
+        `${fixed2((sums.count[index] / count) * 100).padStart(8)}%`,
+        `${fixed2(time > 0 ? (own / time) * 100 : 0).padStart(8)}%`,
         `${micros(sums.min[index]).padStart(9)}us`,
         `${micros(sums.max[index]).padStart(9)}us`,
         `${micros(own / sums.count[index]).padStart(9)}us`,
-        `( +-${standardErrorPct(sums, index).toFixed(2).padStart(7)}% )`,
+        `( +-${fixed2(standardErrorPct(sums, index)).padStart(7)}% )`,
       ];
       return `${name.padStart(NAME_WIDTH)} ${cells.join(' ')}`;
     }),

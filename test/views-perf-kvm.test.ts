@@ -1,0 +1,55 @@
+/** perf kvm stat's own output on real captures against the views that reproduce it, line by line. */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { runReport } from '../src/commands/pipeline.ts';
+import { HAS_SHARED, listCaptures, SHARED } from './support/corpus.ts';
+import { defaultReportOptions } from './support/options.ts';
+
+const VIEWS = { vmexit: 'perf-kvm', mmio: 'perf-kvm-mmio', ioport: 'perf-kvm-ioport' } as const;
+
+const captures = (HAS_SHARED ? listCaptures(join(SHARED, 'corpus')) : []).filter(
+  ({ id, path }) => /perf\.data(\.gz)?$/.test(id) && existsSync(join(dirname(path), 'kvmstat-vmexit.txt')),
+);
+
+/** Figures below the title line, without what perf says on stderr; rows of equal count in perf have any order. */
+function rowsOf(text: string): string[] {
+  const lines = text.split('\n').map((line) => line.trimEnd());
+  return (
+    lines
+      .slice(lines.findIndex((line) => line.startsWith('Analyze events')))
+      .filter((line) => line !== '')
+      // 0/0 where all times are 0 (timestamps of a clock that stood still); we print 0.
+      .map((line) => line.replace('-nan%', '0.00%'))
+      // perf 6.3 made the first column 40 wide.
+      .map((line) => line.replace(/^ {20}(?=.{90})/, ''))
+  );
+}
+
+async function view(path: string, name: string): Promise<string> {
+  const options = { by: [], pids: null, tids: null, vcpus: null, thanNs: 0, intervalNs: 0 };
+  const model = await runReport([path], { ...defaultReportOptions(), view: { name, options } });
+  return model.view!.text;
+}
+
+describe.skipIf(!HAS_SHARED).each(captures.map(({ id, path }) => [id, path] as const))('%s', (_, path) => {
+  test.each(Object.entries(VIEWS))('%s', async (event, name) => {
+    const wanted = rowsOf(readFileSync(join(dirname(path), `kvmstat-${event}.txt`), 'latin1'));
+    const text = await view(path, name);
+    // perf prints an empty table for events that were not recorded at all.
+    if (/^Not recorded/.test(text)) {
+      expect(wanted.at(-1)).toBe('Total Samples:0, Total events handled time:0.00us.');
+      return;
+    }
+    const found = rowsOf(text);
+    expect(found.slice(0, 2)).toEqual(wanted.slice(0, 2));
+    expect(found.slice(2).sort()).toEqual(wanted.slice(2).sort());
+  });
+});
+
+test.skipIf(!HAS_SHARED)('arm64: time from entry to exit, as perf has it', async () => {
+  const folder = join(SHARED, 'corpus/arm64/61v3-perf-kvmstat-2vm');
+  const report = readFileSync(join(folder, 'kvm-stat-report.txt'), 'latin1').split('### ')[1];
+  const found = rowsOf(await view(join(folder, 'perf.data.guest'), 'perf-kvm'));
+  expect(found).toEqual(rowsOf(report));
+});
