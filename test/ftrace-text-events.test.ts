@@ -13,6 +13,7 @@ import {
   ISA_NAMED,
   ISA_PPC,
   ISA_RISCV,
+  ISA_S390,
   ISA_SVM,
   ISA_VMX,
 } from '../src/core/isa-codes.ts';
@@ -326,7 +327,6 @@ describe.each([
         { isa: ISA_ARM64, code: 1, address: 1n },
       ],
       ['kvm_exit: HSR_EC: 0x0012, PC: 0x80010868', { isa: ISA_ARM, code: 0x12, address: 0x80010868n }],
-      ['kvm_exit: PC: 0x80010868', { address: 0x80010868n }],
       ['kvm_entry: PC: 0xffff8000088677a8', { address: 0xffff8000088677a8n }],
       ['kvm_entry: PC: 0x80010868', { address: 0x80010868n }],
       // 16 digits that begin like riscv's
@@ -373,7 +373,19 @@ describe.each([
       ],
       [
         'kvm_s390_sie_exit: 02[0705c00180000000-00000000001125e6]: exit sie icptcode 40 (I/O instruction)',
-        { vcpu: 2, info1: 0x0705c00180000000n, address: 0x1125e6n, code: 40 },
+        { vcpu: 2, isa: ISA_S390, info1: 0x0705c00180000000n, address: 0x1125e6n, code: 40 },
+      ],
+      [
+        'kvm_exit_idle: vcpu 3 [IDLE] PC: 0x1000',
+        { vcpu: 3, isa: ISA_LOONGARCH, code: 64, address: 0x1000n },
+      ],
+      ['kvm_exit_csr: vcpu 3 [CSR] PC: 0x1004', { vcpu: 3, isa: ISA_LOONGARCH, code: 67, address: 0x1004n }],
+      // fields alone, as trace-cmd report -R prints them
+      ['kvm_exit: ret=2 esr_ec=36 vcpu_pc=0x1000', { isa: ISA_ARM64, code: 36, address: 0x1000n }],
+      ['kvm_exit: ret=0 esr_ec=0 vcpu_pc=0x1000', { isa: ISA_ARM64, code: ARM64_NOT_TRAP, address: 0x1000n }],
+      [
+        'kvm_exit: sepc=0x10 scause=0x8000000000000005 stval=0x1 htval=0x2 htinst=0x3',
+        { isa: ISA_RISCV, code: 0x80000005, address: 0x10n, info1: 1n, info2: 2n, arg0: 3n },
       ],
       ['kvm_exit: vcpu 0 [0x0] PC: 0x00000000', { vcpu: 0, isa: ISA_LOONGARCH, code: 0, address: 0n }],
       ['kvm_reenter: vcpu 1 PC: 0x90000000', { vcpu: 1, address: 0x90000000n }],
@@ -500,4 +512,12 @@ test('events without a grammar are rows of their own name', () => {
   );
   expect(rows.map((row) => row.event)).toEqual(['kvm_fpu', 'my_driver_event']);
   expect(diagnostics).toEqual({});
+});
+
+test('an exit printed without a reason is kept under no other', () => {
+  const { rows, diagnostics } = readText(
+    '       CPU 0/KVM-140     [001] d..1.    17.000001: kvm_exit: PC: 0x80010868\n',
+  );
+  expect(rows[0]).toMatchObject({ isa: ISA_NAMED, text: '(no reason printed)', address: 0x80010868n });
+  expect(diagnostics).toEqual({ 'exits-without-reason': 1 });
 });

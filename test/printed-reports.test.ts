@@ -151,8 +151,9 @@ describe.each(printed.map((one) => [one.id, one] as const))('%s', (_, { path, ex
           .map(({ latencyNs, exitNs, tid }) => [latencyNs, exitNs, tid]),
       );
     // Everything was understood; what cannot be known from print is said.
-    const told = warningsOf(model).filter((code) => !/^(lost-events|restarts-not-printed)$/.test(code));
-    expect(told).toEqual([]);
+    const told = warningsOf(model).filter((code) => code !== 'lost-events');
+    const doubtful = !path.includes('report-raw') && 'kvm_userspace_exit' in expected.events;
+    expect(told).toEqual(doubtful ? ['restarts-not-printed'] : []);
   });
 });
 

@@ -11,6 +11,7 @@ import {
   F_INTR_INFO,
   F_ISA,
   NO_CPU,
+  UNKNOWN,
 } from '../core/event-batch.ts';
 import { diffWords } from '../core/words.ts';
 import {
@@ -70,6 +71,7 @@ import {
   ROLE_NESTED_EXIT,
   ROLE_NESTED_INJECT,
   ROLE_NONE,
+  ROLE_REFINE,
   ROLE_RUN_EXIT,
   ROLE_USERSPACE_EXIT,
   ROLE_VCPU,
@@ -100,7 +102,7 @@ export function pairBatch(pairing: Pairing, batch: EventBatch): void {
     if (role === ROLE_NONE) continue;
     const tid = tids[row];
     if (tid < 0) {
-      if (role === ROLE_EXIT || role === ROLE_ENTRY) pairing.counts.withoutThread++;
+      if (role === ROLE_EXIT || role === ROLE_ENTRY) countThreadless(pairing, batch, row, role);
       continue;
     }
     const slot = slotOf(pairing.slots, tid);
@@ -134,6 +136,9 @@ export function pairBatch(pairing: Pairing, batch: EventBatch): void {
       case ROLE_INJECT:
         if (batch.fields[row] & F_ADDRESS) pairing.open[at + VECTOR] = batch.address[2 * row];
         break;
+      case ROLE_REFINE:
+        if (batch.fields[row] & F_CODE) pairing.open[at + CODE] = batch.code[row];
+        break;
       case ROLE_RUN_EXIT:
         runExit(pairing, batch, row, at);
         break;
@@ -149,6 +154,24 @@ export function finishPairing(pairing: Pairing): void {
   for (let slot = 0; slot < pairing.slotsKnown; slot++)
     if (pairing.open[slot * STRIDE + IS_OPEN] === 1) emitOpen(pairing, slot, OPEN_AT_END);
   flush(pairing);
+}
+
+/** An exit or entry of unknown thread is counted, but nothing can be its partner. */
+function countThreadless(pairing: Pairing, batch: EventBatch, row: number, role: number): void {
+  const { counts } = pairing;
+  counts.withoutThread++;
+  if (role === ROLE_ENTRY) {
+    if (pairing.acceptEntry && !pairing.acceptEntry(batch, row, batch.pid[row], batch.vcpu[row])) return;
+    counts.entries++;
+    counts.entryWithoutExit++;
+    return;
+  }
+  const slot = slotOf(pairing.slots, UNKNOWN);
+  if (slot >= pairing.slotsKnown) addThread(pairing, slot);
+  pairing.open[slot * STRIDE + KNOWN_VCPU] = NONE;
+  pairing.open[slot * STRIDE + KNOWN_PID] = NONE;
+  openExit(pairing, batch, row, slot);
+  emitOpen(pairing, slot, EXIT_WITHOUT_ENTRY);
 }
 
 function openExit(pairing: Pairing, batch: EventBatch, row: number, slot: number): void {

@@ -5,6 +5,10 @@ import {
   EV_CR,
   EV_ENTRY,
   EV_EXIT,
+  EV_EXIT_CACHE,
+  EV_EXIT_CPUCFG,
+  EV_EXIT_CSR,
+  EV_EXIT_IDLE,
   EV_FAST_MMIO,
   EV_GET_TIMER_MAP,
   EV_GUEST_ENTER,
@@ -49,6 +53,8 @@ export const ROLE_INJECT = 9;
 export const ROLE_RUN_EXIT = 10;
 /** As ROLE_DETAIL, but gives way to such: what an access is made of (a page fault, the local APIC behind an MSR). */
 export const ROLE_WEAK_DETAIL = 11;
+/** Gives the reason of the thread's open exit more precisely (loongarch); no exit of its own. */
+export const ROLE_REFINE = 12;
 
 const ROLES: readonly (readonly [number, readonly number[]])[] = [
   [ROLE_EXIT, [EV_EXIT, EV_S390_SIE_EXIT, EV_PPC_GUEST_EXIT]],
@@ -57,6 +63,7 @@ const ROLES: readonly (readonly [number, readonly number[]])[] = [
   [ROLE_LOST, [EV_LOST]],
   [ROLE_NESTED_EXIT, [EV_NESTED_VMEXIT]],
   [ROLE_VCPU, [EV_GET_TIMER_MAP]],
+  [ROLE_REFINE, [EV_EXIT_IDLE, EV_EXIT_CACHE, EV_EXIT_CPUCFG, EV_EXIT_CSR]],
   [ROLE_NESTED_INJECT, [EV_NESTED_VMEXIT_INJECT]],
   [
     ROLE_DETAIL,

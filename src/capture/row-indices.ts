@@ -10,6 +10,7 @@ import {
   EV_S390_SIE_EXIT,
   EV_USERSPACE_EXIT,
 } from '../core/events.ts';
+import { ISA_NAMED } from '../core/isa-codes.ts';
 import { MAX_STRINGS } from '../core/string-table.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import { allReasons, reasonIndex, reasonName } from '../isa/reasons.ts';
@@ -151,8 +152,9 @@ function nameIndex(dictionary: GrowingDictionary, name: string): number {
   return dictionary.values.length < MAX_REASONS ? valueIndex(dictionary, name) : NO_INDEX;
 }
 
-function exitReason(indices: RowIndices, isa: number, code: number): number {
+function exitReason(indices: RowIndices, context: TraceContext, isa: number, code: number): number {
   const { dictionary } = indices.reason;
+  if (isa === ISA_NAMED) return nameIndex(dictionary, context.strings.values[code] ?? '');
   const known = reasonIndex(isa, code);
   // Rare: a number that no table knows, or VMX flags besides a known one.
   if (known < 0) return nameIndex(dictionary, reasonName(isa, code));
@@ -187,7 +189,12 @@ function fillReasons(indices: RowIndices, context: TraceContext, batch: EventBat
     let index = NO_INDEX;
     if (kind !== 0 && (fields & F_CODE) !== 0) {
       if (kind === EXIT)
-        index = exitReason(indices, (fields & F_ISA) !== 0 ? batch.isa[row] : defaultIsa, batch.code[row]);
+        index = exitReason(
+          indices,
+          context,
+          (fields & F_ISA) !== 0 ? batch.isa[row] : defaultIsa,
+          batch.code[row],
+        );
       // A negative errno: KVM_RUN failed, and the reason is that of an earlier exit.
       else if ((fields & F_ARG0) === 0 || (batch.arg0[2 * row + 1] | 0) >= 0)
         index = userspaceReason(indices, batch.code[row]);

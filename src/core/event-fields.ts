@@ -30,6 +30,9 @@ const EXIT_FIELDS: EventFields = {
   scause: 'scause',
 };
 
+/** loongarch: says more about the exit before it. */
+const SPECIAL_EXIT_FIELDS: EventFields = { vcpu: 'vcpu_id', address: 'pc', code: 'reason' };
+
 const ENTRY_FIELDS: EventFields = {
   vcpu: 'vcpu_id',
   address: ['rip', 'vcpu_pc', 'pc'],
@@ -40,6 +43,10 @@ const ENTRY_FIELDS: EventFields = {
 
 export const EVENT_FIELDS: Readonly<Record<string, EventFields>> = {
   kvm_exit: EXIT_FIELDS,
+  kvm_exit_idle: SPECIAL_EXIT_FIELDS,
+  kvm_exit_cache: SPECIAL_EXIT_FIELDS,
+  kvm_exit_cpucfg: SPECIAL_EXIT_FIELDS,
+  kvm_exit_csr: SPECIAL_EXIT_FIELDS,
   kvm_entry: ENTRY_FIELDS,
   kvm_enter: ENTRY_FIELDS,
   kvm_reenter: ENTRY_FIELDS,

@@ -70,6 +70,11 @@ export const EV_GET_TIMER_MAP = 57;
  * the row of this kind before and this one. Says nothing about the kernel's events, so it breaks no exit's pairing.
  */
 export const EV_QEMU_DROPPED = 58;
+/** loongarch: what the kvm_exit before in the same thread (reason GSPR) was about; no exit of its own. */
+export const EV_EXIT_IDLE = 59;
+export const EV_EXIT_CACHE = 60;
+export const EV_EXIT_CPUCFG = 61;
+export const EV_EXIT_CSR = 62;
 
 export const FIRST_DYNAMIC_EVENT = 256;
 /** Most event names that a capture may hold: hostile input must not grow the dictionary without bound. */
@@ -134,6 +139,10 @@ const WELL_KNOWN: readonly (readonly [number, string])[] = [
   [EV_EMULATE_INSN, 'kvm_emulate_insn'],
   [EV_GET_TIMER_MAP, 'kvm_get_timer_map'],
   [EV_QEMU_DROPPED, 'Dropped_Event'],
+  [EV_EXIT_IDLE, 'kvm_exit_idle'],
+  [EV_EXIT_CACHE, 'kvm_exit_cache'],
+  [EV_EXIT_CPUCFG, 'kvm_exit_cpucfg'],
+  [EV_EXIT_CSR, 'kvm_exit_csr'],
 ];
 
 export interface EventDictionary {

@@ -3,13 +3,14 @@ import type { AnalysisResult } from '../analysis/analyze.ts';
 import { exactValue, toExact } from '../analysis/exact-sum.ts';
 import { groupKey } from '../analysis/exit-stats.ts';
 import { KEY_CODE, KEY_ISA } from '../analysis/groups.ts';
-import { isaName } from '../core/isa-codes.ts';
-import { publicCode, reasonName } from '../isa/reasons.ts';
+import type { TraceContext } from '../core/trace-context.ts';
 import { userspaceExitName } from '../isa/userspace-exits.ts';
 import { type Known, sum, sumExact } from './group-sums.ts';
 import type { EscalationModel, Exact } from './model.ts';
+import { reasonIdentity } from './reason-identity.ts';
 
 export function buildEscalation(
+  context: TraceContext,
   analysis: AnalysisResult,
   groups: readonly number[],
   known: Known,
@@ -55,9 +56,7 @@ export function buildEscalation(
         const all = sum(stats.exits, members);
         const part = sum(stats.escalated, members);
         return {
-          isa: isaName(isa),
-          code: publicCode(isa, code),
-          name: reasonName(isa, code),
+          ...reasonIdentity(context, isa, code),
           exits: all,
           escalated: part,
           ratio: part / all,

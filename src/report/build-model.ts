@@ -7,11 +7,10 @@ import { KEY_CODE, KEY_CPU, KEY_ISA, KEY_LEVEL, KEY_PID, KEY_TID, KEY_VCPU } fro
 import type { Quantiles } from '../analysis/latency-log.ts';
 import { NO_CPU } from '../core/event-batch.ts';
 import { EV_NESTED_VMEXIT, EV_USERSPACE_EXIT } from '../core/events.ts';
-import { isaName } from '../core/isa-codes.ts';
 import { type ThreadInfo, vcpuOfThread } from '../core/thread-table.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import { wordsToBigInt, wordsToHex } from '../core/words.ts';
-import { isIdle, publicCode, reasonName } from '../isa/reasons.ts';
+import { isIdle } from '../isa/reasons.ts';
 import { userspaceExitName } from '../isa/userspace-exits.ts';
 import { buildCapture, buildWarnings } from './build-capture.ts';
 import { buildEscalation } from './build-escalation.ts';
@@ -26,6 +25,7 @@ import type {
   VcpuModel,
   WarningModel,
 } from './model.ts';
+import { printedIsa, reasonIdentity } from './reason-identity.ts';
 import { withSections } from './sections.ts';
 import type { ViewRequest } from './views/view.ts';
 import { withView } from './views/views.ts';
@@ -65,7 +65,7 @@ export function buildModel(
   const reasons = groups
     .map((group) => buildReason(context, analysis, group, part, known, options.by))
     .sort(compareReasons(options.by));
-  const escalation = buildEscalation(analysis, groups, known);
+  const escalation = buildEscalation(context, analysis, groups, known);
   const states = exitStates(analysis);
   const model: ReportModel = {
     schema: 'kvmtrace.report',
@@ -108,7 +108,7 @@ function buildPairingWarnings({ entries }: AnalysisResult): WarningModel[] {
     {
       code: 'events-without-thread',
       severity: 'data-loss',
-      message: 'exits and entries of unknown thread: they are counted as events, but cannot be paired',
+      message: 'exits and entries of unknown thread: they are counted, but cannot be paired',
       count: entries.withoutThread,
     },
     {
@@ -130,7 +130,7 @@ function buildPairingWarnings({ entries }: AnalysisResult): WarningModel[] {
 function isasOf(stats: ExitTable): string[] {
   const isas = new Set<number>();
   for (let group = 0; group < stats.groups.count; group++) isas.add(groupKey(stats, group, KEY_ISA));
-  return [...isas].sort((a, b) => a - b).map(isaName);
+  return [...isas].sort((a, b) => a - b).map(printedIsa);
 }
 
 type Parts = { readonly exits: number; readonly time: bigint };
@@ -201,9 +201,7 @@ function buildReason(
   const ripKnown = exactToBigInt(stats.total, group) - exactToBigInt(stats.ripUnknown, group);
   return {
     ...groupKeys(context, stats, group, by),
-    isa: isaName(isa),
-    code: publicCode(isa, code),
-    name: reasonName(isa, code),
+    ...reasonIdentity(context, isa, code),
     idle: isIdle(isa, code),
     exits,
     paired,
@@ -341,9 +339,7 @@ function buildSlow(context: TraceContext, analysis: AnalysisResult, known: Known
       comm: info?.comm ?? null,
       exitCpu: cpu(rows.exitCpu[row]),
       entryCpu: cpu(rows.entryCpu[row]),
-      isa: isaName(isa),
-      code: publicCode(isa, code),
-      name: reasonName(isa, code),
+      ...reasonIdentity(context, isa, code),
       level: LEVEL_NAMES[rows.level[row]],
       rip: rows.hasRip[row] ? wordsToHex(rows.rip[2 * row], rows.rip[2 * row + 1]) : null,
       escalated: known.escalation ? escalated : null,

@@ -17,6 +17,7 @@ const DIALECT: LineDialect = {
   },
   oddityAt: tracefsOddityAt,
   errnoLost: false,
+  origins: false,
 };
 
 export const ftraceText: TraceFormat = {

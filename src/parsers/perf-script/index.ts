@@ -19,6 +19,7 @@ const DIALECT: LineDialect = {
   takeOwnLine,
   oddityAt,
   errnoLost: true,
+  origins: false,
 };
 
 export const perfScript: TraceFormat = {

@@ -4,6 +4,7 @@
  */
 import { note } from '../../core/diagnostics.ts';
 import { EV_MARKER } from '../../core/events.ts';
+import { assumeRestart } from './assumed-restarts.ts';
 import { EVENT_INCOMPLETE, EVENT_READ, NO_EVENT, parseEvent } from './event-text.ts';
 import type { LineReader } from './line-reader.ts';
 import { type LineState, MAX_JOINED } from './line-state.ts';
@@ -48,6 +49,7 @@ export function joinLine(state: LineState, reader: LineReader, start: number, en
   const { batch } = state.window;
   const fields = batch.fields[row];
   const vcpu = batch.vcpu[row];
+  const arg0 = batch.arg0[2 * row];
   const marker = batch.event[row] === EV_MARKER;
   const plain = before === EVENT_READ && fields === 0 && vcpu < 0;
   let length = old;
@@ -61,11 +63,14 @@ export function joinLine(state: LineState, reader: LineReader, start: number, en
     length += end - start;
     joined[length] = 10;
     const status = parseEvent(state.events, joined, 0, length, batch, row);
-    if (!marker && !isGain(before, fields, vcpu, status, batch.fields[row], batch.vcpu[row])) {
+    // What a text tells by silence (not reinjected, no immediate exit) changes when the word comes.
+    const spoke = batch.arg0[2 * row] !== arg0 && batch.fields[row] === fields;
+    if (!marker && !spoke && !isGain(before, fields, vcpu, status, batch.fields[row], batch.vcpu[row])) {
       joined[old] = 10;
       parseEvent(state.events, joined, 0, old, batch, row);
       return false;
     }
+    assumeRestart(state, batch, row, state.events.rawUserspaceExit);
     state.lastStatus = status;
     state.joinedLength = length;
     state.joinedLines++;

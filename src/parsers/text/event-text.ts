@@ -53,6 +53,10 @@ const PRINT = 19;
 
 const KINDS: ReadonlyMap<string, number> = new Map([
   ['kvm_exit', EXIT],
+  ['kvm_exit_idle', EXIT],
+  ['kvm_exit_cache', EXIT],
+  ['kvm_exit_cpucfg', EXIT],
+  ['kvm_exit_csr', EXIT],
   ['kvm_nested_vmexit', EXIT],
   ['kvm_nested_vmexit_inject', EXIT],
   ['kvm_entry', ENTRY],
@@ -87,6 +91,8 @@ export interface EventText {
   readonly reasons: ReasonNames;
   /** Event names that came from markers: free text, so fewer are allowed than of the kernel's. */
   markerNames: number;
+  /** The last kvm_userspace_exit was printed as `reason=2 errno=0`: nothing of it is lost. */
+  rawUserspaceExit: boolean;
   readonly markerIds: ByteNames;
   readonly markerCodes: number[];
 }
@@ -100,6 +106,7 @@ export function createEventText(context: TraceContext): EventText {
     tables: [],
     reasons: createReasonNames(context),
     markerNames: 0,
+    rawUserspaceExit: false,
     markerIds: createByteNames(),
     markerCodes: [],
   };
@@ -151,6 +158,7 @@ export function parseEvent(
       read = readEntry(buf, text, stop, batch, row, events.reasons.hint === ISA_RISCV);
       break;
     case USERSPACE_EXIT:
+      events.rawUserspaceExit = buf[text + 6] === 61;
       read = readUserspaceExit(buf, text, stop, batch, row);
       break;
     case KEYED:

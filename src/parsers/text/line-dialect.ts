@@ -34,4 +34,6 @@ export interface LineDialect {
    * like one that succeeded, with whatever reason was left in the record.
    */
   readonly errnoLost: boolean;
+  /** Lines can begin with the name of a file or instance, before COMM's columns. */
+  readonly origins: boolean;
 }

@@ -71,9 +71,8 @@ export interface LineState {
   firstOddity: Oddity | null;
   /** Events whose line does not tell the thread. */
   threadless: number;
-  /** kvm_userspace_exit events whose text may have lost an error, and those taken for restarts. */
+  /** kvm_userspace_exit events whose text may have lost an error. */
   doubtfulExits: number;
-  assumedRestarts: number;
   /** Files or instances named in front of the lines, by a hash of their columns. */
   readonly origins: Map<number, Origin>;
 }
@@ -113,7 +112,6 @@ export function createLineState(dialect: LineDialect, context: TraceContext, inp
     firstOddity: null,
     threadless: 0,
     doubtfulExits: 0,
-    assumedRestarts: 0,
     origins: new Map(),
   };
 }

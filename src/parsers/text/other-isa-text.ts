@@ -2,13 +2,21 @@
  * Exit texts of other machines than x86 (arch/ARCH/kvm/trace*.h). Each says by its shape which machine it is from.
  */
 import { type EventBatch, F_ADDRESS, F_CODE, F_ISA } from '../../core/event-batch.ts';
-import { ISA_ARM, ISA_ARM64, ISA_LOONGARCH, ISA_MIPS, ISA_PPC, ISA_RISCV } from '../../core/isa-codes.ts';
+import {
+  ISA_ARM,
+  ISA_ARM64,
+  ISA_LOONGARCH,
+  ISA_MIPS,
+  ISA_PPC,
+  ISA_RISCV,
+  ISA_S390,
+} from '../../core/isa-codes.ts';
 import { armReasonCode, parseArmReason, parseReasonName } from '../../isa/reasons.ts';
 import { hashBytes } from './byte-names.ts';
 import { setColumn } from './columns.ts';
 import { keyTable, readKeyed } from './keyed-text.ts';
 import { ascii, decodeText, findIn, findLast, matchesAt, readAny, readHex, word } from './numbers.ts';
-import { nameUnknown, type ReasonNames } from './reason-names.ts';
+import { NO_REASON, nameUnknown, type ReasonNames } from './reason-names.ts';
 
 const HSR = ascii('HSR_EC: 0x');
 const PC = ascii('PC: 0x');
@@ -17,20 +25,26 @@ const EXIT = ascii('exit=');
 const BRACKET = ascii('[');
 const REASON = ascii('reason');
 const EXIT_REASON = ascii('exit_reason=');
+/** Fields alone, as trace-cmd report -R prints them. */
+const RAW_RET = ascii('ret=');
+const RAW_EC = ascii('esr_ec=');
+const RAW_SCAUSE = ascii('scause=');
 
 /** Whether the text of an exit event is none of x86's. */
 export function isOtherIsaExit(buf: Uint8Array, pos: number, end: number): boolean {
   switch (buf[pos]) {
     case 118: // vcpu N [NAME] PC: … (LoongArch) or vcpu N reason … (x86)
       return findIn(buf, pos, end, REASON) < 0 && findIn(buf, pos, end, BRACKET) >= 0;
-    case 114: // reason …
-      return false;
+    case 114: // reason … (x86) or ret=2 esr_ec=1 (arm64)
+      return findIn(buf, pos, end, RAW_EC) >= 0;
     default:
       return (
         findIn(buf, pos, end, PC) >= 0 ||
         findIn(buf, pos, end, HSR) >= 0 ||
         buf[pos] === 91 ||
         findIn(buf, pos, end, SCAUSE) >= 0 ||
+        findIn(buf, pos, end, RAW_EC) >= 0 ||
+        findIn(buf, pos, end, RAW_SCAUSE) >= 0 ||
         (findIn(buf, pos, end, EXIT) === pos && findIn(buf, pos, end, EXIT_REASON) < 0)
       );
   }
@@ -47,6 +61,8 @@ export function readOtherIsaExit(
   const hsr = findIn(buf, pos, end, HSR);
   if (hsr >= 0) return readArmExit(reasons, buf, pos, hsr, end, batch, row);
   if (findIn(buf, pos, end, SCAUSE) >= 0) return readRiscvExit(reasons, buf, pos, end, batch, row);
+  if (findIn(buf, pos, end, RAW_EC) >= 0) return readRawArmExit(buf, pos, end, batch, row);
+  if (findIn(buf, pos, end, RAW_SCAUSE) >= 0) return readRawRiscvExit(reasons, buf, pos, end, batch, row);
   if (findIn(buf, pos, end, EXIT) === pos) return readPpcExit(reasons, buf, pos, end, batch, row);
   const bracket = findIn(buf, pos, end, BRACKET);
   if (bracket >= 0) {
@@ -58,10 +74,12 @@ export function readOtherIsaExit(
     return (batch.fields[row] & F_ADDRESS) !== 0;
   }
   // 32-bit arm printed "PC: 0x…" alone up to 3.x: an exit without a reason.
+  nameUnknown(reasons, UNTOLD, 0, UNTOLD.length, hashBytes(UNTOLD, 0, UNTOLD.length), batch, row);
   return readKeyed(PLACE_TABLE, buf, pos, end, batch, row);
 }
 
 const CLOSE = ascii(']');
+const UNTOLD = ascii(NO_REASON);
 
 const PLACE_TABLE = keyTable(
   {
@@ -140,6 +158,38 @@ function readArmExit(
   return true;
 }
 
+const RAW_TABLE = keyTable({}, F_ADDRESS, 'kvm_exit');
+
+/** `ret=2 esr_ec=1 vcpu_pc=0x…`. */
+function readRawArmExit(buf: Uint8Array, pos: number, end: number, batch: EventBatch, row: number): boolean {
+  const ret = findIn(buf, pos, end, RAW_RET);
+  if (ret < 0 || readAny(buf, ret + RAW_RET.length) < 0) return false;
+  const type = word[0];
+  if (readAny(buf, findIn(buf, pos, end, RAW_EC) + RAW_EC.length) < 0) return false;
+  setCode(batch, row, ISA_ARM64, armReasonCode(type, word[0]));
+  return readKeyed(RAW_TABLE, buf, pos, end, batch, row);
+}
+
+/** `sepc=0x… scause=0x… stval=0x… htval=0x… htinst=0x…`. */
+function readRawRiscvExit(
+  reasons: ReasonNames,
+  buf: Uint8Array,
+  pos: number,
+  end: number,
+  batch: EventBatch,
+  row: number,
+): boolean {
+  if (readAny(buf, findIn(buf, pos, end, RAW_SCAUSE) + RAW_SCAUSE.length) < 0) return false;
+  setScause(reasons, batch, row);
+  return readKeyed(RAW_TABLE, buf, pos, end, batch, row);
+}
+
+/** scause is in `word`; its top bit (interrupt) becomes bit 31. */
+function setScause(reasons: ReasonNames, batch: EventBatch, row: number): void {
+  setCode(batch, row, ISA_RISCV, ((word[0] & 0x7fffffff) | (word[1] & 0x80000000)) >>> 0);
+  reasons.hint = ISA_RISCV;
+}
+
 const RISCV_TABLE = keyTable(
   {
     SEPC: { column: 'address', base: 'x' },
@@ -150,7 +200,7 @@ const RISCV_TABLE = keyTable(
   F_ADDRESS,
 );
 
-/** `SEPC:0x…, SCAUSE:0x…, STVAL:0x…, HTVAL:0x…, HTINST:0x…`; scause's top bit (interrupt) becomes bit 31. */
+/** `SEPC:0x…, SCAUSE:0x…, STVAL:0x…, HTVAL:0x…, HTINST:0x…`. */
 function readRiscvExit(
   reasons: ReasonNames,
   buf: Uint8Array,
@@ -161,8 +211,7 @@ function readRiscvExit(
 ): boolean {
   const at = findIn(buf, pos, end, SCAUSE) + SCAUSE.length;
   if (readHex(buf, at) < 0) return false;
-  setCode(batch, row, ISA_RISCV, ((word[0] & 0x7fffffff) | (word[1] & 0x80000000)) >>> 0);
-  reasons.hint = ISA_RISCV;
+  setScause(reasons, batch, row);
   return readKeyed(RISCV_TABLE, buf, pos, end, batch, row);
 }
 
@@ -240,6 +289,6 @@ export function readS390Sie(
   if (!exit) return true;
   const code = findLast(buf, p, end, ICPT);
   if (code < 0 || readAny(buf, code + 9) < 0) return false;
-  setColumn(batch, row, 5, word[0], word[1]);
+  setCode(batch, row, ISA_S390, word[0]);
   return true;
 }

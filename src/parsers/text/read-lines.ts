@@ -1,9 +1,10 @@
 /** The loop over the lines of a text format: which kind a line is, and its row. */
 import { note } from '../../core/diagnostics.ts';
 import { TraceFormatError } from '../../core/errors.ts';
-import { type EventBatch, F_ARG0, F_CODE, NO_CPU } from '../../core/event-batch.ts';
-import { EV_USERSPACE_EXIT, MAX_EVENTS } from '../../core/events.ts';
+import { NO_CPU } from '../../core/event-batch.ts';
+import { MAX_EVENTS } from '../../core/events.ts';
 import { ISA_NAMED } from '../../core/isa-codes.ts';
+import { assumeRestart } from './assumed-restarts.ts';
 import { hashBytes } from './byte-names.ts';
 import { endLine, joinLine, looksLikeEvent } from './continuation.ts';
 import { EVENT_INCOMPLETE, EVENT_READ, NO_EVENT, parseCommonEvent, parseEvent } from './event-text.ts';
@@ -100,8 +101,8 @@ function takeCommonLine(state: LineState, reader: LineReader, at: number): boole
   batch.cpu[row] = Math.min(prefix.cpu, NO_CPU);
   batch.tid[row] = prefix.tid;
   batch.pid[row] = prefix.pid;
-  if (batch.isa[row] === ISA_NAMED) countNamedReason(state.context);
-  if (state.dialect.errnoLost && batch.event[row] === EV_USERSPACE_EXIT) assumeRestart(state, batch, row);
+  if (batch.isa[row] === ISA_NAMED) countNamedReason(state.context, batch.text[row]);
+  assumeRestart(state, batch, row, false);
   place(window);
   reader.start = feed + 1;
   state.lines++;
@@ -234,8 +235,8 @@ function takeEvent(
   batch.tid[row] = prefix.tid;
   batch.pid[row] = prefix.pid;
   takeThread(state, buf, view);
-  if (batch.isa[row] === ISA_NAMED) countNamedReason(state.context);
-  if (state.dialect.errnoLost && batch.event[row] === EV_USERSPACE_EXIT) assumeRestart(state, batch, row);
+  if (batch.isa[row] === ISA_NAMED) countNamedReason(state.context, batch.text[row]);
+  assumeRestart(state, batch, row, state.events.rawUserspaceExit);
   place(window);
   state.anyEvent = true;
   state.lastRow = end - at <= MAX_JOINED ? row : -1;
@@ -258,7 +259,8 @@ function takeThread(state: LineState, buf: Uint8Array, view: DataView): void {
   state.anyThread = true;
   if (prefix.commEnd > prefix.commStart)
     noteThread(state.threads, view, buf, prefix.commStart, prefix.commEnd, prefix.tid, prefix.pid);
-  if (prefix.origin !== prefix.commStart) takeOrigin(state, buf, state.window.batch.length);
+  if (state.dialect.origins && prefix.origin !== prefix.commStart)
+    takeOrigin(state, buf, state.window.batch.length);
 }
 
 /** Remembers which file or instance the event of row `row` is from. */
@@ -273,25 +275,6 @@ function takeOrigin(state: LineState, buf: Uint8Array, row: number): void {
     state.origins.set(hash, origin);
   }
   origin.events[state.window.batch.event[row]] = 1;
-}
-
-const EINTR = 4;
-const KVM_EXIT_UNKNOWN = 0;
-const KVM_EXIT_INTR = 10;
-
-/**
- * A printed reason that no KVM_RUN without error has: INTR is only ever set together with −EINTR, UNKNOWN is what the
- * field holds before the first exit.
- */
-function assumeRestart(state: LineState, batch: EventBatch, row: number): void {
-  if (batch.fields[row] !== (F_CODE | F_ARG0)) return;
-  state.doubtfulExits++;
-  const code = batch.code[row];
-  if (code !== KVM_EXIT_INTR && code !== KVM_EXIT_UNKNOWN) return;
-  state.assumedRestarts++;
-  batch.fields[row] = F_ARG0;
-  batch.arg0[2 * row] = -EINTR;
-  batch.arg0[2 * row + 1] = -1;
 }
 
 /** A line that is neither event, header nor loss: the rest of the event before it, or something unreadable. */

@@ -80,8 +80,15 @@ export function nameUnknown(
   batch.fields[row] |= F_CODE | F_ISA;
 }
 
-/** Counts a row that was taken: a text can be read more than once before it is whole. */
-export function countNamedReason(context: TraceContext): void {
+/** Name of exits whose text holds no reason (32-bit arm up to 3.x). */
+export const NO_REASON = '(no reason printed)';
+
+/** Counts a row that was taken: a text can be read more than once before it is whole. `text`: its string code. */
+export function countNamedReason(context: TraceContext, text: number): void {
+  if (context.strings.values[text] === NO_REASON) {
+    note(context.diagnostics, 'exits-without-reason', 'info', 'exits printed without a reason');
+    return;
+  }
   note(
     context.diagnostics,
     'unknown-reason-names',

@@ -19,6 +19,7 @@ const DIALECT: LineDialect = {
   takeOwnLine,
   oddityAt: () => null,
   errnoLost: true,
+  origins: true,
 };
 
 export const traceCmdText: TraceFormat = {
