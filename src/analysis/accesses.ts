@@ -3,6 +3,7 @@
  * without hardware support have none), the ioeventfds that QEMU registered, the names it has for memory regions, and
  * acknowledged interrupt vectors.
  */
+
 import { type EventBatch, F_ADDRESS, F_ARG0, F_CODE } from '../core/event-batch.ts';
 import {
   EV_EOI,
@@ -18,6 +19,7 @@ import {
 } from '../core/events.ts';
 import { directionOf } from './detail-key.ts';
 import type { Pass } from './pass.ts';
+import { hasDetails } from './recorded-events.ts';
 import { createTopTable, floorOf, mergeTopTables, slotFor, type TopTable } from './top-table.ts';
 
 const CAPACITY = 8192;
@@ -125,6 +127,7 @@ function countTable(top: TopTable): CountTable {
 export const accessPass: Pass<null, AccessState, AccessResult> = {
   name: 'accesses',
   allColumns: false,
+  wants: hasDetails,
   create: () => ({
     accesses: createTopTable(4, CAPACITY),
     ioeventfds: createTopTable(3, 1024),

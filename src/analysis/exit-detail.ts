@@ -3,6 +3,7 @@
  * what KVM_RUN gave to user space, each with the exit's own latency and escalation. Every exit is in exactly one row
  * (event 0: no detail was recorded), so that rows sum to the totals while nothing was evicted, and `all` always does.
  */
+
 import { directionOf, isFault, PAGE_MASK, REGION_MASK } from './detail-key.ts';
 import type { ExitBatch } from './exit-batch.ts';
 import {
@@ -14,6 +15,7 @@ import {
   mergeExitTables,
 } from './exit-table.ts';
 import type { Pass } from './pass.ts';
+import { hasDetails } from './recorded-events.ts';
 
 /** Ints of a key of `details`. */
 export const D_ISA = 0;
@@ -90,6 +92,7 @@ function addDetails(state: DetailState, batch: ExitBatch, selected: Uint8Array |
 export const detailPass: Pass<DetailOptions, DetailState, DetailResult> = {
   name: 'detail',
   allColumns: false,
+  wants: hasDetails,
   create: ({ capacity }) => ({
     details: createExitTable(DETAIL_INTS, capacity),
     pages: createExitTable(2, capacity),

@@ -20,6 +20,8 @@ export interface Pass<Options, State, Result> {
   readonly name: string;
   /** Whether it reads columns beyond ParseOptions.coreOnly (info1, info2, intrInfo, errorCode, arg1). */
   readonly allColumns: boolean;
+  /** Whether there is anything to do in a recording of these events; absent: always. Asked when they are known. */
+  readonly wants?: (enabledEvents: ReadonlySet<string>) => boolean;
   readonly create: (options: Options, scope: PassScope) => State;
   /** Every event in order of time, before the exits that it decides. */
   readonly events?: (state: State, batch: EventBatch) => void;
@@ -35,4 +37,6 @@ export interface Pass<Options, State, Result> {
 export interface PassRequest {
   readonly name: string;
   readonly options: unknown;
+  /** Nobody asked for it: it may be left out of recordings in which it has nothing to do (Pass.wants). */
+  readonly optional?: boolean;
 }

@@ -6,9 +6,11 @@
  * A simpletrace record names no thread: the vCPU's thread is then the one whose exits, entries or thread name carry the
  * vCPU number. Returns before the other side's first event, and the last one when its answer is still out, are edges.
  */
+
 import { type EventBatch, F_ARG0, F_CODE } from '../core/event-batch.ts';
 import { EV_ENTRY, EV_EXIT, EV_GET_TIMER_MAP, EV_RUN_EXIT, EV_USERSPACE_EXIT } from '../core/events.ts';
 import type { Pass } from './pass.ts';
+import { hasQemuEvents } from './recorded-events.ts';
 
 /** Most threads and vCPUs that are followed: hostile input must not make more. */
 const MAX_SIDES = 4096;
@@ -30,6 +32,9 @@ interface Side {
   kernelOnly: number;
   qemuOnly: number;
   edges: number;
+  /** Words without the other since that side's last one: edges, unless the other speaks again. */
+  kernelTrailing: number;
+  qemuTrailing: number;
   /** Reasons of kernel returns that QEMU has not answered yet. */
   readonly waiting: number[];
   seenQemu: boolean;
@@ -61,6 +66,8 @@ function createSide(tid: number, pid: number, vcpu: number): Side {
     kernelOnly: 0,
     qemuOnly: 0,
     edges: 0,
+    kernelTrailing: 0,
+    qemuTrailing: 0,
     waiting: [],
     seenQemu: false,
     seenKernel: false,
@@ -110,6 +117,8 @@ function kernelExit(check: QemuCheck, batch: EventBatch, row: number): void {
   if (side === null) return;
   const errno = batch.fields[row] & F_ARG0 ? batch.arg0[2 * row] | 0 : 0;
   side.seenKernel = true;
+  side.qemuOnly += side.qemuTrailing;
+  side.qemuTrailing = 0;
   if (errno < 0) {
     if (errno === -4) side.restarts++;
     else side.errors++;
@@ -120,7 +129,7 @@ function kernelExit(check: QemuCheck, batch: EventBatch, row: number): void {
   side.kernel[code]++;
   if (side.waiting.length >= MAX_WAITING) {
     side.waiting.shift();
-    if (side.seenQemu) side.kernelOnly++;
+    if (side.seenQemu) side.kernelTrailing++;
     else side.edges++;
   }
   side.waiting.push(code);
@@ -139,10 +148,12 @@ function qemuExit(check: QemuCheck, batch: EventBatch, row: number): void {
   if (vcpu >= 0) side.vcpu = vcpu;
   const code = Math.min(batch.code[row], REASONS - 1);
   side.qemu[code]++;
+  side.kernelOnly += side.kernelTrailing;
+  side.kernelTrailing = 0;
   const { waiting } = side;
   const at = waiting.indexOf(code);
   if (at < 0) {
-    if (side.seenKernel) side.qemuOnly++;
+    if (side.seenKernel) side.qemuTrailing++;
     else side.edges++;
   } else {
     // What waited longer was never answered: before QEMU's first word that is where its recording begins.
@@ -194,7 +205,7 @@ function checkRow(side: Side): QemuCheckRow {
     matched: side.matched,
     kernelOnly: side.kernelOnly,
     qemuOnly: side.qemuOnly,
-    edges: side.edges + side.waiting.length,
+    edges: side.edges + side.waiting.length + side.kernelTrailing + side.qemuTrailing,
     differing: [...side.kernel.keys()]
       .filter((code) => side.kernel[code] !== side.qemu[code])
       .map((code) => ({ code, kernel: side.kernel[code], qemu: side.qemu[code] })),
@@ -217,7 +228,9 @@ function mergeChecks(check: QemuCheck, later: QemuCheck): void {
       if (other.vcpu >= 0) side.vcpu = other.vcpu;
       for (const key of ['restarts', 'errors', 'matched', 'kernelOnly', 'qemuOnly', 'edges'] as const)
         side[key] += other[key];
-      side.edges += side.waiting.length;
+      side.edges += side.waiting.length + side.kernelTrailing + side.qemuTrailing;
+      side.kernelTrailing = other.kernelTrailing;
+      side.qemuTrailing = other.qemuTrailing;
       side.waiting.length = 0;
       side.waiting.push(...other.waiting);
       side.seenQemu ||= other.seenQemu;
@@ -232,6 +245,7 @@ function mergeChecks(check: QemuCheck, later: QemuCheck): void {
 export const qemuCheckPass: Pass<null, QemuCheck, QemuCheckResult> = {
   name: 'qemu-check',
   allColumns: false,
+  wants: hasQemuEvents,
   create: () => ({
     byTid: new Map(),
     tidOfVcpu: new Map(),

@@ -1,5 +1,6 @@
 /** Runs the analyses over a stream of events: in this thread, or beside it in a worker when that pays. */
 import {
+  type Analysis,
   type AnalysisOptions,
   type AnalysisResult,
   analyzeBatch,
@@ -8,6 +9,7 @@ import {
   needsThreads,
 } from '../analysis/analyze.ts';
 import { canOffload, type Offload, startOffload } from '../analysis/offload.ts';
+import { passByName } from '../analysis/passes.ts';
 import { type EventStream, forEachBatch } from './event-stream.ts';
 import type { ReadOptions } from './options.ts';
 
@@ -19,29 +21,47 @@ export async function analyzeStream(
   analysisOptions: AnalysisOptions,
   options: ReadOptions,
 ): Promise<AnalysisResult> {
-  if (shouldOffload(stream, analysisOptions, options)) {
-    const offload = startOffload(analysisOptions);
-    stream.lendBatches(offload.nextBatch);
-    return await runOffloaded(stream, offload, options);
-  }
+  if (shouldOffload(stream, analysisOptions, options))
+    return await runBeside(stream, analysisOptions, options);
   const threads = needsThreads(analysisOptions) ? stream.context.threads : null;
-  const analysis = createAnalysis(threads, analysisOptions);
-  await forEachBatch(stream, options, (batch) => analyzeBatch(analysis, batch));
-  return finishAnalysis(analysis);
+  let analysis: Analysis | null = null;
+  const start = () => createAnalysis(threads, wantedPasses(stream, analysisOptions));
+  await forEachBatch(stream, options, (batch) => {
+    // With the first batch it is known which events were recorded.
+    analysis ??= start();
+    analyzeBatch(analysis, batch);
+  });
+  return finishAnalysis(analysis ?? start());
 }
 
-async function runOffloaded(
+async function runBeside(
   stream: EventStream,
-  offload: Offload,
+  analysisOptions: AnalysisOptions,
   options: ReadOptions,
 ): Promise<AnalysisResult> {
+  let running: Offload | null = null;
+  const offload = () => {
+    running ??= startOffload(wantedPasses(stream, analysisOptions));
+    return running;
+  };
+  stream.lendBatches(() => offload().nextBatch());
   try {
-    await forEachBatch(stream, options, offload.take);
+    await forEachBatch(stream, options, (batch) => offload().take(batch));
   } catch (error) {
-    offload.abandon();
+    (running as Offload | null)?.abandon();
     throw error;
   }
-  return await offload.finish();
+  return await offload().finish();
+}
+
+/** Leaves out passes that nobody asked for and that have nothing to do in this recording. */
+function wantedPasses(stream: EventStream, analysisOptions: AnalysisOptions): AnalysisOptions {
+  const { enabledEvents } = stream.context;
+  if (enabledEvents === null) return analysisOptions;
+  const wanted = analysisOptions.passes.filter(
+    ({ name, optional }) => !optional || (passByName(name).wants?.(enabledEvents) ?? true),
+  );
+  return { ...analysisOptions, passes: wanted };
 }
 
 function shouldOffload(stream: EventStream, analysisOptions: AnalysisOptions, options: ReadOptions): boolean {

@@ -73,7 +73,8 @@ export function sectionRequests(asked: readonly string[], options: SectionOption
   for (const section of SECTIONS)
     if (section.byDefault || asked.includes(section.id))
       for (const request of section.requests(options, asked.includes(section.id)))
-        requests.set(request.name, request);
+        if (asked.includes(section.id) || !requests.has(request.name))
+          requests.set(request.name, { ...request, optional: !asked.includes(section.id) });
   return [...requests.values()];
 }
 
