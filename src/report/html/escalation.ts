@@ -1,7 +1,9 @@
 /** Which exits the kernel handled itself, and which went on to user space, as a flow. */
 
+import { plainText } from '../escape.ts';
 import type { ReportModel } from '../model.ts';
 import { type FlowLink, type FlowNode, flow } from '../svg/flow.ts';
+import { truncate } from '../table.ts';
 import { escalationByReason, escalationByUserspaceReason, hasSeveralIsas } from '../tables.ts';
 import { formatCount, formatNs, formatPct, formatRatio, plural } from '../units.ts';
 import { type Markup, markup } from './markup.ts';
@@ -10,6 +12,8 @@ import { sharedTable } from './table.ts';
 
 /** Nodes of a column; what is rarer becomes one node. */
 const MOST_NODES = 7;
+/** Characters: two labels stand side by side on a narrow screen. */
+const LONGEST_LABEL = 24;
 
 interface Item {
   readonly name: string;
@@ -34,7 +38,7 @@ function largest(items: readonly Item[], other: string): Item[] {
 }
 
 const ofValue = (label: string, value: number, kind: string): FlowNode => ({
-  label: `${label} ${formatCount(value)}`,
+  label: `${truncate(plainText(label), LONGEST_LABEL)} ${formatCount(value)}`,
   kind,
   value,
 });
