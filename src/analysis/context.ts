@@ -73,6 +73,7 @@ export interface ContextRow {
   readonly tid: number;
   /** Word pair. */
   readonly exitTime: readonly [number, number];
+  readonly latency: number;
   /** Between exit and entry, in order; the exit and the entry themselves are not among them. */
   readonly events: EventBatch;
   /** Events that are not in `events`: after the first half of it. */
@@ -91,8 +92,9 @@ export interface ContextResult {
   readonly missing: number;
 }
 
-function exitKey(tid: number, low: number, high: number): string {
-  return `${tid} ${wordsToHex(low, high)}`;
+/** A thread may have several exits at one time on a coarse clock. */
+function exitKey(tid: number, low: number, high: number, latency: number): string {
+  return `${tid} ${wordsToHex(low, high)} ${latency}`;
 }
 
 function threadAt(state: ContextState, tid: number): ThreadState | null {
@@ -165,7 +167,7 @@ function closeExit(state: ContextState, batch: EventBatch, row: number): void {
   if (latency <= list.thanNs || latency < list.floor) return;
   if (!list.includeIdle && isIdle(thread.isa, thread.code)) return;
   if (waiting.size >= MAX_WAITING) dropShorter(state);
-  waiting.set(exitKey(thread.tid, thread.exitLow, thread.exitHigh), {
+  waiting.set(exitKey(thread.tid, thread.exitLow, thread.exitHigh, latency), {
     latency,
     window: copyWindow(thread.window),
   });
@@ -225,7 +227,12 @@ function addExits(state: ContextState, batch: ExitBatch, selected: Uint8Array | 
   for (let row = 0; row < batch.length; row++) {
     if (state.waiting.size === 0) break;
     if (batch.latency[row] <= state.list.thanNs) continue;
-    const key = exitKey(batch.tid[row], batch.exitTime[2 * row], batch.exitTime[2 * row + 1]);
+    const key = exitKey(
+      batch.tid[row],
+      batch.exitTime[2 * row],
+      batch.exitTime[2 * row + 1],
+      batch.latency[row],
+    );
     const waiting = state.waiting.get(key);
     if (waiting === undefined) continue;
     state.waiting.delete(key);
@@ -236,7 +243,7 @@ function addExits(state: ContextState, batch: ExitBatch, selected: Uint8Array | 
 function listKeys({ rows }: SlowList): Set<string> {
   const keys = new Set<string>();
   for (let row = 0; row < rows.length; row++)
-    keys.add(exitKey(rows.tid[row], rows.exitTime[2 * row], rows.exitTime[2 * row + 1]));
+    keys.add(exitKey(rows.tid[row], rows.exitTime[2 * row], rows.exitTime[2 * row + 1], rows.latency[row]));
   return keys;
 }
 
@@ -245,11 +252,12 @@ function contextResult(state: ContextState): ContextResult {
   const found: ContextRow[] = [];
   for (let row = 0; row < rows.length; row++) {
     const exitTime = [rows.exitTime[2 * row], rows.exitTime[2 * row + 1]] as const;
-    const window = state.kept.get(exitKey(rows.tid[row], exitTime[0], exitTime[1]));
+    const window = state.kept.get(exitKey(rows.tid[row], exitTime[0], exitTime[1], rows.latency[row]));
     if (window === undefined) continue;
     found.push({
       tid: rows.tid[row],
       exitTime,
+      latency: rows.latency[row],
       events: window.rows,
       omitted: window.seen - window.rows.length,
       ran: [...window.ran].sort((a, b) => b.ns - a.ns || a.tid - b.tid),

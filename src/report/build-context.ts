@@ -56,12 +56,14 @@ export interface ContextModel {
 function build({ context, analysis, model }: SectionInput): Partial<ReportModel> | null {
   const result = analysis.passes.context as ContextResult | undefined;
   if (result === undefined) return null;
-  const slowAt = new Map(model.slow.map((row, index) => [`${row.tid} ${row.exitNs}`, index]));
+  const slowAt = new Map(
+    model.slow.map((row, index) => [`${row.tid} ${row.exitNs} ${row.latencyNs}`, index]),
+  );
   const comm = (tid: number) => (tid === 0 ? 'idle' : (context.threads.byTid.get(tid)?.comm ?? null));
   const exits: ContextModel['exits'] = [];
   for (const row of result.rows) {
     const exitNs = wordsToBigInt(row.exitTime[0], row.exitTime[1]);
-    const slow = slowAt.get(`${row.tid} ${exitNs}`);
+    const slow = slowAt.get(`${row.tid} ${exitNs} ${row.latency}`);
     if (slow === undefined) continue;
     exits.push({
       exitNs,
