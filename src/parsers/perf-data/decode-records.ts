@@ -34,8 +34,7 @@ export function decodeReady(state: RecordState, batch: EventBatch): boolean {
     else if (window.heapSize > 1) siftDown(window, 0);
   }
   decodeWaiting(state, batch);
-  dropRuns(window);
-  unloadSpills(window);
+  dropRuns(window, unloadSpills(window));
   return false;
 }
 
@@ -242,6 +241,13 @@ function decodeLost(state: RecordState, at: number, end: number, batch: EventBat
   const { view } = state.window;
   storeTime(batch, row, view, end - layout.trailerTime, little);
   const cpu = layout.trailerCpu >= 0 ? view.getUint32(end - layout.trailerCpu, little) : NO_CPU;
+  if (layout.trailerCpu < 0)
+    note(
+      state.context.diagnostics,
+      'losses-without-cpu',
+      'suspect',
+      'losses whose CPU was not recorded (-p or -t without -a): which pairs they cut is uncertain',
+    );
   batch.cpu[row] = cpu < NO_CPU ? cpu : NO_CPU;
   batch.tid[row] = -1;
   batch.pid[row] = -1;

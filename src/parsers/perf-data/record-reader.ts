@@ -119,8 +119,8 @@ function unpackMore(reader: RecordReader, unpacker: Unpacker, window: RecordWind
   const { container } = reader;
   const { little, context } = container.state;
   const { bytes, view } = unpacker;
-  const before = window.used;
-  while (window.used === before) {
+  let added = false;
+  while (!added) {
     const left = unpacker.used - unpacker.at;
     const size = left >= HEADER_BYTES ? view.getUint16(unpacker.at + 6, little) : LARGEST_RECORD;
     if (size < HEADER_BYTES) {
@@ -148,15 +148,15 @@ function unpackMore(reader: RecordReader, unpacker: Unpacker, window: RecordWind
     const { at } = unpacker;
     const type = view.getUint32(at, little);
     unpacker.at += size;
-    if (type === RECORD_COMPRESSED) unpack(reader, unpacker, at + HEADER_BYTES, at + size, window);
-    else if (type === RECORD_COMPRESSED2) {
+    if (type === RECORD_COMPRESSED) {
+      added = unpack(reader, unpacker, at + HEADER_BYTES, at + size, window);
+    } else if (type === RECORD_COMPRESSED2) {
       // u64 size of the data, which is padded to 8 bytes.
       const length = size >= 16 ? Number(view.getBigUint64(at + 8, little)) : 0;
-      unpack(reader, unpacker, at + 16, Math.min(at + size, at + 16 + length), window);
+      added = unpack(reader, unpacker, at + 16, Math.min(at + size, at + 16 + length), window);
     } else if (type < FIRST_USER_RECORD || type === RECORD_FINISHED_ROUND) {
-      reserve(window, size);
-      window.bytes.set(bytes.subarray(at, at + size), window.used);
-      window.used += size;
+      add(window, bytes.subarray(at, at + size));
+      added = true;
     } else {
       const behind = takeContainerRecord(container, bytes, view, at, size, reader.position - left);
       unpacker.at += behind;
@@ -169,19 +169,19 @@ function unpackMore(reader: RecordReader, unpacker: Unpacker, window: RecordWind
   return true;
 }
 
-/** Unpacks [from, to) to the window: whole records, the start of the next one is kept apart. */
+/** Unpacks [from, to) to the window: whole records, the start of the next one is kept apart. False: nothing new. */
 function unpack(
   reader: RecordReader,
   unpacker: Unpacker,
   from: number,
   to: number,
   window: RecordWindow,
-): void {
+): boolean {
   const { state, mmapLength } = reader.container;
   const { diagnostics } = state.context;
   if (unpacker.broken) {
     note(diagnostics, 'damaged-compression', 'data-loss', '');
-    return;
+    return false;
   }
   // A block may have begun in the record before.
   const limit = Math.min(mmapLength ?? PLAIN_LIMIT, PLAIN_LIMIT) + LARGEST_BLOCK;
@@ -204,7 +204,7 @@ function unpack(
       `the compressed stream is damaged before byte ${reader.position - (unpacker.used - unpacker.at)} (${(error as Error).message}): it cannot be read further; what came before was`,
     );
   }
-  keepTail(unpacker, window, window.used - added, state.little);
+  return keepTail(unpacker, window, window.used - added, state.little);
 }
 
 function add(window: RecordWindow, data: Uint8Array): void {
@@ -213,8 +213,8 @@ function add(window: RecordWindow, data: Uint8Array): void {
   window.used += data.length;
 }
 
-/** Takes the record that is not whole yet out of the window again; records start at `at`. */
-function keepTail(unpacker: Unpacker, window: RecordWindow, at: number, little: boolean): void {
+/** Takes the record that is not whole yet out of the window again; records start at `at`. False: none is. */
+function keepTail(unpacker: Unpacker, window: RecordWindow, at: number, little: boolean): boolean {
   const { view, used } = window;
   let end = at;
   while (end + HEADER_BYTES <= used) {
@@ -229,4 +229,5 @@ function keepTail(unpacker: Unpacker, window: RecordWindow, at: number, little: 
   }
   unpacker.tail = unpacker.broken ? new Uint8Array(0) : window.bytes.slice(end, used);
   window.used = end;
+  return end > at;
 }

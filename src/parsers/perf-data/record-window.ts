@@ -197,11 +197,11 @@ export function popRun(window: RecordWindow): void {
   if (window.heapSize > 1) siftDown(window, 0);
 }
 
-/** Forgets the runs that were handed out completely. */
-export function dropRuns(window: RecordWindow): void {
+/** Forgets the first `blocks` runs and those that were handed out completely. */
+export function dropRuns(window: RecordWindow, blocks: number): void {
   const { runAt, runKey, runEnd } = window;
   let kept = 0;
-  for (let run = window.loaded.length; run < window.runs; run++) {
+  for (let run = blocks; run < window.runs; run++) {
     if (runAt[run] >= runEnd[run]) continue;
     runAt[kept] = runAt[run];
     runKey[kept] = runKey[run];

@@ -58,7 +58,7 @@ function spillWindow(state: RecordState): void {
     file.write(out.bytes.subarray(0, out.used));
     window.spills.push({ source: file.open('(spilled records)'), size: file.size(), at: 0, key });
   }
-  dropRuns(window);
+  dropRuns(window, 0);
   window.limit = limit;
 }
 
@@ -197,9 +197,10 @@ export function loadBlock(state: RecordState, run: number): boolean {
   return true;
 }
 
-/** Merging has ended: what is left of the loaded blocks goes back to their files. */
-export function unloadSpills(window: RecordWindow): void {
-  if (window.loaded.length === 0) return;
+/** Merging has ended: what is left of the loaded blocks stays in their files. Returns how many there were. */
+export function unloadSpills(window: RecordWindow): number {
+  const blocks = window.loaded.length;
+  if (blocks === 0) return 0;
   for (const [run, spill] of window.loaded.entries()) {
     spill.at -= window.runEnd[run] - window.runAt[run];
     spill.key = window.runKey[run];
@@ -207,6 +208,7 @@ export function unloadSpills(window: RecordWindow): void {
   }
   window.spills = window.spills.filter((spill) => spill.at < spill.size);
   window.loaded = [];
+  return blocks;
 }
 
 /** Frees the temporary files; to be called whatever ends the reading. */

@@ -19,10 +19,10 @@ export function applyThreadRecord(state: RecordState, at: number, size: number):
     thread.comm = utf8.decode(bytes.subarray(at + 16, stop));
     return;
   }
-  const thread = threadOf(threads, view.getInt32(at + 16, little));
-  thread.pid = view.getInt32(at + 8, little);
   // A new thread has its creator's name until a COMM says otherwise.
   const creator =
     threads.byTid.get(view.getInt32(at + 20, little)) ?? threads.byTid.get(view.getInt32(at + 12, little));
+  const thread = threadOf(threads, view.getInt32(at + 16, little));
+  thread.pid = view.getInt32(at + 8, little);
   if (creator) thread.comm = creator.comm;
 }
