@@ -91,7 +91,7 @@ function rowsOf(exits: readonly Exit[], start: number): { rows: Row[]; end: numb
 
 // biome-ignore lint/suspicious/noExplicitAny: any pass
 function run(pass: Pass<any, any, any>, options: unknown, rows: readonly Row[]): unknown {
-  const state = pass.create(options);
+  const state = pass.create(options, { selection: null, threads: null });
   const pairing = createPairing(null, (batch: ExitBatch) => pass.exits?.(state, batch, null));
   for (let at = 0; at < rows.length; at += 50) {
     const batch = toBatch(rows.slice(at, at + 50));
@@ -232,7 +232,7 @@ test('a full table keeps totals exact and says what it misses', () => {
     batch.vector[i] = -1;
   }
   batch.length = 1000;
-  const state = detailPass.create({ capacity: 64 });
+  const state = detailPass.create({ capacity: 64 }, { selection: null, threads: null });
   detailPass.exits!(state, batch, null);
   const { details } = detailPass.result(state);
   expect(details.rows).toBe(64);
