@@ -2,7 +2,9 @@
 import { Command, Option } from 'commander';
 import { SECTION_IDS } from '../report/section-ids.ts';
 import { VIEW_NAMES } from '../report/views/view-names.ts';
+import { addDiff } from './diff-command.ts';
 import type { Environment } from './environment.ts';
+import { addFilters, repeatable } from './filter-options.ts';
 import { toolVersion } from './version.ts';
 
 const REPORT_EXAMPLES = `Examples:
@@ -29,6 +31,7 @@ const INFO_EXAMPLES = `Examples:
 
 const TOP_EXAMPLES = `Examples:
   kvmtrace report perf.data                     what the exits cost
+  kvmtrace diff before.arrow after.arrow        what changed
   kvmtrace info trace.dat                       what a file is
   kvmtrace convert perf.data -o capture.arrow   keep a recording for pandas, polars, DuckDB
 `;
@@ -37,8 +40,14 @@ const TOP_NOTES = `
 Reads perf.data, trace.dat, tracefs text, QEMU traces and its own captures; - is standard input.
 Exit status: 0 fine, 1 a --fail-on threshold was exceeded, 2 wrong use or unreadable input, 130 interrupted.`;
 
-const append = (value: string, list: string[] | undefined): string[] => [...(list ?? []), value];
-const repeatable = (flags: string, text: string) => new Option(flags, text).argParser(append);
+const RECORD_EXAMPLES = `Examples (as root, on the KVM host):
+  kvmtrace record -d 10s                                all VMs for ten seconds, into capture.arrow
+  kvmtrace record -p 4711 --detail -o web1.arrow        one VM, with ports, MMIO, MSRs; Ctrl-C stops
+  kvmtrace record -o boot.arrow -- ./start-vm.sh        while a command runs
+  kvmtrace record -d 10s --qmp /run/web1.qmp            QEMU's side too, switched on and off by QMP
+  kvmtrace record -d 10s --keep-raw -o web1.arrow       web1.dat stays, for trace-cmd and KernelShark
+  kvmtrace record --cleanup                             after a crash: is anything left?
+`;
 
 /** `finish` takes the exit status of the command that ran. */
 export function createProgram(environment: Environment, finish: (status: number) => void): Command {
@@ -62,13 +71,15 @@ export function createProgram(environment: Environment, finish: (status: number)
     .showHelpAfterError('  See: kvmtrace help')
     .exitOverride();
   addReport(program, environment, finish);
+  addDiff(program, environment, finish);
   addInfo(program, environment, finish);
   addConvert(program, environment, finish);
+  addRecord(program, environment, finish);
   return program;
 }
 
 function addReport(program: Command, environment: Environment, finish: (status: number) => void): void {
-  program
+  const command = program
     .command('report')
     .summary('analyse recordings')
     .description(
@@ -102,25 +113,17 @@ function addReport(program: Command, environment: Environment, finish: (status: 
     .addOption(repeatable('--by <keys>', 'group by vm, vcpu, tid, cpu, level, reason in any combination'))
     .addOption(repeatable('--section <names>', `further parts: ${SECTION_IDS.join(', ')}`))
     .option('--view <name>', `the layout of another tool: ${VIEW_NAMES.join(', ')}`)
-    .option('--interval <duration>', 'perf-prof view: a table per interval (1s, 500ms)')
+    .option('-i, --interval <duration>', 'a row per interval (1s, 500ms); in the perf-prof view a table')
+    .option('--heatmap <file>', 'write a line EXIT_NS LATENCY_NS for each exit, as perf-prof --heatmap')
     .option('--guest-symbols <file>', "the guest's System.map or /proc/kallsyms, for hot spots")
     .option('--than <duration>', 'slow list: only exits longer than this (200us, 1.5ms)')
     .option('--slow <n>', 'slow list: how many (default: 10; with --than 1000)')
     .option('--jobs <n>', 'threads to use; the result is the same with any number (default: all CPUs)')
     .option('--with-idle', 'idle exits (HLT, WFx) in the slow list and in --fail-on too')
-    .option('--trace-events <file>', "QEMU's trace-events-all, for the arguments in its binary traces")
-    .optionsGroup('Filters:')
-    .addOption(repeatable('-p, --pid <list>', 'processes (VMs)'))
-    .addOption(repeatable('-t, --tid <list>', 'threads'))
-    .addOption(repeatable('-v, --vcpu <list>', 'vCPU numbers'))
-    .addOption(repeatable('-C, --cpu <list>', 'host CPUs of the exits: 0-3,8'))
-    .addOption(repeatable('--reason <names>', 'only these exit reasons: names of any tool, or numbers'))
-    .addOption(repeatable('--exclude <names>', 'all but these'))
-    .addOption(repeatable('--level <levels>', 'L1, L2 (all exits of nested guests), L2-reflected'))
-    .option('--from <time>', 'from this moment on: seconds from the start, or from the end with a minus')
-    .option('--to <time>', 'up to this moment: 2.5, 200ms, -1s')
+    .option('--trace-events <file>', "QEMU's trace-events-all, for the arguments in its binary traces");
+  addFilters(command)
     .optionsGroup('Other:')
-    .action(async (inputs: string[], _options, command: Command) => {
+    .action(async (inputs: string[]) => {
       const { report } = await import('./report.ts');
       finish(await report(inputs, command.optsWithGlobals(), environment));
     });
@@ -156,5 +159,50 @@ function addConvert(program: Command, environment: Environment, finish: (status:
     .action(async (inputs: string[], _options, command: Command) => {
       const { convert } = await import('./convert.ts');
       finish(await convert(inputs, command.optsWithGlobals(), environment));
+    });
+}
+
+function addRecord(program: Command, environment: Environment, finish: (status: number) => void): void {
+  program
+    .command('record')
+    .summary('record on this KVM host')
+    .description(
+      'Records exits, entries and exits to user space of all VMs, or of some, and writes them as a capture. Leaves nothing behind, whatever ends it.',
+    )
+    .argument('[command...]', 'record while this runs (after --)')
+    .addHelpText('before', RECORD_EXAMPLES)
+    .optionsGroup('What:')
+    .option('--detail', 'also ports, MMIO, MSRs, CPUID, hypercalls, page faults, nesting, halt polling')
+    .option('--sched', "also the scheduler's switches, wakeups and migrations")
+    .addOption(repeatable('-e, --event <event>', 'also this tracepoint: kvm:kvm_pio; repeatable'))
+    .addOption(repeatable('-p, --pid <list>', 'only these processes (VMs), with all their threads'))
+    .addOption(repeatable('-t, --tid <list>', 'only these threads'))
+    .addOption(repeatable('-C, --cpu <list>', 'only on these CPUs: 0-3,8'))
+    .optionsGroup('How long and how much:')
+    .option('-d, --duration <time>', 'stop after this time: 10, 10s, 500ms, 2m')
+    .option('--max-size <size>', 'stop at this size of the raw file (default: 4G, or less as the disk has)')
+    .option('-b, --buffer <size>', "kernel's buffer per CPU (default: 4M, less on large hosts)")
+    .optionsGroup('Output:')
+    .option('-o, --output <file>', 'the capture, a new file (default: capture.arrow)')
+    .option('--keep-raw', "keep what was recorded, in the kernel's own format, beside the capture")
+    .option('-q, --quiet', 'warnings and errors only')
+    .optionsGroup("QEMU's side:")
+    .option(
+      '--qmp <socket>',
+      "switch QEMU's kvm_run_exit on for the recording, collect its trace, switch back",
+    )
+    .option('--qemu-trace <file>', 'take the trace that QEMU writes to this file')
+    .option('--trace-events <file>', "QEMU's trace-events-all, for the arguments in its binary traces")
+    .optionsGroup('Other:')
+    .option('--backend <name>', "tracefs, or perf: this host's perf record (default: tracefs)")
+    .option('--text', 'record the text of trace_pipe')
+    .option(
+      '--helper <file>',
+      'the program kvmtrace-capture (default: KVMTRACE_HELPER, or the one built here)',
+    )
+    .option('--cleanup', 'remove what a crash left in the kernel')
+    .action(async (words: string[], _options, command: Command) => {
+      const { record } = await import('./record.ts');
+      finish(await record(words, command.optsWithGlobals(), environment));
     });
 }

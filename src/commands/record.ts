@@ -1,0 +1,188 @@
+/** `kvmtrace record`: checks, records with the native helper, converts to a capture. */
+import { execFile } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { UsageError } from '../core/errors.ts';
+import { checkHost, readHostFacts } from '../record/checks.ts';
+import { findHelper } from '../record/helper.ts';
+import { createLiveLine, type LiveLine } from '../record/live-line.ts';
+import {
+  createPrivateFile,
+  moveIntoPlace,
+  type OutputPlace,
+  prepareOutput,
+  sizeLimit,
+} from '../record/output-place.ts';
+import { openQemu } from '../record/qemu-session.ts';
+import { type RawRecord, type RecordOptions, readRecordOptions } from '../record/record-options.ts';
+import { type Recorded, runRecording } from '../record/run-recording.ts';
+import { type SignalWatch, watchSignals } from '../record/signals.ts';
+import { type MessageLine, parseStatusLine } from '../record/status-line.ts';
+import { plainText } from '../report/escape.ts';
+import { formatBytes, formatNs, plural } from '../report/units.ts';
+import type { Environment } from './environment.ts';
+import { describeError } from './errors.ts';
+import type { ConvertSummary } from './options.ts';
+import { readTraceEvents } from './report-options.ts';
+import { createPause, createProgress } from './terminal.ts';
+
+export async function record(
+  command: readonly string[],
+  raw: RawRecord,
+  environment: Environment,
+): Promise<number> {
+  if (raw.cleanup) return await cleanUp(raw, environment);
+  const options = readRecordOptions(raw, command);
+  const traceEvents = readTraceEvents(raw.traceEvents);
+  checkHost(readHostFacts());
+  const live = createLiveLine(environment.stderr, options.quiet, environment.env);
+  const tell = (text: string) => live.say(`kvmtrace: ${plainText(text)}`);
+  const helper = await findHelper({ named: options.helper, env: environment.env, tell });
+  const place = prepareOutput(options.output, options.rawKind);
+  const signals = watchSignals();
+  try {
+    const recorded = await recordTo(place, helper, options, live, signals, tell);
+    if (signals.hungUp) live.silence();
+    const quiet = options.quiet || signals.hungUp;
+    const summary = await convertRecording(recorded, place, traceEvents, quiet, signals, environment);
+    if (summary === null) return keepRaw(place, recorded, signals, live);
+    const { files, result } = recorded;
+    if (!options.keepRaw) for (const file of files) rmSync(file, { force: true });
+    if (!quiet) describe(summary, recorded, options, place, live);
+    for (const { message, hint } of result.errors) live.say(advised('kvmtrace', message, hint));
+    return result.status === 0 ? 0 : 2;
+  } finally {
+    signals.close();
+    place.clear();
+  }
+}
+
+async function recordTo(
+  place: OutputPlace,
+  helper: string,
+  options: RecordOptions,
+  live: LiveLine,
+  signals: SignalWatch,
+  tell: (text: string) => void,
+): Promise<Recorded> {
+  const maxBytes = sizeLimit(dirname(place.capture), options.maxBytes);
+  const qemu = await openQemu({
+    qmp: options.qmp,
+    file: options.qemuTrace,
+    detail: options.detail,
+    work: place.work,
+    tell,
+  });
+  const message = (line: MessageLine) => {
+    if (line.type === 'warning' || !options.quiet) live.say(advised('kvmtrace', line.message, line.hint));
+  };
+  try {
+    return await runRecording({ helper, options, maxBytes, place, qemu, live, signals, message });
+  } finally {
+    await qemu.restore();
+  }
+}
+
+class Interrupted extends Error {}
+
+/** Null: it could not be converted, or was interrupted; the raw files stay. */
+async function convertRecording(
+  { files }: Recorded,
+  place: OutputPlace,
+  traceEvents: string | null,
+  quiet: boolean,
+  signals: SignalWatch,
+  environment: Environment,
+): Promise<ConvertSummary | null> {
+  const { stderr, env } = environment;
+  const before = signals.count;
+  const pauses = createPause();
+  const pause = () => {
+    if (signals.count > before) throw new Interrupted();
+    return pauses();
+  };
+  const progress = createProgress(stderr, 'converting', quiet, env);
+  const target = createPrivateFile(join(place.work, 'capture.arrow'));
+  try {
+    const { runConvert } = await environment.loadPipeline();
+    const summary = await runConvert(files, target, { traceEvents, onProgress: progress.update, pause });
+    moveIntoPlace(target, place.capture);
+    return summary;
+  } catch (error) {
+    progress.clear();
+    if (!(error instanceof Interrupted) && !signals.hungUp) {
+      const { lines } = describeError(error, files[0]);
+      stderr.write(`kvmtrace: not converted: ${lines.join('\n')}\n`);
+    }
+    return null;
+  } finally {
+    progress.clear();
+  }
+}
+
+function keepRaw(place: OutputPlace, { files }: Recorded, signals: SignalWatch, live: LiveLine): number {
+  if (signals.hungUp) live.silence();
+  live.say(
+    advised(
+      'kvmtrace',
+      `the recording is kept: ${files.join(', ')}`,
+      `Convert it: kvmtrace convert ${files.join(' ')} -o ${place.capture}`,
+    ),
+  );
+  return signals.count > 0 ? 130 : 2;
+}
+
+/** What was recorded, on stderr. */
+function describe(
+  summary: ConvertSummary,
+  { why, files }: Recorded,
+  options: RecordOptions,
+  place: OutputPlace,
+  live: LiveLine,
+): void {
+  const { events, lost } = summary;
+  const span = summary.durationNs === null ? '' : ` over ${formatNs(summary.durationNs)}`;
+  const losses =
+    lost.events === 0 && lost.regions === 0
+      ? 'nothing lost'
+      : `${lost.events === null ? 'an unknown number of events' : plural(lost.events, 'event')} lost`;
+  live.say(
+    plainText(
+      `${place.capture}: ${plural(events, 'event')}${span}, ${formatBytes(summary.bytes)}, ${losses}; ${why}`,
+    ),
+  );
+  if (options.keepRaw) live.say(plainText(`  raw: ${files.join(', ')}`));
+  if (events === 0)
+    live.say(
+      '  No VM ran meanwhile, or the selection (-p, -t, -C) matches none: look for VMs with pgrep -a qemu.',
+    );
+  for (const warning of summary.warnings)
+    if (warning.severity !== 'info') live.say(`  ${plainText(warning.message)} [${plainText(warning.code)}]`);
+  if (events > 0) live.say(plainText(`  Look at it: kvmtrace report ${place.capture}`));
+}
+
+function advised(who: string, message: string, hint: string | null): string {
+  return `${who}: ${plainText(message)}${hint === null ? '' : `\n  ${plainText(hint)}`}`;
+}
+
+/** `--cleanup`: what a crash of the recorder and its watchdog left in the kernel. */
+async function cleanUp(raw: RawRecord, { stderr, env }: Environment): Promise<number> {
+  const facts = readHostFacts();
+  if (facts.platform !== 'linux' || facts.tracefs === null || !facts.canMakeInstances) checkHost(facts);
+  const tell = (text: string) => void stderr.write(`kvmtrace: ${plainText(text)}\n`);
+  const helper = await findHelper({ named: raw.helper ?? null, env, tell });
+  const { status, output } = await new Promise<{ status: number; output: string }>((resolve) =>
+    execFile(helper, ['--cleanup', '--status-json=1'], { maxBuffer: 1 << 20 }, (error, stdout) =>
+      resolve({ status: error === null ? 0 : Number(error.code ?? 2) || 2, output: stdout }),
+    ),
+  );
+  let refused: MessageLine | null = null;
+  for (const line of output.split('\n').map(parseStatusLine)) {
+    if (line === null || line.type === 'start' || line.type === 'status' || line.type === 'end') continue;
+    if (line.type === 'error') refused ??= line;
+    else if (line.type === 'warning' || !raw.quiet)
+      stderr.write(`${advised('kvmtrace', line.message, line.hint)}\n`);
+  }
+  if (refused) throw new UsageError(refused.message, refused.hint ?? undefined);
+  return status === 0 ? 0 : 2;
+}

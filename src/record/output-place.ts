@@ -1,0 +1,120 @@
+/**
+ * Where a recording goes: new files only, mode 0600, never through a symbolic link. They are made in a folder of their
+ * own (0700) beside the target and linked into place when complete, so that nobody can put something in between.
+ */
+import {
+  closeSync,
+  constants,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdtempSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { UsageError } from '../core/errors.ts';
+import type { RawKind } from './record-options.ts';
+
+const ENDINGS: Readonly<Record<RawKind, string>> = {
+  'trace.dat': '.dat',
+  text: '.txt',
+  'perf.data': '.perf.data',
+};
+const MB = 1024 * 1024;
+/** What a capture takes of a raw file's size, rounded up; what is left free on the disk in any case. */
+const CAPTURE_PER_RAW = 3;
+const RESERVE_BYTES = 256 * MB;
+const MOST_BYTES = 4 * 1024 * MB;
+/** Less room than this is no recording. */
+const LEAST_BYTES = 8 * MB;
+
+export interface OutputPlace {
+  /** As the user named it. */
+  readonly capture: string;
+  readonly raw: string;
+  /** QEMU's side of the raw recording. */
+  readonly qemu: string;
+  /** A folder of mode 0700 on the same file system; removed by clear(). */
+  readonly work: string;
+  clear(): void;
+}
+
+/** Names of a recording's files; throws UsageError if one exists, Node's errors if the folder cannot be written. */
+export function prepareOutput(capture: string, kind: RawKind): OutputPlace {
+  const stem = capture.replace(/\.arrow$/i, '');
+  const raw = stem + ENDINGS[kind];
+  const qemu = `${stem}.qemu-trace`;
+  refuseExisting(capture, '-o');
+  refuseExisting(raw, 'the raw recording');
+  refuseExisting(qemu, "QEMU's side");
+  const folder = dirname(capture);
+  let work: string;
+  try {
+    work = mkdtempSync(join(folder, `.${basename(stem).slice(0, 100)}.recording-`));
+  } catch (error) {
+    throw Object.assign(error as Error, { path: folder });
+  }
+  return { capture, raw, qemu, work, clear: () => rmSync(work, { recursive: true, force: true }) };
+}
+
+function refuseExisting(path: string, what: string): void {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (!stat) return;
+  if (stat.isSymbolicLink())
+    throw new UsageError(
+      `${path} (${what}) is a symbolic link, which a recording does not follow`,
+      'Choose another name with -o.',
+    );
+  throw new UsageError(
+    `${path} (${what}) exists; a recording overwrites nothing`,
+    'Choose another name with -o, or move it away.',
+  );
+}
+
+/** Bytes that the raw file may take, so that the capture fits beside it and the disk stays usable. */
+export function sizeLimit(folder: string, wanted: number | null, free = freeBytes(folder)): number {
+  const room = Math.floor((free - Math.min(RESERVE_BYTES, free / 20)) / (1 + CAPTURE_PER_RAW));
+  const mb = (bytes: number) => Math.floor(bytes / MB);
+  if (room < LEAST_BYTES)
+    throw new UsageError(
+      `only ${mb(free)} MB free in ${folder}: too little for a recording and its capture`,
+      'Free some, or choose another place with -o.',
+    );
+  if (wanted !== null && wanted > room)
+    throw new UsageError(
+      `--max-size of ${mb(wanted)} MB and the capture made of it do not fit into ${mb(free)} MB free in ${folder}`,
+      `Give at most --max-size ${mb(room)}M, or another place with -o.`,
+    );
+  return wanted ?? Math.min(room, MOST_BYTES);
+}
+
+export function freeBytes(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
+}
+
+/** An empty new file that only its owner reads; its path. */
+export function createPrivateFile(path: string): string {
+  closeSync(
+    openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600),
+  );
+  return path;
+}
+
+/** Puts a finished file under its name, which must still be free. */
+export function moveIntoPlace(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') refuseExisting(to, 'made by somebody else meanwhile');
+    // File systems without hard links (FAT, some network ones): the rename replaces a link, it does not follow it.
+    if (existsSync(to)) throw error;
+    renameSync(from, to);
+    return;
+  }
+  rmSync(from);
+}

@@ -1,0 +1,237 @@
+/**
+ * QEMU's side of a recording: its trace events switched on by QMP, its trace file collected, everything as before at
+ * the end. Or only a file that QEMU is writing anyway (--qemu-trace).
+ */
+import { UsageError } from '../core/errors.ts';
+import { type Guard, startGuard } from './guard.ts';
+import { type QemuEvents, readEvents, switchOn } from './qemu-events.ts';
+import { directTraceFile, foldersToTry, pathOf, readTraceFile, removeFolder, takeBack } from './qemu-file.ts';
+import { findListener, type QemuProcess } from './qemu-process.ts';
+import { type QemuUndo, undoQemu } from './qemu-undo.ts';
+import { adviceFor, connectQmp, type Qmp, QmpError } from './qmp.ts';
+import { sliceTrace, traceSize } from './slice-trace.ts';
+
+export interface QemuSession {
+  /** Whether QEMU's side will be recorded at all. */
+  readonly active: boolean;
+  /** Starts; may find that QEMU's side cannot be had and says so. */
+  begin(): Promise<void>;
+  /** Bytes that QEMU has written since begin(). */
+  bytes(): number;
+  /** Stops and puts QEMU's part into the file `to`; false if there is none. Undoes what begin() did. */
+  end(to: string): Promise<boolean>;
+  /** Brings QEMU back to what it was, in any case; harmless when that was done. */
+  restore(): Promise<void>;
+}
+
+export interface QemuRequest {
+  readonly qmp: string | null;
+  readonly file: string | null;
+  readonly detail: boolean;
+  /** A folder of ours. */
+  readonly work: string;
+  /** A line for the user. */
+  readonly tell: (text: string) => void;
+}
+
+/** Connects and looks; changes nothing yet. Throws UsageError where the user named something that cannot be used. */
+export async function openQemu(request: QemuRequest): Promise<QemuSession> {
+  const { file, tell } = request;
+  if (file !== null) checkReadable(file);
+  if (request.qmp === null) return file === null ? nothing : withFile(file, null, null, request);
+  const socket = request.qmp;
+  let qmp: Qmp;
+  try {
+    qmp = await connectQmp(socket);
+  } catch (error) {
+    if (!(error instanceof QmpError)) throw error;
+    throw new UsageError(`--qmp ${socket}: ${error.message}`, adviceFor(error, socket));
+  }
+  try {
+    const events = await readEvents(qmp, request.detail);
+    if (events.missing.includes('kvm_run_exit')) {
+      tell(
+        `this QEMU (${qmp.version}) has no trace event kvm_run_exit: it was built without KVM or without tracing. Going on with the kernel's side only; its kvm_userspace_exit tells the same exits.`,
+      );
+      qmp.close();
+      return file === null ? nothing : withFile(file, null, null, request);
+    }
+    if (file !== null) return withFile(file, { qmp, socket, events }, null, request);
+    const own = await readTraceFile(qmp);
+    if (own === null) {
+      tell(
+        `this QEMU (${qmp.version}) was built without the simple trace backend, so there is no file to collect. Going on with the kernel's side only; its kvm_userspace_exit tells the same exits. If QEMU logs its trace (-D FILE, -trace …), add --qemu-trace FILE.`,
+      );
+      qmp.close();
+      return nothing;
+    }
+    const qemu = findListener(socket);
+    if (!own.on) return withOwnFile({ qmp, socket, events }, own.name, qemu, request);
+    const path = pathOf(own, qemu);
+    if (path === null)
+      throw new UsageError(
+        `QEMU is writing its trace to ${own.name}, in a folder that cannot be told`,
+        'Name it: --qemu-trace FILE.',
+      );
+    return withFile(path, { qmp, socket, events }, 'trace-file flush', request);
+  } catch (error) {
+    qmp.close();
+    if (!(error instanceof QmpError)) throw error;
+    throw new UsageError(`--qmp ${socket}: ${error.message}`, adviceFor(error, socket));
+  }
+}
+
+const nothing: QemuSession = {
+  active: false,
+  begin: async () => {},
+  bytes: () => 0,
+  end: async () => false,
+  restore: async () => {},
+};
+
+function checkReadable(file: string): void {
+  try {
+    traceSize(file);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UsageError(
+      `--qemu-trace ${file}: ${code === 'EACCES' ? 'permission denied' : (error as Error).message}`,
+      'Name the regular file that QEMU writes: -trace …,file=FILE (simple backend) or -D FILE (log backend).',
+    );
+  }
+}
+
+interface Connection {
+  readonly qmp: Qmp;
+  readonly socket: string;
+  readonly events: QemuEvents;
+}
+
+/** Switching back, by us or by the guard, exactly once. */
+function createUndo(connection: Connection | null, tell: (text: string) => void) {
+  let guard: Guard | null = null;
+  let undo: QemuUndo | null = null;
+  return {
+    /** Before each change. */
+    async remember(state: Omit<QemuUndo, 'socket'>): Promise<void> {
+      guard ??= await startGuard();
+      undo = { socket: connection!.socket, ...state };
+      await guard.remember(undo);
+    },
+    async run(): Promise<void> {
+      if (undo !== null && guard !== null) {
+        const pending = undo;
+        undo = null;
+        let failures = await undoQemu(connection!.qmp, pending);
+        connection!.qmp.close();
+        if (failures.length > 0) failures = await undoAnew(pending);
+        if (failures.length === 0) guard.dismiss();
+        else {
+          // The guard connects anew and tries for half a minute.
+          guard.release();
+          tell(`QEMU could not be switched back at once (${failures[0]}); a process goes on trying`);
+        }
+      }
+      connection?.qmp.close();
+    },
+  };
+}
+
+/** On a new connection; a QEMU that has ended needs nothing. */
+async function undoAnew(undo: QemuUndo): Promise<string[]> {
+  try {
+    const qmp = await connectQmp(undo.socket, 1000);
+    const failures = await undoQemu(qmp, undo);
+    qmp.close();
+    return failures;
+  } catch (error) {
+    return error instanceof QmpError && error.failure === 'connect' ? [] : [(error as Error).message];
+  }
+}
+
+/** A file that QEMU is writing; with a connection the events that are off are switched on meanwhile. */
+function withFile(
+  file: string,
+  connection: Connection | null,
+  flush: string | null,
+  { tell }: QemuRequest,
+): QemuSession {
+  const undo = createUndo(connection, tell);
+  let start = 0;
+  const flushed = async () => {
+    if (flush !== null) await connection?.qmp.hmp(flush);
+  };
+  return {
+    active: true,
+    async begin() {
+      await flushed();
+      start = traceSize(file);
+      if (connection === null || connection.events.off.length === 0) return;
+      await undo.remember({ events: connection.events.off, file: null });
+      await switchOn(connection.qmp, connection.events);
+    },
+    bytes: () => Math.max(0, sizeOrZero(file) - start),
+    async end(to) {
+      await flushed().catch(() => {});
+      await undo.run();
+      const events = sliceTrace(file, start, to);
+      if (events === 0)
+        tell(
+          `${file}: QEMU wrote nothing into it meanwhile${connection ? '' : ' (is the trace event kvm_run_exit on?)'}; the kernel's side stands alone`,
+        );
+      return events > 0;
+    },
+    restore: undo.run,
+  };
+}
+
+/** QEMU's own file is off: it writes to one of ours meanwhile. */
+function withOwnFile(
+  connection: Connection,
+  before: string,
+  qemu: QemuProcess | null,
+  { work, tell }: QemuRequest,
+): QemuSession {
+  const { qmp, events } = connection;
+  const undo = createUndo(connection, tell);
+  let ours: { file: string; folder: string } | null = null;
+  return {
+    active: true,
+    async begin() {
+      await undo.remember({ events: events.off, file: before });
+      ours = await directTraceFile(qmp, foldersToTry(work, qemu), qemu);
+      if (ours === null) {
+        await undo.run();
+        tell(
+          "QEMU cannot write a trace file in any folder tried: it runs confined (libvirt's AppArmor or SELinux rules, a container). Going on with the kernel's side only; or let QEMU trace to a file that it may write (-trace enable=kvm_run_exit,file=FILE) and add --qemu-trace FILE.",
+        );
+        return;
+      }
+      await switchOn(qmp, events);
+    },
+    bytes: () => (ours ? sizeOrZero(ours.file) : 0),
+    async end(to) {
+      if (ours === null) return false;
+      // Switching the file off writes out what QEMU still holds.
+      await undo.run();
+      const found = takeBack(ours.folder) && sliceTrace(ours.file, 0, to, true) > 0;
+      if (!found) tell('QEMU wrote no events meanwhile: no vCPU of it came back from KVM_RUN');
+      removeFolder(ours.folder);
+      ours = null;
+      return found;
+    },
+    async restore() {
+      await undo.run();
+      if (ours) removeFolder(ours.folder);
+      ours = null;
+    },
+  };
+}
+
+function sizeOrZero(file: string): number {
+  try {
+    return traceSize(file);
+  } catch {
+    return 0;
+  }
+}

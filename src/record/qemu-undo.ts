@@ -1,0 +1,40 @@
+/** How a QEMU was before a recording, and how to bring it back to that. Plain data: the guard process reads it too. */
+import type { Qmp } from './qmp.ts';
+
+export interface QemuUndo {
+  /** The QMP socket. */
+  readonly socket: string;
+  /** Trace events that were off. */
+  readonly events: readonly string[];
+  /** The simple backend's file as it was (always off: see qemu-file.ts); null: not touched. */
+  readonly file: string | null;
+}
+
+/** Goes through all of it whatever fails; what could not be undone, in words. */
+export async function undoQemu(qmp: Qmp, undo: QemuUndo): Promise<string[]> {
+  const failures: string[] = [];
+  const attempt = async (what: string, run: () => Promise<unknown>) => {
+    try {
+      await run();
+    } catch (error) {
+      failures.push(`${what}: ${(error as Error).message}`);
+    }
+  };
+  for (const name of undo.events)
+    await attempt(`event ${name}`, () => qmp.execute('trace-event-set-state', { name, enable: false }));
+  if (undo.file !== null) {
+    const { file } = undo;
+    await attempt('trace file', async () => {
+      await qmp.hmp('trace-file off');
+      await qmp.hmp(`trace-file set ${quoteHmp(file)}`);
+      // QEMU before 3.0 switches on what it sets.
+      await qmp.hmp('trace-file off');
+    });
+  }
+  return failures;
+}
+
+/** A word of the human monitor's command line (monitor/hmp.c, get_str). */
+export function quoteHmp(word: string): string {
+  return `"${word.replace(/[\\"]/g, (char) => `\\${char}`)}"`;
+}

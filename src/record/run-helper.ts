@@ -1,0 +1,87 @@
+/** Runs kvmtrace-capture and reads its status lines. It ends by itself when this process dies: the pipe closes. */
+import { spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
+import { createLineSplitter } from './line-splitter.ts';
+import {
+  type EndLine,
+  type MessageLine,
+  type ProgressLine,
+  parseStatusLine,
+  type StartLine,
+} from './status-line.ts';
+
+const STATUS_FD = 3;
+const MAX_LINE = 1 << 16;
+/** What is kept of standard error: perf's own messages are there. */
+const MAX_ERRORS = 8192;
+
+export interface HelperResult {
+  /** 0 recorded, 1 recorded but cut short, 2 nothing recorded; null: killed. */
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly end: EndLine | null;
+  readonly errors: readonly MessageLine[];
+  readonly stderr: string;
+}
+
+export interface HelperRun {
+  readonly pid: number;
+  /** Tracing is on; null if it ended before (`ended` says why). */
+  readonly started: Promise<StartLine | null>;
+  readonly ended: Promise<HelperResult>;
+  /** Asks it to finish; a second time: at once, without packing the file. */
+  stop(): void;
+}
+
+export interface HelperListener {
+  progress(line: ProgressLine): void;
+  /** Errors are in HelperResult. */
+  message(line: MessageLine): void;
+}
+
+export function startHelper(helper: string, args: readonly string[], listener: HelperListener): HelperRun {
+  // A session of its own: Ctrl-C reaches this program alone, which first finishes QEMU's side and then asks the helper.
+  const child = spawn(helper, [`--status-json=${STATUS_FD}`, ...args], {
+    detached: true,
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+  });
+  let end: EndLine | null = null;
+  let stderr = '';
+  const errors: MessageLine[] = [];
+  let tellStart: (line: StartLine | null) => void = () => {};
+  const started = new Promise<StartLine | null>((resolve) => {
+    tellStart = resolve;
+  });
+  const lines = createLineSplitter((text) => {
+    const line = parseStatusLine(text);
+    if (line === null) return;
+    if (line.type === 'start') tellStart(line);
+    else if (line.type === 'status') listener.progress(line);
+    else if (line.type === 'end') end = line;
+    else if (line.type === 'error') {
+      if (errors.length < 20) errors.push(line);
+    } else listener.message(line);
+  }, MAX_LINE);
+  const status = child.stdio[STATUS_FD] as Readable;
+  status.setEncoding('utf8').on('data', (chunk: string) => lines.push(chunk));
+  status.on('error', () => {});
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    stderr = (stderr + text).slice(-MAX_ERRORS);
+  });
+  const ended = new Promise<HelperResult>((resolve) => {
+    child.on('error', (error) =>
+      errors.push({
+        type: 'error',
+        code: 'start',
+        message: `${helper} cannot be started: ${error.message}`,
+        hint: null,
+      }),
+    );
+    child.on('close', (code, signal) => {
+      lines.end();
+      tellStart(null);
+      resolve({ status: code, signal, end, errors, stderr });
+    });
+  });
+  return { pid: child.pid ?? 0, started, ended, stop: () => void child.kill('SIGINT') };
+}

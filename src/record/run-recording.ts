@@ -1,0 +1,178 @@
+/** One recording from its start to its files: the helper, QEMU's side and the command, started and ended in this order. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { statSync } from 'node:fs';
+import { UsageError } from '../core/errors.ts';
+import type { LiveLine } from './live-line.ts';
+import type { OutputPlace } from './output-place.ts';
+import type { QemuSession } from './qemu-session.ts';
+import type { RecordOptions } from './record-options.ts';
+import { type HelperResult, startHelper } from './run-helper.ts';
+import type { SignalWatch } from './signals.ts';
+import type { MessageLine } from './status-line.ts';
+
+export interface Recorded {
+  /** Files that hold it: the kernel's side, and QEMU's if there is one. */
+  readonly files: readonly string[];
+  readonly result: HelperResult;
+  /** Why it ended, in words. */
+  readonly why: string;
+}
+
+export interface RecordingParts {
+  readonly helper: string;
+  readonly options: RecordOptions;
+  readonly maxBytes: number;
+  readonly place: OutputPlace;
+  readonly qemu: QemuSession;
+  readonly live: LiveLine;
+  readonly signals: SignalWatch;
+  readonly message: (line: MessageLine) => void;
+}
+
+/** How long perf gets to open its events; it does not say when they count. */
+const PERF_START_MS = 3000;
+/** The helper's own time limit where this program ends the recording: only for the case that it cannot. */
+const SPARE_MS = 2000;
+const TICK_MS = 1000;
+
+/** Words for the helper's reasons (native/README.md). */
+const REASONS: Readonly<Record<string, string>> = {
+  size: 'the size limit was reached (--max-size)',
+  'target-gone': 'all recorded processes ended',
+  'disk-full': 'the disk is full',
+  'disk-low': 'the disk is nearly full',
+  'io-error': 'writing the file failed',
+  watchdog: 'its watchdog process was killed and could not be replaced',
+  duration: 'the time is over',
+};
+
+/** @throws UsageError if nothing was recorded. */
+export async function runRecording(parts: RecordingParts): Promise<Recorded> {
+  const { options, place, qemu, live, signals } = parts;
+  const ownTimer = options.durationMs !== null && qemu.active;
+  const run = startHelper(parts.helper, helperArguments(parts, ownTimer), {
+    progress: (line) => live.draw(line),
+    message: parts.message,
+  });
+  const timers: NodeJS.Timeout[] = [];
+  let why: string | null = null;
+  let command: ChildProcess | null = null;
+  try {
+    // Before it is on, a signal ends it as well: the helper then has nothing to keep.
+    signals.listen(run.stop);
+    const start =
+      options.rawKind === 'perf.data'
+        ? await Promise.race([run.ended, untilNotEmpty(place.raw)])
+        : await run.started;
+    if (start === null || (typeof start === 'object' && 'errors' in start))
+      throw nothingRecorded(await run.ended);
+    const ask = new Promise<string>((stop) => {
+      if (signals.count > 0) stop('stopped by a signal');
+      signals.listen(() => stop('stopped by a signal'));
+      if (ownTimer) timers.push(setTimeout(() => stop(REASONS.duration), options.durationMs!));
+      timers.push(
+        setInterval(() => {
+          if (qemu.bytes() > parts.maxBytes) stop("QEMU's trace reached the size limit (--max-size)");
+        }, TICK_MS),
+      );
+    });
+    await qemu.begin();
+    if (options.rawKind !== 'trace.dat') timers.push(watchFile(place.raw, live));
+    let commandEnd: Promise<string> = new Promise(() => {});
+    if (options.command.length > 0) ({ command, end: commandEnd } = startCommand(options.command));
+    why = await Promise.race([ask, commandEnd, run.ended.then(() => null)]);
+    signals.listen(run.stop);
+    const hasQemu = qemu.active && (await qemu.end(place.qemu));
+    if (why !== null) run.stop();
+    const result = await run.ended;
+    if (!hasRaw(place.raw)) throw nothingRecorded(result);
+    return {
+      files: hasQemu ? [place.raw, place.qemu] : [place.raw],
+      result,
+      why: why ?? REASONS[result.end?.reason ?? ''] ?? endOf(result),
+    };
+  } catch (error) {
+    run.stop();
+    await run.ended;
+    if (command?.exitCode === null) command.kill('SIGTERM');
+    throw error;
+  } finally {
+    for (const timer of timers) clearTimeout(timer);
+    signals.listen(null);
+    live.clear();
+  }
+}
+
+function helperArguments({ options, maxBytes, place }: RecordingParts, ownTimer: boolean): string[] {
+  const args = ['-q', '-o', place.raw, '--max-size', String(maxBytes), ...options.selection];
+  if (options.durationMs !== null) args.push('-d', `${options.durationMs + (ownTimer ? SPARE_MS : 0)}ms`);
+  return args;
+}
+
+function hasRaw(path: string): boolean {
+  return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0;
+}
+
+async function untilNotEmpty(path: string): Promise<true> {
+  for (const until = Date.now() + PERF_START_MS; Date.now() < until && !hasRaw(path); )
+    await new Promise((tick) => setTimeout(tick, 50));
+  return true;
+}
+
+/** perf and text tell nothing while they run but the size of their file. */
+function watchFile(path: string, live: LiveLine): NodeJS.Timeout {
+  const begin = Date.now();
+  return setInterval(() => {
+    const bytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    live.draw({
+      seconds: (Date.now() - begin) / 1000,
+      bytes,
+      events: null,
+      eventsPerSecond: null,
+      lost: null,
+    });
+  }, TICK_MS);
+}
+
+/** The command gets the terminal; `end` rejects if it cannot be started. */
+function startCommand(command: readonly string[]): { command: ChildProcess; end: Promise<string> } {
+  const child = spawn(command[0], command.slice(1), { stdio: 'inherit' });
+  const end = new Promise<string>((resolve, reject) => {
+    child.on('error', (error: NodeJS.ErrnoException) =>
+      reject(
+        new UsageError(
+          `${command[0]}: ${error.code === 'ENOENT' ? 'no such command' : error.message}`,
+          'Nothing was recorded. The command comes after --, with its own options.',
+        ),
+      ),
+    );
+    child.on('exit', (status, signal) =>
+      resolve(
+        status === 0
+          ? 'the command ended'
+          : `the command ended with ${signal === null ? `status ${status}` : signal}`,
+      ),
+    );
+  });
+  return { command: child, end };
+}
+
+function endOf({ signal, status }: HelperResult): string {
+  return signal !== null
+    ? `the recorder was killed (${signal})`
+    : status === 0
+      ? 'it ended'
+      : 'the recorder failed';
+}
+
+/** The helper's error with its advice, else what it or perf said last. */
+function nothingRecorded(result: HelperResult): UsageError {
+  const error = result.errors[0];
+  if (error) return new UsageError(error.message, error.hint ?? undefined);
+  const said = result.stderr.trim().split('\n').filter(Boolean);
+  if (result.signal !== null)
+    return new UsageError(`the recorder was killed (${result.signal})`, 'See dmesg: out of memory?');
+  if (result.status === 0 || said.length === 0)
+    return new UsageError('nothing was recorded: stopped before it began');
+  return new UsageError(`nothing was recorded: ${said[0]}`, said.slice(1, 6).join('\n') || undefined);
+}
