@@ -103,12 +103,13 @@ function afterComm(prefix: LinePrefix, buf: Uint8Array, start: number, pos: numb
   if (p >= 0 && matchesAt(buf, p, VCPU)) p = skipNumber(buf, p + VCPU.length);
   if (p < 0) return -1;
   if (buf[p] !== OPEN && !isDigit(buf[p])) {
-    // irq flags, as ftrace has them.
+    // irq flags, as ftrace has them, or MISC if there is no CPU.
     const first = p;
     while (buf[p] > BLANK) p++;
-    if (p - first < 4 || p - first > 6 || buf[p] !== BLANK) return -1;
+    const width = p - first;
+    if (width > 6 || buf[p] !== BLANK || !hasThread) return -1;
     p = skipBlanks(buf, p);
-    if (buf[p] !== OPEN) return -1;
+    if (buf[p] === OPEN ? width < 4 : !isDigit(buf[p])) return -1;
   }
   let cpu: number = NO_CPU;
   if (buf[p] === OPEN) {
@@ -118,10 +119,10 @@ function afterComm(prefix: LinePrefix, buf: Uint8Array, start: number, pos: numb
     p = skipBlanks(buf, p + 1);
   }
   // MISC: letters of the CPU mode.
-  if (buf[p] >= 65 && buf[p] <= 90) {
+  if (!isDigit(buf[p])) {
     const first = p;
-    while (buf[p] >= 65 && buf[p] <= 90) p++;
-    if (p - first > 6 || buf[p] !== BLANK) return -1;
+    while (isNameByte(buf[p])) p++;
+    if (p === first || p - first > 6 || buf[p] !== BLANK) return -1;
     p = skipBlanks(buf, p);
   }
   p = skipDate(buf, p);

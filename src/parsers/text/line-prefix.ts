@@ -80,6 +80,8 @@ export function parsePrefix(prefix: LinePrefix, buf: Uint8Array, start: number, 
   const last = Math.min(end, start + MAX_COMM);
   for (let p = start; p < last; p++) {
     if (buf[p] !== DASH) continue;
+    // A name that ends in a dash; only <XXX> has a negative number.
+    if (buf[p + 1] === DASH && buf[p - 1] !== 62) continue;
     const at = afterDash(prefix, buf, p, end);
     prefix.commStart = Math.max(start, p - COMM_COLUMNS);
     prefix.origin = start;

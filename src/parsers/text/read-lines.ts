@@ -4,6 +4,7 @@ import { TraceFormatError } from '../../core/errors.ts';
 import { NO_CPU } from '../../core/event-batch.ts';
 import { MAX_EVENTS } from '../../core/events.ts';
 import { ISA_NAMED } from '../../core/isa-codes.ts';
+import { threadOf } from '../../core/thread-table.ts';
 import { assumeRestart } from './assumed-restarts.ts';
 import { hashBytes } from './byte-names.ts';
 import { endLine, joinLine, looksLikeEvent } from './continuation.ts';
@@ -259,6 +260,7 @@ function takeThread(state: LineState, buf: Uint8Array, view: DataView): void {
   state.anyThread = true;
   if (prefix.commEnd > prefix.commStart)
     noteThread(state.threads, view, buf, prefix.commStart, prefix.commEnd, prefix.tid, prefix.pid);
+  else if (prefix.pid >= 0) threadOf(state.context.threads, prefix.tid).pid = prefix.pid;
   if (state.dialect.origins && prefix.origin !== prefix.commStart)
     takeOrigin(state, buf, state.window.batch.length);
 }
