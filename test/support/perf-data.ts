@@ -1,5 +1,6 @@
 /** Reads perf.data into plain rows. */
 import {
+  createEventBatch,
   F_ADDRESS,
   F_ARG0,
   F_ARG1,
@@ -18,6 +19,10 @@ import type { WindowLimits } from '../../src/parsers/perf-data/record-window.ts'
 /** One row as text: time, cpu, tid, pid, event and every recorded column. */
 export type PerfRow = string;
 
+/** One batch for all: making one takes longer than reading a small file. */
+const batch = createEventBatch();
+batch.text.fill(-1);
+
 export interface ReadPerf {
   readonly rows: PerfRow[];
   readonly context: TraceContext;
@@ -31,7 +36,16 @@ export function readPerf(
   const source = input instanceof Uint8Array ? memorySource(input, 'test', options.maxRead) : input;
   const context = createTraceContext();
   const rows: PerfRow[] = [];
-  for (const b of parsePerfData(source, context, { coreOnly: options.coreOnly ?? false }, options.limits))
+  const nextBatch = () => {
+    batch.length = 0;
+    return batch;
+  };
+  for (const b of parsePerfData(
+    source,
+    context,
+    { coreOnly: options.coreOnly ?? false, nextBatch },
+    options.limits,
+  ))
     for (let i = 0; i < b.length; i++) {
       const f = b.fields[i];
       const wide = (bit: number, column: Uint32Array) =>

@@ -17,7 +17,7 @@ import { looksLikeStream, refuseStream } from './lone-stream.ts';
 import { recogniseFormats } from './recognise-formats.ts';
 import { createRecordReader, passContainerRecord, type RecordReader, readMore } from './record-reader.ts';
 import { createRecordState, type RecordState } from './record-state.ts';
-import { startStream, WINDOW_LIMITS, type WindowLimits } from './record-window.ts';
+import { START_BYTES, startStream, WINDOW_LIMITS, type WindowLimits } from './record-window.ts';
 import { closeSpills, finishRound, keepWithinCap, makeReady } from './spill.ts';
 import { closeRun, WALK_CONTAINER, WALK_DAMAGED, WALK_ROUND, walkRecords } from './walk-records.ts';
 
@@ -50,7 +50,11 @@ export function* parsePerfData(
   refuseStream(source);
   const header = readHeader(source, context);
   const { little, attrs, attrOfId, pipe } = header;
-  const state = createRecordState(context, little, attrs, attrOfId, options.coreOnly ?? false, limits);
+  const startBytes = Math.min(START_BYTES, (source.size ?? START_BYTES) + 8);
+  const state = createRecordState(context, little, attrs, attrOfId, options.coreOnly ?? false, {
+    startBytes,
+    ...limits,
+  });
   const container: Container = {
     state,
     source,

@@ -15,7 +15,7 @@ import { KNOWN_FORMATS } from './known-formats.generated.ts';
 import { createRecordReader, passContainerRecord, readMore } from './record-reader.ts';
 import { addFormats, createRecordState, layoutOf, type RecordState } from './record-state.ts';
 import { RECORD_SAMPLE } from './record-types.ts';
-import { startStream } from './record-window.ts';
+import { START_BYTES, startStream, WINDOW_LIMITS } from './record-window.ts';
 import { closeRun, timedKey, WALK_CONTAINER, WALK_DAMAGED, WALK_ROUND, walkRecords } from './walk-records.ts';
 
 /** Bytes of records that are looked at. */
@@ -45,7 +45,17 @@ export function recogniseFormats(
   const cause = header.unfinished
     ? 'perf was killed before it wrote the event formats'
     : 'the file is cut off before the event formats or was made without them';
-  const scratch = createRecordState(createTraceContext(), header.little, header.attrs, header.attrOfId, true);
+  const scratch = createRecordState(
+    createTraceContext(),
+    header.little,
+    header.attrs,
+    header.attrOfId,
+    false,
+    {
+      ...WINDOW_LIMITS,
+      startBytes: Math.min(START_BYTES, (source.size ?? START_BYTES) + 8),
+    },
+  );
   const samples = collect(scratch, { ...header, source }, streams);
   const found = findEvents(scratch, samples);
   if (found === null)

@@ -78,7 +78,8 @@ export function passContainerRecord(reader: RecordReader, window: RecordWindow):
   const position = reader.position - (window.used - parsed);
   const type = view.getUint32(parsed, little);
   if (type === RECORD_COMPRESSED || type === RECORD_COMPRESSED2) {
-    const bytes = new Uint8Array(CHUNK);
+    const left = Math.min(reader.end, container.source.size ?? CHUNK) - position;
+    const bytes = new Uint8Array(Math.max(LARGEST_RECORD, Math.min(CHUNK, left)));
     reader.unpacker = {
       bytes,
       view: new DataView(bytes.buffer),

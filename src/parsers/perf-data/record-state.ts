@@ -49,6 +49,9 @@ export interface RecordState {
   waiting: number;
 }
 
+/** Without blocks no plan is looked up. */
+const NO_PLANS = new Int32Array(0);
+
 /** Samples that are decoded together. */
 const BLOCK = 4096;
 
@@ -74,7 +77,7 @@ export function createRecordState(
     groupCounts: new Map(),
     coreOnly,
     blocks: false,
-    plans: createPlans(),
+    plans: coreOnly ? createPlans() : NO_PLANS,
     order: new Uint32Array(BLOCK),
     waiting: 0,
   };
@@ -120,7 +123,8 @@ export function addFormats(state: RecordState, formats: ReadonlyMap<number, Even
     if (id >= 65536 || state.decoders[id]) continue;
     const decoder = compileDecoder(format, state.context.events, state.little);
     state.decoders[id] = decoder;
-    addPlan(state.plans, id, decoder, decoder.event === EV_EXIT || decoder.event === EV_NESTED_VMEXIT);
+    if (state.coreOnly)
+      addPlan(state.plans, id, decoder, decoder.event === EV_EXIT || decoder.event === EV_NESTED_VMEXIT);
   }
 }
 

@@ -47,15 +47,18 @@ export interface RecordWindow {
 export interface WindowLimits {
   readonly cap: number;
   readonly blockBytes: number;
+  /** Bytes to begin with; it grows up to the cap. */
+  readonly startBytes?: number;
 }
 
 export const WINDOW_LIMITS: WindowLimits = { cap: 48 << 20, blockBytes: 72 << 10 };
 
-const START_BYTES = 4 << 20;
+export const START_BYTES = 4 << 20;
 const START_RUNS = 256;
 
-export function createRecordWindow({ cap, blockBytes }: WindowLimits = WINDOW_LIMITS): RecordWindow {
-  const bytes = new Uint8Array(START_BYTES);
+export function createRecordWindow(limits: WindowLimits = WINDOW_LIMITS): RecordWindow {
+  const { cap, blockBytes, startBytes = START_BYTES } = limits;
+  const bytes = new Uint8Array(Math.ceil(startBytes / 8) * 8);
   return {
     bytes,
     words: new Uint32Array(bytes.buffer),
