@@ -244,3 +244,21 @@ test('a full table keeps totals exact and says what it misses', () => {
     expect(details.sums.exits[i] + details.missed[i]).toBeGreaterThanOrEqual(2);
   }
 });
+
+test('merging full tables keeps totals exact', () => {
+  fc.assert(
+    fc.property(fc.array(exit, { maxLength: 60 }), fc.array(exit, { maxLength: 60 }), (before, after) => {
+      const options = { capacity: 8 };
+      const first = rowsOf(before, 1000);
+      const second = rowsOf(after, first.end + 100);
+      const merged = run(detailPass, options, first.rows);
+      detailPass.merge(merged as never, run(detailPass, options, second.rows) as never);
+      const one = run(detailPass, options, [...first.rows, ...second.rows]);
+      const totals = (state: unknown) => {
+        const { details } = detailPass.result(state as never);
+        return [details.all.exits[0], details.all.paired[0], details.all.escalated[0], ...details.all.total];
+      };
+      expect(totals(merged)).toEqual(totals(one));
+    }),
+  );
+});

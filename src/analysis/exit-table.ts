@@ -6,8 +6,8 @@ import { createTopTable, floorOf, mergeTopTables, slotFor, type TopTable } from 
 export interface ExitTableState {
   readonly top: TopTable;
   sums: ExitSums;
-  /** One row: all exits that were added. */
-  readonly all: ExitSums;
+  /** One row: exits of keys that lost their place. */
+  readonly rest: ExitSums;
   readonly key: Int32Array;
 }
 
@@ -28,7 +28,7 @@ export function createExitTable(keyInts: number, capacity: number): ExitTableSta
   return {
     top: createTopTable(keyInts, capacity),
     sums: createExitSums(),
-    all: createExitSums(1),
+    rest: createExitSums(1),
     key: new Int32Array(keyInts),
   };
 }
@@ -36,23 +36,34 @@ export function createExitTable(keyInts: number, capacity: number): ExitTableSta
 /** Adds an exit under the key that the caller has written to `table.key`. */
 export function addToTable(table: ExitTableState, batch: ExitBatch, row: number): void {
   const slot = slotFor(table.top, table.key);
-  if (table.top.evicted) clearSums(table.sums, slot);
+  if (table.top.evicted) {
+    mergeSums(table.rest, 0, table.sums, slot);
+    clearSums(table.sums, slot);
+  }
   addExitTo(table.sums, slot, batch, row);
-  addExitTo(table.all, 0, batch, row);
 }
 
 export function mergeExitTables(table: ExitTableState, other: ExitTableState): void {
   const before = table.sums;
+  const ownRows = table.top.count;
   const { own, theirs } = mergeTopTables(table.top, other.top);
   table.sums = createExitSums(Math.max(16, own.length));
   for (let slot = 0; slot < own.length; slot++) {
     if (own[slot] >= 0) mergeSums(table.sums, slot, before, own[slot]);
     if (theirs[slot] >= 0) mergeSums(table.sums, slot, other.sums, theirs[slot]);
   }
-  mergeSums(table.all, 0, other.all, 0);
+  const keptOwn = new Set(own);
+  for (let slot = 0; slot < ownRows; slot++) if (!keptOwn.has(slot)) mergeSums(table.rest, 0, before, slot);
+  const keptTheirs = new Set(theirs);
+  for (let slot = 0; slot < other.top.count; slot++)
+    if (!keptTheirs.has(slot)) mergeSums(table.rest, 0, other.sums, slot);
+  mergeSums(table.rest, 0, other.rest, 0);
 }
 
-export function exitTableResult({ top, sums, all }: ExitTableState): ExitTableResult {
+export function exitTableResult({ top, sums, rest }: ExitTableState): ExitTableResult {
+  const all = createExitSums(1);
+  for (let slot = 0; slot < top.count; slot++) mergeSums(all, 0, sums, slot);
+  mergeSums(all, 0, rest, 0);
   return {
     keyInts: top.keyInts,
     rows: top.count,
