@@ -99,3 +99,44 @@ function middle(power: number, step: number): number {
   const sub = (step << SHIFT) + (1 << (SHIFT - 1));
   return power < 2 ? (power << SUB_BITS) + sub : (SUBS + sub) * 2 ** (power - 1);
 }
+
+/** Lower limits, inclusive, of the bucket and of the next one (see coarseCounts). */
+export function coarseBounds(bucket: number): [number, number] {
+  return [lowerBound(bucket), lowerBound(bucket + 1)];
+}
+
+function lowerBound(bucket: number): number {
+  const power = Math.floor(bucket / STEPS);
+  const sub = (bucket % STEPS) << SHIFT;
+  return power === 0 ? sub : (SUBS + sub) * 2 ** (power - 1);
+}
+
+/**
+ * Counts of `count` cells from `first` on: numbers of the buckets in use by any of them, ascending, and the counts by
+ * cell · buckets.length + index.
+ */
+export function coarseCounts(
+  histograms: CoarseHistograms,
+  first: number,
+  count: number,
+): { buckets: Uint16Array; histogram: Float64Array } {
+  const used = new Set<number>();
+  const visit = (take: (cell: number, bucket: number, n: number) => void) => {
+    for (let cell = 0; cell < count; cell++)
+      for (let power = 0; power < PAGES; power++) {
+        const page = histograms.pageOf[(first + cell) * PAGES + power] ?? 0;
+        for (let step = 0; page > 0 && step < STEPS; step++) {
+          const n = histograms.counts[(page - 1) * STEPS + step];
+          if (n > 0) take(cell, power * STEPS + step, n);
+        }
+      }
+  };
+  visit((_, bucket) => used.add(bucket));
+  const buckets = Uint16Array.from(used).sort();
+  const indexOf = new Map([...buckets].map((bucket, i) => [bucket, i]));
+  const histogram = new Float64Array(count * buckets.length);
+  visit((cell, bucket, n) => {
+    histogram[cell * buckets.length + indexOf.get(bucket)!] = n;
+  });
+  return { buckets, histogram };
+}

@@ -14,6 +14,7 @@ import { perfKvmPass } from './perf-kvm.ts';
 import { perfProfPass } from './perf-prof.ts';
 import { qemuCheckPass } from './qemu-check.ts';
 import { qemuPass } from './qemu-pass.ts';
+import { slicesPass } from './slices.ts';
 import { stormPass } from './storms.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: options, state and result differ from pass to pass
@@ -35,6 +36,7 @@ export const PASSES: readonly AnyPass[] = [
   perfProfPass,
   qemuCheckPass,
   qemuPass,
+  slicesPass,
   stormPass,
 ];
 

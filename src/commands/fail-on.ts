@@ -117,7 +117,7 @@ function inWords(metric: Metric, value: Exact): string {
 }
 
 /** Whether a row has the reason that a threshold names. */
-export type RowMatcher = (row: ReasonModel) => boolean;
+export type RowMatcher = (row: Pick<ReasonModel, 'isa' | 'code' | 'name'>) => boolean;
 
 /**
  * Compares a report with a threshold. `matches` picks the rows of threshold.reason, if it names one.

@@ -1,5 +1,6 @@
 /** What the command line asks of the pipeline (pipeline.ts), as plain data: parsed, checked, ready to use. */
 import type { PassRequest } from '../analysis/pass.ts';
+import type { DiffModel } from '../report/diff/model.ts';
 import type { InfoModel } from '../report/info-model.ts';
 import type { GroupKey, ReportModel, WarningModel } from '../report/model.ts';
 import type { ViewRequest } from '../report/views/view.ts';
@@ -61,6 +62,8 @@ export interface ReportOptions extends ReadOptions {
   readonly sections?: readonly string[];
   /** The report in another tool's layout (--view). */
   readonly view?: ViewRequest;
+  /** Length of intervals over time, ns (--interval); null: follows from the recording's length. */
+  readonly intervalNs?: number | null;
   /** Text of a guest's System.map or kallsyms (--guest-symbols). */
   readonly guestSymbols?: string | null;
   readonly filters: Filters;
@@ -90,6 +93,8 @@ export interface ConvertSummary {
 export interface Pipeline {
   runReport(inputs: readonly string[], options: ReportOptions): Promise<ReportModel>;
   runInfo(input: string, options: ReadOptions): Promise<InfoModel>;
+  /** What changed from one recording to another. `by`, `passes` and `sections` of the options are not used. */
+  runDiff(before: string, after: string, options: ReportOptions): Promise<DiffModel>;
   /** Writes the capture to the file `output`, which exists and is empty; the caller renames or removes it. */
   runConvert(inputs: readonly string[], output: string, options: ReadOptions): Promise<ConvertSummary>;
 }

@@ -2,7 +2,7 @@
 import { UsageError } from '../core/errors.ts';
 import { isaFromName } from '../core/isa-codes.ts';
 import { basicReason, findReasons, reasonName, suggestReasons } from '../isa/reasons.ts';
-import type { ReasonModel } from '../report/model.ts';
+import type { RowMatcher } from './fail-on.ts';
 import type { ReasonSelector } from './options.ts';
 
 /** Every reason that one name, alias or number can mean. Throws UsageError with suggestions if there is none. */
@@ -29,7 +29,7 @@ export function parseReasonList(values: readonly string[]): ReasonSelector[] {
 }
 
 /** Picks the rows of a report that one name, alias or number can mean; flags of VMX do not matter. */
-export function rowMatcher(text: string): (row: ReasonModel) => boolean {
+export function rowMatcher(text: string): RowMatcher {
   const selectors = parseReason(text);
   return (row) => {
     const isa = isaFromName(row.isa);

@@ -1,5 +1,5 @@
 /** What commands do with inputs: open, parse, analyse, build the model. Calls the rooms in order, nothing else. */
-import { needsAllColumns } from '../analysis/analyze.ts';
+import { type AnalysisResult, needsAllColumns } from '../analysis/analyze.ts';
 import { addEvents, createEventSummary, finishEvents, lostEvents } from '../analysis/event-summary.ts';
 import { reasonKey, type Selection } from '../analysis/selection.ts';
 import { addThreadEvents, createThreadEvents } from '../analysis/thread-events.ts';
@@ -8,6 +8,7 @@ import { storeBigInt, wordsToBigInt } from '../core/words.ts';
 import { buildWarnings } from '../report/build-capture.ts';
 import { buildInfo } from '../report/build-info.ts';
 import { buildModel } from '../report/build-model.ts';
+import type { DiffModel } from '../report/diff/model.ts';
 import type { InfoModel } from '../report/info-model.ts';
 import type { ReportModel } from '../report/model.ts';
 import { viewGrouping, viewPasses } from '../report/views/views.ts';
@@ -17,6 +18,24 @@ import type { ConvertSummary, Filters, ReadOptions, ReportOptions, TimeBound } f
 import { toolVersion } from './version.ts';
 
 export async function runReport(paths: readonly string[], options: ReportOptions): Promise<ReportModel> {
+  return (await analyzeInputs(paths, options)).model;
+}
+
+/** `before` and `after` are recordings of one host each. */
+export async function runDiff(before: string, after: string, options: ReportOptions): Promise<DiffModel> {
+  const { buildDiff, diffInput, DIFF_PASSES } = await import('../report/diff/build.ts');
+  const sides = [];
+  for (const path of [before, after]) {
+    const { model, result } = await analyzeInputs([path], { ...options, by: [], passes: DIFF_PASSES });
+    sides.push(diffInput(model, result));
+  }
+  return buildDiff(sides[0], sides[1], toolVersion());
+}
+
+async function analyzeInputs(
+  paths: readonly string[],
+  options: ReportOptions,
+): Promise<{ model: ReportModel; result: AnalysisResult }> {
   const { view } = options;
   const by = view ? viewGrouping(view) : options.by;
   const passes = [...(options.passes ?? []), ...(view ? viewPasses(view) : [])];
@@ -40,13 +59,14 @@ export async function runReport(paths: readonly string[], options: ReportOptions
     },
     options,
   );
-  return buildModel(stream.context, result, {
+  const model = buildModel(stream.context, result, {
     toolVersion: toolVersion(),
     by,
     filters: options.filters.words,
     guestSymbols: options.guestSymbols ?? null,
     ...(view ? { view } : {}),
   });
+  return { model, result };
 }
 
 export async function runInfo(path: string, options: ReadOptions): Promise<InfoModel> {

@@ -1,7 +1,7 @@
 /** One table of the report as CSV (RFC 4180 quoting, line feeds, one header line), safe to open in a spreadsheet. */
 import { Readable } from 'node:stream';
 import { format } from 'fast-csv';
-import { type CsvValue, csvData } from './csv-tables.ts';
+import { type CsvData, type CsvValue, csvData } from './csv-tables.ts';
 import { csvText } from './escape.ts';
 import type { ReportModel } from './model.ts';
 import type { RenderOptions } from './renderers.ts';
@@ -12,8 +12,11 @@ function csvCell(value: CsvValue): string {
   return typeof value === 'string' ? csvText(value) : String(value);
 }
 
-export async function* render(model: ReportModel, options: RenderOptions): AsyncGenerator<string> {
-  const { headers, rows } = csvData(model, options.table);
+export function render(model: ReportModel, options: RenderOptions): AsyncGenerator<string> {
+  return csvLines(csvData(model, options.table));
+}
+
+export async function* csvLines({ headers, rows }: CsvData): AsyncGenerator<string> {
   const lines = format({ headers: [...headers], alwaysWriteHeaders: true, includeEndRowDelimiter: true });
   const cells = function* () {
     for (const row of rows) yield row.map(csvCell);

@@ -2,6 +2,7 @@
  * The report model as JSON, keys as they are (docs/json.md). Integers are written digit by digit (a BigInt does
  * not lose any), unknown values are null, the order of keys is fixed and does not depend on how the model was built.
  */
+import type { DiffModel } from './diff/model.ts';
 import { jsonString } from './escape.ts';
 import type { InfoModel } from './info-model.ts';
 import type { ReportModel } from './model.ts';
@@ -168,7 +169,7 @@ export const KEY_ORDER: Readonly<Record<string, readonly string[]>> = {
 const DATA_KEYED = new Set(['capture.events', 'capture.facts']);
 
 /** A model as JSON text in pieces, the last one ending in a newline. */
-export function* renderJson(model: ReportModel | InfoModel): Generator<string> {
+export function* renderJson(model: ReportModel | InfoModel | DiffModel): Generator<string> {
   yield* write(model, '', '');
   yield '\n';
 }

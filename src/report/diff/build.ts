@@ -1,0 +1,344 @@
+/** From two reports and their slices to what changed. */
+import type { AnalysisResult } from '../../analysis/analyze.ts';
+import {
+  LEAST_SLICES,
+  REPLICATES,
+  SPREAD_QUANTILES,
+  type Spread,
+  spreadOf,
+  sumReasons,
+} from '../../analysis/bootstrap.ts';
+import type { LedgerResult } from '../../analysis/ledger.ts';
+import { T_GUEST } from '../../analysis/ledger-segment.ts';
+import type { PassRequest } from '../../analysis/pass.ts';
+import type { SliceReason, SlicesResult } from '../../analysis/slices.ts';
+import { studentQuantile } from '../../analysis/student.ts';
+import { isaName } from '../../core/isa-codes.ts';
+import { publicCode, reasonName } from '../../isa/reasons.ts';
+import type { ReasonModel, ReportModel, TotalModel } from '../model.ts';
+import { assessTrust } from '../trust.ts';
+import { plural } from '../units.ts';
+import type {
+  DiffCounts,
+  DiffFigure,
+  DiffFigures,
+  DiffModel,
+  DiffReasonModel,
+  DiffSideModel,
+  DiffUserspaceModel,
+} from './model.ts';
+
+/** All figures of a comparison hold together with this confidence. */
+const CONFIDENCE = 0.95;
+
+export interface DiffInput {
+  readonly model: ReportModel;
+  readonly slices: SlicesResult;
+  readonly ledger: LedgerResult;
+}
+
+/** The passes whose results buildDiff needs. */
+export const DIFF_PASSES: readonly PassRequest[] = [
+  { name: 'slices', options: null },
+  { name: 'ledger', options: null },
+];
+
+export function diffInput(model: ReportModel, { passes }: AnalysisResult): DiffInput {
+  return { model, slices: passes.slices as SlicesResult, ledger: passes.ledger as LedgerResult };
+}
+
+interface Side {
+  readonly input: DiffInput;
+  readonly model: DiffSideModel;
+  readonly reasons: ReadonlyMap<string, { row: ReasonModel; slices: SliceReason | null }>;
+}
+
+type ReasonId = Pick<ReasonModel, 'isa' | 'code' | 'name'>;
+const keyOf = ({ isa, code, name }: ReasonId) => `${isa}:${code}:${name}`;
+
+/** A figure on one side and its standard error. */
+interface Estimate {
+  readonly value: number | null;
+  readonly error: number;
+  readonly blocks: number;
+}
+
+/** Figures whose intervals are made when it is known how many there are. */
+interface Pending {
+  readonly figure: DiffFigure;
+  readonly error: number;
+  readonly degrees: number;
+}
+
+export function buildDiff(beforeInput: DiffInput, afterInput: DiffInput, toolVersion: string): DiffModel {
+  const before = sideOf(beforeInput);
+  const after = sideOf(afterInput);
+  const pending: Pending[] = [];
+  const keys = [...new Set([...before.reasons.keys(), ...after.reasons.keys()])];
+  const reasons = keys.map((key): DiffReasonModel => {
+    const a = before.reasons.get(key);
+    const b = after.reasons.get(key);
+    const { isa, code, name, idle } = (a ?? b)!.row;
+    const figures = compare(pending, before, after, [a?.row, b?.row], [a?.slices, b?.slices]);
+    return { isa, code, name, idle, ...figures };
+  });
+  const together = (side: Side, idle: boolean) =>
+    sumReasons(
+      [...side.reasons.values()].flatMap(({ row, slices }) =>
+        slices && (idle || !row.idle) ? [slices] : [],
+      ),
+      side.input.slices.slices,
+    );
+  const sums = (idle: boolean): [SliceReason, SliceReason] => [together(before, idle), together(after, idle)];
+  const totals = (key: 'totals' | 'busyTotals'): [TotalModel, TotalModel] => [
+    beforeInput.model[key],
+    afterInput.model[key],
+  ];
+  const model: DiffModel = {
+    schema: 'kvmtrace.diff',
+    schemaVersion: 1,
+    tool: { name: 'kvmtrace', version: toolVersion },
+    before: before.model,
+    after: after.model,
+    selection: beforeInput.model.selection,
+    method: { confidencePct: 100 * CONFIDENCE, figures: 0, replicates: REPLICATES },
+    busyTotals: compare(pending, before, after, totals('busyTotals'), sums(false)),
+    totals: compare(pending, before, after, totals('totals'), sums(true)),
+    reasons,
+    userspace: userspaceRows(pending, before, after),
+    notes: notesOf(before, after),
+  };
+  decide(pending);
+  model.method.figures = pending.length;
+  model.reasons = reasons.sort(byCost);
+  return model;
+}
+
+function sideOf(input: DiffInput): Side {
+  const { model, slices, ledger } = input;
+  const sliced = new Map(
+    slices.reasons.map((reason) => {
+      const { isa, code } = reason;
+      return [keyOf({ isa: isaName(isa), code: publicCode(isa, code), name: reasonName(isa, code) }), reason];
+    }),
+  );
+  const { timeIsNs } = model.capture;
+  const vcpus = model.vcpus.length;
+  const wallNs = timeIsNs && ledger.wallNs !== null && ledger.wallNs > 0 ? ledger.wallNs : null;
+  const guest = ledger.rows.reduce((sum, row) => sum + row.sums[T_GUEST], 0);
+  const { ok, reasons } = assessTrust(model);
+  return {
+    input,
+    model: {
+      capture: model.capture,
+      trust: { ok, reasons: [...reasons] },
+      vcpus,
+      wallNs,
+      vcpuNs: wallNs === null || vcpus === 0 ? null : wallNs * vcpus,
+      guestNs: wallNs === null || guest === 0 ? null : guest,
+      slices: slices.slices,
+    },
+    reasons: new Map(
+      model.reasons.map((row) => [keyOf(row), { row, slices: sliced.get(keyOf(row)) ?? null }]),
+    ),
+  };
+}
+
+type Row = Pick<TotalModel, 'exits' | 'paired' | 'totalNs' | 'escalated' | 'p50Ns' | 'p90Ns' | 'p99Ns'>;
+const QUANTILE_KEYS = ['p50Ns', 'p90Ns', 'p99Ns'] as const;
+
+function compare(
+  pending: Pending[],
+  before: Side,
+  after: Side,
+  rows: readonly [Row | undefined, Row | undefined],
+  slices: readonly [SliceReason | null | undefined, SliceReason | null | undefined],
+): DiffFigures {
+  const estimates = [before, after].map((side, i) => estimatesOf(side, rows[i], slices[i] ?? null));
+  const figure = (key: keyof Estimates) => makeFigure(pending, estimates[0][key], estimates[1][key]);
+  return {
+    before: countsOf(before, rows[0]),
+    after: countsOf(after, rows[1]),
+    costNs: figure('costNs'),
+    rate: figure('rate'),
+    guestRate: figure('guestRate'),
+    p50Ns: figure('p50Ns'),
+    p90Ns: figure('p90Ns'),
+    p99Ns: figure('p99Ns'),
+    escalation: figure('escalation'),
+  };
+}
+
+function countsOf(side: Side, row: Row | undefined): DiffCounts {
+  const { capture, escalation } = side.input.model;
+  if (row === undefined)
+    return {
+      exits: 0,
+      paired: 0,
+      totalNs: capture.timeIsNs ? 0 : null,
+      escalated: escalation.known ? 0 : null,
+    };
+  const { exits, paired, totalNs, escalated } = row;
+  return { exits, paired, totalNs, escalated };
+}
+
+type Estimates = Readonly<Record<Exclude<keyof DiffFigures, 'before' | 'after'>, Estimate>>;
+
+function estimatesOf(side: Side, row: Row | undefined, slices: SliceReason | null): Estimates {
+  const { vcpuNs, guestNs } = side.model;
+  const times = side.input.slices;
+  const { exits, totalNs, escalated, paired } = countsOf(side, row);
+  const spread: Spread | null = slices === null || exits === 0 ? null : spreadOf(slices, times);
+  const blocks = spread?.blocks ?? times.slices;
+  // A time stamp may lie anywhere between two steps of the clock.
+  const resolution = side.model.capture.timeResolutionNs / Math.sqrt(12);
+  /** Per second; nothing seen is nothing, as certain as the other side makes it. */
+  const perSecond = (sum: number | null, timeNs: number | null, relative: number | undefined): Estimate => {
+    const value = sum === null || timeNs === null ? null : (sum / timeNs) * 1e9;
+    const none = sum === 0 && times.slices >= LEAST_SLICES;
+    return {
+      value,
+      error: none ? 0 : value === null ? Number.NaN : value * (relative ?? Number.NaN),
+      blocks,
+    };
+  };
+  const quantile = (i: number): Estimate => ({
+    value: row?.[QUANTILE_KEYS[i]] ?? null,
+    error: Math.hypot(spread?.quantiles[i] ?? Number.NaN, resolution),
+    blocks,
+  });
+  // An exit whose entry is missing has no time: its row costs an unknown amount, not nothing.
+  const costKnown = paired > 0 || exits === 0;
+  return {
+    costNs: perSecond(costKnown && totalNs !== null ? Number(totalNs) : null, vcpuNs, spread?.cost),
+    rate: perSecond(exits, vcpuNs, spread?.rate),
+    guestRate: perSecond(exits, guestNs, spread?.guestRate),
+    p50Ns: quantile(SPREAD_QUANTILES.indexOf(0.5)),
+    p90Ns: quantile(SPREAD_QUANTILES.indexOf(0.9)),
+    p99Ns: quantile(SPREAD_QUANTILES.indexOf(0.99)),
+    escalation: {
+      value: escalated === null || exits === 0 ? null : escalated / exits,
+      error: spread?.escalation ?? Number.NaN,
+      blocks,
+    },
+  };
+}
+
+function makeFigure(pending: Pending[], before: Estimate, after: Estimate): DiffFigure {
+  const known = before.value !== null && after.value !== null;
+  const change = known ? after.value - before.value : null;
+  const figure: DiffFigure = {
+    before: before.value,
+    after: after.value,
+    change,
+    changePct: change === null || !before.value ? null : (100 * change) / before.value,
+    low: null,
+    high: null,
+    verdict: 'unknown',
+  };
+  const error = Math.hypot(before.error, after.error);
+  if (known && Number.isFinite(error))
+    pending.push({ figure, error, degrees: Math.max(2, Math.min(before.blocks, after.blocks) - 1) });
+  return figure;
+}
+
+/** Intervals by Student's t from the bootstrap's standard errors, widened for their number (Bonferroni). */
+function decide(pending: readonly Pending[]): void {
+  for (const { figure, error, degrees } of pending) {
+    const margin = error * studentQuantile((1 - CONFIDENCE) / (2 * pending.length), degrees);
+    const change = figure.change!;
+    figure.low = change - margin;
+    figure.high = change + margin;
+    figure.verdict = figure.low > 0 ? 'higher' : figure.high < 0 ? 'lower' : 'noise';
+  }
+}
+
+/** Only where both recordings know of escalations. */
+function userspaceRows(pending: Pending[], before: Side, after: Side): DiffUserspaceModel[] {
+  const sides = [before, after];
+  if (!sides.every(({ input }) => input.model.escalation.known)) return [];
+  const named = new Map(
+    sides
+      .flatMap(({ input }) => input.model.escalation.byUserspaceReason)
+      .map(({ code, name }) => [code, name]),
+  );
+  return [...named]
+    .map(([code, name]) => {
+      const estimates = sides.map(({ input, model }): Estimate & { count: number } => {
+        const count = input.model.escalation.byUserspaceReason.find((row) => row.code === code)?.count ?? 0;
+        const column = input.slices.userspace.find((row) => row.code === code)?.count;
+        const value = model.vcpuNs === null ? null : (count / model.vcpuNs) * 1e9;
+        const spread = column ? spreadOf(onlyCounts(code, column), input.slices) : null;
+        const none = count === 0 && input.slices.slices >= LEAST_SLICES;
+        const error = none ? 0 : value === null || spread === null ? Number.NaN : value * spread.rate;
+        return { count, value, error, blocks: spread?.blocks ?? input.slices.slices };
+      });
+      return {
+        code,
+        name,
+        before: estimates[0].count,
+        after: estimates[1].count,
+        rate: makeFigure(pending, estimates[0], estimates[1]),
+      };
+    })
+    .sort(
+      (a, b) =>
+        Math.abs(b.rate.change ?? 0) - Math.abs(a.rate.change ?? 0) ||
+        b.after + b.before - a.after - a.before ||
+        a.code - b.code,
+    );
+}
+
+function onlyCounts(code: number, exits: Float64Array): SliceReason {
+  const none = new Float64Array(exits.length);
+  return {
+    isa: -1,
+    code,
+    exits,
+    paired: none,
+    escalated: none,
+    ns: none,
+    buckets: new Uint16Array(),
+    histogram: new Float64Array(),
+  };
+}
+
+function byCost(a: DiffReasonModel, b: DiffReasonModel): number {
+  const size = ({ costNs, rate }: DiffReasonModel) => Math.abs(costNs.change ?? rate.change ?? 0);
+  const exits = (row: DiffReasonModel) => row.before.exits + row.after.exits;
+  return (
+    Number(a.idle) - Number(b.idle) ||
+    size(b) - size(a) ||
+    exits(b) - exits(a) ||
+    (keyOf(a) < keyOf(b) ? -1 : 1)
+  );
+}
+
+function notesOf(before: Side, after: Side): string[] {
+  const notes: string[] = [];
+  const named = [
+    ['before', before],
+    ['after', after],
+  ] as const;
+  for (const [name, { model, input }] of named) {
+    if (!model.trust.ok) notes.push(`Quality of "${name}": ${model.trust.reasons.join('; ')}.`);
+    if (!model.capture.timeIsNs)
+      notes.push(`The clock of "${name}" has no known unit: there are no rates and no times.`);
+    else if (input.slices.slices < LEAST_SLICES)
+      notes.push(`"${name}" is too short to tell changes from noise.`);
+    if (!input.model.escalation.known) notes.push(`"${name}" has no userspace exits: escalation is unknown.`);
+    if (input.slices.ignored > 0)
+      notes.push(
+        `"${name}": ${plural(input.slices.ignored, 'exit')} of rare reasons are compared without intervals.`,
+      );
+  }
+  const isas = named.map(([, { model }]) => [...model.capture.isa].sort().join(', '));
+  if (isas[0] !== isas[1] && isas[0] !== '' && isas[1] !== '')
+    notes.push(`Different instruction sets (${isas.join(' and ')}): their exit reasons are not comparable.`);
+  const resolutions = named.map(([, { model }]) => model.capture.timeResolutionNs);
+  if (resolutions[0] !== resolutions[1])
+    notes.push(
+      `Time stamps are recorded to ${resolutions[0]} ns before and ${resolutions[1]} ns after: short times differ for that alone.`,
+    );
+  return notes;
+}

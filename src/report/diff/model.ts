@@ -1,0 +1,101 @@
+/**
+ * The model of `kvmtrace diff`: two recordings and what changed from the one to the other, as plain data (docs/diff.md).
+ * Names are those of the report's JSON. Times are ns unless the name says otherwise; null: not known.
+ */
+import type { CaptureModel, Exact, SelectionModel } from '../model.ts';
+
+/**
+ * `higher` and `lower`: the interval of the change leaves out "no change". `noise`: it does not. `unknown`: one of the
+ * recordings lacks the figure, or is too short or has too few exits to tell how far it scatters.
+ */
+export type ChangeVerdict = 'higher' | 'lower' | 'noise' | 'unknown';
+
+export interface DiffFigure {
+  before: number | null;
+  after: number | null;
+  /** after − before. */
+  change: number | null;
+  /** Of before; null where that is 0. */
+  changePct: number | null;
+  /** Interval of `change`. */
+  low: number | null;
+  high: number | null;
+  verdict: ChangeVerdict;
+}
+
+/** The report's own numbers of one reason in one recording. */
+export interface DiffCounts {
+  exits: number;
+  paired: number;
+  totalNs: Exact | null;
+  escalated: number | null;
+}
+
+export interface DiffFigures {
+  before: DiffCounts;
+  after: DiffCounts;
+  /** ns in exits per second of vCPU time: what the table is sorted by. */
+  costNs: DiffFigure;
+  /** Exits per second of vCPU time, and of time in the guest. */
+  rate: DiffFigure;
+  guestRate: DiffFigure;
+  p50Ns: DiffFigure;
+  p90Ns: DiffFigure;
+  p99Ns: DiffFigure;
+  /** Share of exits that went to user space, 0–1. */
+  escalation: DiffFigure;
+}
+
+export interface DiffReasonModel extends DiffFigures {
+  isa: string;
+  code: number | null;
+  name: string;
+  idle: boolean;
+}
+
+export interface DiffUserspaceModel {
+  code: number;
+  name: string;
+  before: number;
+  after: number;
+  /** Escalations per second of vCPU time. */
+  rate: DiffFigure;
+}
+
+export interface DiffSideModel {
+  capture: CaptureModel;
+  /** The report's verdict on its data. */
+  trust: { ok: boolean; reasons: string[] };
+  vcpus: number;
+  /** Recorded (or selected) time. */
+  wallNs: number | null;
+  /** wallNs × vCPU threads. */
+  vcpuNs: number | null;
+  /** Entry → exit, all vCPU threads together. */
+  guestNs: number | null;
+  slices: number;
+}
+
+export interface DiffModel {
+  schema: 'kvmtrace.diff';
+  schemaVersion: 1;
+  tool: { name: 'kvmtrace'; version: string };
+  before: DiffSideModel;
+  after: DiffSideModel;
+  selection: SelectionModel | null;
+  method: {
+    /** All intervals together hold with this confidence (Bonferroni). */
+    confidencePct: number;
+    /** Figures compared. */
+    figures: number;
+    replicates: number;
+  };
+  /** Without idle exits. */
+  busyTotals: DiffFigures;
+  totals: DiffFigures;
+  /** By size of the change of cost, idle reasons last. */
+  reasons: DiffReasonModel[];
+  /** Escalations by KVM_EXIT reason; [] where either recording cannot tell. */
+  userspace: DiffUserspaceModel[];
+  notes: string[];
+}

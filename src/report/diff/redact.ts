@@ -1,0 +1,30 @@
+/** A comparison without names of machines and files, process and thread numbers (--redact). */
+import type { DiffModel, DiffSideModel } from './model.ts';
+
+export function redactDiff(model: DiffModel): DiffModel {
+  const hosts = new Map<string, string>();
+  const side = (name: string, { capture, ...rest }: DiffSideModel): DiffSideModel => {
+    const { host } = capture;
+    if (host !== null && !hosts.has(host)) hosts.set(host, `host-${hosts.size + 1}`);
+    return {
+      ...rest,
+      capture: {
+        ...capture,
+        host: host === null ? null : hosts.get(host)!,
+        sources: capture.sources.map((source, i) => ({
+          ...source,
+          path: capture.sources.length > 1 ? `${name}-${i + 1}` : name,
+        })),
+        facts: {},
+      },
+    };
+  };
+  return {
+    ...model,
+    before: side('before', model.before),
+    after: side('after', model.after),
+    selection: model.selection && {
+      filters: model.selection.filters.map((filter) => filter.replace(/^(pid|tid) .*/, '$1 (redacted)')),
+    },
+  };
+}

@@ -1,0 +1,232 @@
+/** Tables and sentences of a comparison, shared by text, Markdown and HTML. */
+import { cell, count, foreign, left, plain, right, tableOf } from '../section-cells.ts';
+import type { Cell, TableData } from '../tables.ts';
+import { IDLE_MARK } from '../tables.ts';
+import { formatCount, formatNs, formatNsCell, formatRatio, plural, UNKNOWN_CELL } from '../units.ts';
+import type { DiffFigure, DiffFigures, DiffModel, DiffReasonModel } from './model.ts';
+
+/** Stands where a change cannot be told from noise. */
+export const NOISE_MARK = '~';
+
+/** Per second: whole numbers from 100 on, else with up to two decimals. */
+export function formatRate(rate: number | null): string {
+  if (rate === null) return UNKNOWN_CELL;
+  if (rate !== 0 && Math.abs(rate) < 0.005) return rate < 0 ? '>-0.01' : '<0.01';
+  return Math.abs(rate) >= 100 ? formatCount(Math.round(rate)) : String(Number(rate.toFixed(2)));
+}
+
+function nsOf(ns: number): number {
+  return Math.abs(ns) >= 1000 ? ns : Math.round(ns);
+}
+
+const signed = (text: string) => (text.startsWith('-') ? text : `+${text}`);
+const isChange = ({ verdict }: DiffFigure) => verdict === 'higher' || verdict === 'lower';
+
+/** The change if there is one, in percent of before. */
+export function changeText(figure: DiffFigure): string {
+  if (figure.verdict === 'unknown') return UNKNOWN_CELL;
+  if (!isChange(figure)) return NOISE_MARK;
+  if (figure.before === 0) return 'new';
+  if (figure.after === 0) return 'gone';
+  const pct = figure.changePct!;
+  if (pct >= 900) return `x${(1 + pct / 100).toFixed(pct >= 9900 ? 0 : 1)}`;
+  return signed(`${pct.toFixed(Math.abs(pct) >= 99.95 ? 0 : 1)}%`);
+}
+
+/** Shares change by percentage points. */
+function pointsText(figure: DiffFigure): string {
+  if (figure.verdict === 'unknown') return UNKNOWN_CELL;
+  return isChange(figure) ? signed((100 * figure.change!).toFixed(1)) : NOISE_MARK;
+}
+
+function cells(name: Cell, row: DiffFigures): Cell[] {
+  const { costNs, rate } = row;
+  const ns = (value: number | null) => cell(formatNsCell(value === null ? null : nsOf(value)));
+  return [
+    name,
+    ns(costNs.before),
+    ns(costNs.after),
+    cell(
+      costNs.verdict === 'unknown'
+        ? UNKNOWN_CELL
+        : isChange(costNs)
+          ? signed(formatNsCell(nsOf(costNs.change!)))
+          : NOISE_MARK,
+    ),
+    cell(formatRate(rate.before)),
+    cell(formatRate(rate.after)),
+    cell(changeText(rate)),
+    cell(changeText(row.p50Ns)),
+    cell(changeText(row.p99Ns)),
+    cell(pointsText(row.escalation)),
+  ];
+}
+
+export function hasSeveralIsas({ reasons }: DiffModel): boolean {
+  return new Set(reasons.map(({ isa }) => isa)).size > 1;
+}
+
+function nameOf(row: DiffReasonModel, showIsa: boolean): string {
+  return showIsa ? `${row.isa} ${row.name}` : row.name;
+}
+
+export function reasonsTable(model: DiffModel, limit: number): TableData {
+  const showIsa = hasSeveralIsas(model);
+  const columns = [
+    left('exit reason', { shrinkTo: 16 }),
+    right('cost before', { drop: 3 }),
+    right('after', { drop: 2 }),
+    right('change'),
+    right('exits/s before', { drop: 6 }),
+    right('after', { drop: 5 }),
+    right('change', { drop: 0 }),
+    right('p50', { drop: 4 }),
+    right('p99', { drop: 1 }),
+    right('user%', { drop: 7 }),
+  ];
+  const table = tableOf(columns, model.reasons, limit, (row) =>
+    cells(
+      {
+        text: nameOf(row, showIsa),
+        untrusted: true,
+        ...(row.idle ? { mark: ` ${IDLE_MARK}` } : {}),
+      },
+      row,
+    ),
+  );
+  if (model.reasons.length < 2) return table;
+  const totals = [cells(cell('all'), model.totals)];
+  if (model.reasons.some(({ idle }) => idle)) totals.push(cells(cell('all but idle'), model.busyTotals));
+  return { ...table, totals };
+}
+
+export function userspaceTable(model: DiffModel, limit: number): TableData {
+  return tableOf(
+    [
+      left('KVM_RUN returned with', { shrinkTo: 18 }),
+      right('before'),
+      right('after'),
+      right('per second before'),
+      right('after'),
+      right('change'),
+    ],
+    model.userspace,
+    limit,
+    (row) => [
+      foreign(row.name),
+      count(row.before),
+      count(row.after),
+      cell(formatRate(row.rate.before)),
+      cell(formatRate(row.rate.after)),
+      cell(changeText(row.rate)),
+    ],
+  );
+}
+
+export function sidesTable(model: DiffModel): TableData {
+  const sides = [
+    { name: 'before', side: model.before, exits: model.totals.before.exits },
+    { name: 'after', side: model.after, exits: model.totals.after.exits },
+  ];
+  const ns = (value: number | null) => cell(formatNsCell(value));
+  return tableOf(
+    [
+      left(''),
+      left('file', { shrinkTo: 16 }),
+      left('host', { shrinkTo: 8, drop: 0 }),
+      left('kernel', { shrinkTo: 10, drop: 1 }),
+      right('recorded'),
+      right('vCPUs'),
+      right('in guest', { drop: 2 }),
+      right('exits'),
+      left('data'),
+    ],
+    sides,
+    0,
+    ({ name, side, exits }) => [
+      cell(name),
+      foreign(side.capture.sources.map(({ path }) => path).join(', ')),
+      foreign(side.capture.host),
+      foreign(side.capture.kernel),
+      ns(side.wallNs),
+      plain(side.vcpus),
+      ns(side.guestNs),
+      count(exits),
+      cell(side.trust.ok ? 'OK' : 'WARN'),
+    ],
+  );
+}
+
+/** A sentence about text of a recording: the renderer escapes `name`. */
+export interface ChangeLine {
+  readonly name: string;
+  readonly untrusted: boolean;
+  readonly words: string;
+}
+
+type Format = (value: number) => string;
+const time: Format = (value) => formatNs(nsOf(value));
+const FIGURES: readonly {
+  key: Exclude<keyof DiffFigures, 'before' | 'after'>;
+  label: string;
+  format: Format;
+}[] = [
+  { key: 'costNs', label: 'cost per vCPU-second', format: time },
+  { key: 'rate', label: 'exits per vCPU-second', format: formatRate },
+  { key: 'guestRate', label: 'exits per guest-second', format: formatRate },
+  { key: 'p50Ns', label: 'p50', format: time },
+  { key: 'p90Ns', label: 'p90', format: time },
+  { key: 'p99Ns', label: 'p99', format: time },
+  { key: 'escalation', label: 'escalation to user space', format: formatRatio },
+];
+
+function changeWords(row: DiffFigures): string {
+  return FIGURES.filter(({ key }) => isChange(row[key]))
+    .map(({ key, label, format }) => {
+      const { before, after, low, high } = row[key];
+      const pct = changeText(row[key]);
+      const how = key === 'escalation' ? `${pointsText(row[key])} points` : pct;
+      const points = (share: number) => `${(100 * share).toFixed(2)} points`;
+      const bound = (value: number) => signed(key === 'escalation' ? points(value) : format(value));
+      return `${label} ${format(before!)} → ${format(after!)} (${how}; change between ${bound(low!)} and ${bound(high!)})`;
+    })
+    .join('; ');
+}
+
+/** One line per reason with any change, the totals first. */
+export function changeLines(model: DiffModel): ChangeLine[] {
+  const showIsa = hasSeveralIsas(model);
+  const lines = [
+    { name: 'all but idle', untrusted: false, words: changeWords(model.busyTotals) },
+    ...model.reasons.map((row) => ({
+      name: nameOf(row, showIsa),
+      untrusted: true,
+      words: changeWords(row),
+    })),
+  ];
+  return lines.filter(({ words }) => words !== '');
+}
+
+/** The verdict in one sentence. */
+export function summaryOf(model: DiffModel): string {
+  const { reasons, method, busyTotals } = model;
+  if (method.figures === 0) return 'The recordings do not allow a comparison: see the notes.';
+  const changed = reasons.filter((row) => changeWords(row) !== '').length;
+  if (changed === 0 && changeWords(busyTotals) === '')
+    return `No change beyond noise in ${plural(reasons.length, 'exit reason')}.`;
+  const of = `${formatCount(changed)} of ${plural(reasons.length, 'exit reason')} changed beyond noise`;
+  const { costNs } = busyTotals;
+  return isChange(costNs)
+    ? `${of}. Without idling, exits cost ${time(costNs.before!)} per vCPU-second before and ${time(costNs.after!)} after (${changeText(costNs)}).`
+    : `${of}; the cost of all exits without idle ones did not.`;
+}
+
+export function legendOf(model: DiffModel): string {
+  const { confidencePct, figures, replicates } = model.method;
+  return [
+    'cost: time in exits per second of vCPU time; exits/s: per second of vCPU time; user%: share that went to user space, in points',
+    `${NOISE_MARK} no change beyond noise; - not known, or too few exits to tell`,
+    ...(model.reasons.some(({ idle }) => idle) ? [`${IDLE_MARK} mostly the guest's own idling`] : []),
+    `intervals: block bootstrap over time slices (${replicates} replicates), all ${figures} together at ${confidencePct}%`,
+  ].join('; ');
+}

@@ -1,0 +1,340 @@
+/** What a comparison calls a change: nothing where nothing changed, and what was changed on purpose. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { analyzeBatch, createAnalysis, finishAnalysis } from '../src/analysis/analyze.ts';
+import { createRandom, spreadOf } from '../src/analysis/bootstrap.ts';
+import {
+  coarseBounds,
+  coarseCounts,
+  countCoarse,
+  createCoarseHistograms,
+} from '../src/analysis/coarse-histogram.ts';
+import {
+  createSlices,
+  mergeSlices,
+  SLICES,
+  type Slices,
+  slicesPass,
+  slicesResult,
+} from '../src/analysis/slices.ts';
+import { normalQuantile, studentQuantile } from '../src/analysis/student.ts';
+import { copyRow, createEventBatch, type EventBatch } from '../src/core/event-batch.ts';
+import { EV_ENTRY, EV_EXIT, EV_USERSPACE_EXIT } from '../src/core/events.ts';
+import { ISA_VMX } from '../src/core/isa-codes.ts';
+import { createTraceContext, type TraceContext } from '../src/core/trace-context.ts';
+import { storeBigInt } from '../src/core/words.ts';
+import { buildModel } from '../src/report/build-model.ts';
+import { buildDiff, DIFF_PASSES, diffInput } from '../src/report/diff/build.ts';
+import type { DiffFigure, DiffModel } from '../src/report/diff/model.ts';
+import { HAS_SHARED, SAMPLES, SHARED } from './support/corpus.ts';
+import { ALL, eventBatch, readEvents, sliceBatch, type TestEvent, timeOf } from './support/events.ts';
+import { exitsOf, sliceExits } from './support/exits.ts';
+
+function inputOf(batch: EventBatch, context: TraceContext) {
+  const analysis = createAnalysis(null, {
+    selection: null,
+    grouping: { pid: false, tid: false, vcpu: false, cpu: false, level: false },
+    slowLimit: 1,
+    slowThanNs: 0,
+    slowIncludeIdle: false,
+    passes: DIFF_PASSES,
+  });
+  analyzeBatch(analysis, batch);
+  const result = finishAnalysis(analysis);
+  return diffInput(buildModel(context, result, { toolVersion: '0', by: [], filters: [] }), result);
+}
+
+function compare(a: EventBatch, b: EventBatch, context: TraceContext = madeContext()): DiffModel {
+  return buildDiff(inputOf(a, context), inputOf(b, context), '0');
+}
+
+function madeContext(): TraceContext {
+  return Object.assign(createTraceContext(), { enabledEvents: new Set(['kvm_userspace_exit']) });
+}
+
+function figuresOf(model: DiffModel): { name: string; figure: DiffFigure }[] {
+  const keys = ['costNs', 'rate', 'guestRate', 'p50Ns', 'p90Ns', 'p99Ns', 'escalation'] as const;
+  return [{ ...model.busyTotals, name: 'busy' }, { ...model.totals, name: 'all' }, ...model.reasons].flatMap(
+    (row) => keys.map((key) => ({ name: `${row.name}.${key}`, figure: row[key] })),
+  );
+}
+
+const changed = (model: DiffModel) =>
+  [...figuresOf(model), ...model.userspace.map(({ name, rate }) => ({ name, figure: rate }))]
+    .filter(({ figure }) => figure.verdict === 'higher' || figure.verdict === 'lower')
+    .map(({ name, figure }) => `${name} ${figure.verdict}`);
+
+/** Cuts a recording into blocks of time and gives each to one of two recordings, in which it follows without a gap. */
+function splitByTime(batch: EventBatch, blocks: number, random: () => number): [EventBatch, EventBatch] {
+  const first = timeOf(batch, 0);
+  const width = (timeOf(batch, batch.length - 1) - first) / BigInt(blocks) + 1n;
+  const order = [...Array(blocks).keys()];
+  for (let i = blocks - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [order[i], order[j]] = [order[j], order[i]];
+  }
+  const half = new Set(order.slice(0, blocks / 2));
+  const sides = [createEventBatch(batch.length), createEventBatch(batch.length)] as const;
+  const skipped = [0n, 0n];
+  let row = 0;
+  for (let block = 0; block < blocks; block++) {
+    const side = half.has(block) ? 0 : 1;
+    skipped[1 - side] += width;
+    for (; row < batch.length && timeOf(batch, row) < first + width * BigInt(block + 1); row++) {
+      const target = sides[side];
+      copyRow(batch, row, target, target.length++);
+      storeBigInt(target.time, 2 * (target.length - 1), timeOf(batch, row) - skipped[side]);
+    }
+  }
+  return [sides[0], sides[1]];
+}
+
+const CAPTURES = [
+  join(SAMPLES, 'intel-perf/perf.data'),
+  ...(HAS_SHARED
+    ? ['intel/linux-pf/perf.data', 'x86/pf-min/perf.data', 'arm64/61v3-perf-all/perf.data']
+        .map((path) => join(SHARED, 'corpus', path))
+        .filter(existsSync)
+    : []),
+];
+
+describe.each(CAPTURES)('%s', (path) => {
+  test('against itself nothing changes, to the last digit', async () => {
+    const { batch, context } = await readEvents(path);
+    const model = compare(batch, batch, context);
+    expect(model.method.figures).toBeGreaterThan(10);
+    expect(changed(model)).toEqual([]);
+    for (const { figure } of figuresOf(model)) if (figure.change !== null) expect(figure.change).toBe(0);
+  });
+
+  test('halves of it hardly ever differ', async () => {
+    const { batch, context } = await readEvents(path);
+    const random = createRandom(20260101);
+    let comparisons = 0;
+    let withFindings = 0;
+    let figures = 0;
+    for (let split = 0; split < 12; split++) {
+      const [a, b] = splitByTime(batch, 32, random);
+      const model = compare(a, b, context);
+      comparisons++;
+      figures += model.method.figures;
+      if (changed(model).length > 0) withFindings++;
+    }
+    expect(figures / comparisons).toBeGreaterThan(10);
+    // Intervals hold together at 95 %: one comparison in twenty may be wrong. A phase of the load in one half is real.
+    expect(withFindings).toBeLessThanOrEqual(2);
+  });
+});
+
+/** A guest that leaves again and again, with jitter; `scale` changes latencies, `period` the time between exits. */
+function madeEvents(
+  seed: number,
+  { scale = 1, period = 40_000, count = 6000, escalate = 0.2, tail = 1, hlt = false } = {},
+): EventBatch {
+  const random = createRandom(seed);
+  const events: TestEvent[] = [];
+  let time = 1_000_000;
+  for (let i = 0; i < count; i++) {
+    const code = hlt && i % 10 === 0 ? 12 : i % 3 === 0 ? 30 : 32;
+    const slow = i % 50 === 7 ? 10 * tail : 1;
+    const latency = Math.round((2000 + 1000 * random()) * (code === 30 ? scale * slow : 1));
+    const at = { tid: 7, pid: 7, cpu: 1, vcpu: 0 };
+    events.push({ ...at, time, event: EV_EXIT, isa: ISA_VMX, code });
+    if (code === 30 && random() < escalate)
+      events.push({ ...at, time: time + 500, event: EV_USERSPACE_EXIT, code: 2, arg0: 0 });
+    events.push({ ...at, time: time + latency, event: EV_ENTRY });
+    time += latency + Math.round(period * (0.5 + random()));
+  }
+  return eventBatch(events);
+}
+
+describe('made recordings', () => {
+  test('of the same load show no change', () => {
+    for (let seed = 1; seed <= 10; seed++)
+      expect(changed(compare(madeEvents(seed), madeEvents(seed + 100)))).toEqual([]);
+  });
+
+  test('with longer times of one reason show it where it is, and nowhere else', () => {
+    const found = changed(compare(madeEvents(1), madeEvents(2, { scale: 1.5 })));
+    expect(found).toContain('IO_INSTRUCTION.costNs higher');
+    expect(found).toContain('IO_INSTRUCTION.p50Ns higher');
+    expect(found).toContain('busy.costNs higher');
+    expect(found.filter((name) => name.startsWith('MSR_WRITE') || name.includes('escalation'))).toEqual([]);
+  });
+
+  test('with a longer tail only show it in the tail', () => {
+    const found = changed(compare(madeEvents(1), madeEvents(2, { tail: 4 })));
+    expect(found).toContain('IO_INSTRUCTION.p99Ns higher');
+    expect(found).not.toContain('IO_INSTRUCTION.p50Ns higher');
+  });
+
+  test('with more exits show rates, not times', () => {
+    const found = changed(compare(madeEvents(1), madeEvents(2, { period: 25_000 })));
+    expect(found).toEqual(
+      expect.arrayContaining([
+        'MSR_WRITE.rate higher',
+        'MSR_WRITE.guestRate higher',
+        'MSR_WRITE.costNs higher',
+      ]),
+    );
+    expect(found.filter((name) => name.includes('p50Ns'))).toEqual([]);
+  });
+
+  test('with more escalations show them by exit reason and by KVM_EXIT reason', () => {
+    const model = compare(madeEvents(1), madeEvents(2, { escalate: 0.6 }));
+    const found = changed(model);
+    expect(found).toContain('IO_INSTRUCTION.escalation higher');
+    expect(found).toContain('KVM_EXIT_IO higher');
+    const row = model.reasons.find(({ name }) => name === 'IO_INSTRUCTION')!;
+    expect(row.escalation.after).toBe(row.after.escalated! / row.after.exits);
+  });
+
+  test('show a reason that is new or gone, whichever way they are compared', () => {
+    const without = madeEvents(1);
+    const withIt = madeEvents(2, { hlt: true });
+    expect(changed(compare(without, withIt))).toContain('HLT.rate higher');
+    expect(changed(compare(withIt, without))).toContain('HLT.rate lower');
+    expect(compare(without, withIt).reasons.at(-1)!.name).toBe('HLT');
+  });
+
+  test('compared the other way round give the mirrored result', () => {
+    const [a, b] = [madeEvents(1), madeEvents(2, { scale: 1.3, period: 35_000 })];
+    const forth = figuresOf(compare(a, b));
+    const back = new Map(figuresOf(compare(b, a)).map(({ name, figure }) => [name, figure]));
+    const mirrored = { higher: 'lower', lower: 'higher', noise: 'noise', unknown: 'unknown' } as const;
+    for (const { name, figure } of forth) {
+      const other = back.get(name)!;
+      expect([name, other.before, other.after]).toEqual([name, figure.after, figure.before]);
+      expect([name, other.verdict]).toEqual([name, mirrored[figure.verdict]]);
+      if (figure.low === null) expect(other.high).toBeNull();
+      else {
+        expect(other.high).toBeCloseTo(-figure.low, 9);
+        expect(other.low).toBeCloseTo(-figure.high!, 9);
+      }
+    }
+  });
+
+  test('that are very short are not judged', () => {
+    const model = compare(madeEvents(1, { count: 3, period: 100 }), madeEvents(2, { count: 3, period: 100 }));
+    expect(model.method.figures).toBe(0);
+    expect(model.notes.join()).toContain('too short');
+  });
+
+  test('have the report’s numbers', () => {
+    const batch = madeEvents(3, { hlt: true });
+    const input = inputOf(batch, madeContext());
+    const model = buildDiff(input, input, '0');
+    const seconds = Number(input.model.capture.durationNs) / 1e9;
+    for (const row of input.model.reasons) {
+      const { before } = model.reasons.find(({ name }) => name === row.name)!;
+      expect(before).toEqual({
+        exits: row.exits,
+        paired: row.paired,
+        totalNs: row.totalNs,
+        escalated: row.escalated,
+      });
+      const figures = model.reasons.find(({ name }) => name === row.name)!;
+      expect(figures.rate.before).toBeCloseTo(row.exits / seconds, 6);
+      expect(figures.costNs.before).toBeCloseTo(Number(row.totalNs) / seconds, 3);
+      expect([figures.p50Ns.before, figures.p99Ns.before]).toEqual([row.p50Ns, row.p99Ns]);
+    }
+    expect(model.before.vcpuNs).toBe(input.model.capture.durationNs);
+  });
+});
+
+describe('slices', () => {
+  const batch = madeEvents(5, { count: 3000 });
+  const whole = runSlices(batch);
+
+  function runSlices(events: EventBatch, from = 0, to = events.length, origin?: Slices): Slices {
+    const slices = createSlices(null, ALL);
+    if (origin) {
+      slices.axis.hasOrigin = true;
+      slices.axis.origin.set(origin.axis.origin);
+    }
+    const part = sliceBatch(events, from, to);
+    slicesPass.events!(slices, part);
+    const exits = exitsOf(part);
+    slicesPass.exits!(slices, exits, null);
+    return slices;
+  }
+
+  test('are between half of the limit and the limit, and hold everything once', () => {
+    const result = slicesResult(runSlices(batch));
+    expect(result.slices).toBeGreaterThan(SLICES / 2 - 1);
+    expect(result.slices).toBeLessThanOrEqual(SLICES);
+    const sum = (values: Float64Array) => values.reduce((a, b) => a + b, 0);
+    const exits = exitsOf(batch);
+    expect(result.reasons.reduce((all, { exits: column }) => all + sum(column), 0)).toBe(exits.length);
+    expect(result.reasons.reduce((all, { histogram }) => all + sum(histogram), 0)).toBe(exits.length);
+    expect(result.reasons.reduce((all, { ns }) => all + sum(ns), 0)).toBe(
+      exits.latency.subarray(0, exits.length).reduce((a, b) => a + b, 0),
+    );
+    expect(sum(result.exposure)).toBe(whole.last);
+    const guest = sum(result.guest);
+    const handling = result.reasons.reduce((all, { ns }) => all + sum(ns), 0);
+    expect(guest + handling).toBe(whole.last);
+  });
+
+  test('merge to what one pass gives, wherever exits are cut', () => {
+    const exits = exitsOf(batch);
+    for (const cut of [1, 500, 2999]) {
+      const parts = [
+        [0, cut],
+        [cut, exits.length],
+      ].map(([from, to]) => {
+        const slices = createSlices(null, ALL);
+        slices.axis.hasOrigin = true;
+        slices.axis.origin.set(whole.axis.origin);
+        slicesPass.exits!(slices, sliceExits(exits, from, to), null);
+        return slices;
+      });
+      mergeSlices(parts[0], parts[1]);
+      parts[0].last = whole.last;
+      const { guest: _, ...merged } = slicesResult(parts[0]);
+      const { guest: __, ...expected } = slicesResult(runSlices(batch));
+      expect(merged).toEqual(expected);
+    }
+  });
+
+  test('of a regular load scatter less than those of bursts', () => {
+    const of = (events: EventBatch) => {
+      const result = slicesResult(runSlices(events));
+      return spreadOf(result.reasons.find(({ code }) => code === 32)!, result);
+    };
+    const bursts = createEventBatch(2 * batch.length);
+    for (let row = 0; row < batch.length; row++) copyRow(batch, row, bursts, bursts.length++);
+    const regular = of(batch);
+    // The same events in a tenth of the time, then nothing until the same end.
+    const first = timeOf(batch, 0);
+    for (let row = 0; row < batch.length - 1; row++)
+      storeBigInt(bursts.time, 2 * row, first + (timeOf(batch, row) - first) / 10n);
+    expect(regular.rate).toBeLessThan(0.05);
+    expect(of(bursts).rate).toBeGreaterThan(0.5);
+  });
+});
+
+test('coarse counts lie in the limits of their buckets', () => {
+  const histograms = createCoarseHistograms();
+  const values = [0, 1, 7, 8, 127, 128, 135, 136, 255, 256, 1000, 123_456, 2 ** 40 + 12345];
+  values.forEach((value, cell) => {
+    countCoarse(histograms, cell, value);
+  });
+  values.forEach((value, cell) => {
+    const { buckets, histogram } = coarseCounts(histograms, cell, 1);
+    expect([...histogram]).toEqual([1]);
+    const [from, to] = coarseBounds(buckets[0]);
+    expect(value).toBeGreaterThanOrEqual(from);
+    expect(value).toBeLessThan(to);
+    expect((to - from) / Math.max(from, 128)).toBeLessThanOrEqual(1 / 16);
+  });
+});
+
+test('quantiles of the distributions are those of the tables', () => {
+  expect(normalQuantile(0.025)).toBeCloseTo(1.96, 2);
+  expect(normalQuantile(0.0005)).toBeCloseTo(3.2905, 2);
+  expect(studentQuantile(0.025, 10)).toBeCloseTo(2.228, 2);
+  expect(studentQuantile(0.0005, 15)).toBeCloseTo(4.073, 1);
+  expect(studentQuantile(0.0005, 60)).toBeCloseTo(3.46, 1);
+});
