@@ -33,7 +33,7 @@ function random(seed: number): () => number {
 
 function poisson(mean: number, next: () => number): number {
   let count = 0;
-  for (let sum = -Math.log(1 - next()); sum < mean; sum -= Math.log(1 - next())) count++;
+  for (let sum = -Math.log(1 - next()); sum < mean; sum += -Math.log(1 - next())) count++;
   return count;
 }
 
@@ -150,7 +150,7 @@ describe('periodic exits', () => {
     const times: [number, number][] = [];
     for (let t = 1e6; t < 4e9; t += 1e9 / hz) if (next() > 0.1) times.push([t + 2e4 * next(), 1]);
     const random2: [number, number][] = [];
-    for (let t = 1e6; t < 4e9; t -= 2e6 * Math.log(1 - next())) random2.push([t, 2]);
+    for (let t = 1e6; t < 4e9; t += 2e6 * -Math.log(1 - next())) random2.push([t, 2]);
     const result = run(
       eventBatch(
         [...exitsAt(times, msr(0x6e0)), ...exitsAt(random2)].sort((a, b) => Number(a.time) - Number(b.time)),
@@ -167,7 +167,7 @@ describe('periodic exits', () => {
     const next = random(5);
     for (let trial = 0; trial < 40; trial++) {
       const times: [number, number][] = [];
-      for (let t = 0; t < 2e9; t -= 3e6 * Math.log(1 - next())) times.push([t, 1]);
+      for (let t = 0; t < 2e9; t += 3e6 * -Math.log(1 - next())) times.push([t, 1]);
       expect(run(eventBatch(exitsAt(times))).periodic.beats).toEqual([]);
     }
   });
@@ -178,7 +178,7 @@ describe('simultaneous exits', () => {
     const next = random(11);
     const times: [number, number][] = [];
     for (let tid = 1; tid <= 4; tid++)
-      for (let t = 0; t < 1e9; t -= 2e5 * Math.log(1 - next())) times.push([t, tid]);
+      for (let t = 0; t < 1e9; t += 2e5 * -Math.log(1 - next())) times.push([t, tid]);
     const calm = run(eventBatch(exitsAt(times))).simultaneous;
     expect(calm.vcpus).toBe(4);
     const two = calm.rows.find(({ vcpus }) => vcpus === 2)!;
@@ -222,7 +222,14 @@ test('parts of random recordings merge to one pass', () => {
   fc.assert(
     fc.property(items, fc.integer({ min: 2, max: 9 }), (list, parts) => {
       let time = 0;
-      const batch = eventBatch(exitsAt(list.map(({ gap, tid }) => [(time += gap), tid] as const)));
+      const batch = eventBatch(
+        exitsAt(
+          list.map(({ gap, tid }) => {
+            time += gap;
+            return [time, tid] as const;
+          }),
+        ),
+      );
       expect(run(batch, parts)).toEqual(run(batch));
     }),
     { numRuns: 200 },

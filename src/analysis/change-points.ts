@@ -8,7 +8,8 @@
  * a split is tested at half the level.
  *
  * Bursts: buckets far above the median of their segment, in steps of its spread: counts c become 2√(c+3/8), whose
- * spread is 1 for random arrivals (Anscombe), and at least the segment's own (1.4826 times the median deviation).
+ * spread is 1 for random arrivals (Anscombe), and at least the segment's own: root of the mean square of the deviations,
+ * and 1.4826 times their median.
  */
 
 /** Buckets that a segment must have. */
@@ -139,7 +140,8 @@ export function findBursts(counts: ArrayLike<number>, changes: readonly Change[]
     const values = Array.from({ length: edges[s] - edges[s - 1] }, (_, i) => counts[edges[s - 1] + i]);
     const steps = values.map((count) => 2 * Math.sqrt(count + 3 / 8));
     const middle = median(steps);
-    const spread = Math.max(1, 1.4826 * median(steps.map((step) => Math.abs(step - middle))));
+    const deviation = Math.sqrt(mean(steps.map((step) => (step - middle) ** 2)));
+    const spread = Math.max(1, deviation, 1.4826 * median(steps.map((step) => Math.abs(step - middle))));
     for (let i = 0; i < values.length; i++) {
       if ((steps[i] - middle) / spread <= threshold) continue;
       unusual++;

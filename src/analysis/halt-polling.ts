@@ -11,7 +11,7 @@ import { type EventBatch, F_ARG0, F_ARG1, UNKNOWN } from '../core/event-batch.ts
 import { EV_HALT_POLL_NS, EV_VCPU_WAKEUP } from '../core/events.ts';
 import { TWO_32 } from '../core/words.ts';
 import { addExact, exactToBigInt, exactValue, mergeExact } from './exact-sum.ts';
-import type { Pass, PassScope } from './pass.ts';
+import { EVERYTHING, type Pass, type PassScope } from './pass.ts';
 import { threadInScope, timeInScope } from './thread-scope.ts';
 import { createThreadSlots, slotOf, type ThreadSlots } from './thread-slots.ts';
 
@@ -61,7 +61,7 @@ export interface HaltPolling {
   windowEvents: number;
 }
 
-export function createHaltPolling(_options: unknown, scope: PassScope): HaltPolling {
+export function createHaltPolling(_options: unknown, scope: PassScope = EVERYTHING): HaltPolling {
   return { scope, slots: createThreadSlots(), threads: [], unusable: 0, windowEvents: 0 };
 }
 

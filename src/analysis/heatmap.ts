@@ -8,7 +8,7 @@ import type { EventBatch } from '../core/event-batch.ts';
 import { wordsToBigInt } from '../core/words.ts';
 import { type ExitBatch, PAIRED } from './exit-batch.ts';
 import { BUCKETS, bucketOf, SUBS } from './log-linear.ts';
-import type { Pass, PassScope } from './pass.ts';
+import { EVERYTHING, type Pass, type PassScope } from './pass.ts';
 import {
   bucketAt,
   createTimeAxis,
@@ -109,7 +109,7 @@ function heatmapResult({ axis, counts }: Heatmap): HeatmapResult {
 export const heatmapPass: Pass<Pick<TimeAxisOptions, 'origin'>, Heatmap, HeatmapResult> = {
   name: 'heatmap',
   allColumns: false,
-  create: ({ origin }: Pick<TimeAxisOptions, 'origin'>, scope: PassScope) => ({
+  create: ({ origin }: Pick<TimeAxisOptions, 'origin'>, scope: PassScope = EVERYTHING) => ({
     axis: createTimeAxis({ widthNs: null, limit: HEATMAP_COLUMNS, origin }, scope),
     counts: new Float64Array(HEATMAP_COLUMNS * ROWS),
   }),

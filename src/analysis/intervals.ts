@@ -16,7 +16,7 @@ import {
 import { addExact, mergeExact } from './exact-sum.ts';
 import { type ExitBatch, PAIRED } from './exit-batch.ts';
 import { createGroupTable, findGroup, type Grouping, type GroupTable, groupOf, KEY_INTS } from './groups.ts';
-import type { Pass, PassScope } from './pass.ts';
+import { EVERYTHING, type Pass, type PassScope } from './pass.ts';
 import {
   bucketAt,
   createTimeAxis,
@@ -126,7 +126,7 @@ function cellAt(cells: Cells, group: number, bucket: number, limit: number): num
   return cell;
 }
 
-export function createIntervals(options: IntervalOptions, scope: PassScope): Intervals {
+export function createIntervals(options: IntervalOptions, scope: PassScope = EVERYTHING): Intervals {
   return {
     axis: createTimeAxis(options, scope),
     maxCells: options.maxCells ?? MAX_CELLS,

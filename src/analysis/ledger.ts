@@ -36,7 +36,7 @@ import {
   USER_HALT,
   USERSPACE,
 } from './ledger-segment.ts';
-import type { PassScope } from './pass.ts';
+import { EVERYTHING, type PassScope } from './pass.ts';
 import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT, ROLE_LOST, ROLE_USERSPACE_EXIT } from './roles.ts';
 import {
   addChange,
@@ -141,7 +141,7 @@ export interface Ledger {
   ignored: number;
 }
 
-export function createLedger(_options: unknown, scope: PassScope): Ledger {
+export function createLedger(_options: unknown, scope: PassScope = EVERYTHING): Ledger {
   const from = scope.selection?.from ?? null;
   return {
     scope,

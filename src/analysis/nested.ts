@@ -30,7 +30,7 @@ import {
   levelRows,
   mergeLevels,
 } from './nested-levels.ts';
-import type { Pass, PassScope } from './pass.ts';
+import { EVERYTHING, type Pass, type PassScope } from './pass.ts';
 import { EVENT_ROLES, ROLE_EXIT, ROLE_LOST } from './roles.ts';
 import { threadInScope, timeInScope } from './thread-scope.ts';
 import { createThreadSlots, slotOf, type ThreadSlots } from './thread-slots.ts';
@@ -95,7 +95,7 @@ export interface Nested {
   ignored: number;
 }
 
-export function createNested(_options: unknown, scope: PassScope): Nested {
+export function createNested(_options: unknown, scope: PassScope = EVERYTHING): Nested {
   return {
     scope,
     levels: createLevelTable(),

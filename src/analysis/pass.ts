@@ -15,6 +15,8 @@ export interface PassScope {
   readonly threads: ThreadTable | null;
 }
 
+export const EVERYTHING: PassScope = { selection: null, threads: null };
+
 export interface Pass<Options, State, Result> {
   /** Name in the registry (passes.ts). */
   readonly name: string;
@@ -22,7 +24,8 @@ export interface Pass<Options, State, Result> {
   readonly allColumns: boolean;
   /** Whether there is anything to do in a recording of these events; absent: always. Asked when they are known. */
   readonly wants?: (enabledEvents: ReadonlySet<string>) => boolean;
-  readonly create: (options: Options, scope: PassScope) => State;
+  /** Without scope: everything. */
+  create(options: Options, scope?: PassScope): State;
   /** Every event in order of time, before the exits that it decides. */
   readonly events?: (state: State, batch: EventBatch) => void;
   /** Decided exits; `selected[row]` 0 leaves a row out, null: all are selected. */

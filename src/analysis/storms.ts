@@ -4,7 +4,7 @@
  */
 import type { EventBatch } from '../core/event-batch.ts';
 import { findBursts, findChanges } from './change-points.ts';
-import type { Pass, PassScope } from './pass.ts';
+import { EVERYTHING, type Pass, type PassScope } from './pass.ts';
 import {
   addPeriodic,
   createPeriodic,
@@ -126,7 +126,7 @@ function stormResult({ series, simultaneous, periodic }: Storms): StormResult {
 export const stormPass: Pass<StormOptions, Storms, StormResult> = {
   name: 'storms',
   allColumns: false,
-  create: (options: StormOptions, scope: PassScope) => ({
+  create: (options: StormOptions, scope: PassScope = EVERYTHING) => ({
     series: createRateSeries(options, scope),
     simultaneous: createSimultaneous(options, scope),
     periodic: createPeriodic(),

@@ -126,7 +126,13 @@ function parseSections(raw: RawReportOptions): string[] {
   const named = option('--section', raw.section, [] as string[], (values) =>
     parseWordList(values, 'section', SECTION_IDS),
   );
-  return [...new Set([...named, ...(raw.guestSymbols === undefined ? [] : ['hotspots'])])];
+  return [
+    ...new Set([
+      ...named,
+      ...(raw.guestSymbols === undefined ? [] : ['hotspots']),
+      ...(raw.interval === undefined || raw.view !== undefined ? [] : ['intervals']),
+    ]),
+  ];
 }
 
 function parseView(
@@ -135,13 +141,16 @@ function parseView(
   by: readonly GroupKey[],
   thanNs: number,
 ): ViewRequest | null {
+  if (raw.view === undefined) return null;
   const intervalNs = option('--interval', raw.interval, 0, parseDuration);
-  if (raw.view === undefined) {
-    if (raw.interval !== undefined) throw new UsageError('--interval belongs to --view perf-prof');
-    return null;
-  }
   const [name] = option('--view', raw.view, [], (text) => parseWordList([text], 'view', VIEW_NAMES));
   return { name, options: { by, pids, tids, vcpus, thanNs, intervalNs } };
+}
+
+function parseInterval(text: string): number {
+  const ns = parseDuration(text);
+  if (ns === 0) throw new UsageError(`'${text}' is no interval`, 'Longer than 0, such as 1s or 500ms.');
+  return ns;
 }
 
 /** Throws UsageError naming the option. */
@@ -156,6 +165,7 @@ export async function parseReportOptions(raw: RawReportOptions): Promise<ReportO
     ),
     includeIdle: raw.withIdle === true,
   };
+  const intervalNs = option<string, number | null>('--interval', raw.interval, null, parseInterval);
   const sections = parseSections(raw);
   const filters = await parseFilters(raw);
   const by = option<string[], GroupKey[]>('--by', raw.by, [], (values) =>
@@ -168,7 +178,8 @@ export async function parseReportOptions(raw: RawReportOptions): Promise<ReportO
     ...(view === null ? {} : { view }),
     ...slow,
     sections,
-    passes: sectionRequests(sections, slow),
+    intervalNs,
+    passes: sectionRequests(sections, { ...slow, by, intervalNs }),
     jobs: option('--jobs', raw.jobs, availableParallelism(), (text) => parseCount(text)),
     guestSymbols: option<string, string | null>('--guest-symbols', raw.guestSymbols, null, readSymbolFile),
     traceEvents: readTraceEvents(raw.traceEvents),

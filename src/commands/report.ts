@@ -6,6 +6,7 @@ import { RENDERERS, type Renderer, type RenderOptions, rendererForPath } from '.
 import { sectionRequests } from '../report/sections.ts';
 import type { Environment } from './environment.ts';
 import { checkThreshold, parseThreshold, type RowMatcher, type Threshold } from './fail-on.ts';
+import { startHeatmap } from './heatmap-file.ts';
 import type { ReportOptions } from './options.ts';
 import { createOutput, type OutputFile, tryOutput, writeToFile, writeToStream } from './output.ts';
 import { parseCount, parseWordList } from './parse-lists.ts';
@@ -20,6 +21,7 @@ export interface RawReport extends RawReportOptions {
   histogram?: boolean;
   failOn?: string[];
   redact?: boolean;
+  heatmap?: string;
   quiet?: boolean;
   color: ColorChoice;
 }
@@ -50,6 +52,7 @@ export async function report(
     sections: options.sections ?? [],
   };
   for (const { path } of targets) if (path !== null) tryOutput(path, inputs);
+  const heatmap = raw.heatmap === undefined ? null : startHeatmap(raw.heatmap, inputs);
   const progress = createProgress(environment.stderr, 'reading', raw.quiet === true, environment.env);
   try {
     const pipeline = await environment.loadPipeline();
@@ -58,15 +61,18 @@ export async function report(
       : null;
     const model = await pipeline.runReport(inputs, {
       ...options,
+      passes: [...(options.passes ?? []), ...(heatmap?.passes ?? [])],
       onProgress: progress.update,
       pause: createPause(),
     });
     if (reproduction) model.reproduce = await reproduction;
+    heatmap?.commit();
     progress.clear();
     const shown = raw.redact ? (await import('../report/redact.ts')).redactModel(model) : model;
     await writeAll(shown, targets, inputs, shape, { raw, environment });
     return checkAll(model, thresholds, environment);
   } finally {
+    heatmap?.abort();
     progress.clear();
   }
 }
@@ -80,8 +86,9 @@ function forTargets(options: ReportOptions, raw: RawReport, targets: readonly Ta
   const limits = targets.map(({ renderer }) => renderer.slowLimit ?? 0);
   const slowLimit =
     raw.slow === undefined ? Math.max(options.slowLimit, Math.min(...limits)) : options.slowLimit;
-  const slow = { slowLimit, thanNs: options.thanNs, includeIdle: options.includeIdle };
-  return { ...options, slowLimit, passes: sectionRequests(sections, slow) };
+  const { thanNs, includeIdle, by, intervalNs = null } = options;
+  const passes = sectionRequests(sections, { slowLimit, thanNs, includeIdle, by, intervalNs });
+  return { ...options, slowLimit, passes };
 }
 
 /** All files or none: they are renamed when the last one is written. */

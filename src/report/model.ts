@@ -9,8 +9,14 @@
 import type { ContextModel } from './build-context.ts';
 import type { DetailModel } from './build-detail.ts';
 import type { DevicesModel } from './build-devices.ts';
+import type { HaltPollingModel } from './build-halt-polling.ts';
+import type { HeatmapModel } from './build-heatmap.ts';
 import type { HotspotsModel } from './build-hotspots.ts';
+import type { IntervalsModel } from './build-intervals.ts';
+import type { LedgerModel } from './build-ledger.ts';
+import type { NestedModel } from './build-nested.ts';
 import type { QemuModel } from './build-qemu.ts';
+import type { StormsModel } from './build-storms.ts';
 
 /** Exact integer: a BigInt where a double could not hold it. */
 export type Exact = number | bigint;
@@ -44,6 +50,12 @@ export interface ReportModel {
   qemu?: QemuModel;
   hotspots?: HotspotsModel;
   context?: ContextModel;
+  ledger?: LedgerModel;
+  haltPolling?: HaltPollingModel;
+  nested?: NestedModel;
+  intervals?: IntervalsModel;
+  storms?: StormsModel;
+  heatmap?: HeatmapModel;
   /** The report in another tool's layout (--view), as text. */
   view?: { name: string; tool: string; text: string };
   /** What the numbers say in words (build-verdict.ts). */

@@ -1,3 +1,15 @@
 /** Names of the sections (sections.ts) for --section: apart, so that help does not load what sections need. */
-export const SECTION_IDS = ['detail', 'devices', 'qemu', 'hotspots', 'context'] as const;
+export const SECTION_IDS = [
+  'detail',
+  'devices',
+  'qemu',
+  'hotspots',
+  'context',
+  'ledger',
+  'halt-polling',
+  'nested',
+  'intervals',
+  'storms',
+  'heatmap',
+] as const;
 export type SectionId = (typeof SECTION_IDS)[number];

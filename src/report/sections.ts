@@ -9,10 +9,16 @@ import type { TraceContext } from '../core/trace-context.ts';
 import { contextSection } from './build-context.ts';
 import { detailSection } from './build-detail.ts';
 import { devicesSection } from './build-devices.ts';
+import { haltPollingSection } from './build-halt-polling.ts';
+import { heatmapSection } from './build-heatmap.ts';
 import { hotspotsSection } from './build-hotspots.ts';
+import { intervalsSection } from './build-intervals.ts';
+import { ledgerSection } from './build-ledger.ts';
+import { nestedSection } from './build-nested.ts';
 import { qemuSection } from './build-qemu.ts';
+import { stormsSection } from './build-storms.ts';
 import type { CsvData } from './csv-tables.ts';
-import type { ReportModel } from './model.ts';
+import type { GroupKey, ReportModel } from './model.ts';
 import type { SectionId } from './section-ids.ts';
 import type { TableData } from './tables.ts';
 
@@ -22,6 +28,10 @@ export interface SectionOptions {
   readonly slowLimit: number;
   readonly thanNs: number;
   readonly includeIdle: boolean;
+  /** --by. */
+  readonly by?: readonly GroupKey[];
+  /** --interval; null: follows from the recording's length. */
+  readonly intervalNs?: number | null;
 }
 
 /** What building a section may use beside the results of the passes. */
@@ -65,6 +75,12 @@ export const SECTIONS: readonly Section[] = [
   qemuSection,
   hotspotsSection,
   contextSection,
+  ledgerSection,
+  haltPollingSection,
+  nestedSection,
+  intervalsSection,
+  stormsSection,
+  heatmapSection,
 ];
 
 /** Requests of the sections that run: the default ones and those asked for by id; each pass once. */

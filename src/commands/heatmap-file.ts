@@ -1,0 +1,33 @@
+/** --heatmap FILE: the file that a pass writes lines to while the recording is read. */
+import { closeSync, openSync } from 'node:fs';
+import type { PassRequest } from '../analysis/pass.ts';
+import { createOutput } from './output.ts';
+
+export interface HeatmapFile {
+  readonly passes: readonly PassRequest[];
+  /** The file is complete. */
+  commit(): void;
+  /** Removes it; harmless after commit(). */
+  abort(): void;
+}
+
+/** `inputs` are refused as outputs. */
+export function startHeatmap(path: string, inputs: readonly string[]): HeatmapFile {
+  const output = createOutput(path, inputs);
+  let fd: number | null = openSync(output.writePath, 'a');
+  const close = () => {
+    if (fd !== null) closeSync(fd);
+    fd = null;
+  };
+  return {
+    passes: [{ name: 'heatmap-lines', options: { fd } }],
+    commit: () => {
+      close();
+      output.commit();
+    },
+    abort: () => {
+      close();
+      output.abort();
+    },
+  };
+}

@@ -1,0 +1,238 @@
+/** Section `intervals`: counts and latencies per interval and reason (and --by), as perf-prof -i prints them. */
+import { exactToBigInt, toExact } from '../analysis/exact-sum.ts';
+import { LEVEL_NAMES } from '../analysis/exit-batch.ts';
+import {
+  KEY_CODE,
+  KEY_CPU,
+  KEY_INTS,
+  KEY_ISA,
+  KEY_LEVEL,
+  KEY_PID,
+  KEY_TID,
+  KEY_VCPU,
+} from '../analysis/groups.ts';
+import { AUTO_INTERVALS, type IntervalResult } from '../analysis/intervals.ts';
+import { NO_CPU } from '../core/event-batch.ts';
+import { isaName } from '../core/isa-codes.ts';
+import { wordsToBigInt } from '../core/words.ts';
+import { isIdle, publicCode, reasonName } from '../isa/reasons.ts';
+import type { Exact, ReportModel } from './model.ts';
+import { cell, count, foreign, left, plain, right, tableOf, time } from './section-cells.ts';
+import type { Block, Section, SectionInput, SectionOptions } from './sections.ts';
+import { formatNsShort, formatOffset, plural } from './units.ts';
+
+/** An exit belongs to the interval in which it exited. Times in ns over pairs. */
+export interface IntervalFigures {
+  /** Start, ns on the capture's clock. */
+  fromNs: bigint;
+  /** Shorter than the others at the end of the recording. */
+  lengthNs: number;
+  exits: number;
+  perSecond: number | null;
+  paired: number;
+  totalNs: Exact;
+  avgNs: number | null;
+  p99Ns: number | null;
+  maxNs: number | null;
+}
+
+export interface IntervalRowModel extends IntervalFigures {
+  /** Grouping values, present with --by. */
+  pid?: number | null;
+  tid?: number | null;
+  vcpu?: number | null;
+  cpu?: number | null;
+  level?: string;
+  isa: string;
+  code: number | null;
+  name: string;
+  idle: boolean;
+}
+
+export interface IntervalsModel {
+  /** False: a clock without unit. */
+  known: boolean;
+  widthNs: number;
+  /** Whether the width was asked for; otherwise it follows from the length of the recording. */
+  fixed: boolean;
+  /** Largest relative error of p99 in percent (or 4 ns). */
+  percentileErrorPct: number;
+  /** Exits for which there was no room: more intervals and groups than are kept. */
+  omitted: number;
+  /** All exits per interval. */
+  totals: IntervalFigures[];
+  /** Per interval and group, in order of time; intervals without exits are left out. */
+  rows: IntervalRowModel[];
+}
+
+function build({ context, analysis, model }: SectionInput): Partial<ReportModel> | null {
+  const result = analysis.passes.intervals as IntervalResult | undefined;
+  if (result === undefined) return null;
+  const { widthNs, fixed, percentileErrorPct, omitted } = result;
+  const empty = {
+    known: context.timeIsNs,
+    widthNs,
+    fixed,
+    percentileErrorPct,
+    omitted,
+    totals: [],
+    rows: [],
+  };
+  if (!context.timeIsNs) return { intervals: empty };
+  const origin = wordsToBigInt(result.origin[0], result.origin[1]);
+  const end = model.capture.lastNs ?? origin;
+  const figures = (cells: readonly number[], bucket: number, p99: number): IntervalFigures => {
+    const fromNs = origin + BigInt(bucket) * BigInt(widthNs);
+    const left = Number(end - fromNs);
+    const lengthNs = Math.max(0, Math.min(widthNs, left));
+    const paired = cells.reduce((sum, i) => sum + result.paired[i], 0);
+    const total = cells.reduce((sum, i) => sum + exactToBigInt(result.total, i), 0n);
+    const exits = cells.reduce((sum, i) => sum + result.exits[i], 0);
+    return {
+      fromNs,
+      lengthNs,
+      exits,
+      perSecond: lengthNs > 0 ? (exits * 1e9) / lengthNs : null,
+      paired,
+      totalNs: toExact(total),
+      avgNs: paired > 0 ? Number((2n * total + BigInt(paired)) / (2n * BigInt(paired))) : null,
+      p99Ns: paired > 0 ? p99 : null,
+      maxNs: paired > 0 ? cells.reduce((most, i) => Math.max(most, result.max[i]), 0) : null,
+    };
+  };
+  const byBucket = new Map<number, number[]>();
+  for (const [i, bucket] of result.bucket.entries()) {
+    const list = byBucket.get(bucket);
+    if (list) list.push(i);
+    else byBucket.set(bucket, [i]);
+  }
+  return {
+    intervals: {
+      ...empty,
+      totals: Array.from(result.buckets, (bucket, i) =>
+        figures(byBucket.get(bucket)!, bucket, result.allP99[i]),
+      ),
+      rows: Array.from(result.group, (group, i) => ({
+        ...figures([i], result.bucket[i], result.p99[i]),
+        ...groupKeys(result, group, model),
+      })),
+    },
+  };
+}
+
+function groupKeys({ keys }: IntervalResult, group: number, { by }: ReportModel) {
+  const key = (i: number) => keys[group * KEY_INTS + i];
+  const orNull = (value: number) => (value < 0 ? null : value);
+  const isa = key(KEY_ISA);
+  const code = key(KEY_CODE) >>> 0;
+  return {
+    ...(by.includes('vm') ? { pid: orNull(key(KEY_PID)) } : {}),
+    ...(by.includes('tid') ? { tid: orNull(key(KEY_TID)) } : {}),
+    ...(by.includes('vcpu') ? { vcpu: orNull(key(KEY_VCPU)) } : {}),
+    ...(by.includes('cpu') ? { cpu: key(KEY_CPU) === NO_CPU ? null : key(KEY_CPU) } : {}),
+    ...(by.includes('level') ? { level: LEVEL_NAMES[key(KEY_LEVEL)] } : {}),
+    isa: isaName(isa),
+    code: publicCode(isa, code),
+    name: reasonName(isa, code),
+    idle: isIdle(isa, code),
+  };
+}
+
+const GROUPS = ['pid', 'vcpu', 'tid', 'cpu', 'level'] as const;
+
+function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
+  const { intervals } = model;
+  if (!intervals || !asked) return [];
+  const title = `Exits over time, per ${formatNsShort(intervals.widthNs)}`;
+  if (!intervals.known) return [{ title, sentences: ['Not known: the clock has no unit.'], table: null }];
+  const numbers = [
+    right('exits'),
+    right('per second'),
+    right('total'),
+    right('avg'),
+    right('p99'),
+    right('max'),
+  ];
+  const cells = (row: IntervalFigures) => [
+    count(row.exits),
+    count(row.perSecond === null ? null : Math.round(row.perSecond)),
+    time(row.totalNs),
+    time(row.avgNs),
+    time(row.p99Ns),
+    time(row.maxNs),
+  ];
+  const at = (row: IntervalFigures) => cell(formatOffset(row.fromNs, model.capture.firstNs));
+  const groups = GROUPS.filter((key) => intervals.rows.some((row) => row[key] !== undefined));
+  return [
+    {
+      title,
+      sentences: [
+        `p99 within ${intervals.percentileErrorPct.toFixed(1)}%.`,
+        ...(intervals.omitted > 0
+          ? [
+              `${plural(intervals.omitted, 'exit')} left out: there are more intervals and groups than are kept. Choose a longer --interval.`,
+            ]
+          : []),
+      ],
+      table: tableOf([right('at second'), ...numbers], intervals.totals, rows, (row) => [
+        at(row),
+        ...cells(row),
+      ]),
+    },
+    {
+      title: 'The same by reason',
+      sentences: [],
+      table: tableOf(
+        [
+          right('at second'),
+          ...groups.map((key) => right(key === 'vcpu' ? 'vCPU' : key === 'cpu' ? 'CPU' : key)),
+          left('reason', { shrinkTo: 14 }),
+          ...numbers,
+        ],
+        intervals.rows,
+        rows,
+        (row) => [at(row), ...groups.map((key) => plain(row[key] ?? null)), foreign(row.name), ...cells(row)],
+      ),
+    },
+  ];
+}
+
+function requests({ by = [], intervalNs = null }: SectionOptions) {
+  const grouping = {
+    pid: by.includes('vm'),
+    tid: by.includes('tid'),
+    vcpu: by.includes('vcpu'),
+    cpu: by.includes('cpu'),
+    level: by.includes('level'),
+  };
+  return [{ name: 'intervals', options: { widthNs: intervalNs, limit: AUTO_INTERVALS, grouping } }];
+}
+
+export const intervalsSection: Section = {
+  id: 'intervals',
+  byDefault: false,
+  requests,
+  build,
+  blocks,
+  csv: {
+    intervals: (model) => {
+      const rows = model.intervals?.rows ?? [];
+      const keys = [
+        'fromNs',
+        'lengthNs',
+        ...GROUPS.filter((key) => rows.some((row) => row[key] !== undefined)),
+        'isa',
+        'code',
+        'name',
+        'exits',
+        'perSecond',
+        'paired',
+        'totalNs',
+        'avgNs',
+        'p99Ns',
+        'maxNs',
+      ] as const;
+      return { headers: keys, rows: rows.map((row) => keys.map((key) => row[key])) };
+    },
+  },
+};

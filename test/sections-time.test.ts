@@ -1,0 +1,154 @@
+/** The sections over time as users get them: invariants of the model on real captures, and "not recorded" instead of 0. */
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { startHeatmap } from '../src/commands/heatmap-file.ts';
+import { runReport } from '../src/commands/pipeline.ts';
+import { csvData } from '../src/report/csv-tables.ts';
+import { renderJson } from '../src/report/json.ts';
+import { render as renderMarkdown } from '../src/report/markdown.ts';
+import { sectionRequests } from '../src/report/sections.ts';
+import { render as renderText } from '../src/report/text.ts';
+import { HAS_SHARED, listCaptures, SAMPLES, SHARED } from './support/corpus.ts';
+import { isReadable } from './support/events.ts';
+import { defaultReportOptions } from './support/options.ts';
+
+const SECTIONS = ['ledger', 'halt-polling', 'nested', 'intervals', 'storms', 'heatmap'];
+const SLOW = { slowLimit: 10, thanNs: 0, includeIdle: false };
+
+function report(path: string, rest: object = {}) {
+  const passes = sectionRequests(SECTIONS, SLOW);
+  return runReport([path], { ...defaultReportOptions(), sections: SECTIONS, passes, ...rest });
+}
+
+const all = [...listCaptures(SAMPLES), ...(HAS_SHARED ? listCaptures(join(SHARED, 'corpus')) : [])].filter(
+  ({ path }) => isReadable(path),
+);
+
+describe.each(all.map((capture) => [capture.id, capture] as const))('%s', (_, { path }) => {
+  test('columns add up, sections agree with the report, nothing unrecorded is 0', async () => {
+    const model = await report(path);
+    const { ledger, haltPolling, intervals, nested, heatmap, storms, capture, quality } = model;
+    if (ledger!.known) expect(BigInt(ledger!.wallNs!)).toBe(BigInt(capture.durationNs!));
+    for (const row of ledger!.rows) {
+      const columns = [
+        row.guestNs,
+        row.kernelNs,
+        row.userspaceNs,
+        row.haltPollingNs,
+        row.haltBlockedNs,
+        row.haltUndividedNs,
+        row.runnableNs,
+        row.preemptedNs,
+        row.unknownNs,
+      ];
+      expect(columns.reduce<number>((sum, ns) => sum + (ns ?? 0), 0)).toBe(row.wallNs);
+      expect(row.wallNs).toBe(ledger!.wallNs);
+      expect(Object.values(row.unknown).reduce((a, b) => a + b, 0)).toBe(row.unknownNs);
+      const has = (name: string) => (capture.events[name] ?? 0) > 0;
+      if (!has('sched_switch')) expect([row.preemptedNs, row.runnableNs]).toEqual([null, null]);
+      if (has('kvm_vcpu_wakeup')) expect(row.haltBlockedNs).not.toBeNull();
+      if (has('kvm_userspace_exit')) expect(row.userspaceNs).not.toBeNull();
+    }
+    expect(haltPolling!.total?.halts ?? 0).toBe(capture.events.kvm_vcpu_wakeup ?? 0);
+    expect(haltPolling!.known).toBe(haltPolling!.total !== null);
+    expect(intervals!.rows.reduce((sum, row) => sum + row.exits, 0)).toBe(quality.exits);
+    expect(intervals!.totals.reduce((sum, row) => sum + BigInt(row.totalNs), 0n)).toBe(
+      BigInt(model.totals.totalNs ?? 0),
+    );
+    expect(heatmap!.cells.reduce((sum, [, , pairs]) => sum + pairs, 0)).toBe(quality.paired);
+    if (nested!.known) {
+      expect(nested!.levels.reduce((sum, row) => sum + row.all.exits, 0)).toBe(quality.exits);
+      for (const row of nested!.levels)
+        expect(row.L2.exits).toBe(row['L2-handled'].exits + row['L2-reflected'].exits);
+      for (const row of nested!.levels)
+        expect(row.all.totalNs).toBe(
+          model.reasons.find(
+            ({ isa, code, name }) => isa === row.isa && code === row.code && name === row.name,
+          )!.totalNs,
+        );
+    } else expect(nested!.levels).toEqual([]);
+    expect(storms!.simultaneous === null || storms!.simultaneous.vcpus > 1).toBe(true);
+
+    const options = {
+      color: false,
+      width: 100,
+      rows: 0,
+      histogram: false,
+      table: 'reasons',
+      sections: SECTIONS,
+    };
+    const text = renderText(model, options);
+    expect(Math.max(...text.split('\n').map((line) => [...line].length))).toBeLessThanOrEqual(100);
+    if (!nested!.known) expect(text).toContain('Nesting was not recorded');
+    if (!haltPolling!.known) expect(text).toContain('no kvm_vcpu_wakeup in the capture');
+    expect([...renderMarkdown(model, options)].join('')).toContain('## Time ledger');
+    const json = JSON.parse([...renderJson(model)].join(''));
+    expect(json.ledger.rows.length).toBe(ledger!.rows.length);
+    for (const table of [
+      'ledger',
+      'halt-polling',
+      'halt-poll-windows',
+      'nested',
+      'nested-cycles',
+      'intervals',
+      'rate-changes',
+      'bursts',
+      'simultaneous',
+      'beats',
+      'heatmap',
+    ]) {
+      const { headers, rows } = csvData(model, table);
+      for (const row of rows) expect(row.length).toBe(headers.length);
+    }
+  });
+});
+
+const nestedSample = join(SHARED, 'corpus/x86/nested-tc/trace.dat');
+test.skipIf(!existsSync(nestedSample))(
+  'an L2 exit on AMD costs several exits, each of which is counted once',
+  async () => {
+    const { nested } = await report(nestedSample);
+    expect(nested!.cycles!.length).toBeGreaterThan(0);
+    // VMSAVE, VMLOAD, STGI … VMRUN: the L1 hypervisor of the capture is KVM.
+    expect(nested!.exitsPerReflectedExit).toBeGreaterThan(5);
+    const cycles = nested!.cycles!.reduce((sum, row) => sum + row.cycles, 0);
+    const reflected = nested!.levels.reduce((sum, row) => sum + row['L2-reflected'].exits, 0);
+    expect(cycles).toBeLessThanOrEqual(reflected);
+    expect(cycles).toBeGreaterThan(0.9 * reflected);
+  },
+);
+
+const perf = join(SHARED, 'corpus/x86/tc-sched/trace.dat');
+test.skipIf(!existsSync(perf))(
+  '--from and --to cut the ledger; --tid chooses rows; --heatmap writes every pair',
+  async () => {
+    const base = defaultReportOptions();
+    const from = { ns: 200_000_000n, fromEnd: false };
+    const to = { ns: 700_000_000n, fromEnd: false };
+    const cut = await report(perf, { filters: { ...base.filters, from, to, tids: [140], words: ['x'] } });
+    expect(cut.ledger!.rows.map(({ tid, wallNs }) => [tid, wallNs])).toEqual([[140, 500_000_000]]);
+    const whole = await report(perf);
+    const row = whole.ledger!.rows.find(({ tid }) => tid === 140)!;
+    expect(cut.ledger!.rows[0].guestNs).toBeLessThan(row.guestNs);
+    expect(row.preemptedNs).toBeGreaterThan(0);
+    expect(row.runnableNs).toBeGreaterThan(0);
+
+    const folder = mkdtempSync(join(tmpdir(), 'kvmtrace-heatmap-'));
+    try {
+      const file = join(folder, 'heatmap.lat');
+      const heatmap = startHeatmap(file, []);
+      const model = await report(perf, { passes: heatmap.passes });
+      heatmap.commit();
+      const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
+      expect(lines.length).toBe(model.quality.paired);
+      expect(lines.every((line) => /^\d+ \d+$/.test(line))).toBe(true);
+      expect(lines.reduce((sum, line) => sum + BigInt(line.split(' ')[1]), 0n)).toBe(
+        BigInt(model.totals.totalNs!),
+      );
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  },
+);
