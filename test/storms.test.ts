@@ -33,7 +33,11 @@ function random(seed: number): () => number {
 
 function poisson(mean: number, next: () => number): number {
   let count = 0;
-  for (let sum = -Math.log(1 - next()); sum < mean; sum += -Math.log(1 - next())) count++;
+  let sum = -Math.log(1 - next());
+  while (sum < mean) {
+    sum -= Math.log(1 - next());
+    count++;
+  }
   return count;
 }
 
