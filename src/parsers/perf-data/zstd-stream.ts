@@ -16,15 +16,18 @@ export interface ZstdStream {
   windowBytes: number;
   /** Bytes that the decoder has moved about to keep its window. */
   moved: number;
+  /** Bytes decoded so far. */
+  plain: number;
 }
 
 /** Largest window: that of level 22, perf's highest. */
 const MAX_WINDOW = 128 << 20;
 /**
- * The decoder moves its whole window for each block, however small: a hostile stream of tiny blocks and a large window
- * would take hours. This is 256 KB of moves for each KB of a gigabyte.
+ * The decoder moves its whole window for each block, however small. Real streams move 4 to 500 bytes for each plain
+ * one; a hostile one of tiny blocks and a large window would go on for hours.
  */
-const MAX_MOVED = 2 ** 38;
+const MOVED_FREE = 2 ** 36;
+const MOVED_PER_PLAIN = 1024;
 const MAX_BLOCK = (1 << 21) + 3;
 const LONGEST_FRAME_HEADER = 18;
 
@@ -37,6 +40,7 @@ export function createZstdStream(): ZstdStream {
     checksum: false,
     windowBytes: 0,
     moved: 0,
+    plain: 0,
   };
 }
 
@@ -61,9 +65,13 @@ export function pushZstd(stream: ZstdStream, bytes: Uint8Array, take: (plain: Ui
     // fzstd keeps a first piece shorter than this by reference, which would change under it.
     if (end === from + header || (!stream.decoder && end - from < LONGEST_FRAME_HEADER)) break;
     stream.moved += blocks.count * stream.windowBytes;
-    if (stream.moved > MAX_MOVED) throw new Error('too many tiny blocks for its window');
+    if (stream.moved > MOVED_FREE + MOVED_PER_PLAIN * stream.plain)
+      throw new Error('too many tiny blocks for its window');
     stream.decoder ??= new Decompress();
-    stream.decoder.ondata = take;
+    stream.decoder.ondata = (data) => {
+      stream.plain += data.length;
+      take(data);
+    };
     stream.decoder.push(stream.pending.subarray(from, end));
     from = end;
     if (blocks.last) {
