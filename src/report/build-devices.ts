@@ -278,8 +278,18 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
           },
         ]
       : [];
-  if (devices.rows.length === 0 && !asked)
-    return devices.accesses.length > 0 ? [accessBlock(devices, BRIEF_ROWS)] : [];
+  if (devices.rows.length === 0)
+    return devices.accesses.length > 0
+      ? [
+          accessBlock(devices, asked ? rows : BRIEF_ROWS),
+          ...(devices.escalations.length > 0 && asked ? [escalationBlock(devices, rows)] : []),
+        ]
+      : asked
+        ? [
+            { title: 'Devices', sentences: deviceSentences(devices), table: null },
+            escalationBlock(devices, rows),
+          ]
+        : [];
   return [
     {
       title: 'Devices: who answers',
@@ -314,7 +324,6 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
       ),
     },
     ...(asked ? [escalationBlock(devices, rows)] : []),
-    ...(asked && devices.rows.length === 0 ? [accessBlock(devices, rows)] : []),
   ];
 }
 
@@ -330,6 +339,12 @@ function deviceSentences({ rows, escalationKnown, ioeventfds, virtio, known }: D
           'exit',
         )} accessed a device: ${formatCount(total((row) => row.escalated))} went to user space, ${formatCount(total((row) => row.inKernel))} did not${fast > 0 ? ` (${formatCount(fast)} of them kvm_fast_mmio, an ioeventfd)` : ''}; restarted on the way: ${formatCount(total((row) => row.restarts))}.`
       : 'kvm_userspace_exit was not recorded: which accesses went to user space is unknown.',
+    ...qemuSentences({ ioeventfds, virtio }),
+  ];
+}
+
+function qemuSentences({ ioeventfds, virtio }: Pick<DevicesModel, 'ioeventfds' | 'virtio'>): string[] {
+  return [
     ...(ioeventfds.length > 0
       ? [`QEMU registered ioeventfds for ${plural(ioeventfds.length, 'address', 'addresses')}.`]
       : []),
@@ -380,10 +395,11 @@ function escalationBlock({ escalations, escalationKnown }: DevicesModel, rows: n
   };
 }
 
-function accessBlock({ accesses }: DevicesModel, rows: number): Block {
+function accessBlock(devices: DevicesModel, rows: number): Block {
+  const { accesses } = devices;
   return {
     title: 'Device accesses',
-    sentences: ['No exit was recorded around them: counts only.'],
+    sentences: ['No exit was recorded around them: counts only.', ...qemuSentences(devices)],
     table: tableOf(
       [left('access'), left('address'), left('device', { shrinkTo: 12 }), right('count'), right('%')],
       accesses,
