@@ -190,7 +190,7 @@ describe('wrong use is status 2, one message, and what to do', () => {
     [['report', 'TRACE', '--nonsense'], /unknown option '--nonsense'/],
     [
       ['report', 'TRACE', '--format', 'yaml'],
-      /--format: 'yaml' is not a format\n {2}Known: text, md, json, csv/,
+      /--format: 'yaml' is not a format\n {2}Known: text, html, md, json, csv, perfetto, folded, folded-counts/,
     ],
     [['report', 'TRACE', '-o', 'FOLDER/x.xyz'], /no format has this ending\n {2}Known endings: /],
     [

@@ -28,7 +28,7 @@ beforeAll(async () => {
 const body = (html: string) => html.replace(/<(style|script)>[\s\S]*?<\/\1>/g, '');
 const tags = (html: string) => [...html.matchAll(/<(\/?[a-z0-9!]+)/gi)].map((match) => match[1]);
 const between = (html: string, tag: string) =>
-  [...html.matchAll(new RegExp(`<${tag}>([sS]*?)</${tag}>`, 'g'))].map((match) => match[1]);
+  [...html.matchAll(new RegExp(`<${tag}>((?:.|\\n)*?)</${tag}>`, 'g'))].map((match) => match[1]);
 
 describe('policy', () => {
   test('allows the style and the script that are there, and nothing else', () => {

@@ -69,6 +69,14 @@ function* instants(model: ReportModel, first: bigint): Generator<string> {
   }
 }
 
+/** Exits per second of each interval, as a counter. */
+function* counters(model: ReportModel, first: bigint): Generator<string> {
+  for (const row of model.intervals?.totals ?? []) {
+    if (row.perSecond === null || row.lengthNs < model.intervals!.widthNs / 2) continue;
+    yield `{"ph":"C","name":"exits per second","pid":0,"ts":${micros(row.fromNs - first)},"args":{"exits":${Math.round(row.perSecond)}}}`;
+  }
+}
+
 export function* render(model: ReportModel): Generator<string> {
   const { capture, slowSelection } = model;
   const first = capture.firstNs ?? 0n;
@@ -88,6 +96,7 @@ export function* render(model: ReportModel): Generator<string> {
     yield* tracks(model);
     for (const row of rows) yield slice(row, first);
     yield* instants(model, first);
+    yield* counters(model, first);
   };
   for (const event of all()) {
     yield lead + event;

@@ -54,7 +54,7 @@ export const RENDERERS: readonly Renderer[] = [
   {
     id: 'perfetto',
     extensions: ['.perfetto', '.trace.json'],
-    sections: ['context'],
+    sections: ['context', 'intervals'],
     slowLimit: 1000,
     load: () => import('./perfetto.ts'),
   },

@@ -11,7 +11,7 @@ import type { Part } from './part.ts';
 import { sharedTable } from './table.ts';
 
 /** Nodes of a column; what is rarer becomes one node. */
-const MOST_NODES = 7;
+const MOST_NODES = 8;
 /** Characters: two labels stand side by side on a narrow screen. */
 const LONGEST_LABEL = 24;
 
@@ -21,11 +21,16 @@ interface Item {
   readonly escalated: number;
 }
 
-/** The most frequent items and those that escalate most; the rest is summed up. */
+/** The items that escalate most (half of the places at most) and the most frequent ones; the rest is summed up. */
 function largest(items: readonly Item[], other: string): Item[] {
   if (items.length <= MOST_NODES) return [...items];
-  const weight = ({ value, escalated }: Item) => value + 4 * escalated;
-  const chosen = new Set([...items].sort((a, b) => weight(b) - weight(a)).slice(0, MOST_NODES - 1));
+  const escalating = items
+    .filter(({ escalated }) => escalated > 0)
+    .sort((a, b) => b.escalated - a.escalated)
+    .slice(0, MOST_NODES / 2);
+  const chosen = new Set(escalating);
+  for (const item of [...items].sort((a, b) => b.value - a.value))
+    if (chosen.size < MOST_NODES - 1) chosen.add(item);
   const rest = items.filter((item) => !chosen.has(item));
   return [
     ...items.filter((item) => chosen.has(item)),

@@ -1,8 +1,9 @@
 /** How long exits took: one log-scale histogram per reason, all on the same axis. */
 import type { ReasonModel, ReportModel } from '../model.ts';
 import { bottomAxis, chart } from '../svg/figure.ts';
+import { heatmap } from '../svg/heatmap.ts';
 import { histogram } from '../svg/histogram.ts';
-import { logScale, type Scale } from '../svg/scale.ts';
+import { linearScale, logScale, type Scale } from '../svg/scale.ts';
 import { hasSeveralIsas } from '../tables.ts';
 import { formatCount, formatNs, formatNsShort, plural } from '../units.ts';
 import { type Markup, markup } from './markup.ts';
@@ -34,6 +35,49 @@ function distribution(row: ReasonModel, id: string, scale: Scale, name: string):
     scale,
     marks,
   )}</div>`;
+}
+
+/** From the row starts to a scale that is even in rows, which are powers of two divided evenly. */
+function rowScale(starts: readonly number[], first: number, last: number): Scale {
+  return {
+    ...logScale(Math.max(1, starts[first]), starts[last]),
+    at: (value) => {
+      let row = first;
+      while (row < last - 1 && starts[row + 1] <= value) row++;
+      const part = (value - starts[row]) / (starts[row + 1] - starts[row]);
+      return (row - first + Math.max(0, Math.min(1, part))) / (last - first);
+    },
+  };
+}
+
+function heatmapFigure({ heatmap: data, capture }: ReportModel): Markup {
+  const title = markup`<h3>Latency over time</h3>`;
+  if (!data?.known || data.fromNs === null || data.cells.length === 0)
+    return markup`${title}<p>Not recorded${data && !data.known && ': the clock has no unit'}.</p>`;
+  const first = Math.min(...data.cells.map(([, row]) => row));
+  const last = Math.max(...data.cells.map(([, row]) => row)) + 1;
+  const start = Number(data.fromNs - (capture.firstNs ?? data.fromNs)) / 1e9;
+  const seconds = (data.columns * data.columnNs) / 1e9;
+  const highest = Math.max(...data.cells.map(([, , pairs]) => pairs));
+  return markup`${title}<figure><figcaption>Each cell is ${formatNsShort(data.columnNs)} of the recording; the darker, the more exits ended up there (log scale, up to ${formatCount(highest)}). Idle exits are among them.</figcaption>${heatmap(
+    {
+      id: 'c-heat',
+      title: 'Time from exit to entry over the time of the recording',
+      description: `${plural(data.cells.length, 'cell')} with exits, latencies from ${formatNsShort(data.rowStartsNs[first])} to ${formatNsShort(data.rowStartsNs[last])}. --format csv --table heatmap has the numbers.`,
+    },
+    {
+      columns: data.columns,
+      rows: last - first,
+      cells: data.cells.map(([column, row, count]) => ({ column, row: row - first, count })),
+    },
+    {
+      x: linearScale(start, start + seconds, 8),
+      y: rowScale(data.rowStartsNs, first, last),
+      formatX: (value) => `${Number(value.toPrecision(6))} s`,
+      formatY: formatNsShort,
+      labelX: 'time since the first event',
+    },
+  )}</figure>`;
 }
 
 export const latencyPart: Part = {
@@ -83,6 +127,6 @@ export const latencyPart: Part = {
             countCell(count),
           ]),
       ),
-    )}`;
+    )}${heatmapFigure(model)}`;
   },
 };

@@ -2,6 +2,7 @@
 import { escalationPart } from './escalation.ts';
 import { latencyPart } from './latency.ts';
 import type { Part } from './part.ts';
+import { ratePart } from './rate.ts';
 import { reasonsPart } from './reasons.ts';
 import { reproducePart } from './reproduce.ts';
 import { otherSections } from './sections.ts';
@@ -10,7 +11,7 @@ import { vcpusPart } from './vcpus.ts';
 import { verdictPart } from './verdict.ts';
 
 /** Sections of the model that a part below shows. */
-const SHOWN_BY_PARTS: readonly string[] = ['context'];
+const SHOWN_BY_PARTS: readonly string[] = ['context', 'ledger', 'heatmap', 'intervals', 'storms'];
 
 const detailsPart: Part = {
   id: 'details',
@@ -24,6 +25,7 @@ export const PARTS: readonly Part[] = [
   reasonsPart,
   escalationPart,
   latencyPart,
+  ratePart,
   slowPart,
   detailsPart,
   reproducePart,

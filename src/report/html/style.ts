@@ -1,10 +1,10 @@
 /** The style sheet of HTML reports. Inline styles do not exist: the page's policy allows this sheet only, by its hash. */
 export const STYLE = `
 :root{color-scheme:light dark;--bg:#fff;--panel:#f6f8fa;--text:#1f2328;--muted:#59636e;--line:#d1d9e0;--faint:#e8ecf0;
---kernel:#3b6fb0;--user:#c4711b;--idle:#aab4bf;--guest:#4f9d76;--other:#8a6fb0;--good:#1a7f37;--warn:#9a6700;--warnbg:#fff8e1;--goodbg:#eefaf1;
---h0:#dbe7f5;--h1:#b9d0ea;--h2:#93b5dc;--h3:#6b97ca;--h4:#4778b1;--h5:#2b5a92;--h6:#153d6b}
+--kernel:#3b6fb0;--user:#c4711b;--idle:#aab4bf;--guest:#4f9d76;--other:#8a6fb0;--bad:#b5485d;--good:#1a7f37;--warn:#9a6700;--warnbg:#fff8e1;--goodbg:#eefaf1;
+--h0:#cfdff1;--h1:#b3cce8;--h2:#93b5dc;--h3:#6b97ca;--h4:#4778b1;--h5:#2b5a92;--h6:#153d6b}
 @media (prefers-color-scheme:dark){:root{--bg:#11151a;--panel:#191f26;--text:#e3e8ed;--muted:#98a3af;--line:#333c46;--faint:#242c35;
---kernel:#5b93d6;--user:#e0923f;--idle:#5d6875;--guest:#58ae83;--other:#a68fd0;--good:#56c271;--warn:#d9a72e;--warnbg:#2a2412;--goodbg:#13261a;
+--kernel:#5b93d6;--user:#e0923f;--idle:#5d6875;--guest:#58ae83;--other:#a68fd0;--bad:#d9708a;--good:#56c271;--warn:#d9a72e;--warnbg:#2a2412;--goodbg:#13261a;
 --h0:#16273a;--h1:#1b3a5b;--h2:#24507f;--h3:#3469a3;--h4:#4f86c6;--h5:#7dabe0;--h6:#bcd7f5}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
@@ -15,7 +15,7 @@ h1{font-size:24px;line-height:1.25;margin:0 0 4px;font-weight:650}
 h2{font-size:18px;line-height:1.3;margin:0 0 8px;font-weight:650}
 h3{font-size:14px;margin:20px 0 6px;font-weight:650}
 p{margin:0 0 10px;max-width:76ch}
-#details p{font-size:13.5px}
+#details p,#vcpus p,#rate p,#slow p{font-size:13.5px}
 section{padding:26px 0 22px;border-top:1px solid var(--line)}
 section:first-child{border-top:0}
 .lead{color:var(--muted);margin:0 0 16px}
@@ -42,7 +42,7 @@ ol.findings li{counter-increment:f;padding:10px 0 10px 40px;position:relative;bo
 ol.findings li:before{content:counter(f);position:absolute;left:4px;top:9px;font-size:20px;font-weight:600;color:var(--muted)}
 ol.findings b{display:block;font-weight:600}
 ol.findings p{margin:0}
-.scroll{overflow-x:auto;margin:10px 0}
+.scroll{overflow-x:auto;margin:10px 0;background:linear-gradient(to right,var(--bg) 30%,transparent) 0 0/40px 100% local no-repeat,linear-gradient(to left,var(--bg) 30%,transparent) 100% 0/40px 100% local no-repeat,linear-gradient(to right,var(--line),transparent) 0 0/10px 100% no-repeat,linear-gradient(to left,var(--line),transparent) 100% 0/10px 100% no-repeat}
 table{border-collapse:collapse;font-size:13px;line-height:1.4;font-variant-numeric:tabular-nums;min-width:min(100%,420px)}
 table.full{min-width:100%}
 th,td{padding:4px 10px;text-align:left;vertical-align:top;white-space:nowrap}
@@ -66,7 +66,7 @@ details{margin:10px 0}
 summary{cursor:pointer;color:var(--kernel);font-size:13.5px}
 summary:focus-visible{outline:2px solid var(--kernel);outline-offset:2px}
 ul.plain{list-style:none;padding:0;margin:8px 0}
-ul.plain li{padding:3px 0}
+ul.plain li{padding:3px 0;font-size:13.5px}
 .tag{font-size:11.5px;font-weight:600;margin-right:8px;color:var(--muted)}
 .tag.suspect,.tag.data-loss{color:var(--warn)}
 ul.legend{list-style:none;display:flex;flex-wrap:wrap;gap:4px 18px;padding:0;margin:8px 0 0;font-size:12.5px;color:var(--muted)}
@@ -86,22 +86,24 @@ ul.legend{list-style:none;display:flex;flex-wrap:wrap;gap:4px 18px;padding:0;mar
 line.p50{stroke:var(--text);stroke-width:1.5}
 line.p99{stroke:var(--user);stroke-width:1.5}
 .kernel{fill:var(--kernel)}.user{fill:var(--user)}.idle{fill:var(--idle)}.guest{fill:var(--guest)}.other{fill:var(--other)}
-.poll{fill:var(--h1)}.run{fill:var(--other)}.track{fill:var(--faint)}
+.poll{fill:var(--h5)}.halt{fill:var(--idle)}.run{fill:var(--other)}.steal{fill:var(--bad)}.track{fill:var(--faint)}
 .ribbons{fill-opacity:.32}
 .h0{fill:var(--h0)}.h1{fill:var(--h1)}.h2{fill:var(--h2)}.h3{fill:var(--h3)}.h4{fill:var(--h4)}.h5{fill:var(--h5)}.h6{fill:var(--h6)}
 .area{fill:var(--kernel);fill-opacity:.18}
 .stroke{fill:none;stroke:var(--kernel);stroke-width:1.5;vector-effect:non-scaling-stroke}
-.storm{fill:var(--user);fill-opacity:.22}
+.storm{fill:var(--user);fill-opacity:.28}
+line.change{stroke:var(--user);stroke-width:1.5;stroke-dasharray:4 3}
 .dist{display:grid;grid-template-columns:minmax(180px,240px) 1fr;gap:0 20px;align-items:end;padding:5px 0}
 .dist p{margin:0;font-size:12.5px;line-height:1.35;color:var(--muted)}
 .dist b{color:var(--text);font-weight:600;display:block;font-size:13px}
 .dist .chart{padding-top:4px}
 .dist .axisrow{height:36px}
 footer{color:var(--muted);font-size:12.5px;padding-top:16px;padding-bottom:40px}
+@media (max-width:900px){th,td{padding:4px 6px}}
 @media (max-width:640px){body{font-size:14.5px}main,header,footer{padding-left:14px;padding-right:14px}h1{font-size:20px}.chart{padding-left:52px;padding-right:8px}.chart.flat{padding:10px 0 0}.odd{display:none}
 .dist{grid-template-columns:1fr}dl.facts{grid-template-columns:1fr;gap:0}dl.facts dd{margin-bottom:6px}.tiles{grid-template-columns:1fr 1fr}}
-@media print{:root{color-scheme:light;--bg:#fff;--panel:#f6f8fa;--text:#000;--muted:#444;--line:#bbb;--faint:#ddd;--kernel:#3b6fb0;--user:#c4711b;--idle:#aab4bf;--guest:#4f9d76;--other:#8a6fb0;--good:#1a7f37;--warn:#9a6700;--warnbg:#fff;--goodbg:#fff;
---h0:#dbe7f5;--h1:#b9d0ea;--h2:#93b5dc;--h3:#6b97ca;--h4:#4778b1;--h5:#2b5a92;--h6:#153d6b}
-body{font-size:11pt}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}nav,.hint{display:none}.scroll{overflow:visible}table{font-size:8pt}td,th{white-space:normal;padding:2px 5px}
+@media print{:root{color-scheme:light;--bg:#fff;--panel:#f6f8fa;--text:#000;--muted:#444;--line:#bbb;--faint:#ddd;--kernel:#3b6fb0;--user:#c4711b;--idle:#aab4bf;--guest:#4f9d76;--other:#8a6fb0;--bad:#b5485d;--good:#1a7f37;--warn:#9a6700;--warnbg:#fff;--goodbg:#fff;
+--h0:#cfdff1;--h1:#b3cce8;--h2:#93b5dc;--h3:#6b97ca;--h4:#4778b1;--h5:#2b5a92;--h6:#153d6b}
+body{font-size:11pt}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}nav,.hint{display:none}.scroll{overflow:visible;background:none}table{font-size:8pt}td,th{white-space:normal;padding:2px 5px}
 figure,.dist,li,tr{break-inside:avoid}h2,h3{break-after:avoid}main,header,footer{max-width:none;padding-left:0;padding-right:0}}
 `;

@@ -64,7 +64,8 @@ const sharedCell = (cell: Cell): HtmlCell => ({
 });
 
 /** A table that text and Markdown show as well. */
-export function sharedTable(caption: string, data: TableData): Markup {
+export function sharedTable(caption: string, data: TableData): Markup | null {
+  if (data.rows.length === 0) return null;
   const columns = data.columns.map(({ title, align }) => ({ title, number: align === 'right' }));
   return markup`${htmlTable(
     caption,

@@ -1,10 +1,12 @@
 /** The vCPU threads and where their time went. */
+import type { LedgerRowModel } from '../build-ledger.ts';
 import type { ReportModel, VcpuModel } from '../model.ts';
 import { legend, stackedBars } from '../svg/stacked-bars.ts';
 import { vcpusTable } from '../tables.ts';
 import { formatNs, formatPct } from '../units.ts';
 import { type Markup, markup } from './markup.ts';
 import { limited, type Part } from './part.ts';
+import { sectionBlocks } from './sections.ts';
 import { sharedTable } from './table.ts';
 
 /** Bars of a chart: more cannot be told apart. */
@@ -52,11 +54,52 @@ function exitBars(model: ReportModel): Markup | null {
   ])}</figure>`;
 }
 
+/** Columns of the ledger from the guest's time outwards; a value that was not recorded is in another column. */
+const LEDGER: readonly {
+  readonly kind: string;
+  readonly name: string;
+  readonly of: (row: LedgerRowModel) => number;
+}[] = [
+  { kind: 'guest', name: 'guest', of: (row) => row.guestNs },
+  { kind: 'kernel', name: 'kernel', of: (row) => row.kernelNs },
+  { kind: 'user', name: 'user space', of: (row) => row.userspaceNs ?? 0 },
+  { kind: 'poll', name: 'halted, polling', of: (row) => row.haltPollingNs ?? 0 },
+  { kind: 'idle', name: 'halted, blocked', of: (row) => row.haltBlockedNs ?? 0 },
+  { kind: 'halt', name: 'halted', of: (row) => row.haltUndividedNs },
+  { kind: 'run', name: 'runnable', of: (row) => row.runnableNs ?? 0 },
+  { kind: 'steal', name: 'preempted', of: (row) => row.preemptedNs ?? 0 },
+  { kind: 'track', name: 'unknown', of: (row) => row.unknownNs },
+];
+
+function ledgerBars({ ledger }: ReportModel): Markup | null {
+  if (!ledger?.known || ledger.rows.length === 0) return null;
+  const { shown, hidden } = limited(ledger.rows, MOST_BARS);
+  const labels = vcpuLabels(shown);
+  const columns = LEDGER.filter(({ of }) => shown.some((row) => of(row) > 0));
+  const whole = Math.max(...shown.map((row) => row.wallNs));
+  return markup`<figure><figcaption>Where each vCPU thread's time went, of ${formatNs(ledger.wallNs)} recorded${hidden > 0 && ` (the first ${MOST_BARS} threads)`}</figcaption>${stackedBars(
+    {
+      id: 'c-ledger',
+      title: 'Time ledger per vCPU thread',
+      description: shown
+        .slice(0, 8)
+        .map(
+          (row, i) =>
+            `${labels[i]}: ${columns.map(({ name, of }) => `${name} ${formatPct((100 * of(row)) / row.wallNs)}`).join(', ')}`,
+        )
+        .join('; '),
+    },
+    shown.map((row, i) => ({ label: labels[i], parts: columns.map(({ of }) => of(row)) })),
+    columns.map(({ kind }) => kind),
+    whole,
+  )}${legend(columns)}</figure>`;
+}
+
 export const vcpusPart: Part = {
   id: 'vcpus',
-  title: 'vCPUs',
-  render: (model, { rows }) =>
+  title: 'Time of each vCPU',
+  render: (model, options) =>
     model.vcpus.length === 0
       ? null
-      : markup`${exitBars(model)}${sharedTable('vCPU threads', vcpusTable(model, rows))}`,
+      : markup`${ledgerBars(model) ?? exitBars(model)}${sectionBlocks(model, 'ledger', options)}<h3>vCPU threads</h3>${sharedTable('vCPU threads', vcpusTable(model, options.rows))}`,
 };

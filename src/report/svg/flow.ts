@@ -47,12 +47,32 @@ function place(nodes: readonly FlowNode[], unit: number, height: number): Placed
   });
 }
 
+/** Moves a column down to the height of what flows into it, as far as there is room. */
+function beside(
+  nodes: readonly Placed[],
+  before: readonly Placed[],
+  links: readonly FlowLink[],
+  column: number,
+  height: number,
+): Placed[] {
+  const incoming = links.filter((link) => link.column === column - 1);
+  const weight = incoming.reduce((sum, { value }) => sum + value, 0);
+  if (weight === 0 || nodes.length === 0) return [...nodes];
+  const middle = ({ y, height: h }: Placed) => y + h / 2;
+  const source = incoming.reduce((sum, { from, value }) => sum + value * middle(before[from]), 0) / weight;
+  const last = nodes[nodes.length - 1];
+  const bottom = last.y + last.height;
+  const shift = Math.min(height - bottom, source - (nodes[0].y + bottom) / 2);
+  return shift > 0 ? nodes.map(({ y, height: h }) => ({ y: y + shift, height: h })) : [...nodes];
+}
+
 export function flow(text: ChartText, columns: readonly FlowNode[][], links: readonly FlowLink[]): Markup {
   const most = Math.max(1, ...columns.map((nodes) => nodes.reduce((sum, { value }) => sum + value, 0)));
   const unit = 150 / most;
   const lanes = Math.max(...columns.map((nodes) => nodes.length));
   const height = 150 + lanes * (GAP + 2) + GAP;
   const placed = columns.map((nodes) => place(nodes, unit, height));
+  for (let c = 1; c < columns.length; c++) placed[c] = beside(placed[c], placed[c - 1], links, c, height);
   const xOf = (column: number) => (columns.length > 1 ? column / (columns.length - 1) : 0);
   // Where the next ribbon leaves and reaches each node.
   const left = placed.map((nodes) => nodes.map(({ y }) => y));

@@ -10,7 +10,10 @@ const HEIGHT = 150;
 
 export interface MarkedStretch {
   readonly from: number;
-  readonly to: number;
+  /** null: a moment. */
+  readonly to: number | null;
+  /** Concerns only a part of what is shown: a short bar on top. */
+  readonly part: boolean;
   readonly label: string;
 }
 
@@ -38,9 +41,11 @@ export function series(
     // From the highest to the lowest value: a spike is a full-height stroke, however short it was.
     top += `M${i} ${yOf(high[i])}h1${high[i] > low[i] ? `M${i + 0.5} ${yOf(high[i])}V${yOf(low[i])}` : ''}`;
   }
-  const stretches = marked.map(({ from, to, label }) => {
+  const stretches = marked.map(({ from, to, part, label }) => {
     const x = axes.x.at(from);
-    return markup`<rect class="storm" x="${percent(x)}" width="${percent(Math.max(0.002, axes.x.at(to) - x))}" y="0" height="${HEIGHT}"><title>${label}</title></rect>`;
+    if (to === null)
+      return markup`<line class="change" x1="${percent(x)}" x2="${percent(x)}" y1="0" y2="${HEIGHT}"><title>${label}</title></line>`;
+    return markup`<rect class="storm" x="${percent(x)}" width="${percent(Math.max(0.002, axes.x.at(to) - x))}" y="${part ? -6 : 0}" height="${part ? 5 : HEIGHT}"><title>${label}</title></rect>`;
   });
   return chart(
     text,
