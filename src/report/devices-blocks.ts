@@ -1,0 +1,161 @@
+/** Section `devices` for people. */
+import type { DeviceRowModel, DevicesModel } from './build-devices.ts';
+import type { ReportModel } from './model.ts';
+import { cell, count, foreign, left, plain, right, share, tableOf, time } from './section-cells.ts';
+import type { Block } from './sections.ts';
+import { formatCount, plural } from './units.ts';
+
+const BRIEF_ROWS = 8;
+
+export function deviceBlocks(model: ReportModel, rows: number, asked: boolean): Block[] {
+  const { devices } = model;
+  if (!devices) return [];
+  if (!devices.known && devices.escalations.length === 0)
+    return asked
+      ? [
+          {
+            title: 'Devices',
+            sentences: ['Not recorded: kvm_pio, kvm_mmio and kvm_fast_mmio are not in the capture.'],
+            table: null,
+          },
+        ]
+      : [];
+  if (devices.rows.length === 0)
+    return devices.accesses.length > 0
+      ? [
+          accessBlock(devices, asked ? rows : BRIEF_ROWS),
+          ...(devices.escalations.length > 0 && asked ? [escalationBlock(devices, rows)] : []),
+        ]
+      : asked
+        ? [
+            { title: 'Devices', sentences: deviceSentences(devices), table: null },
+            escalationBlock(devices, rows),
+          ]
+        : [];
+  return [
+    {
+      title: 'Devices: who answers',
+      sentences: deviceSentences(devices),
+      table: tableOf(
+        [
+          left('access'),
+          left('address'),
+          left('device', { shrinkTo: 12 }),
+          left('answered by'),
+          right('exits'),
+          right('to user'),
+          right('in kernel', { drop: 1 }),
+          right('user time'),
+          right('kernel time', { drop: 2 }),
+          right('max', { drop: 3 }),
+        ],
+        devices.rows,
+        asked ? rows : BRIEF_ROWS,
+        (row) => [
+          cell(`${row.kind} ${row.direction}`),
+          cell(row.address),
+          foreign(row.device),
+          cell(row.handler),
+          count(row.exits),
+          count(row.escalated),
+          count(row.inKernel),
+          time(row.userspaceNs),
+          time(row.kernelNs),
+          time(row.maxNs),
+        ],
+      ),
+    },
+    ...(asked ? [escalationBlock(devices, rows)] : []),
+  ];
+}
+
+function deviceSentences({ rows, escalationKnown, ioeventfds, virtio, known }: DevicesModel): string[] {
+  if (!known) return ['kvm_pio, kvm_mmio and kvm_fast_mmio were not recorded: which device is unknown.'];
+  const total = (pick: (row: DeviceRowModel) => number | null) =>
+    rows.reduce((sum, row) => sum + (pick(row) ?? 0), 0);
+  const fast = total((row) => row.fast);
+  return [
+    escalationKnown
+      ? `${plural(
+          total((row) => row.exits),
+          'exit',
+        )} accessed a device: ${formatCount(total((row) => row.escalated))} went to user space, ${formatCount(total((row) => row.inKernel))} did not${fast > 0 ? ` (${formatCount(fast)} of them kvm_fast_mmio, an ioeventfd)` : ''}; restarted on the way: ${formatCount(total((row) => row.restarts))}.`
+      : 'kvm_userspace_exit was not recorded: which accesses went to user space is unknown.',
+    ...qemuSentences({ ioeventfds, virtio }),
+  ];
+}
+
+function qemuSentences({ ioeventfds, virtio }: Pick<DevicesModel, 'ioeventfds' | 'virtio'>): string[] {
+  return [
+    ...(ioeventfds.length > 0
+      ? [`QEMU registered ioeventfds for ${plural(ioeventfds.length, 'address', 'addresses')}.`]
+      : []),
+    ...(virtio.queueNotify !== null
+      ? [
+          `virtio: ${formatCount(virtio.queueNotify)} queue notifications, ${formatCount(virtio.notify ?? 0)} interrupts, ${formatCount(virtio.notifyIrqfd ?? 0)} by irqfd.`,
+        ]
+      : []),
+  ];
+}
+
+function escalationBlock({ escalations, escalationKnown }: DevicesModel, rows: number): Block {
+  return {
+    title: null,
+    sentences: [
+      escalationKnown
+        ? 'Escalations by exit reason, KVM_EXIT reason and device:'
+        : 'Escalations: not recorded.',
+    ],
+    table: escalationKnown
+      ? tableOf(
+          [
+            left('exit reason', { shrinkTo: 12 }),
+            left('KVM_RUN returned with', { shrinkTo: 12 }),
+            left('address'),
+            left('device', { shrinkTo: 10 }),
+            right('count'),
+            right('in kernel', { drop: 1 }),
+            right('in user space'),
+          ],
+          escalations,
+          rows,
+          (row) => [
+            foreign(row.name),
+            cell(row.userspaceName),
+            plain(
+              row.address === null
+                ? null
+                : `${row.kind} ${row.address}${row.direction === 'read' ? ' r' : row.direction === 'write' ? ' w' : ''}`,
+            ),
+            foreign(row.device),
+            count(row.count),
+            time(row.kernelNs),
+            time(row.userspaceNs),
+          ],
+        )
+      : null,
+  };
+}
+
+function accessBlock(devices: DevicesModel, rows: number): Block {
+  const { accesses } = devices;
+  return {
+    title: 'Device accesses',
+    sentences: ['No exit was recorded around them: counts only.', ...qemuSentences(devices)],
+    table: tableOf(
+      [left('access'), left('address'), left('device', { shrinkTo: 12 }), right('count'), right('%')],
+      accesses,
+      rows,
+      (row) => [
+        cell(`${row.kind} ${row.direction}`),
+        cell(row.address),
+        foreign(row.device),
+        count(row.count),
+        share(
+          row.count,
+          accesses.reduce((sum, { count: n }) => sum + n, 0),
+        ),
+      ],
+    ),
+  };
+}
