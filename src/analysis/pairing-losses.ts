@@ -4,9 +4,38 @@
  * then. The exit's CPU, if it is another one, may still report a loss that began before the entry; such pairs wait
  * until that CPU's next record shows whether it did (`deferred`).
  */
+import type { EventBatch } from '../core/event-batch.ts';
+import { EV_LOST } from '../core/events.ts';
 import { compareWords } from '../core/words.ts';
 import { copyExit, createExitBatch } from './exit-batch.ts';
 import { invalidate, type Pairing, pushRow } from './pairing-state.ts';
+
+/** Whether a batch says that events were lost. */
+export function holdsLoss(batch: EventBatch): boolean {
+  const { event } = batch;
+  for (let row = 0; row < batch.length; row++) if (event[row] === EV_LOST) return true;
+  return false;
+}
+
+/** While nothing was lost, the last time of each CPU in a batch is all that a later loss needs. */
+export function rememberCpus(pairing: Pairing, batch: EventBatch): void {
+  const { lastTime, cpuSeen } = pairing;
+  const { cpu: cpus, time } = batch;
+  for (let row = 0; row < batch.length; row++) {
+    const cpu = cpus[row];
+    lastTime[2 * cpu] = time[2 * row];
+    lastTime[2 * cpu + 1] = time[2 * row + 1];
+    cpuSeen[cpu] = 1;
+  }
+}
+
+/** A record of a CPU: a loss before it has ended. */
+export function followCpu(pairing: Pairing, cpu: number, low: number, high: number): void {
+  if (pairing.lossState[cpu] === 1) endLoss(pairing, cpu, low, high);
+  pairing.lastTime[2 * cpu] = low;
+  pairing.lastTime[2 * cpu + 1] = high;
+  pairing.cpuSeen[cpu] = 1;
+}
 
 export function startLoss(pairing: Pairing, cpu: number): void {
   const { lossState, lossStart, lastTime, cpuSeen } = pairing;
@@ -38,6 +67,7 @@ export function defer(pairing: Pairing, row: number, cpu: number): void {
   copyExit(pairing.out, row, pairing.pool, at);
   pairing.poolNext[at] = pairing.deferredHead[cpu];
   pairing.deferredHead[cpu] = at;
+  pairing.deferred++;
 }
 
 function takePoolRow(pairing: Pairing): number {
@@ -77,6 +107,7 @@ export function settleDeferred(pairing: Pairing, cpu: number, lost: boolean): vo
     const next = pairing.poolNext[at];
     pairing.poolNext[at] = pairing.poolFree;
     pairing.poolFree = at;
+    pairing.deferred--;
     at = next;
   }
   pairing.deferredHead[cpu] = -1;

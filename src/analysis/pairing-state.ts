@@ -84,6 +84,12 @@ export interface Pairing {
   /** Rows of the pool ever used, and the first of those free again (linked through poolNext), −1 if none. */
   poolUsed: number;
   poolFree: number;
+  /** Whether anything of the kind has been seen: what nobody recorded costs nothing. */
+  sawLoss: boolean;
+  sawUserspace: boolean;
+  sawDetail: boolean;
+  /** Pairs that wait in all. */
+  deferred: number;
   readonly counts: EntryCounts;
   readonly out: ExitBatch;
   readonly sink: (batch: ExitBatch) => void;
@@ -114,6 +120,10 @@ export function createPairing(
     poolNext: new Int32Array(16),
     poolUsed: 0,
     poolFree: -1,
+    sawLoss: false,
+    sawUserspace: false,
+    sawDetail: false,
+    deferred: 0,
     counts: {
       entries: 0,
       entryWithoutExit: 0,
@@ -160,28 +170,36 @@ export function writeExit(pairing: Pairing, slot: number, to: number): void {
   out.rip[2 * to] = open[at + RIP_LOW];
   out.rip[2 * to + 1] = open[at + RIP_HIGH];
   out.hasRip[to] = open[at + HAS_RIP];
+  out.vector[to] = open[at + VECTOR];
+  out.intrInfo[to] = open[at + INTR_INFO];
+  // Columns of things that were never seen keep the zeros that they were made with.
+  if (pairing.sawUserspace) writeUserspace(open, at, out, to);
+  if (pairing.sawDetail) writeDetail(open, at, out, to);
+}
+
+function writeUserspace(open: Uint32Array, at: number, out: ExitBatch, to: number): void {
   const userspace = open[at + USERSPACE];
   out.userspaceExits[to] = Math.min(userspace, 0xffff);
   out.restarts[to] = Math.min(open[at + RESTARTS], 0xffff);
   out.userspaceErrors[to] = Math.min(open[at + ERRORS], 0xffff);
-  out.detailEvent[to] = open[at + DETAIL];
-  out.vector[to] = open[at + VECTOR];
-  out.intrInfo[to] = open[at + INTR_INFO];
-  if (userspace > 0) {
-    out.userspaceCode[to] = open[at + USERSPACE_CODE];
-    out.kernelNs[to] = duration(
-      open[at + USERSPACE_LOW],
-      open[at + USERSPACE_HIGH],
-      open[at + TIME_LOW],
-      open[at + TIME_HIGH],
-    );
-    out.userspaceNs[to] = 0;
-  }
-  if (open[at + DETAIL] !== 0) {
-    out.detailCode[to] = open[at + DETAIL_CODE];
-    out.detailAddress[2 * to] = open[at + DETAIL_LOW];
-    out.detailAddress[2 * to + 1] = open[at + DETAIL_HIGH];
-  }
+  if (userspace === 0) return;
+  out.userspaceCode[to] = open[at + USERSPACE_CODE];
+  out.kernelNs[to] = duration(
+    open[at + USERSPACE_LOW],
+    open[at + USERSPACE_HIGH],
+    open[at + TIME_LOW],
+    open[at + TIME_HIGH],
+  );
+  out.userspaceNs[to] = 0;
+}
+
+function writeDetail(open: Uint32Array, at: number, out: ExitBatch, to: number): void {
+  const event = open[at + DETAIL];
+  out.detailEvent[to] = event;
+  if (event === 0) return;
+  out.detailCode[to] = open[at + DETAIL_CODE];
+  out.detailAddress[2 * to] = open[at + DETAIL_LOW];
+  out.detailAddress[2 * to + 1] = open[at + DETAIL_HIGH];
 }
 
 /** Takes the row that was just written into the batch. */

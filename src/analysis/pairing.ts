@@ -22,7 +22,15 @@ import {
   OPEN_AT_END,
   PAIRED,
 } from './exit-batch.ts';
-import { defer, endLoss, overlapsLoss, settleDeferred, startLoss } from './pairing-losses.ts';
+import {
+  defer,
+  followCpu,
+  holdsLoss,
+  overlapsLoss,
+  rememberCpus,
+  settleDeferred,
+  startLoss,
+} from './pairing-losses.ts';
 import {
   addThread,
   CODE,
@@ -86,27 +94,34 @@ const EINTR = 4;
 /** Takes in the events of a batch. */
 export function pairBatch(pairing: Pairing, batch: EventBatch): void {
   const { cpu: cpus, event: events, tid: tids, time } = batch;
-  const { lastTime, cpuSeen, lossState, deferredHead } = pairing;
+  const { deferredHead } = pairing;
+  if (!pairing.sawLoss) pairing.sawLoss = holdsLoss(batch);
+  const { sawLoss } = pairing;
+  // No tid is that large: the first row looks its slot up.
+  let lastTid = Number.MAX_SAFE_INTEGER;
+  let slot = 0;
   for (let row = 0; row < batch.length; row++) {
     const role = EVENT_ROLES[events[row]];
     const cpu = cpus[row];
-    if (role === ROLE_LOST) {
-      startLoss(pairing, cpu);
-      continue;
+    if (sawLoss) {
+      if (role === ROLE_LOST) {
+        startLoss(pairing, cpu);
+        continue;
+      }
+      followCpu(pairing, cpu, time[2 * row], time[2 * row + 1]);
     }
-    if (lossState[cpu] === 1) endLoss(pairing, cpu, time[2 * row], time[2 * row + 1]);
-    if (deferredHead[cpu] >= 0) settleDeferred(pairing, cpu, false);
-    lastTime[2 * cpu] = time[2 * row];
-    lastTime[2 * cpu + 1] = time[2 * row + 1];
-    cpuSeen[cpu] = 1;
+    if (pairing.deferred > 0 && deferredHead[cpu] >= 0) settleDeferred(pairing, cpu, false);
     if (role === ROLE_NONE) continue;
     const tid = tids[row];
-    if (tid < 0) {
-      if (role === ROLE_EXIT || role === ROLE_ENTRY) countThreadless(pairing, batch, row, role);
-      continue;
+    if (tid !== lastTid) {
+      if (tid < 0) {
+        if (role === ROLE_EXIT || role === ROLE_ENTRY) countThreadless(pairing, batch, row, role);
+        continue;
+      }
+      slot = slotOf(pairing.slots, tid);
+      if (slot >= pairing.slotsKnown) addThread(pairing, slot);
+      lastTid = tid;
     }
-    const slot = slotOf(pairing.slots, tid);
-    if (slot >= pairing.slotsKnown) addThread(pairing, slot);
     const at = slot * STRIDE;
     switch (role) {
       case ROLE_EXIT:
@@ -116,6 +131,7 @@ export function pairBatch(pairing: Pairing, batch: EventBatch): void {
         closeExit(pairing, batch, row, slot);
         break;
       case ROLE_USERSPACE_EXIT:
+        pairing.sawUserspace = true;
         userspaceExit(pairing, batch, row, at);
         break;
       case ROLE_NESTED_EXIT:
@@ -128,9 +144,11 @@ export function pairBatch(pairing: Pairing, batch: EventBatch): void {
         if (pairing.open[at + KNOWN_VCPU] === NONE) pairing.open[at + KNOWN_VCPU] = batch.vcpu[row];
         break;
       case ROLE_DETAIL:
+        pairing.sawDetail = true;
         addDetail(pairing.open, batch, row, at);
         break;
       case ROLE_WEAK_DETAIL:
+        pairing.sawDetail = true;
         if (pairing.open[at + DETAIL] === 0) addDetail(pairing.open, batch, row, at);
         break;
       case ROLE_INJECT:
@@ -140,11 +158,13 @@ export function pairBatch(pairing: Pairing, batch: EventBatch): void {
         if (batch.fields[row] & F_CODE) pairing.open[at + CODE] = batch.code[row];
         break;
       case ROLE_RUN_EXIT:
+        pairing.sawUserspace = true;
         runExit(pairing, batch, row, at);
         break;
       default:
     }
   }
+  if (!sawLoss) rememberCpus(pairing, batch);
 }
 
 /** The recording has ended: what is open stays open, deferred pairs stand. */
@@ -243,7 +263,10 @@ function closeExit(pairing: Pairing, batch: EventBatch, row: number, slot: numbe
   out.state[to] = PAIRED;
   if (open[at + USERSPACE] > 0)
     out.userspaceNs[to] = duration(low, high, open[at + USERSPACE_LOW], open[at + USERSPACE_HIGH]);
-  if (overlapsLoss(pairing, entryCpu, exitLow, exitHigh) || overlapsLoss(pairing, exitCpu, exitLow, exitHigh))
+  if (
+    pairing.sawLoss &&
+    (overlapsLoss(pairing, entryCpu, exitLow, exitHigh) || overlapsLoss(pairing, exitCpu, exitLow, exitHigh))
+  )
     invalidate(out, to);
   else if (exitCpu !== entryCpu) {
     // The row stays unused in `out`; its copy waits.
