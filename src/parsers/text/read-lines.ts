@@ -41,15 +41,15 @@ export function takeLines(state: LineState, reader: LineReader): boolean {
   for (;;) {
     if (isFull(window, ROWS_PER_LINE)) return false;
     const start = reader.start;
-    let feed = start;
+    let at = -1;
     if (!reader.skipping) {
-      const at = dialect.parsePaddedPrefix(state.prefix, buf, start);
-      if (at >= 0 && isKnownThread(state.threads, reader.view, start, state.prefix.tid, state.prefix.pid)) {
-        if (takeCommonLine(state, reader, at)) continue;
-        feed = at;
+      at = dialect.parsePaddedPrefix(state.prefix, buf, start);
+      if (at >= 0) {
+        if (!isKnownThread(state.threads, reader.view, start, state.prefix.tid, state.prefix.pid)) at = -1;
+        else if (takeCommonLine(state, reader, at)) continue;
       }
     }
-    feed = findFeed(reader, feed);
+    let feed = findFeed(reader, at < 0 ? start : at);
     if (feed >= reader.end) {
       if (!reader.ended || start >= reader.end) return true;
       feed = reader.end;
@@ -63,7 +63,10 @@ export function takeLines(state: LineState, reader: LineReader): boolean {
     }
     let end = feed;
     while (end > start && buf[end - 1] === 13) end--;
-    takeLine(state, reader, start, end, feed < reader.end);
+    if (at >= 0 && at < end) {
+      endWaiting(state);
+      takeEvent(state, buf, reader.view, at, end, feed < reader.end);
+    } else takeLine(state, reader, start, end, feed < reader.end);
   }
 }
 

@@ -10,12 +10,14 @@ import { moveRows } from './batch-rows.ts';
 
 /** Rows that wait for late ones. */
 export const HOLD = 8192;
-/** Rows that are handed out at once; with those that wait, the window's columns stay in the processor's caches. */
-const STEP = 16384;
+/** Rows that are taken in between two times of handing out. */
+const STEP = 49152;
 
 export interface ReorderWindow {
   /** Rows in order of arrival; the caller fills row `batch.length` and calls place(). */
   batch: EventBatch;
+  /** First row that was not handed out; 0 but while rows are handed out. */
+  start: number;
   /** The other buffer, made at the first disorder. */
   spare: EventBatch | null;
   /** Rows of `batch` in time order; meaningless unless `permuted`. */
@@ -35,6 +37,7 @@ export function createReorderWindow(): ReorderWindow {
   const batch = createEventBatch(HOLD + STEP);
   return {
     batch,
+    start: 0,
     spare: null,
     order: new Int32Array(batch.capacity),
     permuted: false,
@@ -100,30 +103,42 @@ export function isFull(window: ReorderWindow, rows: number): boolean {
   return window.batch.length + rows > window.batch.capacity;
 }
 
+/** How many rows are handed out if the last `hold` are to be kept. */
+export function ready(window: ReorderWindow, hold: number): number {
+  return Math.max(0, window.batch.length - hold);
+}
+
 /**
- * Fills `out` with the first rows in time order, as many as it holds, but keeps the last `hold`; returns how many,
- * which is 0 once no more are left. Row numbers of the kept rows are new. `coreOnly`: as ParseOptions has it.
+ * Fills `out` with the next rows in time order, as many as it holds, but keeps the last `hold`; returns how many. Once
+ * no more are left it returns 0 and has moved the kept rows to the front: row numbers are ready() less then. To be
+ * called until then. `coreOnly`: as ParseOptions has it.
  */
 export function flush(window: ReorderWindow, hold: number, out: EventBatch, coreOnly: boolean): number {
-  const { batch, order } = window;
-  const count = Math.min(batch.length - hold, out.capacity);
-  if (count <= 0) return 0;
-  const kept = batch.length - count;
-  if (window.permuted) {
-    window.spare ??= createEventBatch(batch.capacity);
-    moveRows(batch, order, 0, count, out, coreOnly);
-    moveRows(batch, order, count, kept, window.spare, coreOnly);
-    window.batch = window.spare;
-    window.spare = batch;
-    window.permuted = false;
-  } else {
-    moveRows(batch, null, 0, count, out, coreOnly);
-    moveRows(batch, null, count, kept, batch, coreOnly);
+  if (window.permuted) putInOrder(window, coreOnly);
+  const { batch, start } = window;
+  const count = Math.min(batch.length - hold - start, out.capacity);
+  if (count <= 0) {
+    const kept = batch.length - start;
+    if (start > 0) moveRows(batch, null, start, kept, batch, coreOnly);
+    batch.length = kept;
+    window.start = 0;
+    return 0;
   }
-  window.batch.length = kept;
+  moveRows(batch, null, start, count, out, coreOnly);
+  window.start = start + count;
   out.length = count;
   window.handedLow = out.time[2 * count - 2];
   window.handedHigh = out.time[2 * count - 1];
   window.handed = true;
   return count;
+}
+
+function putInOrder(window: ReorderWindow, coreOnly: boolean): void {
+  const { batch } = window;
+  window.spare ??= createEventBatch(batch.capacity);
+  moveRows(batch, window.order, 0, batch.length, window.spare, coreOnly);
+  window.spare.length = batch.length;
+  window.batch = window.spare;
+  window.spare = batch;
+  window.permuted = false;
 }

@@ -1,7 +1,7 @@
 /** Rows from the reorder window to the consumer, in its own batches if it lends some. */
 import { createEventBatch, type EventBatch } from '../../core/event-batch.ts';
 import type { ParseOptions } from '../trace-format.ts';
-import { flush, type ReorderWindow } from './reorder.ts';
+import { flush, type ReorderWindow, ready } from './reorder.ts';
 
 export interface RowOutput {
   batch: EventBatch;
@@ -24,11 +24,8 @@ export function* handOutRows(
   hold: number,
   moved?: (count: number, permuted: boolean) => void,
 ): Generator<EventBatch, void, void> {
-  for (;;) {
-    const { permuted } = window;
-    const count = flush(window, hold, output.batch, output.coreOnly);
-    if (count === 0) return;
-    moved?.(count, permuted);
+  moved?.(ready(window, hold), window.permuted);
+  while (flush(window, hold, output.batch, output.coreOnly) > 0) {
     yield output.batch;
     if (output.nextBatch) output.batch = output.nextBatch();
   }
