@@ -20,9 +20,9 @@ const DETAILS: ReadonlySet<string> = new Set([
 /** Events of QEMU, or markers in which its ftrace backend writes them. */
 const QEMU: ReadonlySet<string> = new Set(['kvm_run_exit', 'print', 'tracing_mark_write', 'bprint']);
 
-/** Some event tells what exits were about. */
+/** Some event tells what exits were about, and one tells which of them went to user space: what a default report joins. */
 export function hasDetails(enabled: ReadonlySet<string>): boolean {
-  return [...enabled].some((name) => DETAILS.has(name));
+  return enabled.has('kvm_userspace_exit') && [...enabled].some((name) => DETAILS.has(name));
 }
 
 export function hasQemuEvents(enabled: ReadonlySet<string>): boolean {
