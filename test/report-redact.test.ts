@@ -181,9 +181,56 @@ describe('texts', () => {
     expect([1, 2, 4].map((id) => names.id(id))).toEqual([3, 5, 6]);
   });
 
-  test('addresses of devices stay, others go', () => {
-    const model = plausibleModel({ slow: [slowExit({ rip: '0x401000' })] });
-    expect(redactModel(model).slow[0].rip).toBe('addr-1');
+  test('addresses of well-known devices, registers and ports stay, others go', () => {
+    const row = {
+      isa: 'svm',
+      code: 1024,
+      name: 'npf',
+      direction: null,
+      mayMiss: 0,
+      exits: 1,
+      paired: 1,
+      totalNs: 1,
+      minNs: 1,
+      avgNs: 1,
+      maxNs: 1,
+      escalated: 0,
+      restarts: 0,
+      errors: 0,
+      kernelNs: 0,
+      userspaceNs: 0,
+    };
+    const redacted = redactModel(
+      plausibleModel({
+        slow: [slowExit({ rip: '0x401000' })],
+        detail: {
+          known: true,
+          events: [],
+          exits: 5,
+          withDetail: 5,
+          injected: null,
+          hostVectors: null,
+          eoi: null,
+          floor: 0,
+          pages: [],
+          rows: [
+            { ...row, kind: 'mmio', address: '0xfee000b0', what: 'LAPIC EOI' },
+            { ...row, kind: 'msr', address: '0xc0000080', what: null },
+            { ...row, kind: 'port', address: '0xc008', what: null },
+            { ...row, kind: 'mmio', address: '0xfebfe008', what: 'PCI BAR' },
+            { ...row, kind: 'page-fault', address: '0x7f200000', what: null },
+          ],
+        },
+      }),
+    );
+    expect(redacted.slow[0].rip).toBe('addr-1');
+    expect(redacted.detail!.rows.map(({ address }) => address)).toEqual([
+      '0xfee000b0',
+      '0xc0000080',
+      '0xc008',
+      'gpa-1',
+      'gpa-2',
+    ]);
   });
 
   test('of the command line what says which analysis it was remains', () => {

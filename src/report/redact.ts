@@ -28,6 +28,8 @@ const ADDRESS_KEY = /^(?:rip|pc|address|gpa|gva|page|target|addresses)$/i;
 const NO_MEMORY = new Set(
   'port msr cpuid cr hypercall hv-hypercall xen-hypercall apic sysreg hvc'.split(' '),
 );
+/** A range where guests place devices (isa/mmio-devices.ts): where in it is this guest's own choice. */
+const PCI_BAR = 'PCI BAR';
 /** QEMU's own names for vCPU threads, and the idle thread: the same on every machine. */
 const COMMON_THREAD = /^(?:CPU \d{1,5}\/(?:KVM|TCG)|idle|swapper\/\d{1,5})$/;
 
@@ -120,7 +122,9 @@ function walk(value: unknown, visit: (key: string, value: unknown) => void, key 
 /** Whether an address is a device's or no place in memory at all: it says nothing about this machine. */
 function isCommon(owner: Plain): boolean {
   const known = owner.device ?? owner.what ?? null;
-  return known !== null || (typeof owner.kind === 'string' && NO_MEMORY.has(owner.kind));
+  return (
+    (known !== null && known !== PCI_BAR) || (typeof owner.kind === 'string' && NO_MEMORY.has(owner.kind))
+  );
 }
 
 function rewrite(value: unknown, names: Pseudonyms, key: string, owner: Plain): unknown {
@@ -148,7 +152,7 @@ function eventValues(value: string, owner: Plain, names: Pseudonyms): string {
   return names.text(
     value
       .replace(/= 0x[0-9a-f]+$/i, '= (redacted)')
-      .replace(/0x[0-9a-f]{5,}(?! [A-Za-z])/gi, (address) =>
+      .replace(/0x[0-9a-f]{5,}(?! (?!PCI BAR)[A-Za-z])/gi, (address) =>
         memory ? names.address(address, 'gpa') : address,
       ),
   );

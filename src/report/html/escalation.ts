@@ -163,7 +163,9 @@ function flowChart(model: ReportModel): Markup | null {
   if (reasons.length === 0 || escalation.exits === null) return null;
   const user = escalation.escalated ?? 0;
   const kernel = escalation.exits - user;
-  const { columns, links, steps } = model.devices?.escalations.some(({ count }) => count > 0)
+  const { columns, links, steps } = model.devices?.escalations.some(
+    ({ count, address }) => count > 0 && address !== null,
+  )
     ? deviceFlow(model, reasons, nameOf, kernel)
     : coarseFlow(model, reasons, kernel, user);
   return markup`<figure><figcaption>Exits by reason → handled in the kernel or handed to user space${steps}; the wider, the more exits</figcaption>${flow(

@@ -33,9 +33,9 @@ function rates(totals: readonly IntervalFigures[], widthNs: number): number[] {
   if (length > MOST_VALUES) return totals.map((row) => row.perSecond ?? 0);
   const values = new Array<number>(length).fill(0);
   for (const row of totals)
-    if (row.perSecond !== null && row.lengthNs >= LEAST_LENGTH * widthNs)
-      values[indexOf(row)] = row.perSecond;
-  return values;
+    values[indexOf(row)] =
+      row.perSecond !== null && row.lengthNs >= LEAST_LENGTH * widthNs ? row.perSecond : Number.NaN;
+  return Number.isNaN(values[length - 1]) ? values.slice(0, -1) : values;
 }
 
 function rateChart({ intervals, storms, capture }: ReportModel): Markup | null {
@@ -46,7 +46,7 @@ function rateChart({ intervals, storms, capture }: ReportModel): Markup | null {
   const second = (ns: bigint) => Number(ns - origin) / 1e9;
   const start = second(totals[0].fromNs);
   const end = start + (values.length * widthNs) / 1e9;
-  const highest = values.reduce((most, value) => Math.max(most, value), 0);
+  const highest = values.reduce((most, value) => (value > most ? value : most), 0);
   const ofAll = ({ of }: RateOfModel) => of === 'all';
   const bursts = [...(storms?.bursts ?? [])]
     .sort((x, y) => Number(ofAll(y)) - Number(ofAll(x)))

@@ -5,7 +5,7 @@ export const STYLE = `
 --h0:#cfdff1;--h1:#b3cce8;--h2:#93b5dc;--h3:#6b97ca;--h4:#4778b1;--h5:#2b5a92;--h6:#153d6b}
 @media (prefers-color-scheme:dark){:root{--bg:#11151a;--panel:#191f26;--text:#e3e8ed;--muted:#98a3af;--line:#333c46;--faint:#242c35;
 --kernel:#5b93d6;--user:#e0923f;--idle:#5d6875;--guest:#58ae83;--other:#a68fd0;--bad:#d9708a;--good:#56c271;--warn:#d9a72e;--warnbg:#2a2412;--goodbg:#13261a;
---h0:#16273a;--h1:#1b3a5b;--h2:#24507f;--h3:#3469a3;--h4:#4f86c6;--h5:#7dabe0;--h6:#bcd7f5}}
+--h0:#1d3753;--h1:#23486f;--h2:#2b5c8e;--h3:#3a72ad;--h4:#4f86c6;--h5:#7dabe0;--h6:#bcd7f5}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
 body{margin:0;background:var(--bg);color:var(--text);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;overflow-wrap:anywhere}
@@ -93,7 +93,7 @@ line.p99{stroke:var(--user);stroke-width:1.5}
 .stroke{fill:none;stroke:var(--kernel);stroke-width:1.5;vector-effect:non-scaling-stroke}
 .storm{fill:var(--user);fill-opacity:.28}
 line.change{stroke:var(--user);stroke-width:1.5;stroke-dasharray:4 3}
-.dist{display:grid;grid-template-columns:minmax(180px,240px) 1fr;gap:0 20px;align-items:end;padding:5px 0}
+.dist{display:grid;grid-template-columns:270px 1fr;gap:0 20px;align-items:end;padding:5px 0}
 .dist p{margin:0;font-size:12.5px;line-height:1.35;color:var(--muted)}
 .dist b{color:var(--text);font-weight:600;display:block;font-size:13px}
 .dist .chart{padding-top:4px}

@@ -51,8 +51,10 @@ export function htmlTable(
 ): Markup {
   const line = (row: readonly HtmlCell[]) =>
     markup`<tr>${row.map((cell, i) => renderCell(cell, columns[i]))}</tr>\n`;
-  const sorts = rows.length > MOST_UNSORTED;
-  return markup`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table class="${sorts && 'sort '}${columns.length > WIDE && 'full'}"><thead><tr>${columns.map(
+  const kind = [rows.length > MOST_UNSORTED && 'sort', columns.length > WIDE && 'full']
+    .filter((name) => name !== false)
+    .join(' ');
+  return markup`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table${kind !== '' && markup` class="${kind}"`}><thead><tr>${columns.map(
     ({ title, number, wrap }) =>
       markup`<th scope="col"${number ? markup` class="n"` : wrap ? markup` class="w"` : null}>${title}</th>`,
   )}</tr></thead><tbody>

@@ -60,11 +60,11 @@ export function heatmap(
     text,
     height,
     36,
-    markup`${leftAxis(y, height, formatY)}${stretched(
+    markup`${leftAxis(y, height, formatY)}${bottomAxis(x, height, formatX, labelX)}${stretched(
       height,
       columns,
       rows,
       markup`<g shape-rendering="crispEdges">${paths.map((d, shade) => d !== '' && markup`<path class="h${shade}" d="${{ markup: d }}"/>`)}</g>`,
-    )}${bottomAxis(x, height, formatX, labelX)}`,
+    )}`,
   );
 }

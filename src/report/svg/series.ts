@@ -51,11 +51,11 @@ export function series(
     text,
     HEIGHT,
     36,
-    markup`${stretches}${leftAxis(axes.y, HEIGHT, axes.formatY)}${stretched(
+    markup`${stretches}${leftAxis(axes.y, HEIGHT, axes.formatY)}${bottomAxis(axes.x, HEIGHT, axes.formatX, axes.labelX)}${stretched(
       HEIGHT,
       columns,
       HEIGHT,
       markup`<path class="area" d="${{ markup: area }}"/><path class="stroke" d="${{ markup: top }}"/>`,
-    )}${bottomAxis(axes.x, HEIGHT, axes.formatX, axes.labelX)}`,
+    )}`,
   );
 }
