@@ -308,8 +308,8 @@ describe('the place', () => {
   test('files are private, and a file that appeared meanwhile is not replaced', async () => {
     const where = fresh();
     const place = prepareOutput(join(where, 'x.arrow'), 'trace.dat');
-    expect(statSync(place.work).mode & 0o777).toBe(0o700);
-    const made = createPrivateFile(join(place.work, 'new'));
+    expect(statSync(place.work()).mode & 0o777).toBe(0o700);
+    const made = createPrivateFile(join(place.work(), 'new'));
     expect(statSync(made).mode & 0o777).toBe(0o600);
     expect(() => createPrivateFile(made)).toThrow('EEXIST');
     symlinkSync(join(where, 'victim'), place.capture);

@@ -102,7 +102,7 @@ async function convertRecording(
     return pauses();
   };
   const progress = createProgress(stderr, 'converting', quiet, env);
-  const target = createPrivateFile(join(place.work, 'capture.arrow'));
+  const target = createPrivateFile(join(place.work(), 'capture.arrow'));
   try {
     const { runConvert } = await environment.loadPipeline();
     const summary = await runConvert(files, target, { traceEvents, onProgress: progress.update, pause });

@@ -41,7 +41,7 @@ export function createLiveLine(stream: Terminal, quiet: boolean, env: NodeJS.Pro
   return {
     draw(facts) {
       if (!live || silent) return;
-      stream.write(`\r${liveText(facts).slice(0, Math.max(20, (stream.columns ?? 80) - 1))}\x1b[K`);
+      stream.write(`\r${liveText(facts).slice(0, Math.max(20, (stream.columns || 80) - 1))}\x1b[K`);
       drawn = true;
     },
     say(text) {

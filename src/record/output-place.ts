@@ -3,6 +3,7 @@
  * own (0700) beside the target and linked into place when complete, so that nobody can put something in between.
  */
 import {
+  accessSync,
   closeSync,
   constants,
   existsSync,
@@ -37,8 +38,8 @@ export interface OutputPlace {
   readonly raw: string;
   /** QEMU's side of the raw recording. */
   readonly qemu: string;
-  /** A folder of mode 0700 on the same file system; removed by clear(). */
-  readonly work: string;
+  /** A folder of mode 0700 on the same file system, made when first asked for; removed by clear(). */
+  work(): string;
   clear(): void;
 }
 
@@ -51,13 +52,22 @@ export function prepareOutput(capture: string, kind: RawKind): OutputPlace {
   refuseExisting(raw, 'the raw recording');
   refuseExisting(qemu, "QEMU's side");
   const folder = dirname(capture);
-  let work: string;
   try {
-    work = mkdtempSync(join(folder, `.${basename(stem).slice(0, 100)}.recording-`));
+    accessSync(folder, constants.W_OK | constants.X_OK);
   } catch (error) {
     throw Object.assign(error as Error, { path: folder });
   }
-  return { capture, raw, qemu, work, clear: () => rmSync(work, { recursive: true, force: true }) };
+  let made: string | null = null;
+  return {
+    capture,
+    raw,
+    qemu,
+    work: () => (made ??= mkdtempSync(join(folder, `.${basename(stem).slice(0, 100)}.recording-`))),
+    clear: () => {
+      if (made !== null) rmSync(made, { recursive: true, force: true });
+      made = null;
+    },
+  };
 }
 
 function refuseExisting(path: string, what: string): void {

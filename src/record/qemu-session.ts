@@ -28,8 +28,8 @@ export interface QemuRequest {
   readonly qmp: string | null;
   readonly file: string | null;
   readonly detail: boolean;
-  /** A folder of ours. */
-  readonly work: string;
+  /** Makes a folder of ours. */
+  readonly work: () => string;
   /** A line for the user. */
   readonly tell: (text: string) => void;
 }
@@ -199,7 +199,7 @@ function withOwnFile(
     active: true,
     async begin() {
       await undo.remember({ events: events.off, file: before });
-      ours = await directTraceFile(qmp, foldersToTry(work, qemu), qemu);
+      ours = await directTraceFile(qmp, foldersToTry(work(), qemu), qemu);
       if (ours === null) {
         await undo.run();
         tell(

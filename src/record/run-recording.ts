@@ -1,7 +1,8 @@
 /** One recording from its start to its files: the helper, QEMU's side and the command, started and ended in this order. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { statSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import { UsageError } from '../core/errors.ts';
+import { plainText } from '../report/escape.ts';
 import type { LiveLine } from './live-line.ts';
 import type { OutputPlace } from './output-place.ts';
 import type { QemuSession } from './qemu-session.ts';
@@ -56,6 +57,7 @@ export async function runRecording(parts: RecordingParts): Promise<Recorded> {
   });
   const timers: NodeJS.Timeout[] = [];
   let why: string | null = null;
+  let worthKeeping = false;
   let command: ChildProcess | null = null;
   try {
     // Before it is on, a signal ends it as well: the helper then has nothing to keep.
@@ -82,7 +84,13 @@ export async function runRecording(parts: RecordingParts): Promise<Recorded> {
     if (options.command.length > 0) ({ command, end: commandEnd } = startCommand(options.command));
     why = await Promise.race([ask, commandEnd, run.ended.then(() => null)]);
     signals.listen(run.stop);
-    const hasQemu = qemu.active && (await qemu.end(place.qemu));
+    worthKeeping = true;
+    let hasQemu = false;
+    try {
+      hasQemu = qemu.active && (await qemu.end(place.qemu));
+    } catch (error) {
+      live.say(`kvmtrace: QEMU's side was not collected: ${plainText((error as Error).message)}`);
+    }
     if (why !== null) run.stop();
     const result = await run.ended;
     if (!hasRaw(place.raw)) throw nothingRecorded(result);
@@ -95,6 +103,7 @@ export async function runRecording(parts: RecordingParts): Promise<Recorded> {
     run.stop();
     await run.ended;
     if (command?.exitCode === null) command.kill('SIGTERM');
+    if (!worthKeeping) rmSync(place.raw, { force: true });
     throw error;
   } finally {
     for (const timer of timers) clearTimeout(timer);
