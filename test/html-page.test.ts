@@ -119,6 +119,26 @@ describe('size', () => {
     expect(html).toMatch(/… and [\d,]+ more/);
   });
 
+  test('stays below the limit with a thousand slow exits and their events', async () => {
+    const slow = { slowLimit: 1000, thanNs: 0, includeIdle: true };
+    const model = await runReport([join(SAMPLES, 'intel-perf/perf.data')], {
+      ...defaultReportOptions(),
+      ...slow,
+      passes: sectionRequests(SECTION_IDS, slow),
+    });
+    expect(model.slow.length).toBe(1000);
+    for (const rows of [0, 30, 1000])
+      expect(Buffer.byteLength(render(model, { rows }))).toBeLessThanOrEqual(LARGEST_BYTES);
+  });
+
+  test('stays below the limit with thousands of vCPUs in the ledger', () => {
+    const row = real.ledger!.rows[0];
+    const rows = Array.from({ length: 5000 }, (_, i) => ({ ...row, tid: i, vcpu: i }));
+    const html = render({ ...real, ledger: { ...real.ledger!, rows } }, { rows: 0 });
+    expect(Buffer.byteLength(html)).toBeLessThanOrEqual(LARGEST_BYTES);
+    expect(html).toContain('the first 64 threads');
+  });
+
   test('names cannot make it larger', () => {
     const html = render(
       renamed(real, () => '<'.repeat(100_000)),

@@ -8,6 +8,8 @@ import { sharedTable } from './table.ts';
 
 /** Slow exits on the page whatever --rows says: with --than the list may hold a thousand. */
 const MOST = 100;
+/** Exits whose events are shown: --section context has all. */
+const MOST_CONTEXTS = 20;
 
 export const slowPart: Part = {
   id: 'slow',
@@ -19,6 +21,9 @@ export const slowPart: Part = {
     const intro = `${selection.thanNs > 0 ? 'Exits' : 'All exits'} ${over}${selection.includesIdle ? '' : ', idle ones left out'}: ${formatCount(selection.qualified)}${slow.length < selection.qualified ? `, of which the ${formatCount(slow.length)} longest` : ''}. Times count from the first event, as --from and --to take them.`;
     if (slow.length === 0) return markup`<p>None.</p>`;
     const { shown, hidden } = limited(slow, rows > 0 ? Math.min(MOST, rows) : MOST);
-    return markup`<p class="note">${intro}</p>${sharedTable('Slowest exits', { ...slowTable({ ...model, slow: [...shown] }), hidden })}${model.context && markup`<details><summary>What happened during the slowest exits</summary>${sectionBlocks(model, 'context', options)}</details>`}`;
+    const exits =
+      model.context?.exits.slice(0, rows > 0 ? Math.min(MOST_CONTEXTS, rows) : MOST_CONTEXTS) ?? [];
+    const context = model.context && { ...model, context: { ...model.context, exits } };
+    return markup`<p class="note">${intro}</p>${sharedTable('Slowest exits', { ...slowTable({ ...model, slow: [...shown] }), hidden })}${context && markup`<details><summary>What happened during the slowest exits</summary>${sectionBlocks(context, 'context', options)}</details>`}`;
   },
 };

@@ -20,6 +20,44 @@ export function shadeOf(count: number, highest: number): number {
   return Math.min(SHADES - 1, Math.floor((SHADES * Math.log(count)) / Math.log(highest)));
 }
 
+/** Cells drawn: some ten bytes each. */
+const MOST_CELLS = 6000;
+
+/** Half as many columns; each shows the sum of two, so that no cell is lost. */
+function halved({ columns, rows, cells }: HeatmapData): HeatmapData {
+  const sums = new Map<number, number>();
+  for (const { column, row, count } of cells) {
+    const key = (column >> 1) * rows + row;
+    sums.set(key, (sums.get(key) ?? 0) + count);
+  }
+  return {
+    columns: Math.ceil(columns / 2),
+    rows,
+    cells: [...sums].map(([key, count]) => ({ column: Math.floor(key / rows), row: key % rows, count })),
+  };
+}
+
+/** One path per shade; neighbours in a row are one piece. */
+function shadePaths({ rows, cells }: HeatmapData, highest: number): string[] {
+  const paths = Array.from({ length: SHADES }, () => '');
+  const sorted = [...cells].sort((a, b) => a.row - b.row || a.column - b.column);
+  for (let i = 0; i < sorted.length; ) {
+    const { row, column, count } = sorted[i];
+    const shade = shadeOf(count, highest);
+    let end = i + 1;
+    while (
+      end < sorted.length &&
+      sorted[end].row === row &&
+      sorted[end].column === column + end - i &&
+      shadeOf(sorted[end].count, highest) === shade
+    )
+      end++;
+    paths[shade] += `M${column} ${rows - 1 - row}h${end - i}v1h-${end - i}z`;
+    i = end;
+  }
+  return paths;
+}
+
 export function heatmap(
   text: ChartText,
   { columns, rows, cells }: HeatmapData,
@@ -38,31 +76,17 @@ export function heatmap(
   },
 ): Markup {
   const height = Math.max(120, Math.min(260, rows * 14));
-  const highest = Math.max(1, ...cells.map(({ count }) => count));
-  // One path per shade: neighbours of a row are one piece.
-  const paths = Array.from({ length: SHADES }, () => '');
-  const sorted = [...cells].sort((a, b) => a.row - b.row || a.column - b.column);
-  for (let i = 0; i < sorted.length; ) {
-    const { row, column, count } = sorted[i];
-    const shade = shadeOf(count, highest);
-    let end = i + 1;
-    while (
-      end < sorted.length &&
-      sorted[end].row === row &&
-      sorted[end].column === column + end - i &&
-      shadeOf(sorted[end].count, highest) === shade
-    )
-      end++;
-    paths[shade] += `M${column} ${rows - 1 - row}h${end - i}v1h-${end - i}z`;
-    i = end;
-  }
+  let shown: HeatmapData = { columns, rows, cells };
+  while (shown.cells.length > MOST_CELLS && shown.columns > 1) shown = halved(shown);
+  const highest = shown.cells.reduce((most, { count }) => Math.max(most, count), 1);
+  const paths = shadePaths(shown, highest);
   return chart(
     text,
     height,
     36,
     markup`${leftAxis(y, height, formatY)}${bottomAxis(x, height, formatX, labelX)}${stretched(
       height,
-      columns,
+      shown.columns,
       rows,
       markup`<g shape-rendering="crispEdges">${paths.map((d, shade) => d !== '' && markup`<path class="h${shade}" d="${{ markup: d }}"/>`)}</g>`,
     )}`,
