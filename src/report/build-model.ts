@@ -12,6 +12,7 @@ import type { TraceContext } from '../core/trace-context.ts';
 import { wordsToBigInt, wordsToHex } from '../core/words.ts';
 import { isIdle } from '../isa/reasons.ts';
 import { userspaceExitName } from '../isa/userspace-exits.ts';
+import { buildAdvice } from './advice/build.ts';
 import { buildCapture, buildWarnings } from './build-capture.ts';
 import { buildEscalation } from './build-escalation.ts';
 import { buildVerdict } from './build-verdict.ts';
@@ -98,7 +99,7 @@ export function buildModel(
   };
   const input = { context, analysis, model, guestSymbols: options.guestSymbols ?? null };
   const whole = withSections(input);
-  const report = { ...whole, verdict: buildVerdict(whole) };
+  const report = { ...whole, advice: buildAdvice(whole), verdict: buildVerdict(whole) };
   return options.view ? withView({ ...input, model: report }, options.view) : report;
 }
 

@@ -6,6 +6,7 @@
  * BigInt (clocks like TAI exceed 2^53 ns), sums are a number while that is exact and a BigInt beyond.
  */
 
+import type { AdviceModel } from './advice/rule.ts';
 import type { ContextModel } from './build-context.ts';
 import type { DetailModel } from './build-detail.ts';
 import type { DevicesModel } from './build-devices.ts';
@@ -58,6 +59,8 @@ export interface ReportModel {
   heatmap?: HeatmapModel;
   /** The report in another tool's layout (--view), as text. */
   view?: { name: string; tool: string; text: string };
+  /** Findings with what is known to help (advice/), the costliest first. */
+  advice?: AdviceModel[];
   /** What the numbers say in words (build-verdict.ts). */
   verdict?: VerdictModel;
   /** How to get this report again; only in reports that hold it (HTML). */

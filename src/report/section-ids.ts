@@ -1,5 +1,6 @@
 /** Names of the sections (sections.ts) for --section: apart, so that help does not load what sections need. */
 export const SECTION_IDS = [
+  'advice',
   'detail',
   'devices',
   'qemu',

@@ -6,6 +6,7 @@
 import type { AnalysisResult } from '../analysis/analyze.ts';
 import type { PassRequest } from '../analysis/pass.ts';
 import type { TraceContext } from '../core/trace-context.ts';
+import { adviceSection } from './advice/section.ts';
 import { contextSection } from './build-context.ts';
 import { detailSection } from './build-detail.ts';
 import { devicesSection } from './build-devices.ts';
@@ -70,6 +71,7 @@ export interface Section {
 }
 
 export const SECTIONS: readonly Section[] = [
+  adviceSection,
   devicesSection,
   detailSection,
   qemuSection,

@@ -1,0 +1,21 @@
+/** CPUID always exits; programs that ask again and again pay for it. */
+import { formatPct } from '../../units.ts';
+import { evidence, matters } from '../facts.ts';
+import type { Rule } from '../rule.ts';
+
+export const cpuidUser: Rule = {
+  id: 'cpuid-user',
+  title: 'Programs in the guest execute CPUID often',
+  fix: 'CPUID always leaves the guest. Find the program (--section hotspots): many ask once per start of a process (dynamic loader, libraries with several code paths), some execute it in a loop as a barrier, where a fence may do.',
+  reference: 'https://docs.kernel.org/virt/kvm/x86/cpuid.html',
+  applies: (facts) => {
+    const found = facts.reasons('vmx:10', 'svm:114');
+    if (!matters(found)) return null;
+    const kernelPct = facts.rows('vmx:10', 'svm:114')[0].guestKernelTimePct;
+    if (kernelPct === null || kernelPct >= 50) return null;
+    return evidence(
+      found,
+      `${formatPct(100 - kernelPct)} of their time began at guest addresses of the user half.`,
+    );
+  },
+};

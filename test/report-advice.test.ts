@@ -1,0 +1,380 @@
+/** Each rule of the advice: a report in which it applies, one in which it must not, and what it may say. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { runReport } from '../src/commands/pipeline.ts';
+import { buildAdvice } from '../src/report/advice/build.ts';
+import { RULES } from '../src/report/advice/rules.ts';
+import { adviceSection } from '../src/report/advice/section.ts';
+import type { DetailRowModel } from '../src/report/build-detail.ts';
+import type { DeviceRowModel } from '../src/report/build-devices.ts';
+import type { ReasonModel, ReportModel } from '../src/report/model.ts';
+import { sectionRequests } from '../src/report/sections.ts';
+import { emptyModel, reason, vcpu } from './fixtures/report-models.ts';
+import { HAS_SHARED, SAMPLES, SHARED } from './support/corpus.ts';
+import { defaultReportOptions } from './support/options.ts';
+
+const FIGURES = {
+  paired: 0,
+  minNs: 1,
+  avgNs: 1000,
+  maxNs: 5000,
+  restarts: 0,
+  errors: 0,
+  kernelNs: 0,
+  userspaceNs: 0,
+  mayMiss: 0,
+};
+
+/** A port or MMIO address; escalated as given. */
+function device(
+  kind: 'port' | 'mmio',
+  address: number,
+  exits: number,
+  over: Partial<DeviceRowModel> = {},
+): DeviceRowModel {
+  return {
+    ...FIGURES,
+    kind,
+    direction: 'write',
+    address: `0x${address.toString(16)}`,
+    device: null,
+    handler: 'user space',
+    inKernel: 0,
+    fast: 0,
+    ioeventfd: false,
+    exits,
+    totalNs: exits * 1000,
+    escalated: exits,
+    ...over,
+  };
+}
+
+function detail(kind: DetailRowModel['kind'], address: number, exits: number): DetailRowModel {
+  return {
+    ...FIGURES,
+    isa: 'vmx',
+    code: 32,
+    name: 'MSR_WRITE',
+    kind,
+    direction: kind === 'msr' ? 'write' : null,
+    address: `0x${address.toString(16)}`,
+    what: null,
+    exits,
+    totalNs: exits * 1000,
+    escalated: 0,
+  };
+}
+
+interface Parts {
+  reasons?: ReasonModel[];
+  devices?: DeviceRowModel[];
+  details?: DetailRowModel[];
+  over?: Partial<ReportModel>;
+}
+
+const OTHER = reason({ name: 'RDTSC', code: 16, exits: 1000, totalNs: 1_000_000 });
+
+/** A report of 10 s and two vCPUs with these exits and 1000 others of 1 us each. */
+function model({ reasons = [], devices = [], details = [], over = {} }: Parts): ReportModel {
+  const base = emptyModel();
+  const rows = [OTHER, ...reasons];
+  const totals = (list: readonly ReasonModel[]) => ({
+    ...base.totals,
+    exits: list.reduce((sum, row) => sum + row.exits, 0),
+    paired: list.reduce((sum, row) => sum + row.paired, 0),
+    totalNs: list.reduce((sum, row) => sum + Number(row.totalNs), 0),
+    escalated: list.reduce((sum, row) => sum + (row.escalated ?? 0), 0),
+    restarts: 0,
+  });
+  return {
+    ...base,
+    capture: { ...base.capture, timeIsNs: true, durationNs: 10_000_000_000 },
+    vcpus: [vcpu({ tid: 1 }), vcpu({ tid: 2, vcpu: 1 })],
+    reasons: rows,
+    totals: totals(rows),
+    busyTotals: totals(rows.filter(({ idle }) => !idle)),
+    detail: {
+      known: true,
+      events: [],
+      exits: 0,
+      withDetail: 0,
+      rows: details,
+      pages: [],
+      injected: null,
+      hostVectors: null,
+      eoi: null,
+      floor: 0,
+    },
+    devices: {
+      known: true,
+      escalationKnown: true,
+      rows: devices,
+      escalations: [],
+      accesses: [],
+      ioeventfds: [],
+      virtio: { queueNotify: null, notify: null, notifyIrqfd: null },
+    },
+    ...over,
+  };
+}
+
+const exits = (isa: string, code: number, count: number, over: Partial<ReasonModel> = {}) =>
+  reason({ isa, code, name: `${isa}-${code}`, exits: count, totalNs: count * 1000, ...over });
+const hlt = (shortOnes: number, longOnes: number) =>
+  exits('vmx', 12, shortOnes + longOnes, {
+    idle: true,
+    histogram: [
+      { loNs: 32768, hiNs: 65535, count: shortOnes },
+      { loNs: 4194304, hiNs: 8388607, count: longOnes },
+    ],
+  });
+const ledger = (preemptedNs: number): NonNullable<ReportModel['ledger']> => ({
+  known: true,
+  recorded: { userspace: true, halts: true, preempted: true, runnable: true },
+  wallNs: 1e10,
+  rows: [
+    {
+      ...({ pid: 1, tid: 1, vcpu: 0, comm: null, vm: null } as object),
+      wallNs: 1e10,
+      guestNs: 1e10 - preemptedNs,
+      kernelNs: 0,
+      userspaceNs: 0,
+      haltPollingNs: 0,
+      haltBlockedNs: 0,
+      haltUndividedNs: 0,
+      runnableNs: 0,
+      preemptedNs,
+      unknownNs: 0,
+      unknown: { lostNs: 0, unpairedNs: 0, beforeNs: 0, afterNs: 0 },
+    } as NonNullable<ReportModel['ledger']>['rows'][number],
+  ],
+});
+const polling = (failedPolls: number, failedPollNs: number): ReportModel['haltPolling'] => ({
+  known: true,
+  total: {
+    halts: 1000,
+    polled: 100,
+    successRatio: 0.1,
+    invalid: 0,
+    polledNs: 0,
+    waitedNs: 0,
+    failedPolls,
+    failedPollNs,
+    windows: [],
+  },
+  rows: [],
+});
+const lost = (events: number, regions: number): Partial<ReportModel> => ({
+  capture: {
+    ...emptyModel().capture,
+    lost: { events, regions, uncountedRegions: 0, affectedNs: 10, affectedPct: 1 },
+  },
+});
+const restarts = (count: number): Partial<ReportModel> => {
+  const { totals } = model({});
+  return { totals: { ...totals, restarts: count } };
+};
+
+/** Rule → where it applies, and the nearest case in which it must not. */
+const CASES: Record<string, { yes: Parts[]; no: Parts[] }> = {
+  losses: { yes: [{ over: lost(12, 3) }], no: [{ over: lost(0, 0) }] },
+  nested: {
+    yes: [{ reasons: [exits('vmx', 23, 900)] }, { reasons: [exits('svm', 0x80, 90)] }],
+    no: [{ reasons: [exits('vmx', 18, 900)] }, { reasons: [exits('svm', 0x81, 900)] }],
+  },
+  'page-faults': {
+    yes: [{ reasons: [exits('vmx', 48, 200)], details: [detail('page-fault', 0x1000, 200)] }],
+    no: [
+      { reasons: [exits('vmx', 48, 200, { escalated: 200 })], details: [] },
+      { reasons: [exits('svm', 1024, 200)], details: [detail('mmio', 0xfee00000, 200)] },
+    ],
+  },
+  'user-space-devices': {
+    yes: [{ reasons: [exits('vmx', 30, 500, { escalated: 500 })], devices: [device('port', 0x1f0, 500)] }],
+    no: [
+      { reasons: [exits('vmx', 30, 500)], devices: [device('port', 0x1f0, 500, { escalated: 0 })] },
+      { reasons: [exits('vmx', 30, 100, { escalated: 100 })], devices: [device('port', 0x1f0, 100)] },
+    ],
+  },
+  ioeventfd: {
+    yes: [
+      { devices: [device('mmio', 0xa003e50, 200, { device: 'virtio-mmio' })] },
+      { devices: [device('mmio', 0xfe003000, 200, { ioeventfd: true })] },
+    ],
+    no: [
+      { devices: [device('mmio', 0xa003e60, 200, { device: 'virtio-mmio' })] },
+      { devices: [device('mmio', 0xfe003000, 200, { ioeventfd: true, escalated: 0 })] },
+    ],
+  },
+  'serial-console': {
+    yes: [{ devices: [device('port', 0x3f8, 100)] }, { devices: [device('mmio', 0x9000018, 100)] }],
+    no: [{ devices: [device('port', 0x3f0, 100)] }, { devices: [device('port', 0x3f8, 12)] }],
+  },
+  hpet: {
+    yes: [{ devices: [device('mmio', 0xfed000f0, 100)] }],
+    no: [{ devices: [device('mmio', 0xfed40000, 100)] }, { devices: [device('port', 0xfed0, 100)] }],
+  },
+  'pm-timer': {
+    yes: [{ devices: [device('port', 0x608, 100, { direction: 'read' })] }],
+    no: [
+      { devices: [device('port', 0x608, 100)] },
+      { devices: [device('port', 0x604, 100, { direction: 'read' })] },
+    ],
+  },
+  'legacy-timers': {
+    yes: [{ devices: [device('port', 0x71, 100)] }, { devices: [device('port', 0x40, 100)] }],
+    no: [{ devices: [device('port', 0x72, 100)] }],
+  },
+  'hyper-v': {
+    yes: [{ details: [detail('msr', 0x40000070, 50)], devices: [device('port', 0x71, 100)] }],
+    no: [
+      { details: [detail('msr', 0x40000070, 50)] },
+      { details: [detail('msr', 0x4b564d01, 50)], devices: [device('port', 0x71, 100)] },
+    ],
+  },
+  'timer-exits': {
+    yes: [{ details: [detail('msr', 0x6e0, 300)] }, { reasons: [exits('vmx', 52, 300)] }],
+    no: [{ details: [detail('msr', 0x6e1, 300)] }, { reasons: [exits('vmx', 52, 50)] }],
+  },
+  ipi: {
+    yes: [{ details: [detail('msr', 0x830, 100)] }, { reasons: [exits('svm', 1025, 100)] }],
+    no: [{ details: [detail('msr', 0x80b, 100)] }, { details: [detail('msr', 0x830, 19)] }],
+  },
+  'apic-exits': {
+    yes: [
+      { reasons: [exits('vmx', 44, 100)] },
+      { devices: [device('mmio', 0xfee000b0, 100)] },
+      { details: [detail('msr', 0x80b, 100)] },
+    ],
+    no: [{ details: [detail('msr', 0x830, 100)] }, { devices: [device('mmio', 0xfec00000, 100)] }],
+  },
+  'interrupt-window': {
+    yes: [{ reasons: [exits('vmx', 7, 100)] }, { reasons: [exits('svm', 100, 100)] }],
+    no: [{ reasons: [exits('vmx', 8, 100)] }, { reasons: [exits('svm', 7, 100)] }],
+  },
+  'host-interrupts': {
+    yes: [
+      { reasons: [exits('svm', 96, 400)] },
+      { reasons: [exits('arm64', 0, 400, { code: null, name: 'IRQ' })] },
+    ],
+    no: [{ reasons: [exits('vmx', 1, 100)] }],
+  },
+  preempted: { yes: [{ over: { ledger: ledger(2e9) } }], no: [{ over: { ledger: ledger(1e8) } }, {}] },
+  'short-halts': {
+    yes: [{ reasons: [hlt(80, 20)] }],
+    no: [{ reasons: [hlt(20, 80)] }, { reasons: [hlt(15, 0)] }],
+  },
+  'halt-polling': {
+    yes: [{ over: { haltPolling: polling(900, 1e9) } } as Parts],
+    no: [{ over: { haltPolling: polling(900, 1e7) } } as Parts, {}],
+  },
+  pause: {
+    yes: [{ reasons: [exits('vmx', 40, 100)] }, { reasons: [exits('svm', 119, 100)] }],
+    no: [{ reasons: [exits('vmx', 36, 100)] }],
+  },
+  'cpuid-user': {
+    yes: [{ reasons: [exits('vmx', 10, 100, { guestKernelTimePct: 3 })] }],
+    no: [
+      { reasons: [exits('vmx', 10, 100, { guestKernelTimePct: 97 })] },
+      { reasons: [exits('vmx', 10, 100, { guestKernelTimePct: null })] },
+    ],
+  },
+  'split-locks': { yes: [{ reasons: [exits('vmx', 74, 1)] }], no: [{ reasons: [exits('svm', 74, 1)] }] },
+  notify: { yes: [{ reasons: [exits('vmx', 75, 1)] }], no: [{ reasons: [exits('arm64', 75, 1)] }] },
+  wbinvd: { yes: [{ reasons: [exits('svm', 137, 100)] }], no: [{ reasons: [exits('vmx', 54, 5)] }] },
+  'debug-registers': {
+    yes: [
+      { reasons: [exits('vmx', 29, 100)] },
+      { reasons: [exits('svm', 0x27, 60), exits('svm', 0x37, 60)] },
+    ],
+    no: [{ reasons: [exits('svm', 0x40, 100)] }],
+  },
+  kicks: { yes: [{ over: restarts(100) }], no: [{ over: restarts(10) }] },
+  'dirty-logging': { yes: [{ reasons: [exits('vmx', 62, 3)] }], no: [{ reasons: [exits('svm', 62, 3)] }] },
+};
+
+test('every rule has its cases, and each id is there once', () => {
+  expect(Object.keys(CASES).sort()).toEqual(RULES.map(({ id }) => id).sort());
+});
+
+describe.each(RULES.map((rule) => [rule.id, rule] as const))('%s', (id, rule) => {
+  test('applies where it should, with the numbers behind it', () => {
+    for (const parts of CASES[id].yes) {
+      const found = buildAdvice(model(parts)).find((row) => row.id === id);
+      expect(found, JSON.stringify(Object.keys(parts))).toBeDefined();
+      expect(found!.evidence.join(' ')).toMatch(/\d/);
+    }
+  });
+  test('does not where it should not', () => {
+    for (const parts of CASES[id].no)
+      expect(buildAdvice(model(parts)).map((row) => row.id)).not.toContain(id);
+  });
+  test('says where to read on, in sentences', () => {
+    expect(rule.reference).toMatch(/^https:\/\/(docs\.kernel\.org|www\.qemu\.org)\//);
+    expect(rule.fix).toMatch(/^[A-Z].*\.$/);
+    expect(rule.title).toMatch(/^[A-Zav].*[^.]$/);
+  });
+});
+
+test('a quiet report and an empty one get no advice', () => {
+  expect(buildAdvice(model({}))).toEqual([]);
+  expect(buildAdvice(emptyModel())).toEqual([]);
+});
+
+test('where reasons were chosen, shares of the whole are not known and nothing is said', () => {
+  const parts = { reasons: [exits('vmx', 40, 900)] };
+  expect(buildAdvice(model({ ...parts, over: { selection: { filters: ['reason pause'] } } }))).toEqual([]);
+  expect(buildAdvice(model({ ...parts, over: { selection: { filters: ['tid 1'] } } }))).not.toEqual([]);
+});
+
+test('evidence has the report’s own numbers', () => {
+  const [found] = buildAdvice(model({ reasons: [exits('vmx', 40, 1000)] }));
+  expect(found.evidence[0]).toBe(
+    'vmx-40: 1,000 exits (50.0%, 50 per second and vCPU); 1.000 ms, 50.0% of the time in exits.',
+  );
+  expect(found.ns).toBe(1_000_000);
+});
+
+test('people see the costliest first, six at most', () => {
+  const reasons = [exits('vmx', 40, 300), exits('vmx', 54, 900), exits('vmx', 29, 600)];
+  const found = buildAdvice(model({ reasons, over: {} }));
+  expect(found.map(({ id }) => id).slice(0, 3)).toEqual(['wbinvd', 'debug-registers', 'pause']);
+  const many = { ...model({}), advice: Array.from({ length: 8 }, () => found[0]) };
+  expect(adviceSection.blocks(many, 30, false)[0].sentences.at(-1)).toBe('And 2 more: --section advice.');
+  expect(adviceSection.blocks(many, 30, true)[0].sentences).toHaveLength(16);
+});
+
+const REAL: [string, string[], string[]][] = [
+  ['x86/pf-all/perf.data', ['ipi', 'timer-exits', 'cpuid-user'], ['losses', 'nested', 'hpet', 'page-faults']],
+  ['x86/pf-lost/perf.data', ['losses', 'timer-exits'], ['nested']],
+  ['x86/nested-pf/perf.data', ['nested', 'timer-exits'], ['losses', 'short-halts']],
+  ['intel/nested-tc/trace.dat', ['nested'], ['losses', 'serial-console']],
+  [
+    'intel/pf-all/perf.data',
+    ['serial-console', 'apic-exits', 'user-space-devices'],
+    ['nested', 'pause', 'hyper-v'],
+  ],
+  [
+    'arm64/61v3-perf-all/perf.data',
+    ['serial-console', 'host-interrupts'],
+    ['ipi', 'apic-exits', 'ioeventfd'],
+  ],
+];
+
+describe.skipIf(!HAS_SHARED)('real captures', () => {
+  test.each(REAL)('%s', async (path, yes, no) => {
+    const file = [path, `${path}.gz`].map((name) => join(SHARED, 'corpus', name)).find(existsSync);
+    if (!file) return;
+    const slow = { slowLimit: 10, thanNs: 0, includeIdle: false };
+    const options = { ...defaultReportOptions(), passes: sectionRequests([], slow) };
+    const ids = (await runReport([file], options)).advice!.map(({ id }) => id);
+    expect(ids).toEqual(expect.arrayContaining(yes));
+    expect(ids.filter((id) => no.includes(id))).toEqual([]);
+  });
+});
+
+test('the sample’s report shows findings in its JSON', async () => {
+  const { advice } = await runReport([join(SAMPLES, 'intel-perf/perf.data')], defaultReportOptions());
+  expect(Array.isArray(advice)).toBe(true);
+});
