@@ -15,7 +15,10 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { run } from '../src/commands/main.ts';
+import type { Pipeline } from '../src/commands/options.ts';
 import { createTraceContext } from '../src/core/trace-context.ts';
 import { openInput } from '../src/parsers/open-input.ts';
 import { checkHost, readHostFacts } from '../src/record/checks.ts';
@@ -381,17 +384,51 @@ describe('when something fails', () => {
     chmodSync(path, 0o755);
     return path;
   };
-  test('in converting, the recording stays and the way on is told', async (ctx) => {
-    if (noHost) return ctx.skip(noHost);
-    const path = fake(
+  const recordsJunk = () =>
+    fake(
       'echo "{\\"type\\":\\"start\\"}" >&3; while [ "$1" != -o ]; do shift; done; echo junk > "$2"; echo "{\\"type\\":\\"end\\",\\"reason\\":\\"duration\\"}" >&3',
     );
+  test('in converting, the recording stays and the way on is told', async (ctx) => {
+    if (noHost) return ctx.skip(noHost);
+    const path = recordsJunk();
     const { status, stderr } = await kvmtrace(['record', '--helper', path, '-o', 'x.arrow'], { cwd: folder });
     expect(status).toBe(2);
     expect(stderr).toMatch(/not converted: /);
     expect(stderr).toContain('Convert it: kvmtrace convert x.dat -o x.arrow');
     expect(readdirSync(folder).sort()).toEqual(['helper', 'x.dat']);
     expect(lstatSync(join(folder, 'x.dat')).size).toBe(5);
+  });
+  test('a second Ctrl-C ends the conversion: status 130, the recording stays', async (ctx) => {
+    if (noHost) return ctx.skip(noHost);
+    const path = recordsJunk();
+    const stderr = new PassThrough();
+    let said = '';
+    stderr.setEncoding('utf8').on('data', (text) => (said += text));
+    const environment = {
+      stdout: new PassThrough(),
+      stderr,
+      env: {},
+      loadPipeline: async (): Promise<Pipeline> => ({
+        runReport: () => Promise.reject(new Error('not asked for')),
+        runInfo: () => Promise.reject(new Error('not asked for')),
+        runConvert: async (_inputs, output, { pause }) => {
+          writeFileSync(output, 'half a capture');
+          process.kill(process.pid, 'SIGINT');
+          for (;;) {
+            await new Promise((tick) => setTimeout(tick, 10));
+            await pause!();
+          }
+        },
+      }),
+    };
+    const before = process.listenerCount('SIGINT');
+    const status = await run(['record', '--helper', path, '-o', join(folder, 'x.arrow')], environment);
+    expect([status, said.split('\n')[0]]).toEqual([
+      130,
+      `kvmtrace: the recording is kept: ${join(folder, 'x.dat')}`,
+    ]);
+    expect(readdirSync(folder).sort()).toEqual(['helper', 'x.dat']);
+    expect(process.listenerCount('SIGINT')).toBe(before);
   });
   test('in the helper, its own advice is shown', async (ctx) => {
     if (noHost) return ctx.skip(noHost);

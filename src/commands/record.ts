@@ -43,13 +43,13 @@ export async function record(
   try {
     const recorded = await recordTo(place, helper, options, live, signals, tell);
     if (signals.hungUp) live.silence();
+    const { files, result } = recorded;
+    for (const { message, hint } of result.errors) live.say(advised('kvmtrace', message, hint));
     const quiet = options.quiet || signals.hungUp;
     const summary = await convertRecording(recorded, place, traceEvents, quiet, signals, environment);
     if (summary === null) return keepRaw(place, recorded, signals, live);
-    const { files, result } = recorded;
     if (!options.keepRaw) for (const file of files) rmSync(file, { force: true });
     if (!quiet) describe(summary, recorded, options, place, live);
-    for (const { message, hint } of result.errors) live.say(advised('kvmtrace', message, hint));
     return result.status === 0 ? 0 : 2;
   } finally {
     signals.close();
