@@ -172,3 +172,12 @@ export function eventCode(dictionary: EventDictionary, name: string): number {
   dictionary.codes.set(name, code);
   return code;
 }
+
+/** Events whose `code` is an exit reason of the host's ISA, whether they say which or not. */
+export const EXIT_REASON_EVENTS: ReadonlySet<number> = new Set([
+  EV_EXIT,
+  EV_NESTED_VMEXIT,
+  EV_NESTED_VMEXIT_INJECT,
+  EV_S390_SIE_EXIT,
+  EV_PPC_GUEST_EXIT,
+]);

@@ -52,3 +52,16 @@ export function isaFromName(name: string): number {
  */
 export const ARM64_NOT_TRAP = 0x40000000;
 export const ARM64_RET_TRAP = 2;
+
+/** ISAs whose exits do not say which they are, by machine name. arm64 and riscv exits are told by their fields. */
+const MACHINE_ISAS: readonly (readonly [RegExp, number])[] = [
+  [/^s390/, ISA_S390],
+  [/^loongarch/, ISA_LOONGARCH],
+  [/^ppc|^powerpc/, ISA_PPC],
+  [/^mips/, ISA_MIPS],
+];
+
+/** ISA of a machine name (uname -m) that leaves no choice; ISA_UNKNOWN for x86, whose vendor decides. */
+export function isaOfMachine(machine: string): number {
+  return MACHINE_ISAS.find(([pattern]) => pattern.test(machine))?.[1] ?? ISA_UNKNOWN;
+}

@@ -1,7 +1,7 @@
 /** From the window's ready records to rows, in the order of time. */
 import { note } from '../../core/diagnostics.ts';
 import { type EventBatch, F_ARG0, F_ISA, NO_CPU } from '../../core/event-batch.ts';
-import { EV_EXIT, EV_LOST, EV_NESTED_VMEXIT } from '../../core/events.ts';
+import { EV_LOST, EXIT_REASON_EVENTS } from '../../core/events.ts';
 import { decodeCore, decodeRecord } from '../tracepoint/decoder.ts';
 import { rawOffset } from './attr.ts';
 import { decodeCoreBlock } from './core-block.ts';
@@ -157,7 +157,7 @@ function decodePlain(state: RecordState, batch: EventBatch, word: number, size: 
   if (state.coreOnly && decoder.core !== null) decodeCore(decoder, words, base >>> 2, batch, row);
   else decodeRecord(decoder, state.window.view, base, length, batch, row);
   batch.length = row + 1;
-  if (decoder.event === EV_EXIT || decoder.event === EV_NESTED_VMEXIT) setIsa(state, batch, row);
+  if (EXIT_REASON_EVENTS.has(decoder.event)) setIsa(state, batch, row);
 }
 
 /** Kernels before 2.6.38 did not record the ISA; the header's CPU vendor tells (spec §3). */
@@ -218,7 +218,7 @@ function decodeSample(state: RecordState, at: number, end: number, batch: EventB
     batch.tid[row] = decoder.pidOffset >= 0 ? view.getInt32(base + decoder.pidOffset, little) : -1;
   }
   decodeRecord(decoder, view, base, length, batch, row);
-  if (decoder.event === EV_EXIT || decoder.event === EV_NESTED_VMEXIT) setIsa(state, batch, row);
+  if (EXIT_REASON_EVENTS.has(decoder.event)) setIsa(state, batch, row);
   return true;
 }
 

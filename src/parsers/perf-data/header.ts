@@ -1,7 +1,7 @@
 /** The perf.data file header: attrs, ids and feature sections. Layout: tools/perf/util/header.h, formats.md A.2–A.4. */
 import { note } from '../../core/diagnostics.ts';
 import { TraceFormatError } from '../../core/errors.ts';
-import { ISA_SVM, ISA_VMX } from '../../core/isa-codes.ts';
+import { ISA_SVM, ISA_VMX, isaOfMachine } from '../../core/isa-codes.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { type ByteSource, readFully } from '../byte-source.ts';
 import { type PerfAttr, parseAttr } from './attr.ts';
@@ -260,6 +260,7 @@ export function applyFeatures(
   context.arch = text(FEATURE_ARCH) ?? context.arch;
   context.cpuModel = text(FEATURE_CPUDESC) ?? context.cpuModel;
   const cpuid = text(FEATURE_CPUID);
+  if (context.arch !== null) context.defaultIsa = isaOfMachine(context.arch) || context.defaultIsa;
   if (cpuid !== undefined) {
     if (/Intel|Centaur|Shanghai/.test(cpuid)) context.defaultIsa = ISA_VMX;
     else if (/AMD|Hygon/.test(cpuid)) context.defaultIsa = ISA_SVM;

@@ -1,5 +1,5 @@
 /** What the record functions share: attrs, decoders and the window of one record stream. */
-import { EV_EXIT, EV_NESTED_VMEXIT } from '../../core/events.ts';
+import { EXIT_REASON_EVENTS } from '../../core/events.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { compileDecoder, type RecordDecoder } from '../tracepoint/decoder.ts';
 import type { EventFormat } from '../tracepoint/format.ts';
@@ -123,8 +123,7 @@ export function addFormats(state: RecordState, formats: ReadonlyMap<number, Even
     if (id >= 65536 || state.decoders[id]) continue;
     const decoder = compileDecoder(format, state.context.events, state.little);
     state.decoders[id] = decoder;
-    if (state.coreOnly)
-      addPlan(state.plans, id, decoder, decoder.event === EV_EXIT || decoder.event === EV_NESTED_VMEXIT);
+    if (state.coreOnly) addPlan(state.plans, id, decoder, EXIT_REASON_EVENTS.has(decoder.event));
   }
 }
 

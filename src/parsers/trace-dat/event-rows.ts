@@ -1,7 +1,7 @@
 /** One record of a page → one row of the batch. Decoders are made when the first event of a kind is met. */
 import { note } from '../../core/diagnostics.ts';
 import { type EventBatch, F_ARG0, F_ISA, NO_CPU } from '../../core/event-batch.ts';
-import { EV_EXIT, EV_LOST, EV_MARKER, EV_NESTED_VMEXIT, EV_NESTED_VMEXIT_INJECT } from '../../core/events.ts';
+import { EV_LOST, EV_MARKER, EXIT_REASON_EVENTS } from '../../core/events.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { TWO_32 } from '../../core/words.ts';
 import { createEventText, EVENT_INCOMPLETE, type EventText, parseEvent } from '../text/event-text.ts';
@@ -127,12 +127,7 @@ function learnEvent(rows: EventRows, id: number): void {
   rows.decoders[id] = decoder;
   const names = nameFields(format);
   if (decoder.event === EV_MARKER && rows.markerOffset >= 0) rows.kinds[id] = MARKER;
-  else if (
-    decoder.event === EV_EXIT ||
-    decoder.event === EV_NESTED_VMEXIT ||
-    decoder.event === EV_NESTED_VMEXIT_INJECT
-  )
-    rows.kinds[id] = EXIT;
+  else if (EXIT_REASON_EVENTS.has(decoder.event)) rows.kinds[id] = EXIT;
   else if (names.length > 0) {
     rows.kinds[id] = NAMES;
     rows.names.set(id, names);

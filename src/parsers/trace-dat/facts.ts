@@ -1,6 +1,6 @@
 /** What the recording's options tell about host, clock and threads, written to the context. */
 import { note } from '../../core/diagnostics.ts';
-import { ISA_LOONGARCH, ISA_MIPS, ISA_PPC, ISA_S390 } from '../../core/isa-codes.ts';
+import { isaOfMachine } from '../../core/isa-codes.ts';
 import { threadOf } from '../../core/thread-table.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { applyRecorderNotes } from './recorder-notes.ts';
@@ -19,14 +19,6 @@ const NS_CLOCKS: ReadonlySet<string> = new Set([
 ]);
 /** Systems above which all formats of the kernel were stored (trace-cmd extract), whatever was enabled. */
 const MOST_ENABLED_SYSTEMS = 32;
-
-/** ISAs whose kvm_exit does not say which it is, by machine name. arm64 and riscv exits are told by their fields. */
-const MACHINE_ISAS: readonly (readonly [RegExp, number])[] = [
-  [/^s390/, ISA_S390],
-  [/^loongarch/, ISA_LOONGARCH],
-  [/^ppc|^powerpc/, ISA_PPC],
-  [/^mips/, ISA_MIPS],
-];
 
 /** The clock of the times: TRACECLOCK's, which also holds for instances (formats.md, clock trap), else the buffer's. */
 export function clockOf(recording: Recording): string | null {
@@ -67,7 +59,7 @@ function applyUname(uname: string | null, context: TraceContext): void {
   context.host = words[1];
   context.kernel = words[2];
   context.arch = words[3];
-  context.defaultIsa = MACHINE_ISAS.find(([machine]) => machine.test(words[3]))?.[1] ?? context.defaultIsa;
+  context.defaultIsa = isaOfMachine(words[3]) || context.defaultIsa;
 }
 
 function applyClock(recording: Recording, context: TraceContext): void {
