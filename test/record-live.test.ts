@@ -228,27 +228,28 @@ describe('a guest', () => {
     expect(readdirSync(folder).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 
-  test.each([
-    ['the kernel alone', []],
-    ['text', ['--text']],
-    ['perf', ['--backend', 'perf']],
-  ])('%s: the report of the capture is that of the raw file', async (name, args) => {
-    if (noGuest || (name === 'perf' && spawnSync('perf', ['--version']).error)) return;
-    const { third, guest } = await start();
-    const only = ['-p', String(guest.pid)];
-    const { status, stderr } = await record([
-      ...['-o', 'one.arrow', '--keep-raw', ...only, ...args, '--', ...resume(third)],
-    ]);
-    expect(status, stderr).toBe(0);
-    const raw = readdirSync(folder).find((file) => /^one\.(dat|txt|perf\.data)$/.test(file))!;
-    const captured = await rows(join(folder, 'one.arrow'));
-    expect(captured).toEqual(await rows(join(folder, raw)));
-    const returns = captured.filter(
-      ({ event, code }) => event === 'kvm_userspace_exit' && (code === 2 || code === 6),
-    );
-    expect(returns).toHaveLength(496);
-    expect(await reportOf('one.arrow')).toEqual(await reportOf(raw));
-  });
+  test.for([['the kernel alone'], ['text', '--text'], ['perf', '--backend', 'perf']])(
+    '%s: the report of the capture is that of the raw file',
+    async ([name, ...args], ctx) => {
+      if (noGuest) return ctx.skip(noGuest);
+      if (name === 'perf' && spawnSync('perf', ['--version']).error)
+        return ctx.skip('SKIPPED: perf is not installed');
+      const { third, guest } = await start();
+      const only = ['-p', String(guest.pid)];
+      const { status, stderr } = await record([
+        ...['-o', 'one.arrow', '--keep-raw', ...only, ...args, '--', ...resume(third)],
+      ]);
+      expect(status, stderr).toBe(0);
+      const raw = readdirSync(folder).find((file) => /^one\.(dat|txt|perf\.data)$/.test(file))!;
+      const captured = await rows(join(folder, 'one.arrow'));
+      expect(captured).toEqual(await rows(join(folder, raw)));
+      const returns = captured.filter(
+        ({ event, code }) => event === 'kvm_userspace_exit' && (code === 2 || code === 6),
+      );
+      expect(returns).toHaveLength(496);
+      expect(await reportOf('one.arrow')).toEqual(await reportOf(raw));
+    },
+  );
 });
 
 describe('a recording ends', () => {
@@ -290,8 +291,8 @@ describe('a recording ends', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('cleanly on %s, with a capture', async (signal) => {
-    if (noHost) return;
+  test.for(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('cleanly on %s, with a capture', async (signal, ctx) => {
+    if (noHost) return ctx.skip(noHost);
     const run = startRecord(['-o', 'x.arrow', ...nobody()]);
     const instance = await recording(run);
     run.child.kill(signal);
@@ -348,8 +349,8 @@ describe("QEMU's events", () => {
     (await guest.state('kvm_run_exit')) === 'disabled' &&
     (await guest.state('memory_region_ops_write')) === 'disabled';
 
-  test.each(['SIGINT', 'SIGTERM'] as const)('are off again after %s', async (signal) => {
-    if (noQemu) return;
+  test.for(['SIGINT', 'SIGTERM'] as const)('are off again after %s', async (signal, ctx) => {
+    if (noQemu) return ctx.skip(noQemu);
     const { run, guest } = await start();
     run.child.kill(signal);
     const { status, stderr } = await run.ended;
@@ -409,8 +410,7 @@ describe('when something fails', () => {
       stderr,
       env: {},
       loadPipeline: async (): Promise<Pipeline> => ({
-        runReport: () => Promise.reject(new Error('not asked for')),
-        runInfo: () => Promise.reject(new Error('not asked for')),
+        ...(await import('../src/commands/pipeline.ts')),
         runConvert: async (_inputs, output, { pause }) => {
           writeFileSync(output, 'half a capture');
           process.kill(process.pid, 'SIGINT');

@@ -43,6 +43,8 @@ test('the selection becomes arguments of the helper', () => {
   expect(options.selection.join(' ')).toBe(
     '--detail --sched -e kvm:kvm_ack_irq -e irq/* -p 12,13,14 -t 15 -C 0-3,8 -b 8M --text',
   );
+  for (const event of ['kvm:kvm_set_*', 'irq:*', 'kvm:kvm_emulate_insn', 'kvm:kvm_[em]*'])
+    expect(readRecordOptions({ event: [event] }, []).selection).toEqual(['-e', event]);
   expect(options).toMatchObject({
     durationMs: 90_000,
     maxBytes: 2 ** 31,
@@ -68,6 +70,9 @@ describe('refused, with the option named', () => {
     [{ event: ['../../etc'] }, '-e ../../etc', 'ls /sys'],
     [{ event: ['kvm:*'] }, '-e kvm:*', '--detail'],
     [{ event: ['kvm/*'] }, '-e kvm/*', '--detail'],
+    [{ event: ['*'] }, '-e *', '--detail'],
+    [{ event: ['kvm_[a-z]*'] }, '-e kvm_[a-z]*', '--detail'],
+    [{ event: ['k?m:kvm_*'] }, '-e k?m:kvm_*', '--detail'],
     [{ buffer: 'big' }, '-b big', ''],
     [{ buffer: '0' }, '-b 0', ''],
     [{ maxSize: '1X' }, '--max-size 1X', ''],

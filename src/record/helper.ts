@@ -1,7 +1,7 @@
 /** Where kvmtrace-capture is: named by the user, or one of the usual places, or built there. */
 import { execFile } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { UsageError } from '../core/errors.ts';
@@ -27,8 +27,10 @@ export interface HelperSearch {
 export async function findHelper({ named, env, tell, root = PACKAGE }: HelperSearch): Promise<string> {
   const chosen = named ?? (env.KVMTRACE_HELPER || null);
   if (chosen !== null) {
-    const problem = await refusal(chosen);
-    if (problem === null) return chosen;
+    // Without a folder it would be looked for in PATH, and what runs has all rights.
+    const path = resolve(chosen);
+    const problem = await refusal(path);
+    if (problem === null) return path;
     throw new UsageError(
       `${named === null ? 'KVMTRACE_HELPER=' : '--helper '}${chosen}: ${problem}`,
       `Name a ${HELPER_NAME} built for this machine. ${howToBuild(join(root, 'native'))}`,
@@ -80,6 +82,3 @@ function isOutdated(built: string, sources: string): boolean {
     (name) => /\.[ch]$/.test(name) && statSync(join(sources, name)).mtimeMs > made,
   );
 }
-
-/** What /proc calls a file, for messages. */
-export const nameOf = (path: string): string => basename(path);
