@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { envelope } from '../src/report/svg/envelope.ts';
 import { flow } from '../src/report/svg/flow.ts';
-import { heatmap, SHADES, shadeOf } from '../src/report/svg/heatmap.ts';
+import { fitHeatmap, heatmap, SHADES, shadeOf } from '../src/report/svg/heatmap.ts';
 import { HISTOGRAM_HEIGHT, histogram } from '../src/report/svg/histogram.ts';
 import { linearScale, logScale } from '../src/report/svg/scale.ts';
 import { series } from '../src/report/svg/series.ts';
@@ -100,7 +100,12 @@ describe('heatmap', () => {
       row: Math.floor(i / 512),
       count: 1 + ((i * 7919) % 5000),
     }));
-    const { markup } = heatmap(text, { columns: 512, rows: 80, cells }, options);
+    const { data, joined } = fitHeatmap({ columns: 512, rows: 80, cells });
+    expect(joined).toBe(8);
+    const sum = (list: readonly { count: number }[]) => list.reduce((total, { count }) => total + count, 0);
+    expect(sum(data.cells)).toBe(sum(cells));
+    expect(new Set(data.cells.map(({ column }) => column)).size).toBe(64);
+    const { markup } = heatmap(text, data, options);
     expect(markup.length).toBeLessThan(120_000);
     expect(markup).toContain('viewBox="0 0 64 80"');
   });

@@ -52,6 +52,7 @@ describe('an HTML report', () => {
     expect(html.indexOf('class="trust')).toBeLessThan(html.indexOf('<section id="verdict"'));
     expect(parts(html)).toEqual([
       'verdict',
+      'advice',
       'vcpus',
       'reasons',
       'escalation',

@@ -173,6 +173,11 @@ describe('texts', () => {
     expect(names.text('pid 4121: 12 events of customer-db')).toBe('pid 1: 12 events of vm-1');
     expect(names.text('at 0xffffffff81a0b3c4, MSR 0xc0000080')).toBe('at kernel-addr-1, MSR 0xc0000080');
     expect(names.text('read /srv/vm/customer.log twice')).toBe('read file-1 twice');
+    for (const common of [
+      'https://docs.kernel.org/virt/kvm/x86.html',
+      '/sys/module/kvm/parameters/halt_poll_ns',
+    ])
+      expect(names.text(common)).toBe(common);
     expect(names.text('customer-dbx stays')).toBe('customer-dbx stays');
   });
 

@@ -91,7 +91,9 @@ export function createPseudonyms(usedIds: ReadonlySet<number>): Pseudonyms {
       if (pattern !== null) text = text.replace(pattern, (name) => names.get(name) ?? name);
       return text
         .replace(/0x[0-9a-f]{9,}/gi, (address) => self.address(address, 'addr'))
-        .replace(/(?<![\w.])(?:~|\.{0,2})(?:\/[^\s/:,;'"()]+){2,}/g, (path) => self.name('file', path))
+        .replace(/(?<![\w./])(?!\/(?:sys|proc|dev)\/)(?:~|\.{0,2})(?:\/[^\s/:,;'"()]+){2,}/g, (path) =>
+          self.name('file', path),
+        )
         .replace(
           /\b((?:pid|tid|tgid|process|thread|task)s? )(\d+(?:[-,] ?\d+)*)/gi,
           (_, word, list) => word + list.replace(/\d+/g, (digits: string) => String(self.id(Number(digits)))),

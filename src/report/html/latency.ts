@@ -1,7 +1,7 @@
 /** How long exits took: one log-scale histogram per reason, all on the same axis. */
 import type { ReasonModel, ReportModel } from '../model.ts';
 import { bottomAxis, chart } from '../svg/figure.ts';
-import { heatmap } from '../svg/heatmap.ts';
+import { fitHeatmap, heatmap } from '../svg/heatmap.ts';
 import { histogram } from '../svg/histogram.ts';
 import { linearScale, logScale, type Scale } from '../svg/scale.ts';
 import { hasSeveralIsas } from '../tables.ts';
@@ -57,19 +57,21 @@ function heatmapFigure({ heatmap: data, capture }: ReportModel): Markup {
   const first = Math.min(...data.cells.map(([, row]) => row));
   const last = Math.max(...data.cells.map(([, row]) => row)) + 1;
   const start = Number(data.fromNs - (capture.firstNs ?? data.fromNs)) / 1e9;
-  const seconds = (data.columns * data.columnNs) / 1e9;
-  const highest = Math.max(...data.cells.map(([, , pairs]) => pairs));
-  return markup`${title}<figure><figcaption>Each cell is ${formatNsShort(data.columnNs)} of the recording; the darker, the more exits ended up there (log scale, up to ${formatCount(highest)}). Idle exits are among them.</figcaption>${heatmap(
+  const { data: shown, joined } = fitHeatmap({
+    columns: data.columns,
+    rows: last - first,
+    cells: data.cells.map(([column, row, count]) => ({ column, row: row - first, count })),
+  });
+  const columnNs = data.columnNs * joined;
+  const seconds = (shown.columns * columnNs) / 1e9;
+  const highest = shown.cells.reduce((most, { count }) => Math.max(most, count), 0);
+  return markup`${title}<figure><figcaption>Each cell is ${formatNsShort(columnNs)} of the recording; the stronger the colour, the more exits ended up there (log scale, up to ${formatCount(highest)}). Idle exits are among them.</figcaption>${heatmap(
     {
       id: 'c-heat',
       title: 'Time from exit to entry over the time of the recording',
       description: `${plural(data.cells.length, 'cell')} with exits, latencies from ${formatNsShort(data.rowStartsNs[first])} to ${formatNsShort(data.rowStartsNs[last])}. --format csv --table heatmap has the numbers.`,
     },
-    {
-      columns: data.columns,
-      rows: last - first,
-      cells: data.cells.map(([column, row, count]) => ({ column, row: row - first, count })),
-    },
+    shown,
     {
       x: linearScale(start, start + seconds, 8),
       y: rowScale(data.rowStartsNs, first, last),

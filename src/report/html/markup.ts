@@ -33,6 +33,14 @@ export function shorten(text: string, longest: number = LONGEST): string {
   return chars === null || chars.length <= longest ? text : `${chars.slice(0, longest).join('')}…`;
 }
 
+/** Longest sentence: our own words, which may quote the recording. */
+const LONGEST_SENTENCE = 1500;
+
+/** A sentence or paragraph of the model, not cut as early as a name. */
+export function prose(text: string): Markup {
+  return { markup: escapeText(shorten(text, LONGEST_SENTENCE)) };
+}
+
 /** Markup that stands in our own source: never text of a recording. */
 export function trusted(text: string): Markup {
   return { markup: text };

@@ -1,4 +1,5 @@
 /** The parts of an HTML report in their order on the page. A new one is one new file and one line here. */
+import { advicePart } from './advice.ts';
 import { escalationPart } from './escalation.ts';
 import { latencyPart } from './latency.ts';
 import type { Part } from './part.ts';
@@ -11,7 +12,7 @@ import { vcpusPart } from './vcpus.ts';
 import { verdictPart } from './verdict.ts';
 
 /** Sections of the model that a part below shows. */
-const SHOWN_BY_PARTS: readonly string[] = ['context', 'ledger', 'heatmap', 'intervals', 'storms'];
+const SHOWN_BY_PARTS: readonly string[] = ['advice', 'context', 'ledger', 'heatmap', 'intervals', 'storms'];
 
 const detailsPart: Part = {
   id: 'details',
@@ -21,6 +22,7 @@ const detailsPart: Part = {
 
 export const PARTS: readonly Part[] = [
   verdictPart,
+  advicePart,
   vcpusPart,
   reasonsPart,
   escalationPart,

@@ -3,7 +3,7 @@ import { captureFacts, type Fact, qualityCounters, recordingFacts } from '../fac
 import type { ReportModel } from '../model.ts';
 import { assessTrust } from '../trust.ts';
 import { formatCount, formatNs, plural } from '../units.ts';
-import { type Markup, markup } from './markup.ts';
+import { type Markup, markup, prose } from './markup.ts';
 import { countCell, htmlTable, textCell } from './table.ts';
 
 /** Title of the page, of our own words and the host's name. */
@@ -31,8 +31,8 @@ function warnings({ quality, notes }: ReportModel): Markup | null {
   if (quality.warnings.length + notes.length === 0) return null;
   return markup`<ul class="plain">${quality.warnings.map(
     ({ code, severity, message, count }) =>
-      markup`<li><span class="tag ${severity}">${TAGS[severity] ?? 'warning'}</span>${message} <span class="dim">[${code}${count > 1 && `, ${formatCount(count)} times`}]</span></li>`,
-  )}${notes.map((note) => markup`<li><span class="tag">note</span>${note}</li>`)}</ul>`;
+      markup`<li><span class="tag ${severity}">${TAGS[severity] ?? 'warning'}</span>${prose(message)} <span class="dim">[${code}${count > 1 && `, ${formatCount(count)} times`}]</span></li>`,
+  )}${notes.map((note) => markup`<li><span class="tag">note</span>${prose(note)}</li>`)}</ul>`;
 }
 
 function qualityTable({ quality, capture }: ReportModel): Markup {

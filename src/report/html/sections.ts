@@ -1,12 +1,12 @@
 /** Further sections of the model, as text and Markdown show them: sentences and tables. */
 import type { ReportModel } from '../model.ts';
 import { type Block, SECTIONS } from '../sections.ts';
-import { type Markup, markup } from './markup.ts';
+import { type Markup, markup, prose } from './markup.ts';
 import type { PartOptions } from './part.ts';
 import { sharedTable } from './table.ts';
 
 function renderBlock({ title, sentences, table }: Block, name: string): Markup {
-  return markup`${title !== null && markup`<h3>${title}</h3>`}${sentences.map((text) => markup`<p>${text}</p>`)}${table !== null && sharedTable(title ?? name, table)}`;
+  return markup`${title !== null && markup`<h3>${title}</h3>`}${sentences.map((text) => markup`<p>${prose(text)}</p>`)}${table !== null && sharedTable(title ?? name, table)}`;
 }
 
 /** Blocks of one section in full. */

@@ -42,6 +42,7 @@ ol.findings li{counter-increment:f;padding:10px 0 10px 40px;position:relative;bo
 ol.findings li:before{content:counter(f);position:absolute;left:4px;top:9px;font-size:20px;font-weight:600;color:var(--muted)}
 ol.findings b{display:block;font-weight:600}
 ol.findings p{margin:0}
+ol.findings .fix{margin-top:4px}
 .scroll{overflow-x:auto;margin:10px 0;background:linear-gradient(to right,var(--bg) 30%,transparent) 0 0/40px 100% local no-repeat,linear-gradient(to left,var(--bg) 30%,transparent) 100% 0/40px 100% local no-repeat,linear-gradient(to right,var(--line),transparent) 0 0/10px 100% no-repeat,linear-gradient(to left,var(--line),transparent) 100% 0/10px 100% no-repeat}
 table{border-collapse:collapse;font-size:13px;line-height:1.4;font-variant-numeric:tabular-nums;min-width:min(100%,420px)}
 table.full{min-width:100%}
@@ -104,6 +105,6 @@ footer{color:var(--muted);font-size:12.5px;padding-top:16px;padding-bottom:40px}
 .dist{grid-template-columns:1fr}dl.facts{grid-template-columns:1fr;gap:0}dl.facts dd{margin-bottom:6px}.tiles{grid-template-columns:1fr 1fr}}
 @media print{:root{color-scheme:light;--bg:#fff;--panel:#f6f8fa;--text:#000;--muted:#444;--line:#bbb;--faint:#ddd;--kernel:#3b6fb0;--user:#c4711b;--idle:#aab4bf;--guest:#4f9d76;--other:#8a6fb0;--bad:#b5485d;--good:#1a7f37;--warn:#9a6700;--warnbg:#fff;--goodbg:#fff;
 --h0:#cfdff1;--h1:#b3cce8;--h2:#93b5dc;--h3:#6b97ca;--h4:#4778b1;--h5:#2b5a92;--h6:#153d6b}
-body{font-size:11pt}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}nav,.hint{display:none}.scroll{overflow:visible;background:none}table{font-size:8pt}td,th{white-space:normal;padding:2px 5px}
+body{font-size:11pt}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}nav,.hint{display:none}.trust{background:var(--goodbg)}.scroll{overflow:visible;background:none}table{font-size:8pt}td,th{white-space:normal;padding:2px 5px}
 figure,.dist,li,tr{break-inside:avoid}h2,h3{break-after:avoid}main,header,footer{max-width:none;padding-left:0;padding-right:0}}
 `;

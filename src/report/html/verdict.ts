@@ -1,7 +1,7 @@
 /** Where the time goes: a few figures, sentences, the costliest reasons. */
 import type { ReportModel } from '../model.ts';
 import { formatCount, formatNs, formatPct } from '../units.ts';
-import { type Markup, markup } from './markup.ts';
+import { type Markup, markup, prose } from './markup.ts';
 import type { Part } from './part.ts';
 
 function tile(value: string, what: string): Markup {
@@ -44,10 +44,10 @@ export const verdictPart: Part = {
   render: (model) => {
     const { verdict } = model;
     if (!verdict) return null;
-    return markup`${model.totals.exits > 0 && tiles(model)}<p>${verdict.summary.join(' ')}</p>${
+    return markup`${model.totals.exits > 0 && tiles(model)}<p>${prose(verdict.summary.join(' '))}</p>${
       verdict.findings.length > 0 &&
       markup`<ol class="findings">${verdict.findings.map(
-        ({ title, text }) => markup`<li><b>${title}</b><p>${text}</p></li>`,
+        ({ title, text }) => markup`<li><b>${title}</b><p>${prose(text)}</p></li>`,
       )}</ol>`
     }`;
   },

@@ -37,6 +37,14 @@ function halved({ columns, rows, cells }: HeatmapData): HeatmapData {
   };
 }
 
+/** The data with so few cells that the page stays small, and how many of its columns are one now. */
+export function fitHeatmap(data: HeatmapData): { readonly data: HeatmapData; readonly joined: number } {
+  let fitted = data;
+  let joined = 1;
+  for (; fitted.cells.length > MOST_CELLS && fitted.columns > 1; joined *= 2) fitted = halved(fitted);
+  return { data: fitted, joined };
+}
+
 /** One path per shade; neighbours in a row are one piece. */
 function shadePaths({ rows, cells }: HeatmapData, highest: number): string[] {
   const paths = Array.from({ length: SHADES }, () => '');
@@ -76,17 +84,15 @@ export function heatmap(
   },
 ): Markup {
   const height = Math.max(120, Math.min(260, rows * 14));
-  let shown: HeatmapData = { columns, rows, cells };
-  while (shown.cells.length > MOST_CELLS && shown.columns > 1) shown = halved(shown);
-  const highest = shown.cells.reduce((most, { count }) => Math.max(most, count), 1);
-  const paths = shadePaths(shown, highest);
+  const highest = cells.reduce((most, { count }) => Math.max(most, count), 1);
+  const paths = shadePaths({ columns, rows, cells }, highest);
   return chart(
     text,
     height,
     36,
     markup`${leftAxis(y, height, formatY)}${bottomAxis(x, height, formatX, labelX)}${stretched(
       height,
-      shown.columns,
+      columns,
       rows,
       markup`<g shape-rendering="crispEdges">${paths.map((d, shade) => d !== '' && markup`<path class="h${shade}" d="${{ markup: d }}"/>`)}</g>`,
     )}`,
