@@ -1,5 +1,5 @@
 /** The command line: commands, options and help. What a command does is loaded when it runs. */
-import { Command, Option } from 'commander';
+import { Argument, Command, Option } from 'commander';
 import { SECTION_IDS } from '../report/section-ids.ts';
 import { VIEW_NAMES } from '../report/views/view-names.ts';
 import { addDiff } from './diff-command.ts';
@@ -75,6 +75,7 @@ export function createProgram(environment: Environment, finish: (status: number)
   addInfo(program, environment, finish);
   addConvert(program, environment, finish);
   addRecord(program, environment, finish);
+  addCompletion(program, environment, finish);
   return program;
 }
 
@@ -204,5 +205,26 @@ function addRecord(program: Command, environment: Environment, finish: (status: 
     .action(async (words: string[], _options, command: Command) => {
       const { record } = await import('./record.ts');
       finish(await record(words, command.optsWithGlobals(), environment));
+    });
+}
+
+const COMPLETION_EXAMPLES = `Examples:
+  source <(kvmtrace completion bash)
+  kvmtrace completion zsh > ~/.zfunc/_kvmtrace           a folder of $fpath
+  kvmtrace completion fish > ~/.config/fish/completions/kvmtrace.fish
+`;
+
+function addCompletion(program: Command, environment: Environment, finish: (status: number) => void): void {
+  program
+    .command('completion')
+    .summary('print a completion script for a shell')
+    .description(
+      'Prints a script by which a shell completes commands, options, formats, sections and exit reasons.',
+    )
+    .addArgument(new Argument('<shell>', 'bash, zsh or fish').choices(['bash', 'zsh', 'fish']))
+    .addHelpText('before', COMPLETION_EXAMPLES)
+    .action(async (shell: string) => {
+      const { completion } = await import('./completion.ts');
+      finish(await completion(shell, environment));
     });
 }
