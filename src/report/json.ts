@@ -2,6 +2,7 @@
  * The report model as JSON, keys as they are (docs/json.md). Integers are written digit by digit (a BigInt does
  * not lose any), unknown values are null, the order of keys is fixed and does not depend on how the model was built.
  */
+import { DIFF_KEY_ORDER } from './diff/key-order.ts';
 import type { DiffModel } from './diff/model.ts';
 import { jsonString } from './escape.ts';
 import type { InfoModel } from './info-model.ts';
@@ -13,6 +14,9 @@ export const KEY_ORDER: Readonly<Record<string, readonly string[]>> = {
     'schema',
     'schemaVersion',
     'tool',
+    'before',
+    'after',
+    'method',
     'capture',
     'selection',
     'quality',
@@ -163,6 +167,7 @@ export const KEY_ORDER: Readonly<Record<string, readonly string[]>> = {
   enabledEvents: [],
   'threads[]': ['tid', 'pid', 'comm', 'vcpu', 'vm', 'events', 'exits'],
   'warnings[]': ['code', 'severity', 'message', 'count'],
+  ...DIFF_KEY_ORDER,
 };
 
 /** Objects whose keys are data: most frequent event first, facts as the file states them. */

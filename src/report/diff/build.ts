@@ -326,6 +326,10 @@ function notesOf(before: Side, after: Side): string[] {
       notes.push(`The clock of "${name}" has no known unit: there are no rates and no times.`);
     else if (input.slices.slices < LEAST_SLICES)
       notes.push(`"${name}" is too short to tell changes from noise.`);
+    if (model.capture.lost.events !== 0 || model.capture.lost.regions > 0)
+      notes.push(
+        `"${name}" has lost events: its rates and its time in the guest are too low by what is missing, so differences may come from that.`,
+      );
     if (!input.model.escalation.known) notes.push(`"${name}" has no userspace exits: escalation is unknown.`);
     if (input.slices.ignored > 0)
       notes.push(
