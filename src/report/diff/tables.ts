@@ -104,10 +104,10 @@ export function userspaceTable(model: DiffModel, limit: number): TableData {
   return tableOf(
     [
       left('KVM_RUN returned with', { shrinkTo: 18 }),
-      right('before'),
-      right('after'),
-      right('per second before'),
-      right('after'),
+      right('before', { drop: 3 }),
+      right('after', { drop: 2 }),
+      right('per second before', { drop: 1 }),
+      right('after', { drop: 0 }),
       right('change'),
     ],
     model.userspace,
