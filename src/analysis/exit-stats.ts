@@ -99,7 +99,8 @@ const NOT_SELECTED = -1;
 /** Counts the rows of a batch; `selected[row]` 0 leaves a row out (null: all rows). */
 export function addExits(stats: ExitStats, batch: ExitBatch, selected: Uint8Array | null): void {
   for (let row = 0; row < batch.length; row++)
-    groupScratch[row] = selected !== null && selected[row] === 0 ? NOT_SELECTED : groupOf(stats.groups, batch, row);
+    groupScratch[row] =
+      selected !== null && selected[row] === 0 ? NOT_SELECTED : groupOf(stats.groups, batch, row);
   while (stats.groups.count > stats.capacity) grow(stats, 2 * stats.capacity);
   countExits(stats, batch);
   countLatencies(stats, batch);

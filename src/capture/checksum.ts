@@ -25,7 +25,9 @@ parentPort.postMessage(workerData.map((path) => {
 }));`;
 
 /**
- * Hex digests in the order of `paths`, of a folder that of its files one after the other by name; null for standard input and files that cannot be read a second time. */
+ * Hex digests in the order of `paths`, of a folder that of its files one after the other by name; null for standard
+ * input and files that cannot be read a second time.
+ */
 export function startChecksums(paths: readonly string[]): Promise<(string | null)[]> {
   return new Promise((resolve) => {
     const worker = new Worker(WORKER, { eval: true, workerData: [...paths] });

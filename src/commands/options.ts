@@ -64,8 +64,6 @@ export interface ReportOptions extends ReadOptions {
   readonly view?: ViewRequest;
   /** Length of intervals over time, ns (--interval); null: follows from the recording's length. */
   readonly intervalNs?: number | null;
-  /** Length of intervals over time, ns (--interval); null: follows from the recording's length. */
-  readonly intervalNs?: number | null;
   /** Text of a guest's System.map or kallsyms (--guest-symbols). */
   readonly guestSymbols?: string | null;
   readonly filters: Filters;
