@@ -1,6 +1,6 @@
 /** A comparison as one HTML file that loads nothing and needs no script. */
 import { createHash } from 'node:crypto';
-import { contentText, markup, trusted } from '../html/markup.ts';
+import { contentText, markup, prose, trusted } from '../html/markup.ts';
 import { STYLE } from '../html/style.ts';
 import { sharedTable } from '../html/table.ts';
 import type { DiffModel } from './model.ts';
@@ -18,7 +18,7 @@ export function render(model: DiffModel, { rows }: Pick<DiffRenderOptions, 'rows
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src ${trusted(hash)}; base-uri 'none'; form-action 'none'">
 <meta name="viewport" content="width=device-width,initial-scale=1"><meta name="referrer" content="no-referrer"><meta name="generator" content="kvmtrace ${model.tool.version}">
 <title>${title}</title><style>${trusted(STYLE)}</style></head><body>
-<header><h1>${title}</h1><p class="lead">${summaryOf(model)}</p></header>
+<header><h1>${title}</h1><p class="lead">${prose(summaryOf(model))}</p></header>
 <main>
 <section aria-label="Recordings"><p class="trust ${ok ? 'fine' : 'doubt'}" role="status"><strong>${
     ok ? '✓ Complete' : '⚠ Read with care'
@@ -30,11 +30,11 @@ export function render(model: DiffModel, { rows }: Pick<DiffRenderOptions, 'rows
     model.reasons.length === 0
       ? markup`<p>None recorded.</p>`
       : sharedTable('Exits by reason', reasonsTable(model, rows))
-  }<p class="note">${legendOf(model)}</p></section>
+  }<p class="note">${prose(legendOf(model))}</p></section>
 ${
   shown.length > 0 &&
   markup`<section aria-labelledby="h-changes"><h2 id="h-changes">What changed</h2><ul class="plain">${shown.map(
-    ({ name, words }) => markup`<li><b>${name}</b>: ${words}</li>`,
+    ({ name, words }) => markup`<li><b>${name}</b>: ${prose(words)}</li>`,
   )}</ul>${changes.length > shown.length && markup`<p class="note">… and ${changes.length - shown.length} more: --rows 0, --format csv and --format json have them.</p>`}</section>`
 }
 ${
@@ -47,7 +47,7 @@ ${
 ${
   model.notes.length > 0 &&
   markup`<section aria-labelledby="h-notes"><h2 id="h-notes">Notes</h2><ul class="plain">${model.notes.map(
-    (note) => markup`<li>${note}</li>`,
+    (note) => markup`<li>${prose(note)}</li>`,
   )}</ul></section>`
 }
 </main>
