@@ -12,6 +12,7 @@ import {
 } from './exit-batch.ts';
 import { addExits, createExitStats, type ExitStats, type ExitTable, groupKey } from './exit-stats.ts';
 import { type Grouping, KEY_CODE, KEY_ISA } from './groups.ts';
+import { idleRows } from './idle-rows.ts';
 import { log2Counts, type Quantiles, quantilesOf } from './latency-log.ts';
 import { createPairing, type EntryCounts, finishPairing, type Pairing, pairBatch } from './pairing.ts';
 import type { PassRequest } from './pass.ts';
@@ -88,11 +89,12 @@ export function createAnalysis(threads: ThreadTable | null, options: AnalysisOpt
   });
   const sink = (batch: ExitBatch) => {
     if (selection !== null) selectExits(selection, batch, mask!);
-    for (let row = 0; row < batch.length; row++) if (mask === null || mask[row]) states[batch.state[row]]++;
+    countStates(states, batch, mask);
+    const idle = idleRows(batch);
     addExits(stats, batch, mask);
-    addThreads(threadStats, batch, mask, isIdle);
+    addThreads(threadStats, batch, mask, idle);
     addUserspace(userspace, batch, mask);
-    addSlow(slow, batch, mask, isIdle);
+    addSlow(slow, batch, mask, idle);
     for (const { pass, state } of passes) pass.exits?.(state, batch, mask);
   };
   const pairing = createPairing(threads, sink, selection === null ? null : entryFilter(selection));
@@ -106,6 +108,11 @@ export function createAnalysis(threads: ThreadTable | null, options: AnalysisOpt
     states,
     passes,
   };
+}
+
+function countStates(states: Float64Array, batch: ExitBatch, selected: Uint8Array | null): void {
+  const { state, length } = batch;
+  for (let row = 0; row < length; row++) if (selected === null || selected[row] !== 0) states[state[row]]++;
 }
 
 /** Whether the options need to know threads' processes or vCPUs while events pass by. */

@@ -6,11 +6,13 @@
  * open, and put aside at its entry if its latency could make the list; the list itself is the report's own slow list
  * (slow-list.ts) run again, and what it does not hold is thrown away.
  */
+
 import { type EventBatch, F_ADDRESS } from '../core/event-batch.ts';
 import { EV_LOST, EV_SCHED_SWITCH, EV_SCHED_WAKEUP, EV_SCHED_WAKING } from '../core/events.ts';
 import { diffWords, wordsToHex } from '../core/words.ts';
 import { isIdle } from '../isa/reasons.ts';
 import type { ExitBatch } from './exit-batch.ts';
+import { idleRows } from './idle-rows.ts';
 import type { Pass } from './pass.ts';
 import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT } from './roles.ts';
 import { addSlow, createSlowList, mergeSlowLists, type SlowList, slowResult } from './slow-list.ts';
@@ -220,7 +222,7 @@ function comeBack(state: ContextState, thread: ThreadState): void {
 }
 
 function addExits(state: ContextState, batch: ExitBatch, selected: Uint8Array | null): void {
-  addSlow(state.list, batch, selected, isIdle);
+  addSlow(state.list, batch, selected, idleRows(batch));
   // Every decided exit's window is needed for the list now or never; those of undecided ones stay.
   const inList = listKeys(state.list);
   for (const key of [...state.kept.keys()]) if (!inList.has(key)) state.kept.delete(key);

@@ -33,13 +33,15 @@ export function addSlow(
   list: SlowList,
   batch: ExitBatch,
   selected: Uint8Array | null,
-  idle: (isa: number, code: number) => boolean,
+  idle: Uint8Array,
 ): void {
-  for (let row = 0; row < batch.length; row++) {
-    const latency = batch.latency[row];
-    if (latency <= list.thanNs || batch.state[row] !== PAIRED) continue;
+  const { latency: latencies, state, length } = batch;
+  const { thanNs, includeIdle } = list;
+  for (let row = 0; row < length; row++) {
+    const latency = latencies[row];
+    if (latency <= thanNs || state[row] !== PAIRED) continue;
     if (selected !== null && selected[row] === 0) continue;
-    if (!list.includeIdle && idle(batch.isa[row], batch.code[row])) continue;
+    if (!includeIdle && idle[row] !== 0) continue;
     list.qualified++;
     if (latency >= list.floor) addRow(list, batch, row);
   }

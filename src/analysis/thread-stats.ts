@@ -41,14 +41,14 @@ function grow(stats: ThreadStats, size: number): void {
   stats.idle = doubles(stats.idle, 2);
 }
 
-/** `idle(isa, code)` tells exits in which the guest merely waits. */
+/** `idle[row]` 1: an exit in which the guest merely waits. */
 export function addThreads(
   stats: ThreadStats,
   batch: ExitBatch,
   selected: Uint8Array | null,
-  idle: (isa: number, code: number) => boolean,
+  idle: Uint8Array,
 ): void {
-  const { thread, state, latency } = batch;
+  const { thread, state, latency, tid: tids, pid: pids, vcpu: vcpus } = batch;
   let highest = stats.count - 1;
   for (let row = 0; row < batch.length; row++) if (thread[row] > highest) highest = thread[row];
   if (highest >= stats.exits.length) grow(stats, 2 * (highest + 1));
@@ -58,13 +58,13 @@ export function addThreads(
     if (selected !== null && selected[row] === 0) continue;
     const slot = thread[row];
     exits[slot]++;
-    tid[slot] = batch.tid[row];
-    if (batch.pid[row] >= 0) pid[slot] = batch.pid[row];
-    if (batch.vcpu[row] >= 0) vcpu[slot] = batch.vcpu[row];
+    tid[slot] = tids[row];
+    if (pids[row] >= 0) pid[slot] = pids[row];
+    if (vcpus[row] >= 0) vcpu[slot] = vcpus[row];
     if (state[row] !== PAIRED) continue;
     paired[slot]++;
     addExact(total, slot, latency[row]);
-    if (idle(batch.isa[row], batch.code[row])) addExact(idleNs, slot, latency[row]);
+    if (idle[row] !== 0) addExact(idleNs, slot, latency[row]);
   }
 }
 
