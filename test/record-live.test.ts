@@ -135,18 +135,20 @@ function helperOf(pid: number): number | null {
   return found ? Number(found) : null;
 }
 
-/** Waits until tracing is on; the instance. */
+/** Waits until tracing is on (a new instance says so before its events are) and told; the instance. */
 async function recording({ child }: Running): Promise<string> {
   let instance = '';
+  const holds = (name: string) => {
+    const file = join(instance, name);
+    return existsSync(file) && readFileSync(file, 'utf8').startsWith('1');
+  };
   await until('tracing is on', () => {
     const pid = helperOf(child.pid!);
-    instance = pid === null ? '' : join(INSTANCES, `kvmtrace-${pid}`);
-    return (
-      instance !== '' &&
-      existsSync(join(instance, 'tracing_on')) &&
-      readFileSync(join(instance, 'tracing_on'), 'utf8') === '1\n'
-    );
+    if (pid === null) return false;
+    instance = join(INSTANCES, `kvmtrace-${pid}`);
+    return holds('events/kvm/kvm_userspace_exit/enable') && holds('tracing_on');
   });
+  await new Promise((tick) => setTimeout(tick, 200));
   return instance;
 }
 
