@@ -10,6 +10,7 @@ import {
   countCoarse,
   createCoarseHistograms,
 } from '../src/analysis/coarse-histogram.ts';
+import { passByName } from '../src/analysis/passes.ts';
 import {
   createSlices,
   mergeSlices,
@@ -32,14 +33,18 @@ import { ALL, eventBatch, readEvents, sliceBatch, type TestEvent, timeOf } from 
 import { exitsOf, sliceExits } from './support/exits.ts';
 
 function inputOf(batch: EventBatch, context: TraceContext) {
-  const analysis = createAnalysis(null, {
-    selection: null,
-    grouping: { pid: false, tid: false, vcpu: false, cpu: false, level: false },
-    slowLimit: 1,
-    slowThanNs: 0,
-    slowIncludeIdle: false,
-    passes: DIFF_PASSES,
-  });
+  const analysis = createAnalysis(
+    null,
+    {
+      selection: null,
+      grouping: { pid: false, tid: false, vcpu: false, cpu: false, level: false },
+      slowLimit: 1,
+      slowThanNs: 0,
+      slowIncludeIdle: false,
+      passes: DIFF_PASSES,
+    },
+    passByName,
+  );
   analyzeBatch(analysis, batch);
   const result = finishAnalysis(analysis);
   return diffInput(buildModel(context, result, { toolVersion: '0', by: [], filters: [] }), result);

@@ -15,8 +15,7 @@ import { type Grouping, KEY_CODE, KEY_ISA } from './groups.ts';
 import { idleRows } from './idle-rows.ts';
 import { log2Counts, type Quantiles, quantilesOf } from './latency-log.ts';
 import { createPairing, type EntryCounts, finishPairing, type Pairing, pairBatch } from './pairing.ts';
-import type { PassRequest } from './pass.ts';
-import { type AnyPass, passByName } from './passes.ts';
+import type { AnyPass, PassRequest } from './pass.ts';
 import { createSelected, entryFilter, type Selection, selectExits } from './selection.ts';
 import { addSlow, createSlowList, type SlowList, type SlowResult, slowResult } from './slow-list.ts';
 import { addThreads, createThreadStats, type ThreadStats } from './thread-stats.ts';
@@ -74,8 +73,13 @@ export const QUANTILES = [0.5, 0.9, 0.99, 0.999] as const;
 /**
  * `threads` is only needed by a selection or grouping that uses process ids or vCPU numbers which events do not
  * carry; null: such numbers stay −1 in the result's rows (a thread's name tells them in the end as well).
+ * `passOf` finds the requested passes; it is given, so that who requests none need not load any.
  */
-export function createAnalysis(threads: ThreadTable | null, options: AnalysisOptions): Analysis {
+export function createAnalysis(
+  threads: ThreadTable | null,
+  options: AnalysisOptions,
+  passOf: (name: string) => AnyPass,
+): Analysis {
   const { selection } = options;
   const stats = createExitStats(options.grouping);
   const threadStats = createThreadStats();
@@ -84,7 +88,7 @@ export function createAnalysis(threads: ThreadTable | null, options: AnalysisOpt
   const states = new Float64Array(4);
   const mask = selection === null ? null : createSelected();
   const passes = options.passes.map((request) => {
-    const pass = passByName(request.name);
+    const pass = passOf(request.name);
     return { pass, state: pass.create(request.options, { selection, threads }) };
   });
   const sink = (batch: ExitBatch) => {
@@ -122,11 +126,6 @@ export function needsThreads({ selection, grouping }: AnalysisOptions): boolean 
     grouping.vcpu ||
     (selection !== null && (selection.pids !== null || selection.vcpus !== null))
   );
-}
-
-/** Whether some pass needs more than the core columns. */
-export function needsAllColumns({ passes }: Pick<AnalysisOptions, 'passes'>): boolean {
-  return passes.some(({ name }) => passByName(name).allColumns);
 }
 
 export function analyzeBatch(analysis: Analysis, batch: EventBatch): void {

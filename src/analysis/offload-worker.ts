@@ -5,8 +5,14 @@ import { DONE, END, FAILED, HANDED, LENGTHS, type WorkerInput } from './offload.
 
 const { control, batches, options } = workerData as WorkerInput;
 
+function noPass(name: string): never {
+  throw new Error(`pass ${name} was not requested`);
+}
+
 try {
-  const analysis = createAnalysis(null, options);
+  // Loading all passes takes longer than many recordings: only when some are wanted.
+  const passOf = options.passes.length > 0 ? (await import('./passes.ts')).passByName : noPass;
+  const analysis = createAnalysis(null, options, passOf);
   for (let done = 0; ; ) {
     while (Atomics.load(control, HANDED) === done) Atomics.wait(control, HANDED, done);
     const slot = done % batches.length;

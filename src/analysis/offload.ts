@@ -7,8 +7,8 @@ import { copyRow, createEventBatch, type EventBatch } from '../core/event-batch.
 import type { AnalysisOptions, AnalysisResult } from './analyze.ts';
 import { addEvents, createEventSummary, finishEvents } from './event-summary.ts';
 
-/** Batches in the ring; of 16 Ki rows each they stay in the processors' caches. */
-const RING = 8;
+/** Batches in the ring, of 16 Ki rows: enough that parsing goes on while the worker starts. */
+const RING = 10;
 const ROWS = 16384;
 /** Words of the control block: batches handed over, batches done with, worker failed; then the batches' lengths. */
 export const HANDED = 0;

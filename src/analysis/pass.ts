@@ -43,3 +43,6 @@ export interface PassRequest {
   /** Nobody asked for it: it may be left out of recordings in which it has nothing to do (Pass.wants). */
   readonly optional?: boolean;
 }
+
+// biome-ignore lint/suspicious/noExplicitAny: options, state and result differ from pass to pass
+export type AnyPass = Pass<any, any, any>;

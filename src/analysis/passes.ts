@@ -9,16 +9,13 @@ import { hotspotPass } from './hotspots.ts';
 import { intervalPass } from './intervals.ts';
 import { ledgerPass } from './ledger-pass.ts';
 import { nestedPass } from './nested.ts';
-import type { Pass } from './pass.ts';
+import type { AnyPass, PassRequest } from './pass.ts';
 import { perfKvmPass } from './perf-kvm.ts';
 import { perfProfPass } from './perf-prof.ts';
 import { qemuCheckPass } from './qemu-check.ts';
 import { qemuPass } from './qemu-pass.ts';
 import { slicesPass } from './slices.ts';
 import { stormPass } from './storms.ts';
-
-// biome-ignore lint/suspicious/noExplicitAny: options, state and result differ from pass to pass
-export type AnyPass = Pass<any, any, any>;
 
 export const PASSES: readonly AnyPass[] = [
   accessPass,
@@ -45,4 +42,9 @@ export function passByName(name: string): AnyPass {
   const pass = PASSES.find((candidate) => candidate.name === name);
   if (!pass) throw new Error(`no analysis pass "${name}"`);
   return pass;
+}
+
+/** Whether some requested pass needs more than the core columns. */
+export function needsAllColumns(passes: readonly PassRequest[]): boolean {
+  return passes.some(({ name }) => passByName(name).allColumns);
 }

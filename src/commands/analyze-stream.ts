@@ -25,7 +25,7 @@ export async function analyzeStream(
     return await runBeside(stream, analysisOptions, options);
   const threads = needsThreads(analysisOptions) ? stream.context.threads : null;
   let analysis: Analysis | null = null;
-  const start = () => createAnalysis(threads, wantedPasses(stream, analysisOptions));
+  const start = () => createAnalysis(threads, wantedPasses(stream, analysisOptions), passByName);
   await forEachBatch(stream, options, (batch) => {
     // With the first batch it is known which events were recorded.
     analysis ??= start();

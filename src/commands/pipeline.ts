@@ -1,6 +1,7 @@
 /** What commands do with inputs: open, parse, analyse, build the model. Calls the rooms in order, nothing else. */
-import { type AnalysisResult, needsAllColumns } from '../analysis/analyze.ts';
+import type { AnalysisResult } from '../analysis/analyze.ts';
 import { addEvents, createEventSummary, finishEvents, lostEvents } from '../analysis/event-summary.ts';
+import { needsAllColumns } from '../analysis/passes.ts';
 import { reasonKey, type Selection } from '../analysis/selection.ts';
 import { addThreadEvents, createThreadEvents } from '../analysis/thread-events.ts';
 import { UsageError } from '../core/errors.ts';
@@ -40,7 +41,7 @@ async function analyzeInputs(
   const by = view ? viewGrouping(view) : options.by;
   const passes = [...(options.passes ?? []), ...(view ? viewPasses(view) : [])];
   const selection = await resolveSelection(paths, options);
-  const stream = await openEvents(paths, options, !needsAllColumns({ passes }));
+  const stream = await openEvents(paths, options, !needsAllColumns(passes));
   const result = await analyzeStream(
     stream,
     {
