@@ -46,8 +46,13 @@ export async function record(
     const { files, result } = recorded;
     for (const { message, hint } of result.errors) live.say(advised('kvmtrace', message, hint));
     const quiet = options.quiet || signals.hungUp;
+    // Those that ended the recording; a further one ends the conversion.
+    const stops = signals.count;
     const summary = await convertRecording(recorded, place, traceEvents, quiet, signals, environment);
-    if (summary === null) return keepRaw(place, recorded, signals, live);
+    if (summary === null) {
+      tellKept(place, recorded, signals, live);
+      return signals.count > stops ? 130 : 2;
+    }
     if (!options.keepRaw) for (const file of files) rmSync(file, { force: true });
     if (!quiet) describe(summary, recorded, options, place, live);
     return result.status === 0 ? 0 : 2;
@@ -120,7 +125,7 @@ async function convertRecording(
   }
 }
 
-function keepRaw(place: OutputPlace, { files }: Recorded, signals: SignalWatch, live: LiveLine): number {
+function tellKept(place: OutputPlace, { files }: Recorded, signals: SignalWatch, live: LiveLine): void {
   if (signals.hungUp) live.silence();
   live.say(
     advised(
@@ -129,7 +134,6 @@ function keepRaw(place: OutputPlace, { files }: Recorded, signals: SignalWatch, 
       `Convert it: kvmtrace convert ${files.join(' ')} -o ${place.capture}`,
     ),
   );
-  return signals.count > 0 ? 130 : 2;
 }
 
 /** What was recorded, on stderr. */
