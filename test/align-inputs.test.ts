@@ -1,6 +1,7 @@
 /** Several inputs of one run: clocks are aligned by the exits that both sides recorded. */
-import fc from 'fast-check';
+
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { alignSequences, createExitSequence, type ExitSequence } from '../src/capture/clock-align.ts';
 import { runReport } from '../src/commands/pipeline.ts';
@@ -15,8 +16,13 @@ describe.skipIf(!HAS_SHARED)('kernel and QEMU recordings of one run', () => {
     ['x86/st-tc-mono', 'trace.dat'],
     ['qemu/kvm-smp2-blk', 'trace_pipe.txt.gz'],
   ])('%s: clocks of one name are not shifted', async (folder, kernel) => {
-    const model = await runReport([corpus(`${folder}/${kernel}`), corpus(`${folder}/trace.bin`)], defaultReportOptions());
-    expect(Object.entries(model.capture.facts).find(([name]) => name.startsWith('clock of'))?.[1]).toMatch(/^same/);
+    const model = await runReport(
+      [corpus(`${folder}/${kernel}`), corpus(`${folder}/trace.bin`)],
+      defaultReportOptions(),
+    );
+    expect(Object.entries(model.capture.facts).find(([name]) => name.startsWith('clock of'))?.[1]).toMatch(
+      /^same/,
+    );
     expect(model.quality.warnings.map(({ code }) => code)).not.toContain('clock-offset-uncertain');
   });
 
@@ -37,7 +43,11 @@ describe.skipIf(!HAS_SHARED)('kernel and QEMU recordings of one run', () => {
 });
 
 describe('alignSequences', () => {
-  const sequence = (side: 'kernel' | 'qemu', base: bigint, exits: readonly [number, number, number][]): ExitSequence => ({
+  const sequence = (
+    side: 'kernel' | 'qemu',
+    base: bigint,
+    exits: readonly [number, number, number][],
+  ): ExitSequence => ({
     ...createExitSequence(side),
     base,
     times: exits.map(([time]) => time),
@@ -48,10 +58,17 @@ describe('alignSequences', () => {
   test('finds any offset, with delays, two vCPUs and a cut at both ends', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.tuple(fc.integer({ min: 2_000, max: 50_000_000 }), fc.constantFrom(2, 6, 5), fc.constantFrom(0, 1)), {
-          minLength: 60,
-          maxLength: 300,
-        }),
+        fc.array(
+          fc.tuple(
+            fc.integer({ min: 2_000, max: 50_000_000 }),
+            fc.constantFrom(2, 6, 5),
+            fc.constantFrom(0, 1),
+          ),
+          {
+            minLength: 60,
+            maxLength: 300,
+          },
+        ),
         fc.bigInt({ min: -(10n ** 15n), max: 10n ** 15n }),
         fc.integer({ min: 0, max: 10 }),
         (gaps, offset, cut) => {
@@ -64,7 +81,9 @@ describe('alignSequences', () => {
           const qemu = sequence(
             'qemu',
             10n ** 12n - offset,
-            exits.slice(0, exits.length - cut).map(([at, reason, key], i) => [at + 600 + (i % 7) * 50, reason, key]),
+            exits
+              .slice(0, exits.length - cut)
+              .map(([at, reason, key], i) => [at + 600 + (i % 7) * 50, reason, key]),
           );
           const found = alignSequences(kernel, qemu);
           // 600–900 ns of delay between the two events cannot be told from an offset.

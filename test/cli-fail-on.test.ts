@@ -122,7 +122,10 @@ describe('check', () => {
     expect(() => check(noUnit, 'p99>1us')).toThrow('cannot be checked');
     const lost = {
       ...model,
-      capture: { ...model.capture, lost: { events: null, regions: 1, uncountedRegions: 1, affectedNs: 0, affectedPct: 0 } },
+      capture: {
+        ...model.capture,
+        lost: { events: null, regions: 1, uncountedRegions: 1, affectedNs: 0, affectedPct: 0 },
+      },
     };
     expect(check(lost, 'lost>0').exceeded).toBe(true);
     expect(() => check(lost, 'lost>100')).toThrow('how many');

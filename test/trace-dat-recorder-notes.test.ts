@@ -15,7 +15,16 @@ const notes = {
     cpu: { vendor_id: 'AuthenticAMD', 'model name': 'EPYC' },
     argv: ['kvmtrace-capture', '-d', '10'],
     events: ['kvm:kvm_exit', 'sched:sched_switch'],
-    vms: [{ pid: 147, name: 'life', vcpus: [[0, 151], [1, 152]] }],
+    vms: [
+      {
+        pid: 147,
+        name: 'life',
+        vcpus: [
+          [0, 151],
+          [1, 152],
+        ],
+      },
+    ],
     threads: { '147': [149, 151, 152] },
   },
 };
@@ -23,7 +32,13 @@ const notes = {
 test('facts, events, VMs and thread groups reach the context', () => {
   const context = createTraceContext();
   applyRecorderNotes([parseRecorderNotes(JSON.stringify(notes))!], context);
-  expect(context).toMatchObject({ host: 'h', kernel: '6.1.0', arch: 'x86_64', cpuModel: 'EPYC', defaultIsa: 2 });
+  expect(context).toMatchObject({
+    host: 'h',
+    kernel: '6.1.0',
+    arch: 'x86_64',
+    cpuModel: 'EPYC',
+    defaultIsa: 2,
+  });
   expect([...context.enabledEvents!]).toEqual(['kvm_exit', 'sched_switch']);
   expect(context.threads.byTid.get(152)).toMatchObject({ pid: 147, vcpu: 1, vm: 'life' });
   expect(context.threads.byTid.get(149)).toMatchObject({ pid: 147, vcpu: -1 });

@@ -70,7 +70,9 @@ function parseCode(text: string): bigint | null {
 function reasonsOfNumber(value: bigint): Reason[] {
   const reasons: Reason[] = [];
   // Reasons known by name only have no numbers.
-  for (const isa of Object.keys(ISA_NAMES).map(Number).filter((known) => known !== ISA_NAMED)) {
+  for (const isa of Object.keys(ISA_NAMES)
+    .map(Number)
+    .filter((known) => known !== ISA_NAMED)) {
     const code = codeFromWide(BigInt.asUintN(64, value), isa);
     if (code !== null) reasons.push({ isa, code });
   }

@@ -39,12 +39,7 @@ describe('kvmtrace-capture in a KVM host', () => {
     for (const cpu of [0, 1]) expect(byCpu(us, cpu).map(text)).toEqual(byCpu(tc, cpu).map(text));
     expect(us.some((l) => l.comm === 'CPU 1/KVM')).toBe(true);
     const end = endLine(run, 'us.json');
-    expect([end['reason'], end['lost'], end['packed'], end['events']]).toEqual([
-      'signal',
-      0,
-      true,
-      us.length,
-    ]);
+    expect([end.reason, end.lost, end.packed, end.events]).toEqual(['signal', 0, true, us.length]);
   });
 
   it('records the same counts as text and through perf', (ctx) => {
@@ -122,9 +117,9 @@ describe('kvmtrace-capture in a KVM host', () => {
     expect(r.get('watchdog.rc')).toBe('0');
     expect(Number(r.get('watchdog.gone_ms'))).toBeLessThan(1000);
     const end = endLine(run, 'k-watchdog.json');
-    expect(statusLines(run, 'k-watchdog.json').some((l) => l['code'] === 'watchdog')).toBe(true);
-    expect(end['reason']).toBe('duration');
-    expect(traceCmdReport(file('k-watchdog.dat')).length).toBe(end['events']);
+    expect(statusLines(run, 'k-watchdog.json').some((l) => l.code === 'watchdog')).toBe(true);
+    expect(end.reason).toBe('duration');
+    expect(traceCmdReport(file('k-watchdog.dat')).length).toBe(end.events);
   });
 
   it('SIGKILL of both: tracing stops by itself; --recover and --cleanup do the rest', (ctx) => {
@@ -144,25 +139,25 @@ describe('kvmtrace-capture in a KVM host', () => {
     if (run.skipped) return ctx.skip(run.skipped);
     const end = endLine(run, 'full.json');
     expect(r.get('full.rc')).toBe('1');
-    expect(end['reason']).toMatch(/^disk-(full|low)$/); // whichever is noticed first
+    expect(end.reason).toMatch(/^disk-(full|low)$/); // whichever is noticed first
     expect(Number(r.get('full.gone_ms'))).toBeLessThan(1000);
     const events = traceCmdReport(file('full.dat')).length;
     expect(events).toBeGreaterThan(1000);
-    expect(events).toBeLessThanOrEqual(Number(end['events']) - Number(end['left']));
+    expect(events).toBeLessThanOrEqual(Number(end.events) - Number(end.left));
   });
 
   it('size limit, closed pipes and a closed terminal end it in order', (ctx) => {
     if (run.skipped) return ctx.skip(run.skipped);
     const size = endLine(run, 'size.json');
-    expect([r.get('size.rc'), size['reason']]).toEqual(['0', 'size']);
-    expect(Number(size['bytes'])).toBeLessThanOrEqual(256 << 10);
+    expect([r.get('size.rc'), size.reason]).toEqual(['0', 'size']);
+    expect(Number(size.bytes)).toBeLessThanOrEqual(256 << 10);
     expect(Number(r.get('size.bytes'))).toBeLessThan(1 << 20);
-    expect(traceCmdReport(file('size.dat')).length).toBe(Number(size['events']) - Number(size['left']));
+    expect(traceCmdReport(file('size.dat')).length).toBe(Number(size.events) - Number(size.left));
     expect([r.get('head.rc'), r.get('head.instances')]).toEqual(['0', '']);
     expect(readFileSync(file('text-head.txt'), 'utf8').trim().split('\n')).toHaveLength(3);
     expect([r.get('closed.rc'), r.get('hup.rc')]).toEqual(['0', '0']);
     expect(traceCmdReport(file('closed.dat')).length).toBeGreaterThan(100);
-    expect(traceCmdReport(file('hup.dat')).length).toBe(endLine(run, 'hup.json')['events']);
+    expect(traceCmdReport(file('hup.dat')).length).toBe(endLine(run, 'hup.json').events);
     for (const k of ['closed', 'hup']) expect(Number(r.get(`${k}.gone_ms`)), k).toBeLessThan(1000);
   });
 

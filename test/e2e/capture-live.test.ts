@@ -63,9 +63,9 @@ describe('kvmtrace-capture on this kernel', () => {
     const r = results(run);
     const end = endLine(run, 'growth.json');
     expect(traceCmdReport(path.join(run.out, 'growth.dat')).length).toBe(
-      Number(end['events']) - Number(end['left']),
+      Number(end.events) - Number(end.left),
     );
-    expect(end['lost']).toBe(0);
+    expect(end.lost).toBe(0);
     expect(statusLines(run, 'growth.json').filter((l) => l.type === 'status').length).toBeGreaterThanOrEqual(
       3,
     );

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 export const repoRoot = path.resolve(import.meta.dirname, '../..');
-const labDir = process.env['KVMLAB'] ?? path.join(repoRoot, '.kvmlab');
+const labDir = process.env.KVMLAB ?? path.join(repoRoot, '.kvmlab');
 
 export interface Run {
   /** Folder with what the script left. */
@@ -64,7 +64,7 @@ export function runScript(name: string, args: (helper: string, out: string) => s
 /** Removes what a run left, unless KVMTRACE_KEEP is set. */
 export function removeRun(run: Run | undefined): void {
   if (run === undefined) return;
-  if (process.env['KVMTRACE_KEEP']) process.stderr.write(`results stay in ${run.out}\n`);
+  if (process.env.KVMTRACE_KEEP) process.stderr.write(`results stay in ${run.out}\n`);
   else rmSync(path.dirname(run.out), { recursive: true, force: true });
 }
 
