@@ -48,7 +48,8 @@ uint64_t clock_ns(int clockid);
 enum msg_level { MSG_INFO, MSG_WARNING, MSG_ERROR };
 void msg_setup(int json_fd, bool quiet);
 bool msg_has_json(void);
-bool msg_json_closed(void); /* whoever read the status lines went away */
+bool msg_json_closed(void); /* whoever read the status lines went away, as far as writing has shown */
+bool msg_json_gone(void); /* the same, for who writes none: looks */
 void msg(enum msg_level level, const char *code, const char *hint, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 /* msg(MSG_ERROR), undo what was set up, exit with EXIT_USAGE */

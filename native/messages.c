@@ -31,6 +31,15 @@ bool msg_json_closed(void)
 	return json_closed;
 }
 
+bool msg_json_gone(void)
+{
+	/* Without writing: a pipe whose reader is gone polls as an error. */
+	struct pollfd p = { .fd = json_fd, .events = 0 };
+	if (json_fd >= 0 && !json_closed && poll(&p, 1, 0) > 0 && p.revents & (POLLERR | POLLNVAL))
+		json_closed = true;
+	return json_closed;
+}
+
 bool msg_wants_progress(void)
 {
 	return terminal || json_fd >= 0;

@@ -84,7 +84,9 @@ int run_perf(struct tracefs *t, const struct options *o)
 		int stops = signals_take(signals, &child);
 		if (waitpid(pid, &status, WNOHANG) == pid)
 			break;
-		if ((stops || (end && clock_ns(CLOCK_MONOTONIC) >= end)) && !asked) {
+		/* Whoever started us is gone: nobody will end this recording. */
+		bool gone = msg_json_gone();
+		if ((stops || gone || (end && clock_ns(CLOCK_MONOTONIC) >= end)) && !asked) {
 			kill(pid, SIGINT); /* perf's way to finish its file */
 			asked = true;
 		}
