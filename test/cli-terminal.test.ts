@@ -24,7 +24,11 @@ describe('progress', () => {
     progress.update(60 * 2 ** 20, null);
     progress.clear();
     progress.clear();
-    expect(written).toEqual(['\rreading 50% of 100 MiB\x1b[K', '\rreading 60 MiB\x1b[K', '\r\x1b[K']);
+    expect(written).toEqual([
+      '\rreading [############------------] 50% of 100 MiB\x1b[K',
+      '\rreading 60 MiB\x1b[K',
+      '\r\x1b[K',
+    ]);
   });
   test.each([
     ['no terminal', false, false, {}],

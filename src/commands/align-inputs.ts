@@ -95,7 +95,9 @@ function alignQemu(path: string, reference: Scan, qemu: Scan, run: TraceContext)
       run.diagnostics,
       'clock-offset-uncertain',
       'suspect',
-      `only ${matched} of ${total} exits of QEMU have their kernel event at the offset found`,
+      matched < 0.9 * total
+        ? `only ${matched} of ${total} exits of QEMU have their kernel event at the offset found`
+        : `${matched} of ${total} exits of QEMU have their kernel event at the offset found, but another offset fits nearly as well`,
     );
   // Clocks of one name are not shifted: what is left is the delay between the two events.
   return small || (sameName && !sure) ? null : offsetNs;

@@ -44,9 +44,7 @@ export function createProgress(
       if (now - last < REDRAW_MS) return;
       last = now;
       drawn = true;
-      const share = total
-        ? ` ${Math.min(100, Math.floor((100 * done) / total))}% of ${formatBytes(total)}`
-        : ` ${formatBytes(done)}`;
+      const share = total ? ` ${bar(done / total)} of ${formatBytes(total)}` : ` ${formatBytes(done)}`;
       const text = `${plainText(label)}${share}`.slice(-Math.max(20, (stream.columns ?? 80) - 1));
       stream.write(`\r${text}\x1b[K`);
     },
@@ -55,6 +53,15 @@ export function createProgress(
       drawn = false;
     },
   };
+}
+
+const BAR_COLUMNS = 24;
+
+/** `[######------] 50%` */
+function bar(share: number): string {
+  const part = Math.min(1, share);
+  const filled = Math.floor(part * BAR_COLUMNS);
+  return `[${'#'.repeat(filled)}${'-'.repeat(BAR_COLUMNS - filled)}] ${Math.floor(100 * part)}%`;
 }
 
 const PAUSE_MS = 100;
