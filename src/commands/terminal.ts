@@ -45,7 +45,7 @@ export function createProgress(
       last = now;
       drawn = true;
       const share = total ? ` ${bar(done / total)} of ${formatBytes(total)}` : ` ${formatBytes(done)}`;
-      const text = `${plainText(label)}${share}`.slice(-Math.max(20, (stream.columns ?? 80) - 1));
+      const text = `${plainText(label)}${share}`.slice(-Math.max(20, (stream.columns || 80) - 1));
       stream.write(`\r${text}\x1b[K`);
     },
     clear() {
