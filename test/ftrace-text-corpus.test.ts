@@ -68,7 +68,9 @@ describe.each(captures.map((capture) => [capture.id, capture] as const))('%s', (
       if (comm !== '<...>') expect(context.threads.byTid.get(tid)?.comm).toBe(comm);
     const restarts = rows.filter((row) => row.event === 'kvm_userspace_exit' && row.arg0 === -4n).length;
     expect(restarts).toBeGreaterThanOrEqual(expected.quality.restarts);
-    expect(diagnostics).toEqual({});
+    // QEMU's events of a build whose declarations are not given.
+    const { 'events-without-arguments': _bare, ...others } = diagnostics;
+    expect(others).toEqual({});
   });
 
   test('is in time order, and in file order within each CPU', () => {

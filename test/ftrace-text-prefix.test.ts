@@ -257,8 +257,9 @@ describe('other lines', () => {
       ['qmp_enter_query_version', null],
     ]);
     expect(rows[1]).toMatchObject({ vcpu: 1, code: 2 });
+    expect(rows[2]).toMatchObject({ address: 1n, arg0: 0n, arg1: 2n });
     expect(context.events.codes.get('kvm_run_exit')).toBe(4);
-    expect(diagnostics).toEqual({ 'continuation-lines': 1 });
+    expect(diagnostics).toEqual({ 'continuation-lines': 1, 'events-without-arguments': 1 });
   });
 
   test('a foreign line after a whole event is counted and changes nothing', () => {

@@ -84,7 +84,7 @@ export const QEMU_EVENT_FIELDS: Readonly<Record<string, QemuEventFields>> = {
 };
 
 /** Names that kernel tracepoints have too, or that QEMU never writes: a QEMU file must not pose as the kernel. */
-function isKernelName(dictionary: EventDictionary, name: string): boolean {
+export function isKernelName(dictionary: EventDictionary, name: string): boolean {
   const known = dictionary.codes.get(name);
   return (
     known !== undefined &&

@@ -4,7 +4,7 @@
  */
 import { note } from '../../core/diagnostics.ts';
 import type { EventBatch } from '../../core/event-batch.ts';
-import { qemuEventCode } from '../../core/qemu-event-fields.ts';
+import { isKernelName, qemuEventCode } from '../../core/qemu-event-fields.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { createInternedBytes, type InternedBytes } from '../simpletrace/interned-bytes.ts';
 import { declarationsOf } from '../simpletrace/known-events.ts';
@@ -32,6 +32,8 @@ interface TextPlan {
 export interface QemuText {
   readonly context: TraceContext;
   readonly traceEvents: TraceEvents | null;
+  /** Anybody may have written the text (trace_marker): what has the name of a kernel event is no event of QEMU. */
+  readonly anyWriter: boolean;
   readonly interned: InternedBytes;
   readonly names: ByteNames;
   /** By id of `names`; null: not taken for an event's name. */
@@ -42,10 +44,15 @@ export interface QemuText {
 /** Most names that no declaration has: they come from free text. */
 const MAX_UNDECLARED = 2048;
 
-export function createQemuText(context: TraceContext, traceEvents: TraceEvents | null): QemuText {
+export function createQemuText(
+  context: TraceContext,
+  traceEvents: TraceEvents | null,
+  anyWriter = false,
+): QemuText {
   return {
     context,
     traceEvents,
+    anyWriter,
     interned: createInternedBytes(context),
     names: createByteNames(),
     plans: [],
@@ -129,7 +136,8 @@ function learnName(
   const name = decodeText(buf, start, end);
   const declarations = declarationsOf(name, text.traceEvents?.byName.get(name));
   let plan: TextPlan | null = null;
-  if (declarations.length > 0 || (credible && text.undeclared < MAX_UNDECLARED)) {
+  const foreign = text.anyWriter && isKernelName(text.context.events, name);
+  if (!foreign && (declarations.length > 0 || (credible && text.undeclared < MAX_UNDECLARED))) {
     if (declarations.length === 0) text.undeclared++;
     const formats = declarations.map(compileFormat).filter((format) => format !== null);
     const code = qemuEventCode(text.context.events, name);

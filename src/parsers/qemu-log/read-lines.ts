@@ -3,6 +3,7 @@ import { note } from '../../core/diagnostics.ts';
 import { clearRow } from '../../core/event-batch.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { storeNumber, storeSecondsNs } from '../../core/words.ts';
+import { withoutArguments } from '../simpletrace/given-events.ts';
 import type { TraceEvents } from '../simpletrace/trace-events.ts';
 import { type LineReader, MAX_LINE } from '../text/line-reader.ts';
 import { createReorderWindow, isFull, place, type ReorderWindow } from '../text/reorder.ts';
@@ -209,8 +210,6 @@ function noteStatus({ context, text }: LogState, status: number): void {
       context.diagnostics,
       'events-without-arguments',
       'info',
-      text.traceEvents === null
-        ? 'QEMU events kept by name alone: give the trace-events-all of the QEMU build with --trace-events to read their arguments'
-        : 'QEMU events that the trace-events file does not declare: kept by name alone',
+      withoutArguments(text.traceEvents !== null),
     );
 }

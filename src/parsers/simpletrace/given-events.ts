@@ -18,3 +18,10 @@ export function readTraceEvents(context: TraceContext, { traceEvents }: ParseOpt
     );
   return events;
 }
+
+/** What the diagnostic `events-without-arguments` says. */
+export function withoutArguments(declarationsGiven: boolean): string {
+  return declarationsGiven
+    ? 'QEMU events that the trace-events file does not declare: kept by name alone'
+    : 'QEMU events kept by name alone: give the trace-events-all of the QEMU build with --trace-events to read their arguments';
+}

@@ -5,7 +5,7 @@ import type { TraceContext } from '../../core/trace-context.ts';
 import { type ByteSource, readFully } from '../byte-source.ts';
 import { moveRows } from '../text/batch-rows.ts';
 import type { ParseOptions, TraceFormat, Verdict } from '../trace-format.ts';
-import { readTraceEvents } from './given-events.ts';
+import { readTraceEvents, withoutArguments } from './given-events.ts';
 import { HEADER_BYTES, headerOrder, readHeader } from './header.ts';
 import { createRecordState, type RecordState, takeRecords, V0_BYTES } from './records.ts';
 import { flush, HOLD, isFull } from './time-window.ts';
@@ -114,15 +114,7 @@ function noteResults(state: RecordState, traceEvents: TraceEvents | null): void 
       state.unnamed,
     );
   if (state.bare > 0 && state.bare > state.unnamed)
-    note(
-      diagnostics,
-      'events-without-arguments',
-      'info',
-      traceEvents === null
-        ? 'QEMU events kept by name alone: give the trace-events-all of the QEMU build with --trace-events to read their arguments'
-        : 'QEMU events that the trace-events file does not declare: kept by name alone',
-      state.bare,
-    );
+    note(diagnostics, 'events-without-arguments', 'info', withoutArguments(traceEvents !== null), state.bare);
   if (state.mismatched > 0)
     note(
       diagnostics,

@@ -6,10 +6,21 @@
  */
 import { note } from '../../core/diagnostics.ts';
 import { type EventBatch, F_ADDRESS, F_ARG0, F_CODE, F_MARKER } from '../../core/event-batch.ts';
-import { EV_MARKER, eventCode, FIRST_DYNAMIC_EVENT } from '../../core/events.ts';
+import { EV_MARKER, eventCode } from '../../core/events.ts';
 import { ISA_ARM, ISA_ARM64, ISA_RISCV, ISA_SVM, ISA_UNKNOWN, ISA_VMX } from '../../core/isa-codes.ts';
 import { internString } from '../../core/string-table.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
+import {
+  createQemuText,
+  EVENT_BARE,
+  EVENT_CUT,
+  EVENT_ODD,
+  NO_EVENT as NOT_OF_QEMU,
+  type QemuText,
+  readQemuEvent,
+} from '../qemu-log/event-text.ts';
+import { readTraceEvents, withoutArguments } from '../simpletrace/given-events.ts';
+import type { ParseOptions } from '../trace-format.ts';
 import { addName, type ByteNames, createByteNames, findName } from './byte-names.ts';
 import { C_ADDRESS, C_INFO1, setColumn } from './columns.ts';
 import { readCommonEvent } from './common-text.ts';
@@ -89,26 +100,37 @@ export interface EventText {
   readonly kinds: number[];
   readonly tables: (KeyTable | null)[];
   readonly reasons: ReasonNames;
-  /** Event names that came from markers: free text, so fewer are allowed than of the kernel's. */
-  markerNames: number;
+  readonly options: Pick<ParseOptions, 'traceEvents'>;
+  readonly markers: Markers;
   /** The last kvm_userspace_exit was printed as `reason=2 errno=0`: nothing of it is lost. */
   rawUserspaceExit: boolean;
-  readonly markerIds: ByteNames;
-  readonly markerCodes: number[];
 }
 
-export function createEventText(context: TraceContext): EventText {
+/** What user space wrote to trace_marker. */
+interface Markers {
+  /** Made at the first marker. */
+  qemu: QemuText | null;
+  /** An event of QEMU's was among them. */
+  ofQemu: boolean;
+  /** Events without arguments that are not in the diagnostics yet. */
+  bare: number;
+}
+
+/** `options.traceEvents`: declarations of QEMU's events, for markers of its ftrace backend. */
+export function createEventText(
+  context: TraceContext,
+  options: Pick<ParseOptions, 'traceEvents'> = {},
+): EventText {
   return {
     context,
+    options,
+    markers: { qemu: null, ofQemu: false, bare: 0 },
     names: createByteNames(),
     codes: [],
     kinds: [],
     tables: [],
     reasons: createReasonNames(context),
-    markerNames: 0,
     rawUserspaceExit: false,
-    markerIds: createByteNames(),
-    markerCodes: [],
   };
 }
 
@@ -293,9 +315,6 @@ export function isKnownEvent(name: string): boolean {
 
 const MARK_WRITE = ascii('tracing_mark_write: ');
 const RAW_PRINT = ascii('ip=tracing_mark_write buf=');
-const RUN_EXIT = ascii('kvm_run_exit ');
-/** Most event names that markers may add. */
-const MAX_MARKER_NAMES = 2048;
 
 /** Bytes of a marker's text that are kept: with MAX_STRINGS of them, memory stays bounded. */
 const MAX_MARKER_BYTES = 512;
@@ -316,8 +335,8 @@ function readPrint(
 }
 
 /**
- * Text that user space wrote to trace_marker. QEMU's ftrace backend writes its trace events there as `name args`;
- * a first word with an underscore is taken for such a name. Everything else keeps its text.
+ * Text that user space wrote to trace_marker. QEMU's ftrace backend writes its trace events there as its log backend
+ * prints them; a first word with an underscore is taken for such a name. Everything else keeps its text.
  */
 function readMarker(
   events: EventText,
@@ -327,33 +346,21 @@ function readMarker(
   batch: EventBatch,
   row: number,
 ): boolean {
-  let p = pos;
-  let hash = 0;
-  let underscore = false;
-  while (NAME_BYTE[buf[p]] === 1 && p < end) {
-    if (buf[p] === 95) underscore = true;
-    hash = (Math.imul(hash, 31) + buf[p++]) | 0;
-  }
-  if (underscore && (p === end || buf[p] === 32)) {
-    let id = findName(events.markerIds, buf, pos, p, hash);
-    if (id < 0) id = learnMarker(events, buf, pos, p, hash);
-    const code = events.markerCodes[id];
-    if (code !== EV_MARKER) {
-      batch.event[row] = code;
-      const whole =
-        !matchesAt(buf, pos, RUN_EXIT) || readKeyed(EVENT_TABLES.kvm_run_exit, buf, p, end, batch, row);
-      batch.fields[row] |= F_MARKER;
-      return whole;
-    }
-  }
+  const { context, markers } = events;
+  markers.qemu ??= createQemuText(context, readTraceEvents(context, events.options), true);
+  const status = readQemuEvent(markers.qemu, buf, pos, end, false, batch, row);
   batch.fields[row] |= F_MARKER;
+  if (status !== NOT_OF_QEMU) {
+    noteBareMarkers(events, status);
+    return status !== EVENT_CUT && status !== EVENT_ODD;
+  }
   batch.text[row] = internString(
-    events.context.strings,
+    context.strings,
     decodeText(buf, pos, Math.min(end, pos + MAX_MARKER_BYTES)),
   );
   if (batch.text[row] < 0)
     note(
-      events.context.diagnostics,
+      context.diagnostics,
       'marker-text-dropped',
       'info',
       'more different marker texts than a capture can hold: the rest are kept without their text',
@@ -361,33 +368,17 @@ function readMarker(
   return true;
 }
 
-/** Codes of QEMU's own events among the well-known ones; a marker must not pose as one of the kernel's. */
-const QEMU_EVENTS: ReadonlySet<string> = new Set([
-  'kvm_run_exit',
-  'virtio_queue_notify',
-  'kvm_set_ioeventfd_mmio',
-  'kvm_set_ioeventfd_pio',
-  'memory_region_ops_read',
-  'memory_region_ops_write',
-  'kvm_vcpu_ioctl',
-  'virtio_notify',
-  'virtio_notify_irqfd',
-]);
-
-function learnMarker(events: EventText, buf: Uint8Array, start: number, end: number, hash: number): number {
-  const name = decodeText(buf, start, end);
-  const known = events.context.events.codes.get(name);
-  let code = EV_MARKER;
-  if (
-    known !== undefined
-      ? known >= FIRST_DYNAMIC_EVENT || QEMU_EVENTS.has(name)
-      : events.markerNames < MAX_MARKER_NAMES
-  ) {
-    if (known === undefined) events.markerNames++;
-    code = eventCode(events.context.events, name) || EV_MARKER;
-  }
-  const id = addName(events.markerIds, buf, start, end, hash);
-  const at = id < 0 ? events.markerIds.count : id;
-  events.markerCodes[at] = code;
-  return at;
+/** Counts events that only their name is read of, once it is known that QEMU, not just anybody, wrote the markers. */
+function noteBareMarkers({ context, markers, options }: EventText, status: number): void {
+  if (status === EVENT_BARE) markers.bare++;
+  else markers.ofQemu = true;
+  if (!markers.ofQemu || markers.bare === 0) return;
+  note(
+    context.diagnostics,
+    'events-without-arguments',
+    'info',
+    withoutArguments(options.traceEvents !== undefined),
+    markers.bare,
+  );
+  markers.bare = 0;
 }

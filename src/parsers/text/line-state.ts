@@ -1,5 +1,6 @@
 /** What the loop over the lines of a text format remembers. */
 import type { TraceContext } from '../../core/trace-context.ts';
+import type { ParseOptions } from '../trace-format.ts';
 import { createEventText, type EventText, NO_EVENT } from './event-text.ts';
 import type { LineDialect, Oddity } from './line-dialect.ts';
 import { createLinePrefix, type LinePrefix } from './line-prefix.ts';
@@ -77,13 +78,18 @@ export interface LineState {
   readonly origins: Map<number, Origin>;
 }
 
-export function createLineState(dialect: LineDialect, context: TraceContext, input: string): LineState {
+export function createLineState(
+  dialect: LineDialect,
+  context: TraceContext,
+  input: string,
+  options: ParseOptions,
+): LineState {
   const joined = new Uint8Array(MAX_JOINED + 64);
   return {
     dialect,
     context,
     input,
-    events: createEventText(context),
+    events: createEventText(context, options),
     threads: createThreadNames(context),
     prefix: createLinePrefix(),
     window: createReorderWindow(),

@@ -21,7 +21,7 @@ export function* parseLines(
   options: ParseOptions,
 ): Generator<EventBatch, void, void> {
   const reader = createLineReader(source);
-  const state = createLineState(dialect, context, source.name);
+  const state = createLineState(dialect, context, source.name, options);
   const output = createRowOutput(options);
   const moved = (count: number, permuted: boolean) => rowsMoved(state, count, permuted);
   refillFirst(reader);

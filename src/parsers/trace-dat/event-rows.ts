@@ -6,6 +6,7 @@ import type { TraceContext } from '../../core/trace-context.ts';
 import { TWO_32 } from '../../core/words.ts';
 import { createEventText, EVENT_INCOMPLETE, type EventText, parseEvent } from '../text/event-text.ts';
 import { ascii } from '../text/numbers.ts';
+import type { ParseOptions } from '../trace-format.ts';
 import { compileDecoder, decodeRecord, type RecordDecoder } from '../tracepoint/decoder.ts';
 import type { EventFormat } from '../tracepoint/format.ts';
 import { type FormatTexts, formatOf } from './event-formats.ts';
@@ -38,7 +39,12 @@ export interface EventRows {
   textWritten: boolean;
 }
 
-export function createEventRows(context: TraceContext, little: boolean, formats: FormatTexts): EventRows {
+export function createEventRows(
+  context: TraceContext,
+  little: boolean,
+  formats: FormatTexts,
+  options: ParseOptions,
+): EventRows {
   const marker = new Uint8Array(MARKER_NAME.length + MAX_MARKER + 64);
   marker.set(MARKER_NAME);
   return {
@@ -50,7 +56,7 @@ export function createEventRows(context: TraceContext, little: boolean, formats:
     kinds: new Uint8Array(65536),
     known: new Uint8Array(65536),
     names: new Map(),
-    texts: createEventText(context),
+    texts: createEventText(context, options),
     marker,
     markerOffset: -1,
     textWritten: false,

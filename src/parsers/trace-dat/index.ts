@@ -66,7 +66,7 @@ function* parse(
     createTimeConversion(recording.options, clockOf(recording)),
     diagnostics,
   );
-  const rows = createEventRows(context, recording.little, recording.formats);
+  const rows = createEventRows(context, recording.little, recording.formats, options);
   const merge = createStreamMerge(streams, rows, recording.buffers.length, options.coreOnly ?? false);
   yield* mergeBatches(merge, pool, options);
   noteSharedEvents(merge, rows, diagnostics);
