@@ -47,6 +47,77 @@ export function createLatencyLog(limit: number = EXACT_LIMIT): LatencyLog {
   };
 }
 
+/** Adds values[0 … length) to their groups; those of a negative group are left out. Values: integers below 2^53. */
+export function logLatencies(
+  log: LatencyLog,
+  groups: Int32Array,
+  values: Float64Array,
+  length: number,
+): void {
+  if (bucketScratch.length < length) bucketScratch = new Int32Array(length);
+  findBuckets(groups, values, length);
+  let row = countBuckets(log, groups, 0, length);
+  while (row < length) {
+    pageFor(log, groups[row] * PAGES + (bucketScratch[row] >> SUB_BITS));
+    row = countBuckets(log, groups, row, length);
+  }
+  if (log.exact) keepValues(log, groups, values, length);
+}
+
+let bucketScratch = new Int32Array(0);
+
+function findBuckets(groups: Int32Array, values: Float64Array, length: number): void {
+  for (let row = 0; row < length; row++) if (groups[row] >= 0) bucketScratch[row] = bucketOf(values[row]);
+}
+
+/** Counts rows from `from` on up to the first that needs a new page; returns where it stopped. */
+function countBuckets(log: LatencyLog, groups: Int32Array, from: number, length: number): number {
+  const { pageOf, counts } = log;
+  for (let row = from; row < length; row++) {
+    const group = groups[row];
+    if (group < 0) continue;
+    const bucket = bucketScratch[row];
+    const entry = group * PAGES + (bucket >> SUB_BITS);
+    const page = entry < pageOf.length ? pageOf[entry] : 0;
+    if (page === 0) return row;
+    counts[(page - 1) * SUBS + (bucket & (SUBS - 1))]++;
+  }
+  return length;
+}
+
+function keepValues(log: LatencyLog, groups: Int32Array, values: Float64Array, length: number): void {
+  let row = 0;
+  while (row < length && log.exact) {
+    row = fillChunk(log, groups, values, row, length);
+    if (row < length && groups[row] >= 0) keepValue(log, groups[row], values[row]);
+    row++;
+  }
+}
+
+/** Keeps values from `row` on while the last chunk has room; returns the row where it stopped. */
+function fillChunk(
+  log: LatencyLog,
+  groups: Int32Array,
+  values: Float64Array,
+  row: number,
+  length: number,
+): number {
+  let at = log.count % CHUNK;
+  // The last chunk is full (or there is none): the next value starts another or is one too many.
+  if (at === 0) return row;
+  const { groups: keptGroups, values: keptValues } = log.chunks[log.chunks.length - 1];
+  const end = Math.min(CHUNK, at + log.limit - log.count);
+  const start = at;
+  for (; row < length && at < end; row++) {
+    const group = groups[row];
+    if (group < 0) continue;
+    keptGroups[at] = group;
+    keptValues[at++] = values[row];
+  }
+  log.count += at - start;
+  return row;
+}
+
 export function logLatency(log: LatencyLog, group: number, value: number): void {
   countLatency(log, group, bucketOf(value), 1);
   if (log.exact) keepValue(log, group, value);
@@ -65,14 +136,18 @@ function keepValue(log: LatencyLog, group: number, value: number): void {
   chunk.values[at] = value;
 }
 
-function countLatency(log: LatencyLog, group: number, bucket: number, count: number): void {
-  const entry = group * PAGES + (bucket >> SUB_BITS);
+/** Makes sure that the log has the page of an entry of `pageOf`; returns its number. */
+function pageFor(log: LatencyLog, entry: number): number {
   if (entry >= log.pageOf.length) {
     const pageOf = new Int32Array(2 * Math.max(log.pageOf.length, entry));
     pageOf.set(log.pageOf);
     log.pageOf = pageOf;
   }
-  const page = log.pageOf[entry] || addPage(log, entry);
+  return log.pageOf[entry] || addPage(log, entry);
+}
+
+function countLatency(log: LatencyLog, group: number, bucket: number, count: number): void {
+  const page = pageFor(log, group * PAGES + (bucket >> SUB_BITS));
   log.counts[(page - 1) * SUBS + (bucket & (SUBS - 1))] += count;
 }
 

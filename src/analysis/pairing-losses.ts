@@ -4,46 +4,24 @@
  * then. The exit's CPU, if it is another one, may still report a loss that began before the entry; such pairs wait
  * until that CPU's next record shows whether it did (`deferred`).
  */
-import type { EventBatch } from '../core/event-batch.ts';
-import { EV_LOST } from '../core/events.ts';
 import { compareWords } from '../core/words.ts';
 import { copyExit, createExitBatch } from './exit-batch.ts';
 import { invalidate, type Pairing, pushRow } from './pairing-state.ts';
-
-/** Whether a batch says that events were lost. */
-export function holdsLoss(batch: EventBatch): boolean {
-  const { event } = batch;
-  for (let row = 0; row < batch.length; row++) if (event[row] === EV_LOST) return true;
-  return false;
-}
-
-/** While nothing was lost, the last time of each CPU in a batch is all that a later loss needs. */
-export function rememberCpus(pairing: Pairing, batch: EventBatch): void {
-  const { lastTime, cpuSeen } = pairing;
-  const { cpu: cpus, time } = batch;
-  for (let row = 0; row < batch.length; row++) {
-    const cpu = cpus[row];
-    lastTime[2 * cpu] = time[2 * row];
-    lastTime[2 * cpu + 1] = time[2 * row + 1];
-    cpuSeen[cpu] = 1;
-  }
-}
 
 /** A record of a CPU: a loss before it has ended. */
 export function followCpu(pairing: Pairing, cpu: number, low: number, high: number): void {
   if (pairing.lossState[cpu] === 1) endLoss(pairing, cpu, low, high);
   pairing.lastTime[2 * cpu] = low;
   pairing.lastTime[2 * cpu + 1] = high;
-  pairing.cpuSeen[cpu] = 1;
 }
 
 export function startLoss(pairing: Pairing, cpu: number): void {
-  const { lossState, lossStart, lastTime, cpuSeen } = pairing;
+  const { lossState, lossStart, lastTime } = pairing;
   if (lossState[cpu] !== 1) {
     lossState[cpu] = 1;
     // A loss before the first record of a CPU reaches back to the start of the recording.
-    lossStart[2 * cpu] = cpuSeen[cpu] ? lastTime[2 * cpu] : 0;
-    lossStart[2 * cpu + 1] = cpuSeen[cpu] ? lastTime[2 * cpu + 1] : 0x80000000;
+    lossStart[2 * cpu] = lastTime[2 * cpu];
+    lossStart[2 * cpu + 1] = lastTime[2 * cpu + 1];
   }
   if (pairing.deferredHead[cpu] >= 0) settleDeferred(pairing, cpu, true);
 }

@@ -2,7 +2,8 @@
 import { type EventBatch, NO_CPU } from '../core/event-batch.ts';
 import { type ThreadTable, vcpuOfThread } from '../core/thread-table.ts';
 import { diffWords } from '../core/words.ts';
-import { createExitBatch, type ExitBatch, INVALIDATED_BY_LOSS } from './exit-batch.ts';
+import { createExitBatch, type ExitBatch, INVALIDATED_BY_LOSS, LEVEL_L1, PAIRED } from './exit-batch.ts';
+import { createMatches, fillMatches, type Matches } from './pairing-fill.ts';
 import { createThreadSlots, type ThreadSlots } from './thread-slots.ts';
 
 export const CPUS = NO_CPU + 1;
@@ -70,9 +71,12 @@ export interface Pairing {
   slotsKnown: number;
   /** STRIDE words per slot. */
   open: Uint32Array;
-  /** Time of the last record of each CPU, and whether there was one. */
+  /** Row in the batch at hand of a slot's exit that is not kept in `open`; −1 between batches. */
+  exitRow: Int32Array;
+  /** Pairs of the batch at hand whose row in `out` is yet to be filled from it (pairing-fill.ts). */
+  readonly matches: Matches;
+  /** Time of the last record of each CPU; the start of all time before the first. */
   readonly lastTime: Uint32Array;
-  readonly cpuSeen: Uint8Array;
   /** Latest loss of each CPU: 0 none, 1 not yet ended, 2 ended at lossEnd. */
   readonly lossState: Uint8Array;
   readonly lossStart: Uint32Array;
@@ -105,13 +109,16 @@ export function createPairing(
   sink: (batch: ExitBatch) => void,
   acceptEntry: EntryFilter | null = null,
 ): Pairing {
+  const out = createExitBatch();
+  out.vector.fill(-1);
   return {
     threads,
     slots: createThreadSlots(),
     slotsKnown: 0,
     open: new Uint32Array(64 * STRIDE),
-    lastTime: new Uint32Array(2 * CPUS),
-    cpuSeen: new Uint8Array(CPUS),
+    exitRow: new Int32Array(64).fill(-1),
+    matches: createMatches(),
+    lastTime: startOfTime(),
     lossState: new Uint8Array(CPUS),
     lossStart: new Uint32Array(2 * CPUS),
     lossEnd: new Uint32Array(2 * CPUS),
@@ -135,10 +142,17 @@ export function createPairing(
       runExits: 0,
       withoutThread: 0,
     },
-    out: createExitBatch(),
+    out,
     sink,
     acceptEntry,
   };
+}
+
+/** The earliest time for every CPU: the sign bit of each pair's high word. */
+function startOfTime(): Uint32Array {
+  const times = new Uint32Array(2 * CPUS);
+  for (let high = 1; high < times.length; high += 2) times[high] = 0x80000000;
+  return times;
 }
 
 /** From one time to the other, within what sums can hold. */
@@ -166,30 +180,38 @@ export function writeExit(pairing: Pairing, slot: number, to: number): void {
   out.exitCpu[to] = open[at + CPU];
   out.isa[to] = open[at + ISA];
   out.code[to] = open[at + CODE];
-  out.level[to] = open[at + LEVEL];
   out.rip[2 * to] = open[at + RIP_LOW];
   out.rip[2 * to + 1] = open[at + RIP_HIGH];
   out.hasRip[to] = open[at + HAS_RIP];
-  out.vector[to] = open[at + VECTOR];
   out.intrInfo[to] = open[at + INTR_INFO];
+  writeBetween(pairing, at, to, open[at + TIME_LOW], open[at + TIME_HIGH]);
+}
+
+/** Writes what lay between a slot's exit, at the given time, and its end. `at`: the slot's place in `open`. */
+export function writeBetween(pairing: Pairing, at: number, to: number, low: number, high: number): void {
+  const { open, out } = pairing;
+  out.level[to] = open[at + LEVEL];
+  out.vector[to] = open[at + VECTOR];
   // Columns of things that were never seen keep the zeros that they were made with.
-  if (pairing.sawUserspace) writeUserspace(open, at, out, to);
+  if (pairing.sawUserspace) writeUserspace(open, at, out, to, low, high);
   if (pairing.sawDetail) writeDetail(open, at, out, to);
 }
 
-function writeUserspace(open: Uint32Array, at: number, out: ExitBatch, to: number): void {
+function writeUserspace(
+  open: Uint32Array,
+  at: number,
+  out: ExitBatch,
+  to: number,
+  low: number,
+  high: number,
+): void {
   const userspace = open[at + USERSPACE];
   out.userspaceExits[to] = Math.min(userspace, 0xffff);
   out.restarts[to] = Math.min(open[at + RESTARTS], 0xffff);
   out.userspaceErrors[to] = Math.min(open[at + ERRORS], 0xffff);
   if (userspace === 0) return;
   out.userspaceCode[to] = open[at + USERSPACE_CODE];
-  out.kernelNs[to] = duration(
-    open[at + USERSPACE_LOW],
-    open[at + USERSPACE_HIGH],
-    open[at + TIME_LOW],
-    open[at + TIME_HIGH],
-  );
+  out.kernelNs[to] = duration(open[at + USERSPACE_LOW], open[at + USERSPACE_HIGH], low, high);
   out.userspaceNs[to] = 0;
 }
 
@@ -207,9 +229,33 @@ export function pushRow(pairing: Pairing): void {
   if (++pairing.out.length === pairing.out.capacity) flush(pairing);
 }
 
+/** Hands the output on. */
 export function flush(pairing: Pairing): void {
-  if (pairing.out.length > 0) pairing.sink(pairing.out);
-  pairing.out.length = 0;
+  const { out } = pairing;
+  const { length } = out;
+  if (length === 0) return;
+  fillMatches(pairing.matches, out);
+  pairing.sink(out);
+  out.length = 0;
+  resetRows(pairing, 0, length);
+}
+
+/**
+ * Rows of the output start out as what most exits are: paired, at level 1, with nothing in between. Matching relies on
+ * it and does not write these columns.
+ */
+export function resetRows(pairing: Pairing, from: number, to: number): void {
+  const { out } = pairing;
+  out.state.fill(PAIRED, from, to);
+  out.level.fill(LEVEL_L1, from, to);
+  out.vector.fill(-1, from, to);
+  // Columns of things that were never seen keep the zeros that they were made with.
+  if (pairing.sawUserspace) {
+    out.userspaceExits.fill(0, from, to);
+    out.restarts.fill(0, from, to);
+    out.userspaceErrors.fill(0, from, to);
+  }
+  if (pairing.sawDetail) out.detailEvent.fill(0, from, to);
 }
 
 /** Sets up a new thread's slot with what the thread table knows of it. */
@@ -218,6 +264,9 @@ export function addThread(pairing: Pairing, slot: number): void {
     const open = new Uint32Array(2 * pairing.open.length);
     open.set(pairing.open);
     pairing.open = open;
+    const exitRow = new Int32Array(open.length / STRIDE).fill(-1);
+    exitRow.set(pairing.exitRow);
+    pairing.exitRow = exitRow;
   }
   pairing.slotsKnown = slot + 1;
   const info = pairing.threads?.byTid.get(pairing.slots.tids[slot]);

@@ -1,170 +1,67 @@
 /**
  * Pairing: events in time order → exits with their fate. Per host thread, `kvm_exit` → the next `kvm_entry` of the
  * same tid, wherever the thread migrated in between; what lies between decides escalation, level and detail.
- * What losses do to pairs: pairing-losses.ts.
+ * The common case is matched in pairing-match.ts; pairing-rules.ts says what each event does, pairing-losses.ts what
+ * losses do to pairs.
  */
-import {
-  type EventBatch,
-  F_ADDRESS,
-  F_ARG0,
-  F_CODE,
-  F_INTR_INFO,
-  F_ISA,
-  NO_CPU,
-  UNKNOWN,
-} from '../core/event-batch.ts';
-import { diffWords } from '../core/words.ts';
-import {
-  EXIT_WITHOUT_ENTRY,
-  LEVEL_L1,
-  LEVEL_L2,
-  LEVEL_L2_REFLECTED,
-  OPEN_AT_END,
-  PAIRED,
-} from './exit-batch.ts';
-import {
-  defer,
-  followCpu,
-  holdsLoss,
-  overlapsLoss,
-  rememberCpus,
-  settleDeferred,
-  startLoss,
-} from './pairing-losses.ts';
-import {
-  addThread,
-  CODE,
-  CPU,
-  CPUS,
-  DETAIL,
-  DETAIL_CODE,
-  DETAIL_HIGH,
-  DETAIL_LOW,
-  duration,
-  ERRORS,
-  flush,
-  HAS_RIP,
-  INTR_INFO,
-  IS_OPEN,
-  ISA,
-  invalidate,
-  KNOWN_PID,
-  KNOWN_VCPU,
-  LEVEL,
-  MAX_LATENCY,
-  NONE,
-  type Pairing,
-  pushRow,
-  RESTARTS,
-  RIP_HIGH,
-  RIP_LOW,
-  STRIDE,
-  TIME_HIGH,
-  TIME_LOW,
-  USERSPACE,
-  USERSPACE_CODE,
-  USERSPACE_HIGH,
-  USERSPACE_LOW,
-  VCPU,
-  VECTOR,
-  writeExit,
-} from './pairing-state.ts';
-import {
-  EVENT_ROLES,
-  ROLE_DETAIL,
-  ROLE_ENTRY,
-  ROLE_EXIT,
-  ROLE_INJECT,
-  ROLE_LOST,
-  ROLE_NESTED_EXIT,
-  ROLE_NESTED_INJECT,
-  ROLE_NONE,
-  ROLE_REFINE,
-  ROLE_RUN_EXIT,
-  ROLE_USERSPACE_EXIT,
-  ROLE_VCPU,
-  ROLE_WEAK_DETAIL,
-} from './roles.ts';
+import type { EventBatch } from '../core/event-batch.ts';
+import { EV_LOST } from '../core/events.ts';
+import { OPEN_AT_END } from './exit-batch.ts';
+import { fillMatches, startMatches } from './pairing-fill.ts';
+import { followCpu, settleDeferred, startLoss } from './pairing-losses.ts';
+import { matchRows } from './pairing-match.ts';
+import { closeExit, countThreadless, emitOpen, keepExit, openExit, takeBetween } from './pairing-rules.ts';
+import { addThread, CPUS, flush, IS_OPEN, type Pairing, STRIDE } from './pairing-state.ts';
+import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT, ROLE_NONE } from './roles.ts';
 import { slotOf } from './thread-slots.ts';
 
 export { createPairing, type EntryCounts, type EntryFilter, type Pairing } from './pairing-state.ts';
 
-/** −EINTR: KVM_RUN was interrupted by a signal ("restart (4)"). */
-const EINTR = 4;
 /** Takes in the events of a batch. */
 export function pairBatch(pairing: Pairing, batch: EventBatch): void {
-  const { cpu: cpus, event: events, tid: tids, time } = batch;
-  const { deferredHead } = pairing;
-  if (!pairing.sawLoss) pairing.sawLoss = holdsLoss(batch);
-  const { sawLoss } = pairing;
-  // No tid is that large: the first row looks its slot up.
-  let lastTid = Number.MAX_SAFE_INTEGER;
-  let slot = 0;
-  for (let row = 0; row < batch.length; row++) {
-    const role = EVENT_ROLES[events[row]];
-    const cpu = cpus[row];
-    if (sawLoss) {
-      if (role === ROLE_LOST) {
-        startLoss(pairing, cpu);
-        continue;
-      }
-      followCpu(pairing, cpu, time[2 * row], time[2 * row + 1]);
-    }
-    if (pairing.deferred > 0 && deferredHead[cpu] >= 0) settleDeferred(pairing, cpu, false);
-    if (role === ROLE_NONE) continue;
-    const tid = tids[row];
-    if (tid !== lastTid) {
-      if (tid < 0) {
-        if (role === ROLE_EXIT || role === ROLE_ENTRY) countThreadless(pairing, batch, row, role);
-        continue;
-      }
-      slot = slotOf(pairing.slots, tid);
-      if (slot >= pairing.slotsKnown) addThread(pairing, slot);
-      lastTid = tid;
-    }
-    const at = slot * STRIDE;
-    switch (role) {
-      case ROLE_EXIT:
-        openExit(pairing, batch, row, slot);
-        break;
-      case ROLE_ENTRY:
-        closeExit(pairing, batch, row, slot);
-        break;
-      case ROLE_USERSPACE_EXIT:
-        pairing.sawUserspace = true;
-        userspaceExit(pairing, batch, row, at);
-        break;
-      case ROLE_NESTED_EXIT:
-        if (pairing.open[at + LEVEL] === LEVEL_L1) pairing.open[at + LEVEL] = LEVEL_L2;
-        break;
-      case ROLE_NESTED_INJECT:
-        if (pairing.open[at + LEVEL] === LEVEL_L2) pairing.open[at + LEVEL] = LEVEL_L2_REFLECTED;
-        break;
-      case ROLE_VCPU:
-        if (pairing.open[at + KNOWN_VCPU] === NONE) pairing.open[at + KNOWN_VCPU] = batch.vcpu[row];
-        break;
-      case ROLE_DETAIL:
-        pairing.sawDetail = true;
-        addDetail(pairing.open, batch, row, at);
-        break;
-      case ROLE_WEAK_DETAIL:
-        pairing.sawDetail = true;
-        if (pairing.open[at + DETAIL] === 0) addDetail(pairing.open, batch, row, at);
-        break;
-      case ROLE_INJECT:
-        if (batch.fields[row] & F_ADDRESS) pairing.open[at + VECTOR] = batch.address[2 * row];
-        break;
-      case ROLE_REFINE:
-        if (batch.fields[row] & F_CODE) pairing.open[at + CODE] = batch.code[row];
-        break;
-      case ROLE_RUN_EXIT:
-        pairing.sawUserspace = true;
-        runExit(pairing, batch, row, at);
-        break;
-      default:
-    }
+  const plain = !pairing.sawLoss && pairing.acceptEntry === null;
+  for (let row = plain ? matchUntilLoss(pairing, batch) : 0; row < batch.length; row++) {
+    if (batch.event[row] === EV_LOST) {
+      pairing.sawLoss = true;
+      startLoss(pairing, batch.cpu[row]);
+    } else takeRow(pairing, batch, row);
   }
-  if (!sawLoss) rememberCpus(pairing, batch);
+}
+
+/** While nothing was lost and nothing is filtered; returns how many rows it took. */
+function matchUntilLoss(pairing: Pairing, batch: EventBatch): number {
+  const { matches, out } = pairing;
+  startMatches(matches, batch);
+  let row = matchRows(pairing, batch, 0);
+  while (row < batch.length) {
+    if (out.length === out.capacity) flush(pairing);
+    else if (batch.event[row] === EV_LOST) break;
+    else takeRow(pairing, batch, row++);
+    row = matchRows(pairing, batch, row);
+  }
+  fillMatches(matches, out);
+  for (let slot = 0; slot < pairing.slotsKnown; slot++) keepExit(pairing, batch, slot);
+  return row;
+}
+
+/** Any event but a loss, by the rules. */
+function takeRow(pairing: Pairing, batch: EventBatch, row: number): void {
+  const cpu = batch.cpu[row];
+  const tid = batch.tid[row];
+  const role = EVENT_ROLES[batch.event[row]];
+  followCpu(pairing, cpu, batch.time[2 * row], batch.time[2 * row + 1]);
+  if (pairing.deferredHead[cpu] >= 0) settleDeferred(pairing, cpu, false);
+  if (role === ROLE_NONE) return;
+  if (tid < 0) {
+    if (role === ROLE_EXIT || role === ROLE_ENTRY) countThreadless(pairing, batch, row, role);
+    return;
+  }
+  const slot = slotOf(pairing.slots, tid);
+  if (slot >= pairing.slotsKnown) addThread(pairing, slot);
+  keepExit(pairing, batch, slot);
+  if (role === ROLE_EXIT) openExit(pairing, batch, row, slot);
+  else if (role === ROLE_ENTRY) closeExit(pairing, batch, row, slot);
+  else takeBetween(pairing, batch, row, slot, role);
 }
 
 /** The recording has ended: what is open stays open, deferred pairs stand. */
@@ -174,163 +71,4 @@ export function finishPairing(pairing: Pairing): void {
   for (let slot = 0; slot < pairing.slotsKnown; slot++)
     if (pairing.open[slot * STRIDE + IS_OPEN] === 1) emitOpen(pairing, slot, OPEN_AT_END);
   flush(pairing);
-}
-
-/** An exit or entry of unknown thread is counted, but nothing can be its partner. */
-function countThreadless(pairing: Pairing, batch: EventBatch, row: number, role: number): void {
-  const { counts } = pairing;
-  counts.withoutThread++;
-  if (role === ROLE_ENTRY) {
-    if (pairing.acceptEntry && !pairing.acceptEntry(batch, row, batch.pid[row], batch.vcpu[row])) return;
-    counts.entries++;
-    counts.entryWithoutExit++;
-    return;
-  }
-  const slot = slotOf(pairing.slots, UNKNOWN);
-  if (slot >= pairing.slotsKnown) addThread(pairing, slot);
-  pairing.open[slot * STRIDE + KNOWN_VCPU] = NONE;
-  pairing.open[slot * STRIDE + KNOWN_PID] = NONE;
-  openExit(pairing, batch, row, slot);
-  emitOpen(pairing, slot, EXIT_WITHOUT_ENTRY);
-}
-
-function openExit(pairing: Pairing, batch: EventBatch, row: number, slot: number): void {
-  const at = slot * STRIDE;
-  if (pairing.open[at + IS_OPEN] === 1) emitOpen(pairing, slot, EXIT_WITHOUT_ENTRY);
-  const { open } = pairing;
-  const fields = batch.fields[row];
-  const vcpu = batch.vcpu[row];
-  const pid = batch.pid[row];
-  if (vcpu >= 0) open[at + KNOWN_VCPU] = vcpu;
-  if (pid >= 0) open[at + KNOWN_PID] = pid;
-  open[at + IS_OPEN] = 1;
-  open[at + TIME_LOW] = batch.time[2 * row];
-  open[at + TIME_HIGH] = batch.time[2 * row + 1];
-  open[at + CPU] = batch.cpu[row];
-  open[at + ISA] = fields & F_ISA ? batch.isa[row] : 0;
-  open[at + CODE] = fields & F_CODE ? batch.code[row] : 0;
-  open[at + LEVEL] = LEVEL_L1;
-  open[at + RIP_LOW] = batch.address[2 * row];
-  open[at + RIP_HIGH] = batch.address[2 * row + 1];
-  open[at + HAS_RIP] = fields & F_ADDRESS ? 1 : 0;
-  open[at + USERSPACE] = 0;
-  open[at + RESTARTS] = 0;
-  open[at + ERRORS] = 0;
-  open[at + DETAIL] = 0;
-  open[at + VECTOR] = NONE;
-  open[at + INTR_INFO] = fields & F_INTR_INFO ? batch.intrInfo[row] : 0;
-  open[at + VCPU] = vcpu;
-}
-
-function closeExit(pairing: Pairing, batch: EventBatch, row: number, slot: number): void {
-  const { open, counts } = pairing;
-  const at = slot * STRIDE;
-  const vcpu = batch.vcpu[row];
-  const pid = batch.pid[row];
-  if (vcpu >= 0) open[at + KNOWN_VCPU] = vcpu;
-  if (pid >= 0) open[at + KNOWN_PID] = pid;
-  const counted =
-    pairing.acceptEntry === null ||
-    pairing.acceptEntry(batch, row, open[at + KNOWN_PID] | 0, open[at + KNOWN_VCPU] | 0);
-  if (counted) counts.entries++;
-  if (open[at + IS_OPEN] === 0) {
-    if (counted) counts.entryWithoutExit++;
-    return;
-  }
-  open[at + IS_OPEN] = 0;
-  const low = batch.time[2 * row];
-  const high = batch.time[2 * row + 1];
-  const exitLow = open[at + TIME_LOW];
-  const exitHigh = open[at + TIME_HIGH];
-  const entryCpu = batch.cpu[row];
-  const exitCpu = open[at + CPU];
-  let latency = diffWords(low, high, exitLow, exitHigh);
-  if (latency < 0) {
-    // Clocks of two CPUs that do not agree (trace clock "local"): zero is the nearest possible truth.
-    counts.negativeLatency++;
-    latency = 0;
-  } else if (latency > MAX_LATENCY) {
-    counts.absurdLatency++;
-    latency = MAX_LATENCY;
-  }
-  const { out } = pairing;
-  const to = out.length;
-  writeExit(pairing, slot, to);
-  out.entryTime[2 * to] = low;
-  out.entryTime[2 * to + 1] = high;
-  out.entryCpu[to] = entryCpu;
-  out.latency[to] = latency;
-  out.state[to] = PAIRED;
-  if (open[at + USERSPACE] > 0)
-    out.userspaceNs[to] = duration(low, high, open[at + USERSPACE_LOW], open[at + USERSPACE_HIGH]);
-  if (
-    pairing.sawLoss &&
-    (overlapsLoss(pairing, entryCpu, exitLow, exitHigh) || overlapsLoss(pairing, exitCpu, exitLow, exitHigh))
-  )
-    invalidate(out, to);
-  else if (exitCpu !== entryCpu) {
-    // The row stays unused in `out`; its copy waits.
-    defer(pairing, to, exitCpu);
-    return;
-  }
-  pushRow(pairing);
-}
-
-function userspaceExit(pairing: Pairing, batch: EventBatch, row: number, at: number): void {
-  const { open, counts } = pairing;
-  const isOpen = open[at + IS_OPEN] === 1;
-  counts.userspaceExits++;
-  // errno is signed; where it is not recorded the exit counts as good (all kernels since 3.10 record it).
-  const errno = batch.fields[row] & F_ARG0 ? batch.arg0[2 * row] | 0 : 0;
-  if (errno < 0) {
-    if (errno === -EINTR) {
-      counts.userspaceRestarts++;
-      if (isOpen) open[at + RESTARTS]++;
-    } else {
-      counts.userspaceErrors++;
-      if (isOpen) open[at + ERRORS]++;
-    }
-    return;
-  }
-  if (isOpen && open[at + USERSPACE]++ === 0) leaveKernel(open, batch, row, at);
-}
-
-/** QEMU's word for a return of KVM_RUN: it counts where the kernel's own event is missing. */
-function runExit(pairing: Pairing, batch: EventBatch, row: number, at: number): void {
-  const { open, counts } = pairing;
-  counts.runExits++;
-  if (open[at + IS_OPEN] === 0 || open[at + USERSPACE] > 0) return;
-  open[at + USERSPACE] = 1;
-  leaveKernel(open, batch, row, at);
-}
-
-function leaveKernel(open: Uint32Array, batch: EventBatch, row: number, at: number): void {
-  open[at + USERSPACE_CODE] = batch.code[row];
-  open[at + USERSPACE_LOW] = batch.time[2 * row];
-  open[at + USERSPACE_HIGH] = batch.time[2 * row + 1];
-}
-
-/** The first detail event of an exit stands for it, later ones are its consequences; only weak ones give way. */
-function addDetail(open: Uint32Array, batch: EventBatch, row: number, at: number): void {
-  const detail = open[at + DETAIL];
-  if (open[at + IS_OPEN] === 0 || (detail !== 0 && EVENT_ROLES[detail] === ROLE_DETAIL)) return;
-  const fields = batch.fields[row];
-  if ((fields & F_ADDRESS) === 0) return;
-  open[at + DETAIL] = batch.event[row];
-  open[at + DETAIL_CODE] = fields & F_CODE ? batch.code[row] : 0;
-  open[at + DETAIL_LOW] = batch.address[2 * row];
-  open[at + DETAIL_HIGH] = batch.address[2 * row + 1];
-}
-
-function emitOpen(pairing: Pairing, slot: number, state: number): void {
-  const { out } = pairing;
-  const to = out.length;
-  pairing.open[slot * STRIDE + IS_OPEN] = 0;
-  writeExit(pairing, slot, to);
-  out.entryTime[2 * to] = 0;
-  out.entryTime[2 * to + 1] = 0;
-  out.entryCpu[to] = NO_CPU;
-  out.latency[to] = 0;
-  out.state[to] = state;
-  pushRow(pairing);
 }

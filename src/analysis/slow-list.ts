@@ -35,16 +35,35 @@ export function addSlow(
   selected: Uint8Array | null,
   idle: Uint8Array,
 ): void {
+  let row = nextSlow(list, batch, selected, idle, 0);
+  while (row < batch.length) {
+    addRow(list, batch, row);
+    row = nextSlow(list, batch, selected, idle, row + 1);
+  }
+}
+
+/** Counts what qualifies from row `from` on, up to a row that is slow enough for the list (included); returns it. */
+function nextSlow(
+  list: SlowList,
+  batch: ExitBatch,
+  selected: Uint8Array | null,
+  idle: Uint8Array,
+  from: number,
+): number {
   const { latency: latencies, state, length } = batch;
-  const { thanNs, includeIdle } = list;
-  for (let row = 0; row < length; row++) {
+  const { thanNs, includeIdle, floor } = list;
+  let { qualified } = list;
+  let row = from;
+  for (; row < length; row++) {
     const latency = latencies[row];
     if (latency <= thanNs || state[row] !== PAIRED) continue;
     if (selected !== null && selected[row] === 0) continue;
     if (!includeIdle && idle[row] !== 0) continue;
-    list.qualified++;
-    if (latency >= list.floor) addRow(list, batch, row);
+    qualified++;
+    if (latency >= floor) break;
   }
+  list.qualified = qualified;
+  return row;
 }
 
 function addRow(list: SlowList, batch: ExitBatch, row: number): void {

@@ -48,20 +48,42 @@ export function addThreads(
   selected: Uint8Array | null,
   idle: Uint8Array,
 ): void {
-  const { thread, state, latency, tid: tids, pid: pids, vcpu: vcpus } = batch;
-  let highest = stats.count - 1;
-  for (let row = 0; row < batch.length; row++) if (thread[row] > highest) highest = thread[row];
+  const highest = highestThread(batch, stats.count - 1);
   if (highest >= stats.exits.length) grow(stats, 2 * (highest + 1));
   stats.count = highest + 1;
-  const { tid, pid, vcpu, exits, paired, total, idle: idleNs } = stats;
-  for (let row = 0; row < batch.length; row++) {
+  nameThreads(stats, batch, selected);
+  sumThreads(stats, batch, selected, idle);
+}
+
+function highestThread({ thread, length }: ExitBatch, highest: number): number {
+  for (let row = 0; row < length; row++) if (thread[row] > highest) highest = thread[row];
+  return highest;
+}
+
+function nameThreads(stats: ThreadStats, batch: ExitBatch, selected: Uint8Array | null): void {
+  const { tid, pid, vcpu, exits } = stats;
+  const { thread, tid: tids, pid: pids, vcpu: vcpus, length } = batch;
+  for (let row = 0; row < length; row++) {
     if (selected !== null && selected[row] === 0) continue;
     const slot = thread[row];
     exits[slot]++;
     tid[slot] = tids[row];
     if (pids[row] >= 0) pid[slot] = pids[row];
     if (vcpus[row] >= 0) vcpu[slot] = vcpus[row];
-    if (state[row] !== PAIRED) continue;
+  }
+}
+
+function sumThreads(
+  stats: ThreadStats,
+  batch: ExitBatch,
+  selected: Uint8Array | null,
+  idle: Uint8Array,
+): void {
+  const { paired, total, idle: idleNs } = stats;
+  const { thread, state, latency, length } = batch;
+  for (let row = 0; row < length; row++) {
+    if (state[row] !== PAIRED || (selected !== null && selected[row] === 0)) continue;
+    const slot = thread[row];
     paired[slot]++;
     addExact(total, slot, latency[row]);
     if (idle[row] !== 0) addExact(idleNs, slot, latency[row]);
