@@ -1,15 +1,15 @@
 /** Text of tracefs' `trace` and `trace_pipe` files (formats: docs of ftrace, kernel/trace/trace_output.c). */
 import type { LineDialect } from '../text/line-dialect.ts';
-import { parsePaddedPrefix, parsePrefix } from '../text/line-prefix.ts';
+import { parsePrefix } from '../text/line-prefix.ts';
 import { shapesOf } from '../text/line-shapes.ts';
 import { parseLines } from '../text/parse-lines.ts';
 import type { TraceFormat, Verdict } from '../trace-format.ts';
 import { ODDITIES, takeHeaderLine, tracefsOddityAt } from './tracefs-lines.ts';
 
-const DIALECT: LineDialect = {
+export const FTRACE_TEXT: LineDialect = {
   format: 'ftrace-text',
   parsePrefix,
-  parsePaddedPrefix,
+  head: { key: 17, flags: true, system: false },
   takeOwnLine: (state, { buf }, start, end) => {
     if (buf[start] !== 35) return false;
     takeHeaderLine(state.context, buf, start, end);
@@ -25,7 +25,7 @@ export const ftraceText: TraceFormat = {
   title: 'ftrace text (tracefs trace or trace_pipe)',
   access: 'sequential',
   sniff,
-  parse: (source, context, options) => parseLines(DIALECT, source, context, options),
+  parse: (source, context, options) => parseLines(FTRACE_TEXT, source, context, options),
 };
 
 function sniff(head: Uint8Array): Verdict {

@@ -9,13 +9,13 @@ import type { LineState } from '../text/line-state.ts';
 import { decodeText } from '../text/numbers.ts';
 import { parseLines } from '../text/parse-lines.ts';
 import type { TraceFormat, Verdict } from '../trace-format.ts';
-import { parsePaddedPerfPrefix, parsePerfPrefix } from './perf-prefix.ts';
+import { parsePerfPrefix } from './perf-prefix.ts';
 import { isCallchainLine, takeHeaderLine, takeRecord } from './side-band.ts';
 
-const DIALECT: LineDialect = {
+export const PERF_SCRIPT: LineDialect = {
   format: 'perf-script',
   parsePrefix: parsePerfPrefix,
-  parsePaddedPrefix: parsePaddedPerfPrefix,
+  head: { key: 21, flags: false, system: true },
   takeOwnLine,
   oddityAt,
   errnoLost: true,
@@ -27,7 +27,7 @@ export const perfScript: TraceFormat = {
   title: 'perf script (printed)',
   access: 'sequential',
   sniff,
-  parse: (source, context, options) => parseLines(DIALECT, source, context, options),
+  parse: (source, context, options) => parseLines(PERF_SCRIPT, source, context, options),
 };
 
 function takeOwnLine(state: LineState, reader: LineReader, start: number, end: number): boolean {

@@ -43,13 +43,6 @@ export function parsePerfPrefix(prefix: LinePrefix, buf: Uint8Array, start: numb
   return -1;
 }
 
-/** The same for a line whose end is not known: see LineDialect. */
-export function parsePaddedPerfPrefix(prefix: LinePrefix, buf: Uint8Array, start: number): number {
-  if (buf[start + COMM_COLUMNS] !== BLANK) return -1;
-  const at = afterComm(prefix, buf, start, start + COMM_COLUMNS, buf.length);
-  return prefix.record >= 0 ? -1 : at;
-}
-
 function isDigit(byte: number): boolean {
   return byte >= 48 && byte <= 57;
 }

@@ -23,7 +23,7 @@ import { readTraceEvents, withoutArguments } from '../simpletrace/given-events.t
 import type { ParseOptions } from '../trace-format.ts';
 import { addName, type ByteNames, createByteNames, findName } from './byte-names.ts';
 import { C_ADDRESS, C_INFO1, setColumn } from './columns.ts';
-import { readCommonEvent } from './common-text.ts';
+import { type CommonText, createCommonText, readCommonEvent } from './common-text.ts';
 import { EVENT_TABLES } from './event-grammar.ts';
 import { readEntry, readExit } from './exit-text.ts';
 import type { KeyTable } from './keyed-text.ts';
@@ -100,6 +100,7 @@ export interface EventText {
   readonly kinds: number[];
   readonly tables: (KeyTable | null)[];
   readonly reasons: ReasonNames;
+  readonly common: CommonText;
   readonly options: Pick<ParseOptions, 'traceEvents'>;
   readonly markers: Markers;
   /** The last kvm_userspace_exit was printed as `reason=2 errno=0`: nothing of it is lost. */
@@ -119,8 +120,9 @@ interface Markers {
 /** `options.traceEvents`: declarations of QEMU's events, for markers of its ftrace backend. */
 export function createEventText(
   context: TraceContext,
-  options: Pick<ParseOptions, 'traceEvents'> = {},
+  options: Pick<ParseOptions, 'traceEvents' | 'coreOnly'> = {},
 ): EventText {
+  const reasons = createReasonNames(context);
   return {
     context,
     options,
@@ -129,7 +131,8 @@ export function createEventText(
     codes: [],
     kinds: [],
     tables: [],
-    reasons: createReasonNames(context),
+    reasons,
+    common: createCommonText(reasons, options.coreOnly ?? false),
     rawUserspaceExit: false,
   };
 }
@@ -206,7 +209,7 @@ export function parseCommonEvent(
 ): number {
   // parseEvent() reads the first exit: it tells the machine.
   if (events.context.arch === null) return -1;
-  return readCommonEvent(events.reasons, view, buf, pos, batch, row);
+  return readCommonEvent(events.common, view, buf, pos, batch, row);
 }
 
 function readOther(

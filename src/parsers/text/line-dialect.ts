@@ -1,4 +1,5 @@
 /** What makes a text format: everything of its lines but `EVENT: TEXT`, which all of them share. */
+import type { HeadShape } from './line-heads.ts';
 import type { LinePrefix } from './line-prefix.ts';
 import type { LineReader } from './line-reader.ts';
 import type { LineState } from './line-state.ts';
@@ -21,11 +22,8 @@ export interface LineDialect {
    * line has no such columns.
    */
   readonly parsePrefix: (prefix: LinePrefix, buf: Uint8Array, start: number, end: number) => number;
-  /**
-   * The same for the commonest line, whose end is not known yet: the COMM_COLUMNS bytes at `start` are the thread's
-   * name if the caller finds that they are; no byte behind them that matches is a line feed.
-   */
-  readonly parsePaddedPrefix: (prefix: LinePrefix, buf: Uint8Array, start: number) => number;
+  /** How lines that begin like an earlier one are told; null: every line is read by parsePrefix(). */
+  readonly head: HeadShape | null;
   /** Takes a line that the format has besides events (header, side-band record); false if it is none. */
   readonly takeOwnLine: (state: LineState, reader: LineReader, start: number, end: number) => boolean;
   readonly oddityAt: (buf: Uint8Array, start: number, end: number) => Oddity | null;

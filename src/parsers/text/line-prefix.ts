@@ -90,18 +90,6 @@ export function parsePrefix(prefix: LinePrefix, buf: Uint8Array, start: number, 
   return -1;
 }
 
-/**
- * The same for a padded line whose end is not known yet; the caller must make sure that the COMM_COLUMNS bytes at
- * `start` hold no line feed. No byte behind them that matches is one.
- */
-export function parsePaddedPrefix(prefix: LinePrefix, buf: Uint8Array, start: number): number {
-  const dash = start + COMM_COLUMNS;
-  if (buf[dash] !== DASH) return -1;
-  prefix.commStart = start;
-  prefix.origin = start;
-  return afterDash(prefix, buf, dash, buf.length);
-}
-
 /** No test against `end` is needed: the byte there is a line feed or CR, which ends every run below. */
 function afterDash(prefix: LinePrefix, buf: Uint8Array, dash: number, end: number): number {
   let p = dash + 1;

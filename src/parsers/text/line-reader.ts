@@ -5,7 +5,7 @@ const CHUNK = 256 * 1024;
 /** Longest line that is read; longer ones are skipped and counted. Trace markers end at 4 KiB, or 64 KiB pages. */
 export const MAX_LINE = 72 * 1024;
 /** Bytes after the data that may be read by a parser that looks a few bytes ahead. */
-const PADDING = 128;
+const PADDING = 256;
 const CAPACITY = CHUNK + 2 * MAX_LINE;
 
 const LINE_FEED = 10;

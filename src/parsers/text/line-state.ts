@@ -3,6 +3,7 @@ import type { TraceContext } from '../../core/trace-context.ts';
 import type { ParseOptions } from '../trace-format.ts';
 import { createEventText, type EventText, NO_EVENT } from './event-text.ts';
 import type { LineDialect, Oddity } from './line-dialect.ts';
+import { createLineHeads, type LineHeads } from './line-heads.ts';
 import { createLinePrefix, type LinePrefix } from './line-prefix.ts';
 import { createReorderWindow, type ReorderWindow } from './reorder.ts';
 import { createThreadNames, type ThreadNames } from './thread-names.ts';
@@ -36,6 +37,7 @@ export interface LineState {
   readonly input: string;
   readonly events: EventText;
   readonly threads: ThreadNames;
+  readonly heads: LineHeads | null;
   readonly prefix: LinePrefix;
   readonly window: ReorderWindow;
   clock: number;
@@ -85,12 +87,14 @@ export function createLineState(
   options: ParseOptions,
 ): LineState {
   const joined = new Uint8Array(MAX_JOINED + 64);
+  const threads = createThreadNames(context);
   return {
     dialect,
     context,
     input,
     events: createEventText(context, options),
-    threads: createThreadNames(context),
+    threads,
+    heads: dialect.head && createLineHeads(dialect.head, threads),
     prefix: createLinePrefix(),
     window: createReorderWindow(),
     clock: CLOCK_UNSEEN,

@@ -10,6 +10,7 @@ import { hashBytes } from './byte-names.ts';
 import { endLine, joinLine, looksLikeEvent } from './continuation.ts';
 import { EVENT_INCOMPLETE, EVENT_READ, NO_EVENT, parseCommonEvent, parseEvent } from './event-text.ts';
 import type { Oddity } from './line-dialect.ts';
+import { learnHead, matchHead } from './line-heads.ts';
 import { parseCutPrefix } from './line-prefix.ts';
 import { type LineReader, MAX_LINE } from './line-reader.ts';
 import {
@@ -26,7 +27,7 @@ import { readLost } from './lost-line.ts';
 import { decodeText } from './numbers.ts';
 import { countNamedReason } from './reason-names.ts';
 import { isFull, place } from './reorder.ts';
-import { isKnownThread, noteThread } from './thread-names.ts';
+import { noteThread } from './thread-names.ts';
 
 /** Lines without any event after which an input of a known unreadable kind is given up. */
 const GIVE_UP = 2000;
@@ -37,16 +38,16 @@ const GIVE_UP = 2000;
  */
 export function takeLines(state: LineState, reader: LineReader): boolean {
   const { buf } = reader;
-  const { dialect, window } = state;
+  const { heads, window } = state;
   for (;;) {
     if (isFull(window, ROWS_PER_LINE)) return false;
     const start = reader.start;
     let at = -1;
-    if (!reader.skipping) {
-      at = dialect.parsePaddedPrefix(state.prefix, buf, start);
+    if (heads !== null && !reader.skipping) {
+      at = matchHead(heads, state.prefix, buf, reader.view, start);
       if (at >= 0) {
-        if (!isKnownThread(state.threads, reader.view, start, state.prefix.tid, state.prefix.pid)) at = -1;
-        else if (takeCommonLine(state, reader, at)) continue;
+        if (takeCommonLine(state, reader, at)) continue;
+        if (heads.shape.system) at = -1;
       }
     }
     let feed = findFeed(reader, at < 0 ? start : at);
@@ -136,6 +137,7 @@ function takeLine(state: LineState, reader: LineReader, start: number, end: numb
   if (at >= 0) {
     endWaiting(state);
     takeEvent(state, buf, reader.view, at, end, whole);
+    if (state.heads !== null) learnHead(state.heads, prefix, buf, reader.view, start, end);
     return;
   }
   if (prefix.waiting && end - start < MAX_WAITING) {

@@ -9,6 +9,7 @@ import { internString } from '../../core/string-table.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { parseReasonName } from '../../isa/reasons.ts';
 import { addName, type ByteNames, clearNames, createByteNames, findName, hashBytes } from './byte-names.ts';
+import { createKnownBytes, forgetKnown, type KnownBytes } from './known-bytes.ts';
 import { decodeText } from './numbers.ts';
 
 export interface ReasonNames {
@@ -18,6 +19,8 @@ export interface ReasonNames {
   readonly code: number[];
   /** String code of a name that no table knows, else −1. */
   readonly text: number[];
+  /** `NAME rip 0x` of names in the table, with their ids. */
+  readonly known: KnownBytes;
   /** ISA that bare numbers belong to: that of the names seen, until then that of the host. */
   hint: number;
   /** Names were in the lower case of 2.6.3x kernels on Intel, where "hlt" is VMX's. */
@@ -31,6 +34,7 @@ export function createReasonNames(context: TraceContext): ReasonNames {
     isa: [],
     code: [],
     text: [],
+    known: createKnownBytes(256),
     hint: context.defaultIsa,
     oldNames: false,
   };
@@ -46,8 +50,25 @@ export function setReason(
   batch: EventBatch,
   row: number,
 ): void {
-  let id = findName(reasons.names, buf, start, end, hash);
-  if (id < 0) id = learn(reasons, buf, start, end);
+  const id = findName(reasons.names, buf, start, end, hash);
+  setReasonId(reasons, id < 0 ? learn(reasons, buf, start, end) : id, batch, row);
+}
+
+/** Id of the reason named in [start, end) for setReasonId(), −1 if the table has no room for it. */
+export function knownReason(
+  reasons: ReasonNames,
+  buf: Uint8Array,
+  start: number,
+  end: number,
+  hash: number,
+): number {
+  const id = findName(reasons.names, buf, start, end, hash);
+  if (id >= 0) return id;
+  const learnt = learn(reasons, buf, start, end);
+  return learnt < reasons.names.count ? learnt : -1;
+}
+
+export function setReasonId(reasons: ReasonNames, id: number, batch: EventBatch, row: number): void {
   const isa = reasons.isa[id];
   batch.isa[row] = isa;
   batch.code[row] = reasons.code[id];
@@ -125,4 +146,5 @@ function settleIsa(reasons: ReasonNames, isa: number): void {
   reasons.hint = isa;
   if (reasons.context.defaultIsa === ISA_UNKNOWN) reasons.context.defaultIsa = isa;
   clearNames(reasons.names);
+  forgetKnown(reasons.known);
 }

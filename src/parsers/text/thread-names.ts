@@ -15,6 +15,8 @@ export interface ThreadNames {
   readonly used: Uint8Array;
   /** Four words per slot: the NAME_COLUMNS bytes of the name. */
   readonly words: Int32Array;
+  /** What line-heads.ts keeps for the thread under this name, −1: nothing. */
+  readonly head: Int32Array;
 }
 
 export function createThreadNames(context: TraceContext): ThreadNames {
@@ -24,7 +26,13 @@ export function createThreadNames(context: TraceContext): ThreadNames {
     pid: new Int32Array(SLOTS),
     used: new Uint8Array(SLOTS),
     words: new Int32Array(SLOTS * 4),
+    head: new Int32Array(SLOTS).fill(-1),
   };
+}
+
+/** The thread's place in the arrays; others can have the same. */
+export function threadSlot(tid: number): number {
+  return tid & (SLOTS - 1);
 }
 
 /** Whether the NAME_COLUMNS bytes at `start` are the name that the thread is known under. */
@@ -35,7 +43,7 @@ export function isKnownThread(
   tid: number,
   pid: number,
 ): boolean {
-  const slot = tid & (SLOTS - 1);
+  const slot = threadSlot(tid);
   const { words } = names;
   return (
     names.used[slot] === 1 &&
@@ -61,8 +69,9 @@ export function noteThread(
   const padded = end - start === NAME_COLUMNS;
   if (padded && isKnownThread(names, view, start, tid, pid)) return;
   learnThread(names, buf, start, end, tid, pid);
+  const slot = threadSlot(tid);
+  names.head[slot] = -1;
   if (!padded) return;
-  const slot = tid & (SLOTS - 1);
   names.used[slot] = 1;
   names.tid[slot] = tid;
   names.pid[slot] = pid;

@@ -4,7 +4,7 @@
  */
 import type { LineDialect } from '../text/line-dialect.ts';
 import type { LinePrefix } from '../text/line-prefix.ts';
-import { parseLatencyPrefix, parsePaddedPrefix, parsePrefix } from '../text/line-prefix.ts';
+import { parseLatencyPrefix, parsePrefix } from '../text/line-prefix.ts';
 import type { LineReader } from '../text/line-reader.ts';
 import { shapesOf } from '../text/line-shapes.ts';
 import type { LineState } from '../text/line-state.ts';
@@ -12,10 +12,10 @@ import { ascii, decodeText, findIn } from '../text/numbers.ts';
 import { parseLines } from '../text/parse-lines.ts';
 import type { TraceFormat, Verdict } from '../trace-format.ts';
 
-const DIALECT: LineDialect = {
+export const TRACE_CMD_TEXT: LineDialect = {
   format: 'trace-cmd-text',
   parsePrefix: parseReportPrefix,
-  parsePaddedPrefix,
+  head: { key: 17, flags: true, system: false },
   takeOwnLine,
   oddityAt: () => null,
   errnoLost: true,
@@ -27,7 +27,7 @@ export const traceCmdText: TraceFormat = {
   title: 'trace-cmd report (printed)',
   access: 'sequential',
   sniff,
-  parse: (source, context, options) => parseLines(DIALECT, source, context, options),
+  parse: (source, context, options) => parseLines(TRACE_CMD_TEXT, source, context, options),
 };
 
 function parseReportPrefix(prefix: LinePrefix, buf: Uint8Array, start: number, end: number): number {
@@ -49,7 +49,7 @@ function takeOwnLine({ context }: LineState, { buf }: LineReader, start: number,
 }
 
 function sniff(head: Uint8Array): Verdict {
-  const shapes = shapesOf(head, DIALECT.oddityAt);
+  const shapes = shapesOf(head, TRACE_CMD_TEXT.oddityAt);
   if (shapes.binary || shapes.tracer) return { confidence: 0, reason: 'not what trace-cmd report prints' };
   if (shapes.likeliest === 'trace-cmd report')
     return {
