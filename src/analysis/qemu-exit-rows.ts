@@ -19,7 +19,8 @@ export interface QemuRow {
 
 export interface QemuSlot {
   readonly pid: number;
-  readonly tid: number;
+  /** Where one of its events told it, else −1. */
+  tid: number;
   readonly vcpu: number;
   readonly rows: Map<number, QemuRow>;
   /** The last event (0 none, 1 kvm_run_exit, 2 KVM_RUN), its time words and, of an exit, its row. */

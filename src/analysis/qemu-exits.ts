@@ -116,15 +116,26 @@ function slotAt(exits: QemuExits, batch: EventBatch, row: number): QemuSlot | nu
   const tid = batch.tid[row];
   const vcpu = batch.vcpu[row];
   const { cached } = exits;
-  if (cached !== null && cached.vcpu === vcpu && cached.tid === tid && cached.pid === pid) return cached;
+  if (
+    cached !== null &&
+    cached.vcpu === vcpu &&
+    cached.pid === pid &&
+    (cached.tid === tid || (pid >= 0 && tid < 0))
+  )
+    return cached;
   if (vcpu < 0) return null;
   const slot = slotOf(exits, pid, tid, vcpu);
   if (slot !== null) exits.cached = slot;
   return slot;
 }
 
+/** A vCPU of a known process has one thread; back ends differ in whether they tell it. */
+function slotKey(pid: number, tid: number, vcpu: number): string {
+  return pid >= 0 ? `${pid} ${vcpu}` : `- ${tid} ${vcpu}`;
+}
+
 function slotOf(exits: QemuExits, pid: number, tid: number, vcpu: number): QemuSlot | null {
-  const key = `${pid} ${tid} ${vcpu}`;
+  const key = slotKey(pid, tid, vcpu);
   let slot = exits.slots.get(key);
   if (slot === undefined) {
     if (exits.slots.size >= MAX_SLOTS) return null;
@@ -132,6 +143,7 @@ function slotOf(exits: QemuExits, pid: number, tid: number, vcpu: number): QemuS
     slot.headBlocked = hasDropped(exits, pid);
     exits.slots.set(key, slot);
   }
+  if (slot.tid < 0) slot.tid = tid;
   return slot;
 }
 
@@ -239,7 +251,7 @@ export function mergeQemuExits(exits: QemuExits, later: QemuExits): void {
   exits.groups++;
   for (const slot of exits.slots.values())
     if (hasDropped(later, slot.pid)) {
-      const next = later.slots.get(`${slot.pid} ${slot.tid} ${slot.vcpu}`);
+      const next = later.slots.get(slotKey(slot.pid, slot.tid, slot.vcpu));
       if (next) joinSeam(exits, slot, next);
       discardTimes(slot, () => exits.groups++);
       slot.last = NOTHING;

@@ -9,6 +9,8 @@ import {
   type ExitSequence,
 } from '../capture/clock-align.ts';
 import { createInputContext } from '../capture/combine-contexts.ts';
+import { addToSample, createQemuSample, type QemuSample, sampleSequence } from '../capture/compare-twins.ts';
+import { repeatsUntimed } from '../capture/untimed-twins.ts';
 import { note } from '../core/diagnostics.ts';
 import { UsageError } from '../core/errors.ts';
 import { createTraceContext, type TraceContext } from '../core/trace-context.ts';
@@ -25,46 +27,128 @@ export function isQemu(input: OpenedInput): boolean {
   return QEMU_FORMATS.has(input.format.id);
 }
 
-interface Scan {
+/** What a first reading of an input shows. */
+export interface Scan {
   readonly clock: string | null;
   readonly timeIsNs: boolean;
   readonly sequence: ExitSequence;
+  readonly sample: QemuSample;
 }
 
-/** ns to add to each input's times; null where nothing is to be done. Says in the run's facts what was found. */
+export interface AlignedInputs {
+  /** ns to add to each input's times; null where nothing is to be done. */
+  readonly offsets: readonly (bigint | null)[];
+  /** By input; null where inputs were not read for comparison. */
+  readonly scans: readonly Scan[] | null;
+  /** Inputs that are not read: logs without times that repeat another input. */
+  readonly skipped: ReadonlySet<number>;
+}
+
+/** Finds what brings several inputs onto one clock. Says in the run's facts what was found. */
 export async function alignClocks(
   paths: readonly string[],
   inputs: readonly OpenedInput[],
   run: TraceContext,
   options: ReadOptions,
-): Promise<(bigint | null)[]> {
+): Promise<AlignedInputs> {
   const offsets = inputs.map((): bigint | null => null);
   const kernel = inputs.findIndex((input) => !isQemu(input));
-  const others = inputs.map((_, i) => i).filter((i) => kernel >= 0 && i !== kernel);
-  if (others.length === 0) return offsets;
-  for (const [i, input] of inputs.entries())
-    if (!input.source.seekable)
+  const piped = inputs.findIndex(({ source }) => !source.seekable);
+  if (piped >= 0 && kernel >= 0)
+    throw new UsageError(
+      `${paths[piped]} cannot be read twice, which several inputs need`,
+      'save it to a file first',
+    );
+  if (piped >= 0) {
+    note(
+      run.diagnostics,
+      'inputs-not-compared',
+      'suspect',
+      `${paths[piped]} cannot be read twice: whether the inputs hold the same events was not looked at`,
+    );
+    return { offsets, scans: null, skipped: new Set() };
+  }
+  // One dictionary for all, so that event numbers can be compared.
+  const dictionary = createTraceContext();
+  const scans = inputs.map((input, i) => scan(paths[i], input, dictionary, options));
+  const reference =
+    kernel >= 0
+      ? kernel
+      : Math.max(
+          0,
+          inputs.findIndex(({ format }) => format.id === 'simpletrace'),
+        );
+  const skipped = skipUntimed(paths, scans, run);
+  for (const [i, other] of scans.entries()) {
+    if (i === reference || skipped.has(i)) continue;
+    if (kernel >= 0 && !(other.timeIsNs && scans[reference].timeIsNs))
       throw new UsageError(
-        `${paths[i]} cannot be read twice, which several inputs need`,
-        'save it to a file first',
-      );
-  const reference = scan(paths[kernel], inputs[kernel], options);
-  for (const i of others) {
-    const other = scan(paths[i], inputs[i], options);
-    if (!other.timeIsNs || !reference.timeIsNs)
-      throw new UsageError(
-        `${other.timeIsNs ? paths[kernel] : paths[i]} has no times that could be merged with another input`,
+        `${other.timeIsNs ? paths[reference] : paths[i]} has no times that could be merged with another input`,
         'report on each input alone',
       );
-    offsets[i] = isQemu(inputs[i])
-      ? alignQemu(paths[i], reference, other, run)
-      : alignKernel(paths[i], reference, other, run);
+    offsets[i] = !isQemu(inputs[i])
+      ? alignKernel(paths[i], scans[reference], other, run)
+      : kernel >= 0
+        ? alignQemu(paths[i], scans[reference], other, run)
+        : alignBackEnds(paths[i], scans[reference], other, run);
   }
-  return offsets;
+  return { offsets, scans, skipped };
+}
+
+/** Logs without times that repeat an input with times: they can neither be merged nor tell more. */
+function skipUntimed(paths: readonly string[], scans: readonly Scan[], run: TraceContext): Set<number> {
+  const skipped = new Set<number>();
+  for (const [i, log] of scans.entries()) {
+    if (log.timeIsNs || !log.sample.ofQemu) continue;
+    const twin = scans.findIndex((scan) => scan.timeIsNs && repeatsUntimed(log.sample, scan.sample));
+    if (twin < 0) continue;
+    skipped.add(i);
+    noteTwins(run, paths[i], paths[twin], log.sample.rows.length);
+  }
+  return skipped;
+}
+
+/** Says that `count` events of an input are left out because another one holds them too. */
+export function noteTwins(run: TraceContext, path: string, keeper: string, count: number): void {
+  run.facts.set(`QEMU events of ${path}`, `${count} left out: also in ${keeper}`);
+  const before = run.diagnostics.entries.get('qemu-events-twice');
+  if (before) before.message += `; also ${count} that ${path} repeats of ${keeper}`;
+  note(
+    run.diagnostics,
+    'qemu-events-twice',
+    'info',
+    `events of QEMU were left out so that each counts once, as two trace back ends wrote the same ones (events, values and order agree): ${count} that ${path} repeats of ${keeper}`,
+    count,
+  );
+}
+
+/** Two files of QEMU's: their own events are compared where their clocks differ. */
+function alignBackEnds(path: string, reference: Scan, other: Scan, run: TraceContext): bigint | null {
+  if (reference.clock === other.clock) return null;
+  const alignment =
+    reference.timeIsNs && other.timeIsNs
+      ? alignSequences(sampleSequence(reference.sample), sampleSequence(other.sample))
+      : null;
+  if (!alignment?.sure) {
+    noteClocks(path, reference, other, run);
+    return null;
+  }
+  const { offsetNs, matched, total, spreadNs } = alignment;
+  run.facts.set(
+    `clock of ${path}`,
+    `shifted by ${offsetNs} ns: ${matched} of ${total} events match, 80 % within ${Math.round(spreadNs)} ns`,
+  );
+  return offsetNs;
 }
 
 function alignQemu(path: string, reference: Scan, qemu: Scan, run: TraceContext): bigint | null {
-  const alignment = alignSequences(reference.sequence, qemu.sequence);
+  const byExits = alignSequences(reference.sequence, qemu.sequence);
+  // Markers of QEMU's ftrace back end are the very events.
+  const byMarkers = byExits?.sure
+    ? null
+    : alignSequences(sampleSequence(reference.sample), sampleSequence(qemu.sample));
+  const alignment = byMarkers?.sure ? byMarkers : (byExits ?? byMarkers);
+  const what = alignment === byExits ? 'exits' : 'events';
   const sameName = reference.clock !== null && reference.clock === qemu.clock;
   if (!alignment) {
     note(
@@ -81,7 +165,7 @@ function alignQemu(path: string, reference: Scan, qemu: Scan, run: TraceContext)
   const small = offsetNs < SAME_CLOCK_NS && offsetNs > -SAME_CLOCK_NS;
   run.facts.set(
     `clock of ${path}`,
-    `${small ? "same as the kernel's" : `shifted by ${offsetNs} ns`}: ${matched} of ${total} exits match, 80 % within ${Math.round(spreadNs)} ns${sure ? '' : ', not certain'}`,
+    `${small ? "same as the kernel's" : `shifted by ${offsetNs} ns`}: ${matched} of ${total} ${what} match, 80 % within ${Math.round(spreadNs)} ns${sure ? '' : ', not certain'}`,
   );
   if (sameName && !small)
     note(
@@ -96,8 +180,8 @@ function alignQemu(path: string, reference: Scan, qemu: Scan, run: TraceContext)
       'clock-offset-uncertain',
       'suspect',
       matched < 0.9 * total
-        ? `only ${matched} of ${total} exits of QEMU have their kernel event at the offset found`
-        : `${matched} of ${total} exits of QEMU have their kernel event at the offset found, but another offset fits nearly as well`,
+        ? `only ${matched} of ${total} ${what} of QEMU have their kernel event at the offset found`
+        : `${matched} of ${total} ${what} of QEMU have their kernel event at the offset found, but another offset fits nearly as well`,
     );
   // Clocks of one name are not shifted: what is left is the delay between the two events.
   return small || (sameName && !sure) ? null : offsetNs;
@@ -105,24 +189,31 @@ function alignQemu(path: string, reference: Scan, qemu: Scan, run: TraceContext)
 
 function alignKernel(path: string, reference: Scan, other: Scan, run: TraceContext): null {
   if (reference.clock !== other.clock && reference.clock !== null && other.clock !== null)
-    note(
-      run.diagnostics,
-      'clocks-differ',
-      'suspect',
-      `inputs are on different clocks (${reference.clock}, ${other.clock} in ${path}): their order among each other is not certain`,
-    );
+    noteClocks(path, reference, other, run);
   return null;
 }
 
-/** Reads an input for its clock and its exits to user space only. */
-function scan(path: string, input: OpenedInput, options: ReadOptions): Scan {
+function noteClocks(path: string, reference: Scan, other: Scan, run: TraceContext): void {
+  note(
+    run.diagnostics,
+    'clocks-differ',
+    'suspect',
+    `inputs are on different clocks (${reference.clock}, ${other.clock} in ${path}): their order among each other is not certain`,
+  );
+}
+
+/** Reads an input for its clock, its exits to user space and QEMU's events only. */
+function scan(path: string, input: OpenedInput, dictionary: TraceContext, options: ReadOptions): Scan {
   // A scan counts nothing: the real pass will.
-  const context = createInputContext(createTraceContext());
+  const context = createInputContext({ ...createTraceContext(), events: dictionary.events });
   const sequence = createExitSequence(isQemu(input) ? 'qemu' : 'kernel');
+  const sample = createQemuSample(isQemu(input));
   for (const batch of input.format.parse(input.source, context, {
     ...traceEventsOf(path, input, options),
     coreOnly: true,
-  }))
+  })) {
+    addToSample(sample, batch);
     if (!addToSequence(sequence, batch)) break;
-  return { clock: context.clock, timeIsNs: context.timeIsNs, sequence };
+  }
+  return { clock: context.clock, timeIsNs: context.timeIsNs, sequence, sample };
 }

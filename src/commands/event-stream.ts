@@ -9,6 +9,7 @@ import { type OpenedInput, openInput } from '../parsers/open-input.ts';
 import { findTraceEvents } from '../parsers/simpletrace/find-events.ts';
 import type { ParseOptions } from '../parsers/trace-format.ts';
 import { alignClocks, isQemu } from './align-inputs.ts';
+import { findTwins } from './find-twins.ts';
 import type { ReadOptions } from './options.ts';
 
 export interface EventStream {
@@ -45,7 +46,9 @@ export async function openEvents(
   const alone = inputs.length === 1;
   // One input states the run's facts itself; of several each states its own, which are combined at the end.
   const contexts = inputs.map(() => (alone ? context : createInputContext(context)));
-  const offsets = alone ? [null] : await alignClocks(paths, inputs, context, options);
+  const aligned = alone ? null : await alignClocks(paths, inputs, context, options);
+  const twins = aligned && findTwins(paths, inputs, aligned, context);
+  const isRead = (i: number) => !aligned?.skipped.has(i);
   const streams = inputs.map((input, i) => {
     const events = named(
       paths[i],
@@ -57,12 +60,20 @@ export async function openEvents(
         onProgress: (bytes) => progress(i, bytes),
       })),
     );
-    const offset = offsets[i];
-    return offset === null || offset === 0n ? events : shiftTimes(events, offset);
+    const offset = aligned?.offsets[i] ?? 0n;
+    const shifted = offset === 0n ? events : shiftTimes(events, offset);
+    return twins ? twins.mark(i, shifted) : shifted;
   });
+  const merged = alone ? streams[0] : mergeStreams(streams.filter((_, i) => isRead(i)));
   return {
     context,
-    batches: alone ? streams[0] : combined(mergeStreams(streams), context, contexts),
+    batches: alone
+      ? merged
+      : combined(
+          twins ? twins.drop(merged) : merged,
+          context,
+          contexts.filter((_, i) => isRead(i)),
+        ),
     inputs,
     lendBatches: (lender) => {
       nextBatch = lender;
