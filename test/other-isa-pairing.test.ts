@@ -96,3 +96,73 @@ test('a reason that no table knows keeps its name, without a number', async () =
   expect(model.capture.isa).toEqual(['vmx', 'unknown']);
   expect(model.quality.warnings.map(({ code }) => code)).toContain('unknown-reason-names');
 });
+
+/** Report on lines of `[thread, event]`, a microsecond apart. */
+async function reportOnThreads(events: readonly (readonly [thread: string, event: string])[]) {
+  const path = join(scratch, 'threads');
+  const lines = events.map(
+    ([thread, event], i) => ` ${thread}     [001] d..1.    17.${String(i + 1).padStart(6, '0')}: ${event}\n`,
+  );
+  writeFileSync(path, lines.join(''));
+  return runReport([path], { ...defaultReportOptions(), includeIdle: true });
+}
+
+const leave = (vcpu: number, trap = 'HV_DECREMENTER') =>
+  `kvm_guest_exit: VCPU ${vcpu}: trap=${trap} pc=0xc000000000010000 msr=0x8000000000009033, ceded=0`;
+const enter = (vcpu: number) => `kvm_guest_enter: VCPU ${vcpu}: pc=0xc000000000010000 pexcp=0x0 ceded=0`;
+
+// arch/powerpc/kvm/book3s_hv.c: post_guest_process() and kvmppc_run_core() trace for all vCPUs of the core.
+const core = (thread: string) =>
+  [leave(0), leave(1, 'SYSCALL'), enter(0), enter(1)].map((event) => [thread, event] as const);
+
+test('ppc HV: the vCPUs of a core are paired apart, whichever thread runs them', async () => {
+  const enters = [
+    ['CPU 0/KVM-140', 'kvmppc_run_vcpu_enter: VCPU 0: tgid=130'],
+    ['CPU 1/KVM-141', 'kvmppc_run_vcpu_enter: VCPU 1: tgid=130'],
+  ] as const;
+  const plain = (thread: string) => thread.replace(/^CPU .*-/, 'qemu-system-ppc-');
+  for (const told of [true, false]) {
+    const name = told ? plain : (thread: string) => thread;
+    const model = await reportOnThreads(
+      [...(told ? enters : []), ...core('CPU 0/KVM-140'), ...core('CPU 1/KVM-141')].map(
+        ([thread, event]) => [name(thread), event] as const,
+      ),
+    );
+    expect(model.quality).toMatchObject({ exits: 4, entries: 4, paired: 4, exitWithoutEntry: 0 });
+    expect(model.reasons.map((row) => [row.name, row.paired, row.totalNs])).toEqual([
+      ['HV_DECREMENTER', 2, 4000],
+      ['SYSCALL', 2, 4000],
+    ]);
+    expect(model.vcpus.map(({ tid, vcpu, paired }) => [tid, vcpu, paired])).toEqual([
+      [140, 0, 2],
+      [141, 1, 2],
+    ]);
+    expect(model.capture.arch).toBe('ppc64');
+  }
+});
+
+test('ppc HV: an exit to user space in the vCPU’s own thread belongs to the exit that another thread traced', async () => {
+  const model = await reportOnThreads([
+    ['CPU 0/KVM-140', enter(0)],
+    ['CPU 1/KVM-141', enter(1)],
+    ['CPU 0/KVM-140', leave(0)],
+    ['CPU 0/KVM-140', leave(1, 'H_DATA_STORAGE')],
+    ['CPU 1/KVM-141', 'kvm_userspace_exit: reason KVM_EXIT_MMIO (6)'],
+    ['CPU 0/KVM-140', enter(0)],
+    ['CPU 0/KVM-140', enter(1)],
+  ]);
+  expect(model.escalation).toMatchObject({ known: true, exits: 2, escalated: 1 });
+  expect(model.escalation.byReason.find(({ escalated }) => escalated === 1)?.name).toBe('H_DATA_STORAGE');
+});
+
+test('ppc HV: vCPUs that no thread is known of keep apart, and the report says so', async () => {
+  const model = await reportOnThreads([...core('qemu-system-ppc-140'), ...core('qemu-system-ppc-140')]);
+  expect(model.quality).toMatchObject({ exits: 4, paired: 4 });
+  expect(model.vcpus.map(({ vcpu, paired }) => [vcpu, paired])).toEqual([
+    [0, 2],
+    [1, 2],
+  ]);
+  expect(model.quality.warnings).toContainEqual(
+    expect.objectContaining({ code: 'vcpus-without-thread', count: 1 }),
+  );
+});

@@ -18,6 +18,8 @@ export interface EventStream {
   readonly batches: Iterator<EventBatch>;
   /** Inputs as opened, in the order given. */
   readonly inputs: readonly OpenedInput[];
+  /** Whether an input is from a machine of that kind, as far as it has been read: `ppc`. */
+  isFrom(arch: string): boolean;
   /** Lets the parser fill the given batches instead of its own; only has an effect before the first batch. */
   lendBatches(nextBatch: () => EventBatch): void;
   close(): void;
@@ -75,6 +77,7 @@ export async function openEvents(
           contexts.filter((_, i) => isRead(i)),
         ),
     inputs,
+    isFrom: (arch) => contexts.some((input) => input.arch?.startsWith(arch) ?? false),
     lendBatches: (lender) => {
       nextBatch = lender;
     },

@@ -16,6 +16,7 @@ import { viewGrouping, viewPasses } from '../report/views/views.ts';
 import { analyzeStream } from './analyze-stream.ts';
 import { forEachBatch, openEvents } from './event-stream.ts';
 import type { ConvertSummary, Filters, ReadOptions, ReportOptions, TimeBound } from './options.ts';
+import { withVcpuThreads } from './vcpu-threads.ts';
 import { toolVersion } from './version.ts';
 
 export async function runReport(paths: readonly string[], options: ReportOptions): Promise<ReportModel> {
@@ -41,7 +42,7 @@ async function analyzeInputs(
   const by = view ? viewGrouping(view) : options.by;
   const passes = [...(options.passes ?? []), ...(view ? viewPasses(view) : [])];
   const selection = await resolveSelection(paths, options);
-  const stream = await openEvents(paths, options, !needsAllColumns(passes));
+  const stream = withVcpuThreads(await openEvents(paths, options, !needsAllColumns(passes)));
   const result = await analyzeStream(
     stream,
     {

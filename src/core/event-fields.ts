@@ -99,6 +99,8 @@ export const EVENT_FIELDS: Readonly<Record<string, EventFields>> = {
   kvm_s390_sie_exit: { vcpu: 'id', code: 'icptcode', address: 'pswaddr', info1: 'pswmask' },
   kvm_guest_enter: { vcpu: 'vcpu_id', address: 'pc' },
   kvm_guest_exit: { vcpu: 'vcpu_id', code: 'trap', address: 'pc', info1: 'msr' },
+  /** arg0 = the process. */
+  kvmppc_run_vcpu_enter: { vcpu: 'vcpu_id', arg0: 'tgid' },
   kvm_timer_update_irq: { vcpu: 'vcpu_id', address: 'irq', code: 'level' },
   kvm_get_timer_map: { vcpu: 'vcpu_id' },
 };

@@ -250,6 +250,11 @@ export const EVENT_TABLES: Readonly<Record<string, KeyTable>> = {
     F_ADDRESS,
     'kvm_timer_update_irq',
   ),
+  kvmppc_run_vcpu_enter: keyTable(
+    { VCPU: { column: 'vcpu', base: 'd' }, tgid: { column: 'arg0', base: 'd' } },
+    F_ARG0,
+    'kvmppc_run_vcpu_enter',
+  ),
   kvm_get_timer_map: keyTable({ VCPU: { column: 'vcpu', base: 'd' } }, 0, 'kvm_get_timer_map'),
   kvm_run_exit: keyTable(
     { cpu_index: { column: 'vcpu', base: 'd' }, reason: { column: 'code', base: 'd' } },

@@ -254,6 +254,7 @@ export function readPpcGuest(
   row: number,
   exit: boolean,
 ): boolean {
+  reasons.context.arch ??= 'ppc64';
   const trap = exit ? findIn(buf, pos, end, TRAP) : -1;
   if (exit && trap < 0) return false;
   if (trap >= 0) {
