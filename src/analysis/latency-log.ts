@@ -88,34 +88,45 @@ function countBuckets(log: LatencyLog, groups: Int32Array, from: number, length:
 function keepValues(log: LatencyLog, groups: Int32Array, values: Float64Array, length: number): void {
   let row = 0;
   while (row < length && log.exact) {
-    row = fillChunk(log, groups, values, row, length);
-    if (row < length && groups[row] >= 0) keepValue(log, groups[row], values[row]);
-    row++;
+    const at = log.count % CHUNK;
+    if (at === 0 || log.count === log.limit) {
+      // The last chunk is full, or there is none: the next value starts another, or is one too many.
+      if (groups[row] >= 0) keepValue(log, groups[row], values[row]);
+      row++;
+      continue;
+    }
+    const end = Math.min(CHUNK, at + log.limit - log.count);
+    const from = row;
+    row = fillChunk(log.chunks[log.chunks.length - 1], at, end, groups, values, from, length);
+    log.count += countKept(groups, from, row);
   }
 }
 
-/** Keeps values from `row` on while the last chunk has room; returns the row where it stopped. */
+/** Fills chunk[at … end) with values from row `from` on; returns the row where it stopped. */
 function fillChunk(
-  log: LatencyLog,
+  chunk: LatencyLog['chunks'][number],
+  at: number,
+  end: number,
   groups: Int32Array,
   values: Float64Array,
-  row: number,
+  from: number,
   length: number,
 ): number {
-  let at = log.count % CHUNK;
-  // The last chunk is full (or there is none): the next value starts another or is one too many.
-  if (at === 0) return row;
-  const { groups: keptGroups, values: keptValues } = log.chunks[log.chunks.length - 1];
-  const end = Math.min(CHUNK, at + log.limit - log.count);
-  const start = at;
+  const { groups: keptGroups, values: keptValues } = chunk;
+  let row = from;
   for (; row < length && at < end; row++) {
     const group = groups[row];
     if (group < 0) continue;
     keptGroups[at] = group;
     keptValues[at++] = values[row];
   }
-  log.count += at - start;
   return row;
+}
+
+function countKept(groups: Int32Array, from: number, to: number): number {
+  let count = 0;
+  for (let row = from; row < to; row++) if (groups[row] >= 0) count++;
+  return count;
 }
 
 export function logLatency(log: LatencyLog, group: number, value: number): void {

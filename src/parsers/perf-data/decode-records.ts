@@ -5,7 +5,8 @@ import { EV_LOST, EXIT_REASON_EVENTS } from '../../core/events.ts';
 import { decodeCore, decodeRecord } from '../tracepoint/decoder.ts';
 import { rawOffset } from './attr.ts';
 import { decodeCoreBlock } from './core-block.ts';
-import { ID_MAIN, layoutOf, type RecordState } from './record-state.ts';
+import { orderPlain } from './order-plain.ts';
+import { layoutOf, type RecordState } from './record-state.ts';
 import { RECORD_LOST, RECORD_SAMPLE } from './record-types.ts';
 import { dropRuns, popRun, siftDown } from './record-window.ts';
 import { addGroupMembers } from './sampled-groups.ts';
@@ -16,113 +17,59 @@ import { timedKey } from './walk-records.ts';
 /** Decodes ready records into `batch` until it is full or none is left; returns whether any are left. */
 export function decodeReady(state: RecordState, batch: EventBatch): boolean {
   const { window } = state;
+  const { groupMembers } = state;
   while (window.heapSize > 0) {
-    if (batch.length + state.waiting + 1 + state.groupMembers > batch.capacity) {
-      decodeWaiting(state, batch);
-      // Damaged samples leave room.
-      if (batch.length + 1 + state.groupMembers > batch.capacity) return true;
-    }
+    const room = batch.capacity - batch.length - groupMembers;
+    if (room <= 0) return true;
+    if (state.fast && groupMembers === 0 && takePlain(state, batch, room)) continue;
+    // The best run is used up, beyond the limit, or stands at a record that is to be looked at by itself.
     const run = window.heap[0];
-    drainRun(state, batch, run);
-    // The run is used up, beyond the limit, behind the next best, or the batch is full.
-    if (window.runAt[run] >= window.runEnd[run] && run < window.loaded.length) {
-      // Waiting samples lie in the block that is read over.
-      decodeWaiting(state, batch);
-      loadBlock(state, run);
+    if (findKey(state, run)) {
+      if (window.heapSize > 1) siftDown(window, 0);
+      if (window.heap[0] !== run) continue;
+      if (window.runKey[run] <= window.limit) {
+        decodeOther(state, batch, window.runAt[run]);
+        window.runAt[run] += window.view.getUint16(window.runAt[run] + 6, state.little);
+        findKey(state, run);
+      }
     }
+    if (window.runAt[run] >= window.runEnd[run] && run < window.loaded.length) loadBlock(state, run);
     if (window.runAt[run] >= window.runEnd[run] || window.runKey[run] > window.limit) popRun(window);
     else if (window.heapSize > 1) siftDown(window, 0);
   }
-  decodeWaiting(state, batch);
   dropRuns(window, unloadSpills(window));
   return false;
 }
 
-/** Hands out records of the first run while no other run has an older one. */
-function drainRun(state: RecordState, batch: EventBatch, run: number): void {
-  const { window, fast, idKinds } = state;
-  const { words, heap, heapSize, runKey, limit } = window;
-  const { variable } = state.layout;
-  const timeWord = state.layout.time >> 2;
-  const idWord = state.layout.id >> 2;
-  const full = batch.capacity - state.groupMembers;
-  // The next best run is one of the heap's second level; of equal keys the earlier run goes first.
-  let bound = limit;
-  let boundRun = 0x7fffffff;
-  for (let i = 1; i <= 2 && i < heapSize; i++) {
-    const other = heap[i];
-    const key = runKey[other];
-    if (key < bound || (key === bound && other < boundRun)) {
-      bound = key;
-      boundRun = other;
-    }
+/** Decodes plain samples in the order of time, at most `room`; whether there were any. */
+function takePlain(state: RecordState, batch: EventBatch, room: number): boolean {
+  const { window, order } = state;
+  const count = orderPlain(state, Math.min(room, order.length));
+  let done = 0;
+  while (done < count) {
+    if (state.blocks) done += decodeCoreBlock(state, batch, order, done, count);
+    if (done === count) break;
+    const word = order[done++];
+    decodePlain(state, batch, word, window.words[word + 1] >>> 16);
   }
-  const inBlocks = state.blocks;
-  const { order } = state;
-  let at = window.runAt[run];
-  const end = window.runEnd[run];
-  let key = runKey[run];
-  // Places of plain samples that wait to be decoded together; they count as rows of the batch.
-  let waiting = state.waiting;
-  let room = Math.min(full - batch.length, order.length) - waiting;
-  while (at < end) {
-    const word = at >>> 2;
-    const aligned = fast && (at & 7) === 0;
-    const type = aligned ? words[word] : window.view.getUint32(at, state.little);
-    const size = aligned ? words[word + 1] >>> 16 : window.view.getUint16(at + 6, state.little);
-    const plain =
-      aligned &&
-      type === RECORD_SAMPLE &&
-      size >= variable &&
-      (idKinds === null || idKinds[words[word + idWord]] === ID_MAIN);
-    key = plain
-      ? ((words[word + timeWord + 1] - window.baseHigh) | 0) * 4294967296 +
-        (words[word + timeWord] - window.baseLow)
-      : timedKey(state, type, at, size);
-    if (Number.isNaN(key)) {
-      at += size;
-      continue;
-    }
-    if (key > bound || (key === bound && run > boundRun)) break;
-    if (plain && inBlocks) {
-      if (room <= 0) {
-        state.waiting = waiting;
-        decodeWaiting(state, batch);
-        waiting = 0;
-        room = Math.min(full - batch.length, order.length);
-        if (room <= 0) break;
-      }
-      order[waiting++] = word;
-      room--;
-    } else {
-      if (waiting > 0) {
-        state.waiting = waiting;
-        decodeWaiting(state, batch);
-        waiting = 0;
-      }
-      if (batch.length >= full) break;
-      if (plain && state.groupMembers === 0) decodePlain(state, batch, word, size);
-      else decodeOther(state, batch, type, at, size);
-      room = Math.min(full - batch.length, order.length);
-    }
-    at += size;
-  }
-  state.waiting = waiting;
-  window.runAt[run] = at;
-  window.runKey[run] = key;
+  return count > 0;
 }
 
-/** Decodes the samples that wait; those that the block decoder cannot take, one by one. */
-function decodeWaiting(state: RecordState, batch: EventBatch): void {
-  const { order, waiting } = state;
-  let done = 0;
-  while (done < waiting) {
-    done += decodeCoreBlock(state, batch, order, done, waiting);
-    if (done === waiting) break;
-    const word = order[done++];
-    decodePlain(state, batch, word, state.window.words[word + 1] >>> 16);
+/** Steps to a run's next timed record, from the one at runAt on, and makes its time the run's key; false: no more. */
+function findKey(state: RecordState, run: number): boolean {
+  const { window, little } = state;
+  const { view, runAt, runEnd, runKey } = window;
+  while (runAt[run] < runEnd[run]) {
+    const at = runAt[run];
+    const size = view.getUint16(at + 6, little);
+    const key = timedKey(state, view.getUint32(at, little), at, size);
+    if (!Number.isNaN(key)) {
+      runKey[run] = key;
+      return true;
+    }
+    runAt[run] += size;
   }
-  state.waiting = 0;
+  return false;
 }
 
 /** A sample of the main layout at word `word`: everything is at a known place. */
@@ -143,7 +90,7 @@ function decodePlain(state: RecordState, batch: EventBatch, word: number, size: 
   // common_type is the tracepoint id; the attr's config says the same but needs a look-up.
   const decoder = state.decoders[words[base >>> 2] & 0xffff];
   if (decoder === undefined || length < decoder.minimum || layout.tid < 0) {
-    decodeOther(state, batch, RECORD_SAMPLE, at, size);
+    decodeOther(state, batch, at);
     return;
   }
   const time = word + (layout.time >> 2);
@@ -167,13 +114,16 @@ function setIsa(state: RecordState, batch: EventBatch, row: number): void {
   batch.fields[row] |= F_ISA;
 }
 
-function decodeOther(state: RecordState, batch: EventBatch, type: number, at: number, size: number): void {
+/** Decodes the record at `at`, whatever it is. */
+function decodeOther(state: RecordState, batch: EventBatch, at: number): void {
+  const { view } = state.window;
+  const type = view.getUint32(at, state.little);
+  const size = view.getUint16(at + 6, state.little);
   if (type === RECORD_SAMPLE) {
     const row = batch.length;
     if (!decodeSample(state, at, at + size, batch, row)) return;
     batch.length = row + 1;
-    if (state.groupMembers > 0)
-      batch.length += addGroupMembers(state, state.window.view, at, at + size, batch, row + 1);
+    if (state.groupMembers > 0) batch.length += addGroupMembers(state, view, at, at + size, batch, row + 1);
   } else if (type === RECORD_LOST) decodeLost(state, at, at + size, batch, batch.length++);
   else applyThreadRecord(state, at, size);
 }

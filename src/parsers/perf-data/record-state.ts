@@ -44,16 +44,15 @@ export interface RecordState {
   blocks: boolean;
   /** What decodeCoreBlock() does, by tracepoint id. */
   readonly plans: Int32Array;
-  /** Word positions of samples in order of time that wait to be decoded, and how many do. */
+  /** Word positions of samples that are decoded together, in order of time. */
   readonly order: Uint32Array;
-  waiting: number;
 }
 
 /** Without blocks no plan is looked up. */
 const NO_PLANS = new Int32Array(0);
 
-/** Samples that are decoded together. */
-const BLOCK = 4096;
+/** Samples that are decoded together: few enough for the processor's nearest cache. */
+const BLOCK = 512;
 
 export function createRecordState(
   context: TraceContext,
@@ -79,7 +78,6 @@ export function createRecordState(
     blocks: false,
     plans: coreOnly ? createPlans() : NO_PLANS,
     order: new Uint32Array(BLOCK),
-    waiting: 0,
   };
   attrsChanged(state);
   return state;
