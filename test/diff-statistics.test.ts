@@ -47,7 +47,7 @@ function inputOf(batch: EventBatch, context: TraceContext) {
   );
   analyzeBatch(analysis, batch);
   const result = finishAnalysis(analysis);
-  return diffInput(buildModel(context, result, { toolVersion: '0', by: [], filters: [] }), result);
+  return diffInput(context, buildModel(context, result, { toolVersion: '0', by: [], filters: [] }), result);
 }
 
 function compare(a: EventBatch, b: EventBatch, context: TraceContext = madeContext()): DiffModel {

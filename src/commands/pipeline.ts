@@ -5,6 +5,7 @@ import { needsAllColumns } from '../analysis/passes.ts';
 import { reasonKey, type Selection } from '../analysis/selection.ts';
 import { addThreadEvents, createThreadEvents } from '../analysis/thread-events.ts';
 import { UsageError } from '../core/errors.ts';
+import type { TraceContext } from '../core/trace-context.ts';
 import { storeBigInt, wordsToBigInt } from '../core/words.ts';
 import { buildWarnings } from '../report/build-capture.ts';
 import { buildInfo } from '../report/build-info.ts';
@@ -28,8 +29,12 @@ export async function runDiff(before: string, after: string, options: ReportOpti
   const { buildDiff, diffInput, DIFF_PASSES } = await import('../report/diff/build.ts');
   const sides = [];
   for (const path of [before, after]) {
-    const { model, result } = await analyzeInputs([path], { ...options, by: [], passes: DIFF_PASSES });
-    sides.push(diffInput(model, result));
+    const { model, result, context } = await analyzeInputs([path], {
+      ...options,
+      by: [],
+      passes: DIFF_PASSES,
+    });
+    sides.push(diffInput(context, model, result));
   }
   return buildDiff(sides[0], sides[1], toolVersion());
 }
@@ -37,7 +42,7 @@ export async function runDiff(before: string, after: string, options: ReportOpti
 async function analyzeInputs(
   paths: readonly string[],
   options: ReportOptions,
-): Promise<{ model: ReportModel; result: AnalysisResult }> {
+): Promise<{ model: ReportModel; result: AnalysisResult; context: TraceContext }> {
   const { view } = options;
   const by = view ? viewGrouping(view) : options.by;
   const passes = [...(options.passes ?? []), ...(view ? viewPasses(view) : [])];
@@ -68,7 +73,7 @@ async function analyzeInputs(
     guestSymbols: options.guestSymbols ?? null,
     ...(view ? { view } : {}),
   });
-  return { model, result };
+  return { model, result, context: stream.context };
 }
 
 export async function runInfo(path: string, options: ReadOptions): Promise<InfoModel> {

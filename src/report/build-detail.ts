@@ -1,4 +1,5 @@
 /** Section `detail`: what exits were about, each joined to the latency and escalation of its own exit. */
+
 import type { AccessResult } from '../analysis/accesses.ts';
 import {
   D_CODE,
@@ -14,8 +15,8 @@ import {
 } from '../analysis/exit-detail.ts';
 import type { ExitTableResult } from '../analysis/exit-table.ts';
 import { EV_EOI, EV_INJ_VIRQ, EV_PV_EOI } from '../core/events.ts';
-import { ISA_ARM64, isaName } from '../core/isa-codes.ts';
-import { publicCode, reasonName } from '../isa/reasons.ts';
+import { ISA_ARM64 } from '../core/isa-codes.ts';
+import type { TraceContext } from '../core/trace-context.ts';
 import { vectorName } from '../isa/vector-names.ts';
 import {
   DETAIL_EVENTS,
@@ -27,6 +28,7 @@ import {
 } from './detail-names.ts';
 import { type ExitFigures, exitFigures, groupRows, type Knowledge, sumOf } from './exit-figures.ts';
 import type { ReportModel } from './model.ts';
+import { reasonIdentity } from './reason-identity.ts';
 import { cell, count, csvOf, foreign, left, plain, right, share, tableOf, time } from './section-cells.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { formatCount, plural } from './units.ts';
@@ -84,7 +86,7 @@ function build(input: SectionInput): Partial<ReportModel> | null {
   const { counts } = analysis.summary;
   const access = analysis.passes.accesses as AccessResult | undefined;
   const hostVectors = analysis.passes['host-vectors'] as ExitTableResult | undefined;
-  const rows = detailRows(result.details, known).sort(byWeight);
+  const rows = detailRows(context, result.details, known).sort(byWeight);
   const events = DETAIL_EVENTS.filter((event) => counts[event] > 0).map(
     (event) => context.events.names[event],
   );
@@ -109,6 +111,7 @@ function byWeight(a: ExitFigures & { address: string }, b: ExitFigures & { addre
 
 /** Exits by what they were about, whatever became of them in user space. */
 function detailRows(
+  context: TraceContext,
   { keys, keyInts, rows, sums, missed }: ExitTableResult,
   known: Knowledge,
 ): DetailRowModel[] {
@@ -124,9 +127,7 @@ function detailRows(
     const code = key(row, D_CODE) >>> 0;
     const kind = detailKind(key(row, D_EVENT));
     return {
-      isa: isaName(isa),
-      code: publicCode(isa, code),
-      name: reasonName(isa, code),
+      ...reasonIdentity(context, isa, code),
       kind,
       direction: directionName(key(row, D_DIRECTION)),
       address: detailAddress(key(row, D_LOW), key(row, D_HIGH)),

@@ -3,6 +3,7 @@
  * and KVM_EXIT reason. What did not need QEMU: accesses without a userspace exit, among them those that an ioeventfd
  * took (kvm_fast_mmio, or an address that QEMU registered one for) and those of devices that KVM emulates itself.
  */
+
 import { A_DIRECTION, A_EVENT, A_HIGH, A_LOW, type AccessResult } from '../analysis/accesses.ts';
 import { isDevice } from '../analysis/detail-key.ts';
 import {
@@ -25,15 +26,16 @@ import {
   EV_VIRTIO_NOTIFY_IRQFD,
   EV_VIRTIO_QUEUE_NOTIFY,
 } from '../core/events.ts';
-import { ISA_ARM64, isaName } from '../core/isa-codes.ts';
+import { ISA_ARM64 } from '../core/isa-codes.ts';
+import type { TraceContext } from '../core/trace-context.ts';
 import { isKernelPort } from '../isa/port-names.ts';
-import { publicCode, reasonName } from '../isa/reasons.ts';
 import { userspaceExitName } from '../isa/userspace-exits.ts';
 import { knowledge } from './build-detail.ts';
 import { detailAddress, detailKind, detailName, directionName } from './detail-names.ts';
 import { deviceBlocks } from './devices-blocks.ts';
 import { type ExitFigures, exitFigures, groupRows, type Knowledge, sumOf } from './exit-figures.ts';
 import type { Exact, ReportModel } from './model.ts';
+import { reasonIdentity } from './reason-identity.ts';
 import { csvOf } from './section-cells.ts';
 import type { Section, SectionInput } from './sections.ts';
 
@@ -116,7 +118,7 @@ function build(input: SectionInput): Partial<ReportModel> | null {
     known: counts[EV_PIO] + counts[EV_MMIO] + counts[EV_FAST_MMIO] > 0,
     escalationKnown: known.escalation,
     rows: deviceRows(result.details, known, side, isArm),
-    escalations: known.escalation ? escalationRows(result.details, known, side) : [],
+    escalations: known.escalation ? escalationRows(context, result.details, known, side) : [],
     accesses: accessRows(access, side, isArm),
     ioeventfds: ioeventfdRows(access),
     virtio: {
@@ -211,7 +213,12 @@ function handlerOf(
   return own ? 'kernel device' : 'in kernel';
 }
 
-function escalationRows(table: ExitTableResult, known: Knowledge, side: QemuSide): EscalationRowModel[] {
+function escalationRows(
+  context: TraceContext,
+  table: ExitTableResult,
+  known: Knowledge,
+  side: QemuSide,
+): EscalationRowModel[] {
   const { keys, keyInts, rows, sums } = table;
   const key = (row: number, i: number) => keys[row * keyInts + i];
   const found: EscalationRowModel[] = [];
@@ -222,9 +229,7 @@ function escalationRows(table: ExitTableResult, known: Knowledge, side: QemuSide
     const event = key(row, D_EVENT);
     const { escalated, restarts, kernelNs, userspaceNs } = exitFigures(sums, [row], known);
     found.push({
-      isa: isaName(isa),
-      code: publicCode(isa, code),
-      name: reasonName(isa, code),
+      ...reasonIdentity(context, isa, code),
       userspaceCode: (key(row, D_USERSPACE) - 1) >>> 0,
       userspaceName: userspaceExitName(key(row, D_USERSPACE) - 1),
       kind: detailKind(event),

@@ -1,4 +1,5 @@
 /** Section `hotspots`: where the guest was when it left, by exit reason, with the guest's symbols if they are given. */
+
 import {
   H_CODE,
   H_HALF,
@@ -12,13 +13,13 @@ import {
   type HotspotResult,
   isKernelAddress,
 } from '../analysis/hotspots.ts';
-import { isaName } from '../core/isa-codes.ts';
+import type { TraceContext } from '../core/trace-context.ts';
 import { wordsToHex } from '../core/words.ts';
-import { publicCode, reasonName } from '../isa/reasons.ts';
 import { knowledge } from './build-detail.ts';
 import { type ExitFigures, exitFigures, groupRows } from './exit-figures.ts';
 import { kernelOffset, parseGuestSymbols, solveOffset, symbolAt } from './guest-symbols.ts';
 import type { ReportModel } from './model.ts';
+import { reasonIdentity } from './reason-identity.ts';
 import { cell, count, csvOf, foreign, left, plain, right, share, tableOf, time } from './section-cells.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { formatCount } from './units.ts';
@@ -72,7 +73,7 @@ function build(input: SectionInput): Partial<ReportModel> | null {
   const resolver = resolve(input.guestSymbols, result);
   const groups = groupRows(rips.rows, (row) => `${key(row, H_ISA)}:${key(row, H_CODE)}`);
   const rows: HotspotRowModel[] = [];
-  const totals = halfCounts(result);
+  const totals = halfCounts(input.context, result);
   for (const [id, members] of groups) {
     const best = members
       .sort((a, b) => rips.sums.exits[b] - rips.sums.exits[a] || a - b)
@@ -85,9 +86,7 @@ function build(input: SectionInput): Partial<ReportModel> | null {
       const figures = exitFigures(rips.sums, [row], known);
       const all = totals.get(id)!;
       rows.push({
-        isa: isaName(isa),
-        code: publicCode(isa, code),
-        name: reasonName(isa, code),
+        ...reasonIdentity(input.context, isa, code),
         pid: key(row, H_PID) < 0 ? null : key(row, H_PID),
         rip: wordsToHex(low, high),
         half: isKernelAddress(high) ? 'kernel' : 'user',
@@ -112,7 +111,10 @@ function build(input: SectionInput): Partial<ReportModel> | null {
   return { hotspots };
 }
 
-function halfCounts({ halves }: HotspotResult): Map<string, HotspotsModel['halves'][number]> {
+function halfCounts(
+  context: TraceContext,
+  { halves }: HotspotResult,
+): Map<string, HotspotsModel['halves'][number]> {
   const totals = new Map<string, HotspotsModel['halves'][number]>();
   for (let row = 0; row < halves.rows; row++) {
     const isa = halves.keys[row * halves.keyInts + H_ISA];
@@ -122,9 +124,7 @@ function halfCounts({ halves }: HotspotResult): Map<string, HotspotsModel['halve
     let entry = totals.get(id);
     if (!entry) {
       entry = {
-        isa: isaName(isa),
-        code: publicCode(isa, code),
-        name: reasonName(isa, code >>> 0),
+        ...reasonIdentity(context, isa, code >>> 0),
         user: 0,
         kernel: 0,
         unknown: 0,

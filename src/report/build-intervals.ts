@@ -1,4 +1,5 @@
 /** Section `intervals`: counts and latencies per interval and reason (and --by), as perf-prof -i prints them. */
+
 import { exactToBigInt, toExact } from '../analysis/exact-sum.ts';
 import { LEVEL_NAMES } from '../analysis/exit-batch.ts';
 import {
@@ -13,10 +14,11 @@ import {
 } from '../analysis/groups.ts';
 import { AUTO_INTERVALS, type IntervalResult } from '../analysis/intervals.ts';
 import { NO_CPU } from '../core/event-batch.ts';
-import { isaName } from '../core/isa-codes.ts';
+import type { TraceContext } from '../core/trace-context.ts';
 import { wordsToBigInt } from '../core/words.ts';
-import { isIdle, publicCode, reasonName } from '../isa/reasons.ts';
+import { isIdle } from '../isa/reasons.ts';
 import type { Exact, ReportModel } from './model.ts';
+import { reasonIdentity } from './reason-identity.ts';
 import { cell, count, foreign, left, plain, right, tableOf, time } from './section-cells.ts';
 import type { Block, Section, SectionInput, SectionOptions } from './sections.ts';
 import { formatNsShort, formatOffset, plural } from './units.ts';
@@ -114,13 +116,13 @@ function build({ context, analysis, model }: SectionInput): Partial<ReportModel>
       ),
       rows: Array.from(result.group, (group, i) => ({
         ...figures([i], result.bucket[i], result.p99[i]),
-        ...groupKeys(result, group, model),
+        ...groupKeys(context, result, group, model),
       })),
     },
   };
 }
 
-function groupKeys({ keys }: IntervalResult, group: number, { by }: ReportModel) {
+function groupKeys(context: TraceContext, { keys }: IntervalResult, group: number, { by }: ReportModel) {
   const key = (i: number) => keys[group * KEY_INTS + i];
   const orNull = (value: number) => (value < 0 ? null : value);
   const isa = key(KEY_ISA);
@@ -131,9 +133,7 @@ function groupKeys({ keys }: IntervalResult, group: number, { by }: ReportModel)
     ...(by.includes('vcpu') ? { vcpu: orNull(key(KEY_VCPU)) } : {}),
     ...(by.includes('cpu') ? { cpu: key(KEY_CPU) === NO_CPU ? null : key(KEY_CPU) } : {}),
     ...(by.includes('level') ? { level: LEVEL_NAMES[key(KEY_LEVEL)] } : {}),
-    isa: isaName(isa),
-    code: publicCode(isa, code),
-    name: reasonName(isa, code),
+    ...reasonIdentity(context, isa, code),
     idle: isIdle(isa, code),
   };
 }

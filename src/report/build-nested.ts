@@ -1,10 +1,10 @@
 /** Section `nested`: exits by level, and what one exit of an L2 guest costs this host. */
+
 import { toExact } from '../analysis/exact-sum.ts';
 import type { NestedResult } from '../analysis/nested.ts';
 import type { LevelCell } from '../analysis/nested-levels.ts';
-import { isaName } from '../core/isa-codes.ts';
-import { publicCode, reasonName } from '../isa/reasons.ts';
 import type { Exact, ReportModel } from './model.ts';
+import { reasonIdentity } from './reason-identity.ts';
 import { cell, count, csvOf, foreign, left, right, tableOf, time } from './section-cells.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { formatCount, formatNs, plural } from './units.ts';
@@ -87,9 +87,7 @@ function build({ context, analysis }: SectionInput): Partial<ReportModel> | null
   };
   const levels = result.levels.map(
     ({ isa, code, levels: [l1, handled, reflected] }): NestedLevelModel => ({
-      isa: isaName(isa),
-      code: publicCode(isa, code),
-      name: reasonName(isa, code),
+      ...reasonIdentity(context, isa, code),
       all: figures(l1, handled, reflected),
       L1: figures(l1),
       L2: figures(handled, reflected),
@@ -103,9 +101,7 @@ function build({ context, analysis }: SectionInput): Partial<ReportModel> | null
     (result.entered > 0 || enabled('kvm_nested_vmenter') || enabled('kvm_nested_vmrun'));
   const cycles = result.cycles.map(
     ({ isa, code, totalNs, maxNs, ...row }): NestedCycleModel => ({
-      isa: isaName(isa),
-      code: publicCode(isa, code),
-      name: reasonName(isa, code),
+      ...reasonIdentity(context, isa, code),
       ...row,
       avgExits: row.exits / row.cycles,
       totalNs: hasTime ? totalNs : null,

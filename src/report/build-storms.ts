@@ -1,11 +1,12 @@
 /** Section `storms`: changes and bursts of the exit rate, exits of many vCPUs at once, beats of timers. */
+
 import { FALSE_ALARM, type SeriesName, type StormResult } from '../analysis/storms.ts';
-import { ISA_ARM64, isaName } from '../core/isa-codes.ts';
+import { ISA_ARM64 } from '../core/isa-codes.ts';
 import { wordsToBigInt } from '../core/words.ts';
-import { publicCode, reasonName } from '../isa/reasons.ts';
 import { timerRateName } from '../isa/timer-rates.ts';
 import { type DetailKind, detailAddress, detailKind, detailName } from './detail-names.ts';
 import type { ReportModel } from './model.ts';
+import { reasonIdentity } from './reason-identity.ts';
 import { cell, count, csvOf, foreign, left, plain, right, share, tableOf, time } from './section-cells.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { identifyThread } from './thread-identity.ts';
@@ -147,9 +148,9 @@ function thread({ context, model }: SectionInput, tid: number) {
 function rateOf(input: SectionInput, { reason, tid }: SeriesName): RateOfModel {
   return {
     of: reason !== null ? 'reason' : tid !== null ? 'thread' : 'all',
-    isa: reason === null ? null : isaName(reason.isa),
-    code: reason === null ? null : publicCode(reason.isa, reason.code),
-    name: reason === null ? null : reasonName(reason.isa, reason.code),
+    ...(reason === null
+      ? { isa: null, code: null, name: null }
+      : reasonIdentity(input.context, reason.isa, reason.code)),
     ...(tid === null ? { tid, vcpu: null, comm: null } : thread(input, tid)),
   };
 }
@@ -160,9 +161,7 @@ function buildBeat(input: SectionInput, beat: StormResult['periodic']['beats'][n
   const hz = 1e9 / beat.periodNs;
   return {
     ...thread(input, beat.tid),
-    isa: isaName(beat.isa),
-    code: publicCode(beat.isa, beat.code),
-    name: reasonName(beat.isa, beat.code),
+    ...reasonIdentity(input.context, beat.isa, beat.code),
     kind,
     address: kind === 'none' ? null : detailAddress(low, high),
     what: kind === 'none' ? null : detailName(kind, low, high, beat.isa === ISA_ARM64),

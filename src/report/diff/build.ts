@@ -13,9 +13,9 @@ import { T_GUEST } from '../../analysis/ledger-segment.ts';
 import type { PassRequest } from '../../analysis/pass.ts';
 import type { SliceReason, SlicesResult } from '../../analysis/slices.ts';
 import { studentQuantile } from '../../analysis/student.ts';
-import { isaName } from '../../core/isa-codes.ts';
-import { publicCode, reasonName } from '../../isa/reasons.ts';
+import type { TraceContext } from '../../core/trace-context.ts';
 import type { ReasonModel, ReportModel, TotalModel } from '../model.ts';
+import { reasonIdentity } from '../reason-identity.ts';
 import { assessTrust } from '../trust.ts';
 import { plural } from '../units.ts';
 import type {
@@ -32,6 +32,7 @@ import type {
 const CONFIDENCE = 0.95;
 
 export interface DiffInput {
+  readonly context: TraceContext;
   readonly model: ReportModel;
   readonly slices: SlicesResult;
   readonly ledger: LedgerResult;
@@ -43,8 +44,8 @@ export const DIFF_PASSES: readonly PassRequest[] = [
   { name: 'ledger', options: null },
 ];
 
-export function diffInput(model: ReportModel, { passes }: AnalysisResult): DiffInput {
-  return { model, slices: passes.slices as SlicesResult, ledger: passes.ledger as LedgerResult };
+export function diffInput(context: TraceContext, model: ReportModel, { passes }: AnalysisResult): DiffInput {
+  return { context, model, slices: passes.slices as SlicesResult, ledger: passes.ledger as LedgerResult };
 }
 
 interface Side {
@@ -119,7 +120,7 @@ function sideOf(input: DiffInput): Side {
   const sliced = new Map(
     slices.reasons.map((reason) => {
       const { isa, code } = reason;
-      return [keyOf({ isa: isaName(isa), code: publicCode(isa, code), name: reasonName(isa, code) }), reason];
+      return [keyOf(reasonIdentity(input.context, isa, code)), reason];
     }),
   );
   const { timeIsNs } = model.capture;

@@ -5,7 +5,8 @@
 import { exactToBigInt } from '../../analysis/exact-sum.ts';
 import { groupKey } from '../../analysis/exit-stats.ts';
 import { KEY_CODE, KEY_ISA, KEY_LEVEL } from '../../analysis/groups.ts';
-import { reasonName } from '../../isa/reasons.ts';
+import { ISA_NAMED } from '../../core/isa-codes.ts';
+import { reasonIdentity } from '../reason-identity.ts';
 import type { SectionInput } from '../sections.ts';
 import { columns, countedExits, lines, notRecorded, type View } from './view.ts';
 
@@ -35,6 +36,12 @@ function levelRows({ analysis }: SectionInput): LevelRow[] {
   return [...rows.values()].sort((a, b) => a.isa - b.isa || a.code - b.code);
 }
 
+const nameOf = ({ context }: SectionInput, isa: number, code: number) =>
+  reasonIdentity(context, isa, code >>> 0).name;
+
+/** A reason that only its name is known of has no number. */
+const numberOf = (isa: number, code: number) => (isa === ISA_NAMED ? '-' : String(code >>> 0));
+
 const nameWidth = (names: readonly string[]) => -Math.max(18, ...names.map((name) => name.length));
 
 function total(rows: readonly LevelRow[]): LevelRow {
@@ -49,8 +56,7 @@ function total(rows: readonly LevelRow[]): LevelRow {
 }
 
 /** Three digits as the tools have them; SVM's numbers from 0x400 on need more. */
-const numberWidth = (codes: readonly number[]) =>
-  Math.max(3, ...codes.map((code) => String(code >>> 0).length));
+const numberWidth = (numbers: readonly string[]) => Math.max(3, ...numbers.map((text) => text.length));
 
 const nestingNote = ({ model }: SectionInput) =>
   model.notes.filter((note) => /nest/i.test(note)).map((note) => `Note: ${note}`);
@@ -64,8 +70,8 @@ export const bpfCountView: View = {
     if (!countedExits(input.model)) return notRecorded('kvm_exit');
     const rows = levelRows(input);
     const widths = [
-      numberWidth(rows.map(({ code }) => code)),
-      nameWidth(rows.map(({ isa, code }) => reasonName(isa, code))),
+      numberWidth(rows.map(({ isa, code }) => numberOf(isa, code))),
+      nameWidth(rows.map(({ isa, code }) => nameOf(input, isa, code))),
       8,
       8,
       8,
@@ -74,7 +80,7 @@ export const bpfCountView: View = {
       columns(widths, [number, name, exits[0] + exits[1], exits[0], exits[1]]);
     return lines([
       columns(widths, ['', 'Exit reason', 'Total', 'L1', 'L2']),
-      ...rows.map((row) => line(row.code >>> 0, reasonName(row.isa, row.code), row)),
+      ...rows.map((row) => line(numberOf(row.isa, row.code), nameOf(input, row.isa, row.code), row)),
       line('', 'Total', total(rows)),
       ...nestingNote(input),
     ]);
@@ -91,12 +97,12 @@ export const bpfTimeView: View = {
     if (!countedExits(model)) return notRecorded('kvm_exit');
     if (!model.capture.timeIsNs) return notRecorded('times (the clock has no unit)');
     const rows = levelRows(input);
-    const width = nameWidth(rows.map(({ isa, code }) => reasonName(isa, code)));
+    const width = nameWidth(rows.map(({ isa, code }) => nameOf(input, isa, code)));
     const cell = (count: number, ns: bigint) => {
       const average = count === 0 ? 0n : ns / BigInt(count);
       return `${String(count).padStart(8)} (${String(average).padStart(8)})`;
     };
-    const number = numberWidth(rows.map(({ code }) => code));
+    const number = numberWidth(rows.map(({ isa, code }) => numberOf(isa, code)));
     const line = (code: string | number, name: string, { paired, totalNs }: LevelRow) =>
       columns(
         [number, width, 19, 19, 19],
@@ -110,7 +116,7 @@ export const bpfTimeView: View = {
       );
     return lines([
       `${' '.repeat(number)} ${'Exit reason'.padEnd(-width)}    Total (Avg Time)       L1 (Avg Time)       L2 (Avg Time)`,
-      ...rows.map((row) => line(row.code >>> 0, reasonName(row.isa, row.code), row)),
+      ...rows.map((row) => line(numberOf(row.isa, row.code), nameOf(input, row.isa, row.code), row)),
       line('', 'Total (Avg Time)', total(rows)),
       ...nestingNote(input),
     ]);
@@ -154,7 +160,8 @@ export const bpfSlowerView: View = {
   tool: 'kvm_vmexit_slower.py',
   by: () => [],
   passes: () => [],
-  render: ({ analysis, model }) => {
+  render: (input) => {
+    const { analysis, model } = input;
     if (!countedExits(model)) return notRecorded('kvm_exit');
     const { rows, qualified } = analysis.slow;
     const order = Array.from({ length: rows.length }, (_, row) => row).sort((a, b) => {
@@ -162,12 +169,17 @@ export const bpfSlowerView: View = {
       const y = model.slow[b].exitNs;
       return x < y ? -1 : x > y ? 1 : 0;
     });
-    const names = order.map((row) => reasonName(rows.isa[row], rows.code[row]));
-    const widths = [numberWidth(order.map((row) => rows.code[row])), nameWidth(names), 8, 4];
+    const names = order.map((row) => nameOf(input, rows.isa[row], rows.code[row]));
+    const widths = [
+      numberWidth(order.map((row) => numberOf(rows.isa[row], rows.code[row]))),
+      nameWidth(names),
+      8,
+      4,
+    ];
     return lines([
       ...order.map((row, i) =>
         columns(widths, [
-          rows.code[row] >>> 0,
+          numberOf(rows.isa[row], rows.code[row]),
           names[i],
           rows.latency[row],
           rows.level[row] === 0 ? '(L1)' : '(L2)',

@@ -17,8 +17,9 @@ import {
   type PerfKvmResult,
 } from '../../analysis/perf-kvm.ts';
 import { createTimeSums, mergeTimes, standardErrorPct, type TimeSums } from '../../analysis/time-sums.ts';
+import type { TraceContext } from '../../core/trace-context.ts';
 import { wordsToHex } from '../../core/words.ts';
-import { reasonName } from '../../isa/reasons.ts';
+import { reasonIdentity } from '../reason-identity.ts';
 import type { SectionInput } from '../sections.ts';
 import { notRecorded, type View, type ViewOptions } from './view.ts';
 
@@ -27,7 +28,7 @@ const EVENTS = ['kvm_exit and kvm_entry', 'kvm_mmio', 'kvm_pio', 'kvm_msr'] as c
 const NAME_WIDTH = 20;
 
 /** As perf decodes a key. */
-function nameOf(table: number, a: number, b: number, c: number): string {
+function nameOf(context: TraceContext, table: number, a: number, b: number, c: number): string {
   const address = wordsToHex(b >>> 0, c >>> 0);
   switch (table) {
     case PERF_MMIO:
@@ -37,7 +38,7 @@ function nameOf(table: number, a: number, b: number, c: number): string {
     case PERF_MSR:
       return `${address}:${a === 1 ? 'W' : 'R'}`;
     default:
-      return reasonName(a, b >>> 0);
+      return reasonIdentity(context, a, b >>> 0).name;
   }
 }
 
@@ -48,6 +49,7 @@ interface Row {
 
 /** Rows of one table over the selected threads. */
 function collect(
+  context: TraceContext,
   result: PerfKvmResult,
   table: number,
   tids: ReadonlySet<number> | null,
@@ -57,7 +59,7 @@ function collect(
   for (let from = 0; from < result.rows; from++) {
     const key = (i: number) => result.keys[5 * from + i];
     if (key(K_EVENT) !== table || (tids !== null && !tids.has(key(K_TID)))) continue;
-    const name = nameOf(table, key(K_A), key(K_B), key(K_C));
+    const name = nameOf(context, table, key(K_A), key(K_B), key(K_C));
     const id = table === PERF_VMEXIT ? `${key(K_A)} ${name}` : name;
     const row = rows.get(id) ?? { name, index: rows.size };
     rows.set(id, row);
@@ -76,7 +78,7 @@ const micros = (ns: number) => fixed2(ns / 1000);
 
 function render(
   table: number,
-  { model, analysis }: SectionInput,
+  { context, model, analysis }: SectionInput,
   { pids, tids, vcpus }: ViewOptions,
 ): string {
   const result = analysis.passes['perf-kvm'] as PerfKvmResult;
@@ -84,7 +86,7 @@ function render(
   if (!model.capture.timeIsNs) return notRecorded('times (the clock has no unit)');
   const chosen =
     pids === null && tids === null && vcpus === null ? null : new Set(model.vcpus.map(({ tid }) => tid));
-  const { rows, sums } = collect(result, table, chosen);
+  const { rows, sums } = collect(context, result, table, chosen);
   const count = rows.reduce((total, { index }) => total + sums.count[index], 0);
   const time = Number(rows.reduce((total, { index }) => total + exactToBigInt(sums.total, index), 0n));
   rows.sort((a, b) => sums.count[b.index] - sums.count[a.index] || (a.name < b.name ? -1 : 1));

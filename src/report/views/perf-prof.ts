@@ -5,7 +5,8 @@
  */
 import type { PerfProfResult, PerfProfRow } from '../../analysis/perf-prof.ts';
 import { ISA_VMX } from '../../core/isa-codes.ts';
-import { reasonName } from '../../isa/reasons.ts';
+import type { TraceContext } from '../../core/trace-context.ts';
+import { reasonIdentity } from '../reason-identity.ts';
 import { formatStamp } from '../units.ts';
 import { columns, countedExits, lines, notRecorded, type View } from './view.ts';
 
@@ -21,7 +22,7 @@ export const perfProfView: View = {
   passes: ({ intervalNs, by }) => [
     { name: 'perf-prof', options: { intervalNs, perThread: by.includes('tid') } },
   ],
-  render: ({ model, analysis }, { by, intervalNs }) => {
+  render: ({ context, model, analysis }, { by, intervalNs }) => {
     if (!countedExits(model)) return notRecorded('kvm_exit');
     if (!model.capture.timeIsNs) return notRecorded('times (the clock has no unit)');
     const { rows, unplaced } = analysis.passes['perf-prof'] as PerfProfResult;
@@ -33,6 +34,7 @@ export const perfProfView: View = {
         intervalNs === 0 ? (model.capture.lastNs ?? 0n) : (BigInt(interval) + 1n) * BigInt(intervalNs);
       text.push(
         ...block(
+          context,
           rows.filter((row) => row.interval === interval),
           formatStamp(stamp),
           perThread,
@@ -45,7 +47,12 @@ export const perfProfView: View = {
   },
 };
 
-function block(rows: readonly PerfProfRow[], stamp: string, perThread: boolean): string[] {
+function block(
+  context: TraceContext,
+  rows: readonly PerfProfRow[],
+  stamp: string,
+  perThread: boolean,
+): string[] {
   const width = rows.every(({ isa }) => isa === ISA_VMX) ? 20 : 32;
   const widths = [-width, 8, 16, 12, 12, 12, 12, 6];
   const dashes = [width, 8, 16, 12, 12, 12, 12, 6].map((n) => '-'.repeat(n));
@@ -70,7 +77,7 @@ function block(rows: readonly PerfProfRow[], stamp: string, perThread: boolean):
       const kernel =
         row.ripKnownNs === 0n ? '-' : ((Number(row.kernelNs) * 100) / Number(row.ripKnownNs)).toFixed(2);
       const cells = columns(widths, [
-        reasonName(row.isa, row.code),
+        reasonIdentity(context, row.isa, row.code).name,
         row.calls,
         us(row.totalNs),
         us(row.minNs),
