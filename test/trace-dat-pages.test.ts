@@ -40,7 +40,12 @@ interface WantedRow {
   lost: number | null;
 }
 
-const gapArbitrary = fc.oneof(fc.bigInt(0n, 5000n), fc.bigInt(0n, 1n << 27n), fc.bigInt(0n, 1n << 34n));
+const gapArbitrary = fc.oneof(
+  fc.bigInt(0n, 1n),
+  fc.bigInt(0n, 5000n),
+  fc.bigInt(0n, 1n << 27n),
+  fc.bigInt(0n, 1n << 34n),
+);
 
 const stepArbitrary: fc.Arbitrary<Step> = fc.record({
   gap: gapArbitrary,
@@ -192,13 +197,16 @@ describe('pages of our own', () => {
         cpusArbitrary,
         fc.constantFrom('6', '7', 'zlib'),
         fc.integer({ min: 1, max: 4 }),
-        (machine, origin, cpus, version, chunkPages) => {
+        fc.option(fc.bigInt(-(1n << 40n), 1n << 40n)),
+        (machine, origin, cpus, version, chunkPages, anyOffset) => {
+          const offset = anyOffset !== null && anyOffset < -origin ? -origin : anyOffset;
           const encoded = cpus.map(({ cpu, steps }) => ({ cpu, ...encodeCpu(machine, cpu, origin, steps) }));
           const file: BuiltFile = {
             machine,
             buffers: [{ name: '', cpus: new Map(encoded.map(({ cpu, pages }) => [cpu, pages])) }],
             compression: version === 'zlib' ? 'zlib' : 'none',
             chunkPages,
+            ...(offset === null ? {} : { options: [[7, text(String(offset))]] as const }),
           };
           const { rows, diagnostics } = readDat(version === '6' ? buildV6(file) : buildV7(file));
           // Each CPU's rows in their order; between CPUs by time, equal times by CPU number.
@@ -210,7 +218,7 @@ describe('pages of our own', () => {
             )
             .map(({ row }) => row);
           const found = rows.map(({ time, cpu, tid, event, code, address, arg0 }) => ({
-            time: BigInt.asUintN(64, time),
+            time: BigInt.asUintN(64, time - (offset ?? 0n)),
             cpu,
             tid,
             event,
@@ -239,6 +247,50 @@ describe('pages of our own', () => {
       ),
       { numRuns: 150 },
     );
+  });
+
+  test('equal times come in the order of CPUs, each CPU’s events in its own', () => {
+    const gaps = fc.array(fc.bigInt(0n, 2n), { minLength: 1, maxLength: 80 });
+    fc.assert(
+      fc.property(fc.array(gaps, { minLength: 2, maxLength: 9 }), (cpus) => {
+        const wanted: { time: bigint; cpu: number; at: bigint }[] = [];
+        const pages = cpus.map((cpuGaps, cpu): [number, Page[]] => {
+          let time = 1000n;
+          const items = cpuGaps.map((gap, i): PageItem => {
+            time += i === 0 ? 0n : gap;
+            wanted.push({ time, cpu, at: BigInt(i) });
+            return {
+              kind: 'event',
+              delta: i === 0 ? 0 : Number(gap),
+              record: entryRecord(X86, 7, BigInt(i)),
+            };
+          });
+          return [cpu, [{ time: 1000n, items }]];
+        });
+        wanted.sort((a, b) => Number(a.time - b.time) || a.cpu - b.cpu || Number(a.at - b.at));
+        const file: BuiltFile = {
+          machine: { ...X86, pageSize: 16384 },
+          buffers: [{ name: '', cpus: new Map(pages) }],
+        };
+        const { rows } = readDat(buildV6(file));
+        expect(rows.map(({ time, cpu, address }) => ({ time, cpu, at: address }))).toEqual(wanted);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test('times go on from converted events across 2^32 ns', () => {
+    const delta = (1 << 27) - 1;
+    const event = (gap: number): PageItem => ({ kind: 'event', delta: gap, record: entryRecord(X86, 9, 1n) });
+    const items = [...Array.from({ length: 40 }, () => event(delta)), { kind: 'extend', delta: 5n } as const];
+    const file: BuiltFile = {
+      machine: X86,
+      buffers: [{ name: '', cpus: new Map([[0, [{ time: 0n, items: [...items, event(0)] }]]]) }],
+      options: [[7, text('1000')]],
+    };
+    const { rows } = readDat(buildV6(file));
+    expect(rows[39].time).toBe(40n * BigInt(delta) + 1000n);
+    expect(rows[40].time).toBe(40n * BigInt(delta) + 1005n);
   });
 
   test('absolute stamps take their top five bits from the page, and wrap', () => {

@@ -20,14 +20,14 @@ const TYPE_TIME_EXTEND = 30;
 /** Words of a stream in `places`. */
 export const AT = 0;
 export const LENGTH = 1;
-const NEXT = 2;
-const END = 3;
+export const NEXT = 2;
+export const END = 3;
 /**
  * Words of a stream in `times`: time of the current event as reported, [low, high]; where times are converted, the
  * recorded one stands behind it (`raw`).
  */
 const KEY = 0;
-const WORDS = 4;
+export const STREAM_WORDS = 4;
 
 /** `losses`: no loss before the current event. */
 export const NO_LOSS = -1;
@@ -46,7 +46,7 @@ export interface CpuStreams {
   /** View of the bytes that `places` refers to. */
   readonly views: DataView[];
   /** The same as words; only of use where file and machine are both little-endian. */
-  readonly words: Uint32Array[];
+  readonly words: Int32Array[];
   readonly aligned: boolean;
   /** CPU number of each stream, and the buffer it belongs to. */
   readonly cpus: number[];
@@ -54,7 +54,7 @@ export interface CpuStreams {
   /** Per stream: where the current record lies and how long it is, the next event, the end of the page's data. */
   readonly places: Int32Array;
   readonly times: Uint32Array;
-  /** Index of the recorded time among a stream's words in `times`. */
+  /** Index of the recorded time among a stream's words in `times`; 0 if times are not converted. */
   readonly raw: number;
   /** Events lost before the current one: how many, NO_LOSS or LOSS_UNKNOWN. */
   readonly losses: Float64Array;
@@ -93,8 +93,8 @@ export function createCpuStreams(
     aligned: little && LITTLE_MACHINE,
     cpus: setups.map(({ cpu }) => cpu),
     buffers: setups.map(({ buffer }) => buffer),
-    places: new Int32Array(WORDS * count),
-    times: new Uint32Array(WORDS * count),
+    places: new Int32Array(STREAM_WORDS * count),
+    times: new Uint32Array(STREAM_WORDS * count),
     raw: conversion === null ? 0 : 2,
     losses: new Float64Array(count).fill(NO_LOSS),
     records: new Float64Array(count),
@@ -108,7 +108,7 @@ export function createCpuStreams(
 /** Moves to the stream's next record; false at its end. */
 export function advance(streams: CpuStreams, stream: number): boolean {
   const { places, times, little, aligned, conversion } = streams;
-  const base = WORDS * stream;
+  const base = STREAM_WORDS * stream;
   const raw = base + streams.raw;
   let view = streams.views[stream];
   let words = streams.words[stream];
@@ -239,7 +239,7 @@ function addLoss(streams: CpuStreams, stream: number, count: number): void {
 function nextPage(streams: CpuStreams, stream: number): boolean {
   const { places, times, little, layout, diagnostics } = streams;
   const pages = streams.pages[stream];
-  const base = WORDS * stream;
+  const base = STREAM_WORDS * stream;
   const raw = base + streams.raw;
   const at = takePage(pages);
   const { view } = pages;
@@ -321,15 +321,15 @@ function takeLostCount(streams: CpuStreams, stream: number, commit: number, at: 
 
 /** Compares the current events of two streams: earlier time first, equal times in stream order as trace-cmd report. */
 export function comesBefore(times: Uint32Array, a: number, b: number): boolean {
-  const aHigh = times[WORDS * a + KEY + 1];
-  const bHigh = times[WORDS * b + KEY + 1];
+  const aHigh = times[STREAM_WORDS * a + KEY + 1];
+  const bHigh = times[STREAM_WORDS * b + KEY + 1];
   if (aHigh !== bHigh) return aHigh < bHigh;
-  const aLow = times[WORDS * a + KEY];
-  const bLow = times[WORDS * b + KEY];
+  const aLow = times[STREAM_WORDS * a + KEY];
+  const bLow = times[STREAM_WORDS * b + KEY];
   return aLow === bLow ? a < b : aLow < bLow;
 }
 
 /** Index of a stream's words in `places` and `times` (its time is the first pair there). */
 export function wordsOf(stream: number): number {
-  return WORDS * stream;
+  return STREAM_WORDS * stream;
 }

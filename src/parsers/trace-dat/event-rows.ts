@@ -13,7 +13,7 @@ import { type FormatTexts, formatOf } from './event-formats.ts';
 import { learnNames, type NameField, nameFields } from './thread-names.ts';
 
 export const PLAIN = 0;
-const EXIT = 1;
+export const EXIT = 1;
 const MARKER = 2;
 const NAMES = 3;
 

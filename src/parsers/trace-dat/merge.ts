@@ -3,17 +3,19 @@
  * next event comes before the current ones of all others, it goes on without touching the heap.
  */
 import { type EventBatch, NO_CPU } from '../../core/event-batch.ts';
-import { type CorePlans, createCorePlans, writeCore } from './core-rows.ts';
 import { AT, advance, type CpuStreams, comesBefore, LENGTH, NO_LOSS, wordsOf } from './cpu-streams.ts';
-import { type EventRows, writeLoss, writeRecord } from './event-rows.ts';
+import { addSpecial, type EventRows, writeLoss, writeRecord } from './event-rows.ts';
+import { createEventPlans, type EventPlans, FINISH, learnPlan, takeFastRows, WRITE } from './fast-rows.ts';
+import { isOffsetOnly } from './time-conversion.ts';
 
 export interface StreamMerge {
   readonly streams: CpuStreams;
   readonly rows: EventRows;
   readonly heap: Int32Array;
   size: number;
-  /** Plans of the core columns, if no others are wanted and records can be read as words. */
-  readonly plans: CorePlans | null;
+  /** Plans of the hot loop; null where it cannot be used. */
+  readonly plans: EventPlans | null;
+  readonly coreOnly: boolean;
   /** Buffers of which each kind of event was seen, by id; null where the file has one buffer only. */
   readonly seen: readonly Uint8Array[] | null;
   /** Streams without any event, but with a loss: its row comes before all others. */
@@ -34,7 +36,8 @@ export function createStreamMerge(
     rows,
     heap: new Int32Array(streams.count),
     size: 0,
-    plans: coreOnly && streams.aligned ? createCorePlans() : null,
+    plans: streams.aligned && buffers === 1 && isOffsetOnly(streams.conversion) ? createEventPlans() : null,
+    coreOnly,
     seen: buffers > 1 ? Array.from({ length: buffers }, () => new Uint8Array(65536)) : null,
     emptyLosses: [],
   };
@@ -64,76 +67,78 @@ function siftDown(merge: StreamMerge, start: number): void {
 
 /** Adds rows in time order until the batch is full (true) or the streams have ended (false). */
 export function fillBatch(merge: StreamMerge, batch: EventBatch): boolean {
-  const { streams, rows, heap, seen, plans } = merge;
-  const { times, places, views, words, losses, cpus } = streams;
-  const { time, cpu: cpuColumn } = batch;
   const limit = batch.capacity - ROWS_PER_STEP;
-  let row = batch.length;
   while (merge.emptyLosses.length > 0) {
-    if (row > limit) {
-      batch.length = row;
-      return true;
-    }
+    if (batch.length > limit) return true;
     const stream = merge.emptyLosses.shift()!;
-    const first = merge.size > 0 ? wordsOf(heap[0]) : wordsOf(stream);
-    time[2 * row] = times[first];
-    time[2 * row + 1] = times[first + 1];
-    writeLoss(batch, row++, cpus[stream], losses[stream]);
+    addLossRow(merge, batch, stream, wordsOf(merge.size > 0 ? merge.heap[0] : stream));
   }
   while (merge.size > 0) {
-    const stream = heap[0];
-    const base = wordsOf(stream);
-    const cpu = Math.min(cpus[stream], NO_CPU);
-    const follower = second(merge);
-    let low = 0;
-    let high = 0;
-    let more = true;
-    do {
-      if (row > limit) {
-        batch.length = row;
-        return true;
-      }
-      low = times[base];
-      high = times[base + 1];
-      if (losses[stream] !== NO_LOSS) {
-        time[2 * row] = low;
-        time[2 * row + 1] = high;
-        writeLoss(batch, row++, cpu, losses[stream]);
-        losses[stream] = NO_LOSS;
-      }
-      time[2 * row] = low;
-      time[2 * row + 1] = high;
-      cpuColumn[row] = cpu;
-      const view = views[stream];
-      const at = places[base + AT];
-      const length = places[base + LENGTH];
-      const written = plans
-        ? writeCore(plans, rows, words[stream], view, at, length, batch, row)
-        : writeRecord(rows, view, at, length, batch, row);
-      if (written) {
-        row++;
-        if (seen !== null) seen[streams.buffers[stream]][view.getUint16(at, streams.little)] = 1;
-      }
-      more = advance(streams, stream);
-    } while (more && (follower < 0 || comesBefore(times, stream, follower)));
-    if (more) siftDown(merge, 0);
-    else {
-      if (losses[stream] !== NO_LOSS) {
-        time[2 * row] = low;
-        time[2 * row + 1] = high;
-        writeLoss(batch, row++, cpu, losses[stream]);
-      }
-      heap[0] = heap[--merge.size];
-      if (merge.size > 0) siftDown(merge, 0);
-    }
+    const step = merge.plans === null ? WRITE : takeFastRows(merge, merge.plans, batch, limit);
+    if (step === WRITE) {
+      if (batch.length > limit) return true;
+      addEventRow(merge, batch);
+    } else if (step === FINISH) finishEventRow(merge, batch);
+    takeNext(merge, batch);
   }
-  batch.length = row;
   return false;
 }
 
-/** The stream that comes after the top one, −1 if there is none. */
-function second(merge: StreamMerge): number {
-  const { heap, size } = merge;
-  if (size < 2) return -1;
-  return size > 2 && comesBefore(merge.streams.times, heap[2], heap[1]) ? heap[2] : heap[1];
+/** Adds the row of the stream's loss, with the time at `index` of `times`. */
+function addLossRow({ streams }: StreamMerge, batch: EventBatch, stream: number, index: number): void {
+  const row = batch.length++;
+  batch.time[2 * row] = streams.times[index];
+  batch.time[2 * row + 1] = streams.times[index + 1];
+  writeLoss(batch, row, streams.cpus[stream], streams.losses[stream]);
+  streams.losses[stream] = NO_LOSS;
+}
+
+/** Adds the top stream's event, and the loss before it. */
+function addEventRow(merge: StreamMerge, batch: EventBatch): void {
+  const { streams, rows, plans, seen } = merge;
+  const stream = merge.heap[0];
+  const base = wordsOf(stream);
+  if (streams.losses[stream] !== NO_LOSS) addLossRow(merge, batch, stream, base);
+  const row = batch.length;
+  batch.time[2 * row] = streams.times[base];
+  batch.time[2 * row + 1] = streams.times[base + 1];
+  batch.cpu[row] = Math.min(streams.cpus[stream], NO_CPU);
+  const view = streams.views[stream];
+  const at = streams.places[base + AT];
+  const length = streams.places[base + LENGTH];
+  if (!writeRecord(rows, view, at, length, batch, row)) return;
+  batch.length++;
+  if (plans === null && seen === null) return;
+  const id = view.getUint16(at, streams.little);
+  if (plans !== null) learnPlan(plans, rows, id);
+  if (seen !== null) seen[streams.buffers[stream]][id] = 1;
+}
+
+/** Does to the last row, which is the top stream's event, what a plan cannot. */
+function finishEventRow({ streams, rows, heap }: StreamMerge, batch: EventBatch): void {
+  const stream = heap[0];
+  const view = streams.views[stream];
+  const at = streams.places[wordsOf(stream) + AT];
+  const id = view.getUint16(at, streams.little);
+  const length = streams.places[wordsOf(stream) + LENGTH];
+  addSpecial(rows, rows.kinds[id], id, view, at, length, batch, batch.length - 1);
+}
+
+/** Moves the top stream to its next event; a loss behind its last one gets a row. */
+function takeNext(merge: StreamMerge, batch: EventBatch): void {
+  const { streams, heap } = merge;
+  const stream = heap[0];
+  const base = wordsOf(stream);
+  const low = streams.times[base];
+  const high = streams.times[base + 1];
+  if (!advance(streams, stream)) {
+    if (streams.losses[stream] !== NO_LOSS) {
+      // The end may have changed the stream's time.
+      streams.times[base] = low;
+      streams.times[base + 1] = high;
+      addLossRow(merge, batch, stream, base);
+    }
+    heap[0] = heap[--merge.size];
+  }
+  if (merge.size > 0) siftDown(merge, 0);
 }

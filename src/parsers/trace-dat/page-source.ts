@@ -36,7 +36,7 @@ export interface PageSource {
   bytes: Uint8Array;
   view: DataView;
   /** The same as 32-bit words of this machine's byte order. */
-  words: Uint32Array;
+  words: Int32Array;
   /** Bytes of the window in use, and where its next page begins. */
   length: number;
   next: number;
@@ -48,7 +48,7 @@ export interface PageSource {
 }
 
 const NOTHING = new Uint8Array(0);
-const NO_WORDS = new Uint32Array(0);
+const NO_WORDS = new Int32Array(0);
 const NOT_COMPRESSED = -1;
 const COUNT_AHEAD = -2;
 
@@ -119,7 +119,7 @@ function setWindow(pages: PageSource, bytes: Uint8Array, length: number): void {
   if (bytes !== pages.bytes) {
     pages.bytes = bytes;
     pages.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    pages.words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2);
+    pages.words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2);
   }
   pages.length = length;
   pages.next = 0;
