@@ -177,6 +177,7 @@ struct watchdog {
 };
 bool watchdog_start(struct watchdog *w, struct shared *s, int out_fd);
 void watchdog_dismiss(struct watchdog *w);
+void close_all_but(const int *keep, int n); /* leaves 0 to 2 open, too */
 
 /* ---- other ways to record */
 /* Copies trace_pipe until one of the limits; on_child is called when a child ended and says whether to stop. */
@@ -187,6 +188,8 @@ int run_perf(struct tracefs *t, const struct options *o);
 /* ---- signals.c */
 int signals_setup(void);      /* blocks the usual ones, returns a signalfd */
 void signals_default(void);   /* for a child before exec */
+void priority_high(void);     /* of the calling thread, while recording */
+void priority_usual(void);
 int signals_take(int fd, bool *child); /* number of stop signals received since the last call */
 pid_t spawn(char *const argv[], bool dies_with_us);
 

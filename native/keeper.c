@@ -2,12 +2,18 @@
  * The keeper: a thread for the chores of a running recording that may have to wait for a disk or for /proc: table of
  * the file, pushing pages out of the page cache, names of new threads. The main thread must not wait for any of them:
  * it answers Ctrl-C and keeps the limits, whatever a stuck disk or a stuck process does.
+ *
+ * A thread that waits for a disk cannot be killed, and files stay open until the last thread that shares them is gone. So
+ * the keeper has a table of open files of its own, without trace files: however long it takes to die, the instance
+ * can be removed.
  */
 #include "session.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -15,8 +21,13 @@
 
 static pthread_t thread;
 static int stop_fd = -1;
+static sem_t ready;
 
-/* Pages go to the disk as they come, and out of the page cache: a capture must not push out what the host needs. */
+/*
+ * Pages go to the disk as they come, and out of the page cache: a capture must not push out what the host needs. A page
+ * that is not yet on the disk stays, so the last 64 MB are tried again; not all from the start, which costs more and more
+ * where pages cannot be dropped (tmpfs).
+ */
 static void push_out(uint64_t *done)
 {
 	for (int c = 0; c < self.s->ncpu; c++) {
@@ -24,7 +35,9 @@ static void push_out(uint64_t *done)
 		if (size - done[c] < 1 << 20)
 			continue;
 		sync_file_range(self.out_fd, (off_t)(at + done[c]), (off_t)(size - done[c]), SYNC_FILE_RANGE_WRITE);
-		posix_fadvise(self.out_fd, (off_t)at, (off_t)done[c], POSIX_FADV_DONTNEED);
+		uint64_t from = done[c] > 64 << 20 ? done[c] - (64 << 20) : 0;
+		if (done[c])
+			posix_fadvise(self.out_fd, (off_t)(at + from), (off_t)(done[c] - from), POSIX_FADV_DONTNEED);
 		done[c] = size;
 	}
 }
@@ -33,6 +46,10 @@ static void *keeper_main(void *arg)
 {
 	uint64_t *pushed = arg;
 	struct pollfd stop = { .fd = stop_fd, .events = POLLIN };
+	priority_high();
+	if (!unshare(CLONE_FILES))
+		close_all_but((int[]){ self.out_fd, stop_fd, self.o.json_fd }, 3);
+	sem_post(&ready);
 	for (int tick = 1; poll(&stop, 1, 500) <= 0; tick++) {
 		dat_write_table(self.out_fd, self.s);
 		push_out(pushed);
@@ -49,9 +66,12 @@ void keeper_start(void)
 	stop_fd = eventfd(0, EFD_CLOEXEC);
 	if (stop_fd < 0)
 		die("eventfd", NULL, "eventfd: %s", strerror(errno));
+	sem_init(&ready, 0, 0);
 	int err = pushed ? pthread_create(&thread, NULL, keeper_main, pushed) : ENOMEM;
 	if (err)
 		die("threads", NULL, "cannot start a thread: %s", strerror(err));
+	while (sem_wait(&ready)) /* before there are trace files */
+		;
 }
 
 void keeper_finish(void)

@@ -194,13 +194,14 @@ static int finish(struct readers *readers)
 	read_clocks(&self.stop_mono, &self.stop_boot, &self.stop_real);
 	write_file_at(self.t.dir_fd, "events/enable", "0");
 	readers_finish(readers, &self.dropped);
-	keeper_finish();
 	tracefs_stats(self.t.instance, self.t.ncpu, &self.totals, &options);
 	close(self.t.free_fd);
 	self.t.free_fd = -1;
 	if (!tracefs_remove(self.t.instance, 5000))
 		msg(MSG_WARNING, "stale", "end what reads it, then run kvmtrace-capture --cleanup",
 			"%s is off but could not be removed: %s", self.t.instance, strerror(errno));
+	priority_usual();
+	keeper_finish();
 	atomic_store(&self.s->phase, PHASE_FILE); /* the watchdog would still finish the file */
 	dat_write_table(self.out_fd, self.s);
 	processes_last_scan(self.t.root_fd);
@@ -223,6 +224,7 @@ static int finish(struct readers *readers)
 
 static void begin(void)
 {
+	priority_high();
 	read_clocks(&self.start_mono, &self.start_boot, &self.start_real);
 	if (!tracefs_on(&self.t, true))
 		die("tracefs-write", NULL, "cannot switch tracing on: %s", strerror(errno));
@@ -253,8 +255,8 @@ static int record(void)
 	if (self.wake < 0)
 		die("eventfd", NULL, "eventfd: %s", strerror(errno));
 	tracefs_enable_events(&self.t);
-	struct readers *readers = readers_start(&self.t, self.s, self.out_fd, self.o.max_size, self.o.readers, self.wake, &self.o);
 	keeper_start();
+	struct readers *readers = readers_start(&self.t, self.s, self.out_fd, self.o.max_size, self.o.readers, self.wake, &self.o);
 	begin();
 	die_hook(NULL); /* from here on the recording is worth keeping: an internal error leaves it to the watchdog */
 	wait_for_end(readers);

@@ -2,7 +2,8 @@
  * Who is who: names and thread groups of all threads. (vms.c: which of them are vCPUs.)
  *
  * The kernel's own table (saved_cmdlines) keeps 128 names and belongs to everybody; /proc is complete for what lives.
- * So: all of it at the start and at the end, and once a second in between only the processes that are new.
+ * So: all of it at the start and at the end, and once a second in between only the threads that are new. Threads are
+ * numbered upwards, and /proc/loadavg tells the last number: as long as it stays, nothing is looked at.
  */
 #include "processes.h"
 #include <dirent.h>
@@ -15,7 +16,7 @@
 
 #define MAX_THREADS 262144 /* 6 MB */
 #define NEW_PER_LOOK 200 /* processes looked at per second at most: a fork storm must not keep us busy */
-#define ROUNDS 3         /* a new process is looked at again: it renames itself and starts its threads a bit later */
+#define ROUNDS 1         /* a new process is looked at again a second later: it renames itself a bit later */
 
 struct thread *threads; /* sorted by tid */
 int nthreads;
@@ -24,6 +25,7 @@ static bool threads_full;
 
 static struct { int pid, rounds; } recent[NEW_PER_LOOK];
 static int nrecent;
+static int newest; /* thread number up to which we have looked; 0: not known */
 
 int thread_index(int tid)
 {
@@ -107,26 +109,48 @@ bool read_small(const char *path, char *out, size_t n)
 	return true;
 }
 
-static void scan_process(int pid)
+static void scan_thread(int pid, int tid)
 {
 	char path[64], comm[32];
+	snprintf(path, sizeof path, "/proc/%d/task/%d/comm", pid, tid);
+	if (!read_small(path, comm, sizeof comm))
+		return;
+	size_t n = strlen(comm);
+	if (n && comm[n - 1] == '\n')
+		comm[n - 1] = 0;
+	put_thread(tid, pid, comm);
+}
+
+static void scan_process(int pid)
+{
+	char path[64];
 	snprintf(path, sizeof path, "/proc/%d/task", pid);
 	DIR *d = opendir(path);
 	if (!d)
 		return;
 	for (struct dirent *e; (e = readdir(d));) {
 		int tid = number(e->d_name);
-		if (!tid)
-			continue;
-		snprintf(path, sizeof path, "/proc/%d/task/%d/comm", pid, tid);
-		if (!read_small(path, comm, sizeof comm))
-			continue;
-		size_t n = strlen(comm);
-		if (n && comm[n - 1] == '\n')
-			comm[n - 1] = 0;
-		put_thread(tid, pid, comm);
+		if (tid)
+			scan_thread(pid, tid);
 	}
 	closedir(d);
+}
+
+/* The number of the thread made last on this host; 0 if it cannot be had. */
+static int newest_thread(void)
+{
+	char text[128];
+	/* in another pid namespace it counts differently from what /proc may show */
+	char *last = in_first_pid_namespace() && read_small("/proc/loadavg", text, sizeof text) ? strrchr(text, ' ') : NULL;
+	return last ? atoi(last + 1) : 0;
+}
+
+static int group_of(int tid)
+{
+	char path[64], text[1024];
+	snprintf(path, sizeof path, "/proc/%d/status", tid);
+	char *tgid = read_small(path, text, sizeof text) ? strstr(text, "\nTgid:") : NULL;
+	return tgid ? atoi(tgid + 6) : 0;
 }
 
 static void scan_all(void)
@@ -159,6 +183,7 @@ static int tid_order(const void *a, const void *b)
 void processes_first_scan(void)
 {
 	first_scan = true;
+	newest = newest_thread();
 	scan_all();
 	if (nthreads)
 		qsort(threads, (size_t)nthreads, sizeof *threads, tid_order);
@@ -172,27 +197,61 @@ void processes_first_scan(void)
 	first_scan = false;
 }
 
+static void note_recent(int pid, int rounds)
+{
+	if (nrecent < NEW_PER_LOOK && !is_recent(pid)) {
+		recent[nrecent].pid = pid;
+		recent[nrecent++].rounds = rounds;
+	}
+}
+
+static void new_process(int pid)
+{
+	scan_process(pid);
+	note_recent(pid, ROUNDS);
+}
+
+/* All of /proc, for what is not known. False if there was more than is looked at in one go. */
+static bool find_new_processes(void)
+{
+	DIR *d = opendir("/proc");
+	if (!d)
+		return true;
+	for (struct dirent *e; nrecent < NEW_PER_LOOK && (e = readdir(d));) {
+		int pid = number(e->d_name);
+		if (pid && !known(pid))
+			new_process(pid);
+	}
+	closedir(d);
+	return nrecent < NEW_PER_LOOK;
+}
+
 void processes_look_again(void)
 {
 	int keep = 0;
 	for (int i = 0; i < nrecent; i++) {
+		if (recent[i].rounds-- <= 0)
+			continue;
 		scan_process(recent[i].pid);
-		if (--recent[i].rounds > 0)
-			recent[keep++] = recent[i];
+		recent[keep++] = recent[i];
 	}
 	nrecent = keep;
-	DIR *d = opendir("/proc");
-	if (!d)
-		return;
-	for (struct dirent *e; nrecent < NEW_PER_LOOK && (e = readdir(d));) {
-		int pid = number(e->d_name);
-		if (!pid || known(pid))
-			continue;
-		scan_process(pid);
-		recent[nrecent].pid = pid;
-		recent[nrecent++].rounds = ROUNDS;
+	int from = newest, to = newest_thread();
+	newest = to;
+	if (!from || to < from || to - from > NEW_PER_LOOK) { /* unknown, or the numbers began anew, or many */
+		if (!find_new_processes())
+			newest = 0;
+	} else {
+		for (int tid = from + 1; tid <= to; tid++) {
+			int group = known(tid) ? 0 : group_of(tid);
+			if (group == tid) {
+				new_process(tid);
+			} else if (group) { /* of a process that we know */
+				scan_thread(group, tid);
+				note_recent(group, 0);
+			}
+		}
 	}
-	closedir(d);
 	if (nrecent) {
 		vms_scan_debugfs(true);
 		vms_scan_names(true);

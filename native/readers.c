@@ -19,6 +19,7 @@ const char *const stop_names[STOP_COUNT] = { "running", "signal", "duration", "s
 
 struct cpu {
 	int number, raw; /* trace_pipe_raw; -1: this CPU has none */
+	bool active;     /* gave something last time */
 };
 
 struct reader {
@@ -175,30 +176,50 @@ static void leave_cpus(const struct options *o)
 	CPU_FREE(set);
 }
 
+/* Takes what there is from the CPUs that are ready, and while awake from those that had something last time; from all
+ * of them if all. Returns the most that one CPU gave. */
+static size_t round_of(struct reader *r, bool all)
+{
+	size_t most = 0;
+	for (int i = 0; i < r->ncpus; i++) {
+		if (!all && !r->cpus[i].active && !r->polls[i].revents)
+			continue;
+		size_t n = drain(r, &r->cpus[i]);
+		r->cpus[i].active = n > 0;
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
 /*
- * How long to wait at most. Where buffer_percent exists the kernel wakes us when a buffer fills; the time-out serves
- * older kernels, kernels whose wake-up is broken (several 6.x), and keeps the file near the present. Every wake-up of
- * ours may push a vCPU off its CPU, so there are few: measured on one CPU, 45 a second cost the guest 1.5 %.
+ * Every wake-up of ours may push a vCPU off its CPU, so there are few: the kernel wakes us when a buffer is filled to
+ * buffer_percent. Once in half a second we look anyway, so that the file stays near the present. Where nobody wakes us
+ * (no buffer_percent before 5.0; several 6.x forget to) the time we wait follows how full we find the buffers; where we
+ * are woken for nothing we pause.
  */
 static void *reader_main(void *arg)
 {
 	struct reader *r = arg;
 	struct readers *all = r->all;
-	int wait_ms = 20, longest = all->has_percent ? 500 : 100;
+	bool woken_by_kernel = all->has_percent;
+	int wait_ms = woken_by_kernel ? 500 : 20, pause_ms = 1;
 	leave_cpus(all->options);
+	priority_high();
 	while (!atomic_load(&all->stopping) && !atomic_load(&all->failed)) {
-		int woken = poll(all->has_percent ? r->polls : NULL, all->has_percent ? (nfds_t)r->ncpus : 0, wait_ms);
-		size_t most = 0;
-		for (int i = 0; i < r->ncpus; i++) {
-			size_t n = drain(r, &r->cpus[i]);
-			most = n > most ? n : most;
-		}
-		if (most > all->buffer_bytes / 2)
+		int woken = poll(woken_by_kernel ? r->polls : NULL, woken_by_kernel ? (nfds_t)r->ncpus : 0, wait_ms);
+		size_t most = round_of(r, woken <= 0);
+		if (woken > 0) {
+			pause_ms = most ? 1 : pause_ms < 16 ? pause_ms * 2 : 16;
+			if (!most)
+				poll(NULL, 0, pause_ms / 2);
+		} else if (most > all->buffer_bytes / 4 * 3) {
+			woken_by_kernel = false;
+			wait_ms = wait_ms > 40 ? 20 : wait_ms > 2 ? wait_ms / 2 : 1;
+		} else if (!woken_by_kernel && most > all->buffer_bytes / 2) {
 			wait_ms = wait_ms > 2 ? wait_ms / 2 : 1;
-		else if (most < all->buffer_bytes / 8)
-			wait_ms = wait_ms * 2 < longest ? wait_ms * 2 : longest;
-		if (woken && most < all->buffer_bytes / 16)
-			poll(NULL, 0, 2); /* for little: do not spin */
+		} else if (!woken_by_kernel && most < all->buffer_bytes / 8) {
+			wait_ms = wait_ms * 2 < 100 ? wait_ms * 2 : 100;
+		}
 	}
 	if (atomic_load(&all->stopping))
 		for (int i = 0; i < r->ncpus; i++)

@@ -4,10 +4,28 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 static const int stops[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+
+/*
+ * Priority of the calling thread while a recording runs: little work, but soon. What waits for a reader is in a small
+ * buffer, and a recorder that is killed is gone only when its last thread got a CPU to end on; until then tracing is on.
+ * Refused without CAP_SYS_NICE; then so be it.
+ */
+static int usual_nice;
+
+void priority_high(void)
+{
+	setpriority(PRIO_PROCESS, 0, -20);
+}
+
+void priority_usual(void)
+{
+	setpriority(PRIO_PROCESS, 0, usual_nice);
+}
 
 int signals_setup(void)
 {
@@ -19,6 +37,7 @@ int signals_setup(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN); /* closed pipes are return values */
 	signal(SIGXFSZ, SIG_IGN); /* the file-size limit is EFBIG */
+	usual_nice = getpriority(PRIO_PROCESS, 0);
 	int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (fd < 0)
 		die("signalfd", NULL, "signalfd: %s", strerror(errno));
@@ -61,6 +80,7 @@ pid_t spawn(char *const argv[], bool dies_with_us)
 			_exit(127);
 	}
 	signals_default();
+	priority_usual();
 	execvp(argv[0], argv);
 	int err = errno;
 	dprintf(2, "kvmtrace-capture: %s: %s\n", argv[0], strerror(err));

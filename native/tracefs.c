@@ -322,6 +322,21 @@ static uint32_t page_size_of(const char *header_page)
 	return sum & (sum - 1) || sum < 4096 ? 0 : sum;
 }
 
+/*
+ * Wakes a reader when 40 % is filled: rarely, but with room for a burst. Kernels compare either the pages that are full
+ * (before 6.7 and its fixes in older series) or one more; 0.6 of a page above serves both, and is never met by
+ * an empty small buffer, for which poll() would return at once. Absent before 5.0.
+ */
+static bool set_buffer_percent(struct tracefs *t)
+{
+	uint64_t data = t->subbuf - 16, pages = (t->buffer_bytes + data - 1) / data;
+	pages = pages < 2 ? 2 : pages;
+	uint64_t full = pages * 2 / 5 ? pages * 2 / 5 : 1, percent = (full * 100 + 60) / pages;
+	char text[16];
+	snprintf(text, sizeof text, "%u", percent < 100 ? (unsigned)percent : 100);
+	return write_file_at(t->dir_fd, "buffer_percent", text);
+}
+
 void tracefs_apply(struct tracefs *t, const struct options *o)
 {
 	must_write(t, "tracing_on", "0", NULL);
@@ -333,8 +348,6 @@ void tracefs_apply(struct tracefs *t, const struct options *o)
 	/* Lose the oldest, not the newest: only then do the pages themselves tell where events were lost. */
 	may_write(t, "options/overwrite", "1", NULL);
 	set_buffer_size(t, o);
-	/* Wake a reader when 40 % is filled: rarely, but with room for a burst. Absent before 5.0. */
-	t->has_percent = write_file_at(t->dir_fd, "buffer_percent", "40");
 	if (o->cpus)
 		set_cpumask(t, o);
 	set_pids(t, o);
@@ -344,6 +357,7 @@ void tracefs_apply(struct tracefs *t, const struct options *o)
 	buf_free(&b);
 	if (!t->subbuf)
 		die("tracefs", "please report this with the contents of events/header_page", "the ring-buffer page layout is unknown");
+	t->has_percent = set_buffer_percent(t);
 }
 
 bool tracefs_on(struct tracefs *t, bool on)

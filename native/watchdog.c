@@ -10,34 +10,93 @@
 #include "capture.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Closes everything but the two descriptors: above all trace files, which would keep the instance busy. */
-static void close_others(int keep_a, int keep_b)
+void close_all_but(const int *keep, int n)
 {
-	int low = keep_a < keep_b ? keep_a : keep_b, high = keep_a < keep_b ? keep_b : keep_a;
 	struct rlimit lim;
-	int max = !getrlimit(RLIMIT_NOFILE, &lim) && lim.rlim_cur < 65536 ? (int)lim.rlim_cur : 65536;
+	int max = !getrlimit(RLIMIT_NOFILE, &lim) && lim.rlim_cur < 65536 ? (int)lim.rlim_cur : 65536, last = 2;
+	for (int i = 0; i < n; i++)
+		last = keep[i] > last ? keep[i] : last;
 #ifdef SYS_close_range
-	if (!syscall(SYS_close_range, (unsigned)high + 1, ~0u, 0))
-		max = high;
+	if (!syscall(SYS_close_range, (unsigned)last + 1, ~0u, 0))
+		max = last;
 #endif
-	for (int fd = 3; fd < max; fd++)
-		if (fd != low && fd != high)
+	for (int fd = 3; fd < max; fd++) {
+		bool kept = false;
+		for (int i = 0; i < n; i++)
+			kept |= keep[i] == fd;
+		if (!kept)
 			close(fd);
+	}
+}
+
+/* Nothing of the recorder's: above all no trace files, which would keep the instance busy. */
+static void close_others(const int *keep, int n)
+{
+	close_all_but(keep, n);
 	int null = open("/dev/null", O_RDWR);
-	for (int fd = 0; fd < 3; fd++)
-		if (fd != keep_a && fd != keep_b && null >= 0)
+	for (int fd = 0; fd < 3; fd++) {
+		bool kept = false;
+		for (int i = 0; i < n; i++)
+			kept |= keep[i] == fd;
+		if (!kept && null >= 0)
 			dup2(null, fd);
+	}
 	if (null > 2)
 		close(null);
+}
+
+/*
+ * Waits for the recorder's end. True: it died; false: it dismissed us.
+ *
+ * Two things tell of its death. End of file on the pipe says that all its files are closed, which has to wait until its
+ * last thread is gone, and a thread that waits for a disk cannot be killed. The signal comes as soon as its main thread
+ * ends, which waits for nothing. Other processes' signals do not count.
+ */
+static bool recorder_died(int pipe_fd, int signal_fd, pid_t parent)
+{
+	struct pollfd wait[2] = { { .fd = pipe_fd, .events = POLLIN }, { .fd = signal_fd, .events = POLLIN } };
+	while (getppid() == parent) {
+		struct signalfd_siginfo si;
+		char byte;
+		if (poll(wait, 2, -1) < 0)
+			continue;
+		if (wait[0].revents) {
+			ssize_t n = read(pipe_fd, &byte, 1);
+			if (n >= 0)
+				return n == 0;
+		}
+		if (wait[1].revents && read(signal_fd, &si, sizeof si) == (ssize_t)sizeof si && (pid_t)si.ssi_pid == parent)
+			return true;
+	}
+	return true;
+}
+
+/* Nothing that is open anywhere in the recorder, except in its keeper, which has no trace files. */
+static void wait_for_its_files(int pipe_fd)
+{
+	char byte;
+	while (read(pipe_fd, &byte, 1) < 0 && errno == EINTR)
+		;
+}
+
+/* Children pass to somebody else when the last thread is gone: from then on nobody writes to the file. */
+static void wait_for_its_threads(pid_t parent)
+{
+	while (getppid() == parent)
+		poll(NULL, 0, 5);
 }
 
 /* What the dead recorder had still to do: make the file whole. The instance is already off. */
@@ -55,28 +114,34 @@ static void finish_file(struct shared *s, int out_fd, struct buf *options, const
 	buf_free(&json);
 }
 
-static _Noreturn void guard(int pipe_fd, struct shared *s, int out_fd)
+static _Noreturn void guard(int pipe_fd, struct shared *s, int out_fd, pid_t parent, bool first)
 {
-	char byte;
+	sigset_t death;
 	setsid();
 	for (int sig = 1; sig < 32; sig++)
-		if (sig != SIGKILL && sig != SIGSTOP && sig != SIGSEGV && sig != SIGBUS)
+		if (sig != SIGKILL && sig != SIGSTOP && sig != SIGSEGV && sig != SIGBUS && sig != SIGUSR1)
 			signal(sig, SIG_IGN);
+	sigemptyset(&death);
+	sigaddset(&death, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &death, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGUSR1);
 	prctl(PR_SET_NAME, "kvmtrace-watch");
-	close_others(pipe_fd, out_fd);
+	close_others((int[]){ pipe_fd, out_fd }, 2);
+	int signal_fd = signalfd(-1, &death, SFD_CLOEXEC);
 	die_hook(NULL);
 	msg_setup(-1, true);
 	if (chdir("/")) {
 		/* only so that no file system stays busy */
 	}
 	write_file_at(AT_FDCWD, "/proc/self/oom_score_adj", "-1000");
-	setpriority(PRIO_PROCESS, 0, -20); /* it sleeps until it is needed; then the guests should not hold it up */
-	ssize_t n;
-	do
-		n = read(pipe_fd, &byte, 1);
-	while (n < 0 && errno == EINTR);
-	if (n == 1)
-		_exit(0); /* dismissed */
+	/* It sleeps until it is needed. Then neither guests nor a lack of memory shall hold it up: real-time priority, or
+	 * the next best; and the first watchdog, small as it is then, in memory for good. */
+	struct sched_param lowest = { .sched_priority = 1 }, none = { 0 };
+	setpriority(PRIO_PROCESS, 0, -20);
+	sched_setscheduler(0, SCHED_FIFO, &lowest);
+	mlockall(first ? MCL_CURRENT : MCL_CURRENT | MCL_ONFAULT);
+	if (!recorder_died(pipe_fd, signal_fd, parent))
+		_exit(0);
 	int phase = atomic_load(&s->phase);
 	struct totals sum = { 0 };
 	struct buf options = { 0 };
@@ -87,10 +152,15 @@ static _Noreturn void guard(int pipe_fd, struct shared *s, int out_fd)
 		write_file_at(AT_FDCWD, path, "0");
 		snprintf(path, sizeof path, "%s/events/enable", s->instance);
 		write_file_at(AT_FDCWD, path, "0");
+		wait_for_its_files(pipe_fd);
 		if (phase == PHASE_FILE)
 			tracefs_stats(s->instance, s->ncpu, &sum, &options);
 		tracefs_remove(s->instance, 30000);
 	}
+	/* the file can wait: moving gigabytes is nothing to disturb guests for */
+	sched_setscheduler(0, SCHED_OTHER, &none);
+	setpriority(PRIO_PROCESS, 0, 0);
+	wait_for_its_threads(parent);
 	if (phase == PHASE_FILE && out_fd >= 0)
 		finish_file(s, out_fd, &options, &sum);
 	if (phase == PHASE_FINISHED && out_fd >= 0 && s->table_off) /* a text file has no table */
@@ -103,7 +173,7 @@ bool watchdog_start(struct watchdog *w, struct shared *s, int out_fd)
 	int fds[2];
 	if (pipe2(fds, O_CLOEXEC))
 		return false;
-	pid_t pid = fork();
+	pid_t parent = getpid(), pid = fork();
 	if (pid < 0) {
 		int err = errno;
 		close(fds[0]);
@@ -113,7 +183,7 @@ bool watchdog_start(struct watchdog *w, struct shared *s, int out_fd)
 	}
 	if (!pid) {
 		close(fds[1]);
-		guard(fds[0], s, out_fd);
+		guard(fds[0], s, out_fd, parent, w->restarts == 0);
 	}
 	close(fds[0]);
 	w->pid = pid;
