@@ -10,7 +10,7 @@ import {
   countCoarse,
   createCoarseHistograms,
 } from '../src/analysis/coarse-histogram.ts';
-import { passByName } from '../src/analysis/passes.ts';
+import { loadPasses } from '../src/analysis/passes.ts';
 import {
   createSlices,
   mergeSlices,
@@ -32,6 +32,8 @@ import { HAS_SHARED, SAMPLES, SHARED } from './support/corpus.ts';
 import { ALL, eventBatch, readEvents, sliceBatch, type TestEvent, timeOf } from './support/events.ts';
 import { exitsOf, sliceExits } from './support/exits.ts';
 
+const passOf = await loadPasses(DIFF_PASSES);
+
 function inputOf(batch: EventBatch, context: TraceContext) {
   const analysis = createAnalysis(
     null,
@@ -43,7 +45,7 @@ function inputOf(batch: EventBatch, context: TraceContext) {
       slowIncludeIdle: false,
       passes: DIFF_PASSES,
     },
-    passByName,
+    passOf,
   );
   analyzeBatch(analysis, batch);
   const result = finishAnalysis(analysis);

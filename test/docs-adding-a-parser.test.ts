@@ -2,10 +2,12 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { FORMATS } from '../src/parsers/registry.ts';
+import { loadFormats } from '../src/parsers/registry.ts';
 import type { TraceFormat } from '../src/parsers/trace-format.ts';
 import { REPO } from './support/corpus.ts';
 import { readText } from './support/ftrace-text.ts';
+
+const FORMATS = await loadFormats();
 
 const doc = readFileSync(join(REPO, 'docs/adding-a-parser.md'), 'utf8');
 const code = /```ts\n([\s\S]*?)```/.exec(doc)![1];

@@ -4,7 +4,7 @@ import { basename, join, relative } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { detectFormat, FORMATS } from '../src/parsers/registry.ts';
+import { detectFormat, findFormat, loadFormats } from '../src/parsers/registry.ts';
 import { SNIFF_BYTES } from '../src/parsers/trace-format.ts';
 import { SAMPLES, SHARED } from './support/corpus.ts';
 
@@ -52,6 +52,7 @@ function headOf(path: string): Uint8Array {
   return (bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes).subarray(0, SNIFF_BYTES);
 }
 
+const FORMATS = await loadFormats();
 const TEXTS = new Set(['ftrace-text', 'trace-cmd-text', 'perf-script', 'qemu-log', 'printed-table']);
 
 /** Formats that claim the bytes at all. */
@@ -67,9 +68,11 @@ test('there are files of every kind', () => {
 describe.each([...new Set(files.map(({ format }) => format!))].sort())('%s', (format) => {
   test.each(
     files.filter((file) => file.format === format).map(({ path }) => [relative(SHARED, path), path] as const),
-  )('%s', (_, path) => {
+  )('%s', async (_, path) => {
     const head = headOf(path);
-    expect(detectFormat(head, 'unknown').format?.id).toBe(format);
+    expect(detectFormat(head, 'unknown', FORMATS).format?.id).toBe(format);
+    // Loading few formats finds what asking all of them does.
+    expect((await findFormat(head, 'unknown')).format?.id).toBe(format);
     // One text format never claims what another reads.
     if (TEXTS.has(format)) expect(claims(head).filter((id) => TEXTS.has(id))).toEqual([format]);
   });

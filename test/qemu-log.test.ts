@@ -4,11 +4,13 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { TraceFormatError } from '../src/core/errors.ts';
 import { qemuLog } from '../src/parsers/qemu-log/index.ts';
-import { detectFormat } from '../src/parsers/registry.ts';
+import { detectFormat, loadFormats } from '../src/parsers/registry.ts';
 import { simpletrace } from '../src/parsers/simpletrace/index.ts';
 import { SNIFF_BYTES } from '../src/parsers/trace-format.ts';
 import { HAS_SHARED, SAMPLES, SHARED } from './support/corpus.ts';
 import { load, type QemuRow, readTrace } from './support/qemu-traces.ts';
+
+const FORMATS = await loadFormats();
 
 const TRACE_EVENTS = load(path.join(SAMPLES, 'qemu-simpletrace/trace-events-all.gz')).toString();
 const SAMPLE = load(path.join(SAMPLES, 'qemu-log/qemu.log.gz'));
@@ -39,7 +41,7 @@ describe.runIf(HAS_SHARED)('logs beside simpletrace files', () => {
 
   test.each(both)('%s: the same events with the same arguments', (_, folder, file) => {
     const bytes = load(file);
-    expect(detectFormat(bytes.subarray(0, SNIFF_BYTES), 'unknown').format?.id).toBe('qemu-log');
+    expect(detectFormat(bytes.subarray(0, SNIFF_BYTES), 'unknown', FORMATS).format?.id).toBe('qemu-log');
     const log = read(bytes, TRACE_EVENTS);
     const binary = readTrace(simpletrace, load(path.join(folder, 'trace.bin')), {
       traceEvents: TRACE_EVENTS,
@@ -265,7 +267,7 @@ describe('robustness', () => {
       Buffer.alloc(100_000),
       Buffer.from(line),
     ]);
-    expect(detectFormat(bytes.subarray(0, SNIFF_BYTES), 'x').format?.id).toBe('qemu-log');
+    expect(detectFormat(bytes.subarray(0, SNIFF_BYTES), 'x', FORMATS).format?.id).toBe('qemu-log');
     for (const maxRead of [undefined, 997]) {
       const { rows, diagnostics } = read(bytes, undefined, maxRead);
       expect(rows.length).toBe(2);

@@ -6,11 +6,13 @@ import { listDiagnostics } from '../src/core/diagnostics.ts';
 import { F_MARKER } from '../src/core/event-batch.ts';
 import { createTraceContext } from '../src/core/trace-context.ts';
 import { memorySource } from '../src/parsers/byte-source.ts';
-import { detectFormat } from '../src/parsers/registry.ts';
+import { detectFormat, loadFormats } from '../src/parsers/registry.ts';
 import { simpletrace } from '../src/parsers/simpletrace/index.ts';
 import { SNIFF_BYTES } from '../src/parsers/trace-format.ts';
 import { HAS_SHARED, SAMPLES, SHARED } from './support/corpus.ts';
 import { load, type QemuRow, readTrace, rowsOf } from './support/qemu-traces.ts';
+
+const FORMATS = await loadFormats();
 
 const TRACE_EVENTS = load(path.join(SAMPLES, 'qemu-simpletrace/trace-events-all.gz')).toString();
 
@@ -18,7 +20,7 @@ const TRACE_EVENTS = load(path.join(SAMPLES, 'qemu-simpletrace/trace-events-all.
 function readMarkers(bytes: Uint8Array, traceEvents?: string) {
   const context = createTraceContext();
   const rows: QemuRow[] = [];
-  const { format } = detectFormat(bytes.subarray(0, SNIFF_BYTES), 'unknown');
+  const { format } = detectFormat(bytes.subarray(0, SNIFF_BYTES), 'unknown', FORMATS);
   const options = traceEvents === undefined ? {} : { traceEvents };
   for (const batch of format!.parse(memorySource(bytes), context, options))
     rows.push(...rowsOf(batch, context).filter((_, i) => batch.fields[i] & F_MARKER));

@@ -2,11 +2,13 @@
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { detectFormat } from '../src/parsers/registry.ts';
+import { detectFormat, loadFormats } from '../src/parsers/registry.ts';
 import { simpletrace } from '../src/parsers/simpletrace/index.ts';
 import { SNIFF_BYTES } from '../src/parsers/trace-format.ts';
 import { SAMPLES, SHARED } from './support/corpus.ts';
 import { load, type QemuRow, readTrace } from './support/qemu-traces.ts';
+
+const FORMATS = await loadFormats();
 
 const TRACE_EVENTS = load(path.join(SAMPLES, 'qemu-simpletrace/trace-events-all.gz')).toString();
 
@@ -174,7 +176,7 @@ describe.each(found.map((folder) => [path.basename(folder), folder] as const))('
   const printed = parsePrinted(load(anyOf(folder, ['decoded.txt', 'simpletrace.txt'])!).toString());
 
   test('is recognised by content', () => {
-    const { format } = detectFormat(bytes.subarray(0, SNIFF_BYTES), 'unknown');
+    const { format } = detectFormat(bytes.subarray(0, SNIFF_BYTES), 'unknown', FORMATS);
     expect(format?.id).toBe('simpletrace');
   });
 
@@ -240,7 +242,7 @@ describe.each(found.map((folder) => [path.basename(folder), folder] as const))('
 const joint = found.flatMap((folder) =>
   ['perf.data', 'trace_pipe.txt', 'trace.dat'].flatMap((file) => {
     const kernel = anyOf(folder, [file]);
-    const format = kernel && detectFormat(load(kernel).subarray(0, SNIFF_BYTES), 'unknown').format;
+    const format = kernel && detectFormat(load(kernel).subarray(0, SNIFF_BYTES), 'unknown', FORMATS).format;
     // One is on another clock, the other has no KVM.
     const alone = ['st-pipe-local', 'tcg-strings-qmp'].includes(path.basename(folder));
     return kernel && format && !alone

@@ -8,10 +8,12 @@ import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { runReport } from '../src/commands/pipeline.ts';
 import { createEventBatch } from '../src/core/event-batch.ts';
-import { detectFormat } from '../src/parsers/registry.ts';
+import { detectFormat, loadFormats } from '../src/parsers/registry.ts';
 import { HAS_SHARED, listCaptures, SAMPLES, SHARED } from './support/corpus.ts';
 import { defaultReportOptions } from './support/options.ts';
 import { type DatRow, readDat } from './support/trace-dat.ts';
+
+const FORMATS = await loadFormats();
 
 const CORPUS = join(SHARED, 'corpus');
 const HIP24 = join(SHARED, 'public/hip24-masterarbeit');
@@ -182,7 +184,9 @@ describe('trace.dat', () => {
 
   test('is recognised under any name', () => {
     for (const { path } of samples)
-      expect(detectFormat(readFileSync(path).subarray(0, 16384), 'unknown').format?.id).toBe('trace.dat');
+      expect(detectFormat(readFileSync(path).subarray(0, 16384), 'unknown', FORMATS).format?.id).toBe(
+        'trace.dat',
+      );
   });
 });
 

@@ -2,17 +2,12 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { analyzeExits, createAnalysis, finishAnalysis } from './analyze.ts';
 import { DONE, END, FAILED, HANDED, LENGTHS, type WorkerInput } from './offload.ts';
+import { loadPasses } from './passes.ts';
 
 const { control, batches, options } = workerData as WorkerInput;
 
-function noPass(name: string): never {
-  throw new Error(`pass ${name} was not requested`);
-}
-
 try {
-  // Loading all passes takes longer than many recordings: only when some are wanted.
-  const passOf = options.passes.length > 0 ? (await import('./passes.ts')).passByName : noPass;
-  const analysis = createAnalysis(null, options, passOf);
+  const analysis = createAnalysis(null, options, await loadPasses(options.passes));
   for (let done = 0; ; ) {
     while (Atomics.load(control, HANDED) === done) Atomics.wait(control, HANDED, done);
     const slot = done % batches.length;

@@ -1,50 +1,52 @@
-/** The passes that a report can ask for beside the ones every report has. A new one is one new file and one line here. */
-import { accessPass } from './accesses.ts';
-import { contextPass } from './context.ts';
-import { detailPass } from './exit-detail.ts';
-import { haltPollingPass } from './halt-polling.ts';
-import { heatmapLinesPass, heatmapPass } from './heatmap.ts';
-import { hostVectorPass } from './host-vectors.ts';
-import { hotspotPass } from './hotspots.ts';
-import { intervalPass } from './intervals.ts';
-import { ledgerPass } from './ledger-pass.ts';
-import { nestedPass } from './nested.ts';
+/**
+ * The passes that a report can ask for beside the ones every report has. A new one is one new file and one line here.
+ * Each is loaded when it is requested.
+ */
 import type { AnyPass, PassRequest } from './pass.ts';
-import { perfKvmPass } from './perf-kvm.ts';
-import { perfProfPass } from './perf-prof.ts';
-import { qemuCheckPass } from './qemu-check.ts';
-import { qemuPass } from './qemu-pass.ts';
-import { slicesPass } from './slices.ts';
-import { stormPass } from './storms.ts';
 
-export const PASSES: readonly AnyPass[] = [
-  accessPass,
-  contextPass,
-  detailPass,
-  haltPollingPass,
-  heatmapLinesPass,
-  heatmapPass,
-  hostVectorPass,
-  hotspotPass,
-  intervalPass,
-  ledgerPass,
-  nestedPass,
-  perfKvmPass,
-  perfProfPass,
-  qemuCheckPass,
-  qemuPass,
-  slicesPass,
-  stormPass,
-];
+const PASSES: Readonly<Record<string, () => Promise<AnyPass>>> = {
+  accesses: async () => (await import('./accesses.ts')).accessPass,
+  context: async () => (await import('./context.ts')).contextPass,
+  detail: async () => (await import('./exit-detail.ts')).detailPass,
+  'halt-polling': async () => (await import('./halt-polling.ts')).haltPollingPass,
+  heatmap: async () => (await import('./heatmap.ts')).heatmapPass,
+  'heatmap-lines': async () => (await import('./heatmap.ts')).heatmapLinesPass,
+  'host-vectors': async () => (await import('./host-vectors.ts')).hostVectorPass,
+  hotspots: async () => (await import('./hotspots.ts')).hotspotPass,
+  intervals: async () => (await import('./intervals.ts')).intervalPass,
+  ledger: async () => (await import('./ledger-pass.ts')).ledgerPass,
+  nested: async () => (await import('./nested.ts')).nestedPass,
+  'perf-kvm': async () => (await import('./perf-kvm.ts')).perfKvmPass,
+  'perf-prof': async () => (await import('./perf-prof.ts')).perfProfPass,
+  qemu: async () => (await import('./qemu-pass.ts')).qemuPass,
+  'qemu-check': async () => (await import('./qemu-check.ts')).qemuCheckPass,
+  slices: async () => (await import('./slices.ts')).slicesPass,
+  storms: async () => (await import('./storms.ts')).stormPass,
+};
 
-/** The pass of a name. @throws Error for an unknown one: names come from code, never from users. */
-export function passByName(name: string): AnyPass {
-  const pass = PASSES.find((candidate) => candidate.name === name);
-  if (!pass) throw new Error(`no analysis pass "${name}"`);
-  return pass;
+/** The pass of a name. */
+export type PassOf = (name: string) => AnyPass;
+
+/**
+ * Loads the requested passes, which can then be had by their names.
+ * @throws Error for an unknown name: names come from code, never from users.
+ */
+export async function loadPasses(requests: readonly PassRequest[]): Promise<PassOf> {
+  const loaded = new Map<string, AnyPass>();
+  await Promise.all(
+    requests.map(async ({ name }) => {
+      if (!Object.hasOwn(PASSES, name)) throw new Error(`no analysis pass "${name}"`);
+      loaded.set(name, await PASSES[name]());
+    }),
+  );
+  return (name) => {
+    const pass = loaded.get(name);
+    if (!pass) throw new Error(`pass "${name}" was not requested`);
+    return pass;
+  };
 }
 
 /** Whether some requested pass needs more than the core columns. */
-export function needsAllColumns(passes: readonly PassRequest[]): boolean {
-  return passes.some(({ name }) => passByName(name).allColumns);
+export function needsAllColumns(passes: readonly PassRequest[], passOf: PassOf): boolean {
+  return passes.some(({ name }) => passOf(name).allColumns);
 }

@@ -9,7 +9,7 @@ import {
   needsThreads,
 } from '../analysis/analyze.ts';
 import { canOffload, type Offload, startOffload } from '../analysis/offload.ts';
-import { passByName } from '../analysis/passes.ts';
+import type { PassOf } from '../analysis/passes.ts';
 import { type EventStream, forEachBatch } from './event-stream.ts';
 import type { ReadOptions } from './options.ts';
 
@@ -19,13 +19,14 @@ const OFFLOAD_BYTES = 48 << 20;
 export async function analyzeStream(
   stream: EventStream,
   analysisOptions: AnalysisOptions,
+  passOf: PassOf,
   options: ReadOptions,
 ): Promise<AnalysisResult> {
   if (shouldOffload(stream, analysisOptions, options))
-    return await runBeside(stream, analysisOptions, options);
+    return await runBeside(stream, analysisOptions, passOf, options);
   const threads = needsThreads(analysisOptions) ? stream.context.threads : null;
   let analysis: Analysis | null = null;
-  const start = () => createAnalysis(threads, wantedPasses(stream, analysisOptions), passByName);
+  const start = () => createAnalysis(threads, wantedPasses(stream, analysisOptions, passOf), passOf);
   await forEachBatch(stream, options, (batch) => {
     // With the first batch it is known which events were recorded.
     analysis ??= start();
@@ -37,11 +38,12 @@ export async function analyzeStream(
 async function runBeside(
   stream: EventStream,
   analysisOptions: AnalysisOptions,
+  passOf: PassOf,
   options: ReadOptions,
 ): Promise<AnalysisResult> {
   let running: Offload | null = null;
   const offload = () => {
-    running ??= startOffload(wantedPasses(stream, analysisOptions));
+    running ??= startOffload(wantedPasses(stream, analysisOptions, passOf));
     return running;
   };
   stream.lendBatches(() => offload().nextBatch());
@@ -55,11 +57,15 @@ async function runBeside(
 }
 
 /** Leaves out passes that nobody asked for and that have nothing to do in this recording. */
-function wantedPasses(stream: EventStream, analysisOptions: AnalysisOptions): AnalysisOptions {
+function wantedPasses(
+  stream: EventStream,
+  analysisOptions: AnalysisOptions,
+  passOf: PassOf,
+): AnalysisOptions {
   const { enabledEvents } = stream.context;
   if (enabledEvents === null) return analysisOptions;
   const wanted = analysisOptions.passes.filter(
-    ({ name, optional }) => !optional || (passByName(name).wants?.(enabledEvents) ?? true),
+    ({ name, optional }) => !optional || (passOf(name).wants?.(enabledEvents) ?? true),
   );
   return { ...analysisOptions, passes: wanted };
 }

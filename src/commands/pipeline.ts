@@ -1,7 +1,7 @@
 /** What commands do with inputs: open, parse, analyse, build the model. Calls the rooms in order, nothing else. */
 import type { AnalysisResult } from '../analysis/analyze.ts';
 import { addEvents, createEventSummary, finishEvents, lostEvents } from '../analysis/event-summary.ts';
-import { needsAllColumns } from '../analysis/passes.ts';
+import { loadPasses, needsAllColumns } from '../analysis/passes.ts';
 import { reasonKey, type Selection } from '../analysis/selection.ts';
 import { addThreadEvents, createThreadEvents } from '../analysis/thread-events.ts';
 import { UsageError } from '../core/errors.ts';
@@ -13,7 +13,6 @@ import { buildModel } from '../report/build-model.ts';
 import type { DiffModel } from '../report/diff/model.ts';
 import type { InfoModel } from '../report/info-model.ts';
 import type { ReportModel } from '../report/model.ts';
-import { viewGrouping, viewPasses } from '../report/views/views.ts';
 import { analyzeStream } from './analyze-stream.ts';
 import { forEachBatch, openEvents } from './event-stream.ts';
 import type { ConvertSummary, Filters, ReadOptions, ReportOptions, TimeBound } from './options.ts';
@@ -44,10 +43,12 @@ async function analyzeInputs(
   options: ReportOptions,
 ): Promise<{ model: ReportModel; result: AnalysisResult; context: TraceContext }> {
   const { view } = options;
-  const by = view ? viewGrouping(view) : options.by;
-  const passes = [...(options.passes ?? []), ...(view ? viewPasses(view) : [])];
+  const views = view ? await import('../report/views/views.ts') : null;
+  const by = view ? views!.viewGrouping(view) : options.by;
+  const passes = [...(options.passes ?? []), ...(view ? views!.viewPasses(view) : [])];
+  const passOf = await loadPasses(passes);
   const selection = await resolveSelection(paths, options);
-  const stream = withVcpuThreads(await openEvents(paths, options, !needsAllColumns(passes)));
+  const stream = withVcpuThreads(await openEvents(paths, options, !needsAllColumns(passes, passOf)));
   const result = await analyzeStream(
     stream,
     {
@@ -64,16 +65,20 @@ async function analyzeInputs(
       slowIncludeIdle: options.includeIdle,
       passes,
     },
+    passOf,
     options,
   );
+  const { guestSymbols = null } = options;
   const model = buildModel(stream.context, result, {
     toolVersion: toolVersion(),
     by,
     filters: options.filters.words,
-    guestSymbols: options.guestSymbols ?? null,
-    ...(view ? { view } : {}),
+    guestSymbols,
   });
-  return { model, result, context: stream.context };
+  const { context } = stream;
+  if (!view) return { model, result, context };
+  const input = { context, analysis: result, model, guestSymbols };
+  return { model: views!.withView(input, view), result, context };
 }
 
 export async function runInfo(path: string, options: ReadOptions): Promise<InfoModel> {

@@ -9,7 +9,7 @@ import { type Diagnostics, note } from '../core/diagnostics.ts';
 import { TraceFormatError } from '../core/errors.ts';
 import { type ByteSource, openFileSource, readFully } from './byte-source.ts';
 import { openPerfFolder } from './folder-source.ts';
-import { detectFormat } from './registry.ts';
+import { findFormat } from './registry.ts';
 import { temporaryFile } from './temporary-file.ts';
 import { SNIFF_BYTES, type TraceFormat } from './trace-format.ts';
 
@@ -42,7 +42,7 @@ export async function openInput(path: string, diagnostics: Diagnostics): Promise
       message: 'the input is empty',
       hint: 'nothing was recorded, or the recorder did not finish its file',
     });
-  const { format, verdicts } = detectFormat(head, path);
+  const { format, verdicts } = await findFormat(head, path);
   if (!format)
     throw new TraceFormatError({
       format: path,

@@ -28,8 +28,6 @@ import type {
 } from './model.ts';
 import { printedIsa, reasonIdentity } from './reason-identity.ts';
 import { withSections } from './sections.ts';
-import type { ViewRequest } from './views/view.ts';
-import { withView } from './views/views.ts';
 
 export interface ModelOptions {
   readonly toolVersion: string;
@@ -38,8 +36,6 @@ export interface ModelOptions {
   readonly filters: readonly string[];
   /** Text of a guest's System.map or kallsyms (--guest-symbols). */
   readonly guestSymbols?: string | null;
-  /** The report in another tool's layout. */
-  readonly view?: ViewRequest;
 }
 
 export function buildModel(
@@ -99,8 +95,7 @@ export function buildModel(
   };
   const input = { context, analysis, model, guestSymbols: options.guestSymbols ?? null };
   const whole = withSections(input);
-  const report = { ...whole, advice: buildAdvice(whole), verdict: buildVerdict(whole) };
-  return options.view ? withView({ ...input, model: report }, options.view) : report;
+  return { ...whole, advice: buildAdvice(whole), verdict: buildVerdict(whole) };
 }
 
 /** Anomalies that pairing met; what parsers met is in the context's diagnostics. */

@@ -17,8 +17,10 @@ import {
 import { createTraceContext, type TraceContext } from '../../src/core/trace-context.ts';
 import { storeBigInt, wordsToBigInt } from '../../src/core/words.ts';
 import { openInput } from '../../src/parsers/open-input.ts';
-import { detectFormat } from '../../src/parsers/registry.ts';
+import { detectFormat, loadFormats } from '../../src/parsers/registry.ts';
 import { SNIFF_BYTES } from '../../src/parsers/trace-format.ts';
+
+const FORMATS = await loadFormats();
 
 export interface TestEvent {
   time: number | bigint;
@@ -82,7 +84,7 @@ export function isReadable(path: string): boolean {
   if (statSync(path).isDirectory()) return true;
   const bytes = readFileSync(path);
   const head = path.endsWith('.gz') ? gunzipSync(bytes) : bytes;
-  return detectFormat(head.subarray(0, SNIFF_BYTES), path).format !== null;
+  return detectFormat(head.subarray(0, SNIFF_BYTES), path, FORMATS).format !== null;
 }
 
 /** All events of a capture in one batch. */
