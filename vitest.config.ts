@@ -5,6 +5,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: [],
     testTimeout: 120_000,
+    // Whoever comes first builds the program, the others wait for it.
+    hookTimeout: 120_000,
     env: { LC_ALL: 'C', TZ: 'UTC' },
   },
 });

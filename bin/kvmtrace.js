@@ -7,7 +7,7 @@ if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
   process.stdout.write(`kvmtrace ${version}\n`);
 } else {
-  const main = new URL('../dist/commands/main.js', import.meta.url);
+  const main = new URL('../dist/bundle/main.js', import.meta.url);
   if (existsSync(main)) await (await import(main.href)).main(args);
   else {
     process.stderr.write(

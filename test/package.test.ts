@@ -29,24 +29,43 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 describe('contents', () => {
   test('are what users need, and nothing of ours', () => {
     const allowed =
-      /^(package\.json|README\.md|LICENSE|bin\/kvmtrace\.js|dist\/.+\.js|docs\/[\w-]+\.md|docs\/man\/[\w-]+\.1|native\/(README\.md|Makefile|[\w-]+\.[ch])|samples\/(README\.md|intel-perf\/perf\.data))$/;
+      /^(package\.json|README\.md|LICENSE|bin\/kvmtrace\.js|dist\/bundle\/([\w-]+\.js|LICENSES\.txt)|docs\/[\w-]+\.md|docs\/man\/[\w-]+\.1|native\/(README\.md|Makefile|[\w-]+\.[ch])|samples\/(README\.md|intel-perf\/perf\.data))$/;
     expect(files.filter((file) => !allowed.test(file))).toEqual([]);
     for (const wanted of [
       'bin/kvmtrace.js',
-      'dist/commands/main.js',
+      'dist/bundle/main.js',
+      'dist/bundle/offload-worker.js',
+      'dist/bundle/qmp-guard.js',
+      'dist/bundle/LICENSES.txt',
       'docs/man/kvmtrace.1',
       'native/Makefile',
     ])
       expect(files).toContain(wanted);
   });
 
-  test('each built file has its source', () => {
-    const built = files.filter((file) => file.startsWith('dist/'));
-    expect(built.length).toBeGreaterThan(100);
-    const orphans = built.filter(
-      (file) => !existsSync(join(REPO, file.replace(/^dist/, 'src').replace(/\.js$/, '.ts'))),
+  test('what is bundled has its source, and its licence if it is not ours', () => {
+    const text = files
+      .filter((file) => /^dist\/bundle\/.*\.js$/.test(file))
+      .map((file) => readFileSync(join(REPO, file), 'utf8'))
+      .join('\n');
+    const ours = [...text.matchAll(/^\/\/ dist\/(.+)\.js$/gm)].map(([, module]) => `src/${module}.ts`);
+    expect(ours.length).toBeGreaterThan(100);
+    expect(ours.filter((file) => !existsSync(join(REPO, file)))).toEqual([]);
+    const packages = [...text.matchAll(/^\/\/ node_modules\/((?:@[^/\n]+\/)?[^/\n]+)\//gm)].map(
+      ([, name]) => name,
     );
-    expect(orphans, 'npm run build removes them').toEqual([]);
+    expect(packages).toContain('commander');
+    const licences = readFileSync(join(REPO, 'dist/bundle/LICENSES.txt'), 'utf8');
+    for (const name of new Set(packages)) expect(licences).toMatch(new RegExp(`^${name} [\\d.]+$`, 'm'));
+  });
+
+  test('each module is in one file of the bundle', () => {
+    const seen = new Map<string, string>();
+    for (const file of files.filter((name) => /^dist\/bundle\/.*\.js$/.test(name)))
+      for (const [, module] of readFileSync(join(REPO, file), 'utf8').matchAll(/^\/\/ (dist\/.+\.js)$/gm)) {
+        expect(seen.get(module), module).toBeUndefined();
+        seen.set(module, file);
+      }
   });
 
   test('the manifest names files that are there', () => {

@@ -1,11 +1,11 @@
-/** Runs the real command line from dist/, built first if a source is newer. */
+/** Runs the real command line from dist/bundle/, built first if a source is newer. */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { REPO } from './corpus.ts';
 
 export const BIN = join(REPO, 'bin/kvmtrace.js');
-const BUILT = join(REPO, 'dist/commands/main.js');
+const BUILT = join(REPO, 'dist/bundle/main.js');
 const LOCK = join(REPO, 'dist/.building');
 
 function newestSource(folder: string): number {
@@ -31,12 +31,11 @@ export async function ensureBuilt(): Promise<void> {
       continue;
     }
     try {
-      const tsc = join(REPO, 'node_modules/typescript/bin/tsc');
-      const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], {
+      const { status, stdout, stderr } = spawnSync('npm', ['run', '--silent', 'build'], {
         cwd: REPO,
         encoding: 'utf8',
       });
-      if (status !== 0) throw new Error(`the build failed:\n${stdout}`);
+      if (status !== 0) throw new Error(`the build failed:\n${stdout}${stderr}`);
     } finally {
       rmSync(LOCK, { recursive: true, force: true });
     }

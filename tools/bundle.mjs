@@ -1,0 +1,148 @@
+#!/usr/bin/env node
+/**
+ * Bundles dist/ (one file per source, by tsc) into the few files of dist/bundle/ that the program loads: opening,
+ * resolving and linking some 300 modules takes longer than analysing a small recording. What is imported dynamically
+ * stays in files of its own. Names and lines are kept, so that stack traces can be read.
+ */
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { rolldown } from 'rolldown';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const DIST = join(ROOT, 'dist');
+const BUNDLE = join(DIST, 'bundle');
+const dist = (/** @type {string} */ name) => join(DIST, name);
+
+/** Files that are started by name: by bin/kvmtrace.js, as a worker, as a process. */
+const ENTRIES = ['commands/main.js', 'analysis/offload-worker.js', 'record/qmp-guard.js'];
+
+/**
+ * What a report always needs is one file each: a module goes to the first of these from whose roots static imports lead
+ * to it. All others are left to the bundler.
+ */
+const CHUNKS = [
+  { name: 'command-line', roots: ['commands/main.js'] },
+  { name: 'analysis', roots: ['analysis/analyze.js', 'analysis/offload.js'] },
+  // Apart, because the worker wants them and nothing of the report.
+  {
+    name: 'passes',
+    roots: [
+      'accesses',
+      'exit-detail',
+      'qemu-pass',
+      'qemu-check',
+      'halt-polling',
+      'hotspots',
+      'intervals',
+      'storms',
+    ].map((pass) => `analysis/${pass}.js`),
+  },
+  { name: 'report', roots: ['commands/report.js', 'commands/pipeline.js'] },
+  { name: 'text', roots: ['report/text.js'] },
+  { name: 'records', roots: ['parsers/tracepoint/decoder.js', 'parsers/perf-data/zstd-stream.js'] },
+];
+
+/** Loaded by require() when a capture is written; finds its WebAssembly beside itself. */
+const EXTERNAL = [/^node:/, /^apache-arrow/, /^@foxglove\/wasm-zstd/];
+
+/** @param {string} folder where to write */
+async function bundle(folder) {
+  const build = await rolldown({
+    cwd: ROOT,
+    input: Object.fromEntries(ENTRIES.map((entry) => [entry.replace(/^.*\/|\.js$/g, ''), dist(entry)])),
+    platform: 'node',
+    external: EXTERNAL,
+    preserveEntrySignatures: 'allow-extension',
+  });
+  const { output } = await build.write({
+    dir: folder,
+    format: 'esm',
+    entryFileNames: '[name].js',
+    chunkFileNames: '[name].js',
+    minify: false,
+    minifyInternalExports: false,
+    codeSplitting: {
+      includeDependenciesRecursively: false,
+      groups: [{ debugName: 'what a report needs', name: chunkOf() }],
+    },
+  });
+  await build.close();
+  return output.filter((part) => part.type === 'chunk');
+}
+
+/** @returns {(id: string, graph: { getModuleInfo(id: string): { importedIds: string[] } | null }) => string | null} */
+function chunkOf() {
+  /** @type {Map<string, string> | null} */
+  let chunks = null;
+  return (id, graph) => {
+    if (!chunks) {
+      chunks = new Map();
+      for (const { name, roots } of CHUNKS) {
+        const open = roots.map(dist);
+        for (let module = open.pop(); module !== undefined; module = open.pop()) {
+          if (chunks.has(module)) continue;
+          chunks.set(module, name);
+          open.push(...(graph.getModuleInfo(module)?.importedIds ?? []));
+        }
+      }
+    }
+    // Its helpers are needed by commander.
+    return chunks.get(id) ?? (id.includes('rolldown/runtime') ? 'command-line' : null);
+  };
+}
+
+/** Licences of the packages whose code went into the bundle ask for their text to go with it.
+ * @param {readonly string[]} modules
+ */
+function licences(modules) {
+  const packages = modules.flatMap((id) => /.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id) ?? []);
+  return [...new Set(packages)].sort().map((folder) => {
+    const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    const file = readdirSync(folder).find((entry) => /^licen[cs]e(\.|$)/i.test(entry));
+    if (!file) throw new Error(`${name} ${version} has no licence text`);
+    return `${name} ${version}\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
+  });
+}
+
+/**
+ * The bundler makes files that only hand on what another one exports, for modules that are imported in more ways than
+ * one. Each costs a millisecond to load: dynamic imports take the other file instead, and entries become it.
+ * @param {string} folder
+ */
+function skipFacades(folder) {
+  const names = readdirSync(folder).filter((name) => name.endsWith('.js'));
+  const texts = new Map(names.map((name) => [name, readFileSync(join(folder, name), 'utf8')]));
+  const entries = ENTRIES.map((entry) => basename(entry));
+  for (const [facade, text] of [...texts]) {
+    const match = /^import \{ ([\w$, ]+) \} from "\.\/([\w.-]+)";\s+export \{ ([\w$, ]+) \};\s*$/.exec(text);
+    if (!match) continue;
+    const [, imported, target, exported] = match;
+    if (!exported.split(', ').every((name) => imported.split(', ').includes(name))) continue;
+    const isEntry = entries.includes(facade);
+    if (isEntry) texts.set(facade, texts.get(target));
+    texts.delete(isEntry ? target : facade);
+    const [gone, kept] = isEntry ? [target, facade] : [facade, target];
+    for (const [name, code] of texts) texts.set(name, code.replaceAll(`"./${gone}"`, `"./${kept}"`));
+  }
+  for (const name of names) rmSync(join(folder, name));
+  for (const [name, text] of texts) writeFileSync(join(folder, name), text);
+}
+
+const fresh = join(DIST, `bundle.${process.pid}.tmp`);
+try {
+  const chunks = await bundle(fresh);
+  skipFacades(fresh);
+  const texts = licences(chunks.flatMap(({ modules }) => Object.keys(modules)));
+  writeFileSync(
+    join(fresh, 'LICENSES.txt'),
+    `The files here contain code of these packages:\n\n${texts.join(`\n${'-'.repeat(80)}\n\n`)}`,
+  );
+  // At once, so that programs started meanwhile find all of the old files or all of the new ones.
+  const old = `${fresh}.old`;
+  if (existsSync(BUNDLE)) renameSync(BUNDLE, old);
+  renameSync(fresh, BUNDLE);
+  rmSync(old, { recursive: true, force: true });
+} finally {
+  rmSync(fresh, { recursive: true, force: true });
+}
