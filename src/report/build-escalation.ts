@@ -3,22 +3,51 @@ import type { AnalysisResult } from '../analysis/analyze.ts';
 import { exactValue, toExact } from '../analysis/exact-sum.ts';
 import { groupKey } from '../analysis/exit-stats.ts';
 import { KEY_CODE, KEY_ISA } from '../analysis/groups.ts';
+import { EV_RUN_EXIT, EV_USERSPACE_EXIT } from '../core/events.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import { userspaceExitName } from '../isa/userspace-exits.ts';
 import { type Known, sum, sumExact } from './group-sums.ts';
 import type { EscalationModel, Exact } from './model.ts';
 import { reasonIdentity } from './reason-identity.ts';
 
+/** Exits that say no thread: nothing can be told about what followed them. */
+export function threadlessExits({ threads }: AnalysisResult): number {
+  let exits = 0;
+  for (let slot = 0; slot < threads.count; slot++) if (threads.tid[slot] < 0) exits += threads.exits[slot];
+  return exits;
+}
+
+/** Why it cannot be told which exits went to user space, a sentence; null if it can. */
+export function escalationGap(context: TraceContext, analysis: AnalysisResult): string | null {
+  const { summary, stats, entries } = analysis;
+  const recorded = summary.counts[EV_USERSPACE_EXIT];
+  if (recorded === 0 && entries.runExits === 0 && !context.enabledEvents?.has('kvm_userspace_exit'))
+    return summary.markerCounts[EV_RUN_EXIT] + summary.counts[EV_RUN_EXIT] > 0
+      ? 'Not recorded per exit: the capture has no kvm_userspace_exit events.'
+      : 'Not recorded: the capture has neither kvm_userspace_exit events nor QEMU data.';
+  const exits = sum(
+    stats.exits,
+    Array.from({ length: stats.groups.count }, (_, group) => group),
+  );
+  if (exits > 0 && threadlessExits(analysis) === exits)
+    return 'Not known: no exit says in which thread it happened, so none can be joined with kvm_userspace_exit.';
+  if (exits > 0 && recorded > 0 && entries.userspaceExits + entries.runExits === 0)
+    return 'Not known: no kvm_userspace_exit says in which thread it happened, so none can be joined with an exit.';
+  return null;
+}
+
 export function buildEscalation(
   context: TraceContext,
   analysis: AnalysisResult,
   groups: readonly number[],
   known: Known,
+  gap: string | null,
 ): EscalationModel {
   const { stats, userspace } = analysis;
-  if (!known.escalation)
+  if (gap !== null)
     return {
       known: false,
+      unknownBecause: gap,
       exits: null,
       escalated: null,
       ratio: null,
@@ -42,6 +71,7 @@ export function buildEscalation(
   }
   return {
     known: true,
+    unknownBecause: null,
     exits,
     escalated,
     ratio: exits > 0 ? escalated / exits : 0,

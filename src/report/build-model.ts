@@ -6,7 +6,7 @@ import { type ExitTable, groupKey, standardDeviation } from '../analysis/exit-st
 import { KEY_CODE, KEY_CPU, KEY_ISA, KEY_LEVEL, KEY_PID, KEY_TID, KEY_VCPU } from '../analysis/groups.ts';
 import type { Quantiles } from '../analysis/latency-log.ts';
 import { NO_CPU } from '../core/event-batch.ts';
-import { EV_NESTED_VMEXIT, EV_USERSPACE_EXIT } from '../core/events.ts';
+import { EV_NESTED_VMEXIT } from '../core/events.ts';
 import { type ThreadInfo, vcpuOfThread } from '../core/thread-table.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import { wordsToBigInt, wordsToHex } from '../core/words.ts';
@@ -14,7 +14,7 @@ import { isIdle } from '../isa/reasons.ts';
 import { userspaceExitName } from '../isa/userspace-exits.ts';
 import { buildAdvice } from './advice/build.ts';
 import { buildCapture, buildWarnings } from './build-capture.ts';
-import { buildEscalation } from './build-escalation.ts';
+import { buildEscalation, escalationGap, threadlessExits } from './build-escalation.ts';
 import { buildVerdict } from './build-verdict.ts';
 import { type Known, pct, pctExact, sum, sumExact } from './group-sums.ts';
 import type {
@@ -44,12 +44,10 @@ export function buildModel(
   options: ModelOptions,
 ): ReportModel {
   const { stats, summary } = analysis;
+  const gap = escalationGap(context, analysis);
   const known: Known = {
     time: context.timeIsNs,
-    escalation:
-      summary.counts[EV_USERSPACE_EXIT] > 0 ||
-      analysis.entries.runExits > 0 ||
-      (context.enabledEvents?.has('kvm_userspace_exit') ?? false),
+    escalation: gap === null,
   };
   const groups = Array.from({ length: stats.groups.count }, (_, group) => group);
   const busy = groups.filter(
@@ -62,7 +60,7 @@ export function buildModel(
   const reasons = groups
     .map((group) => buildReason(context, analysis, group, part, known, options.by))
     .sort(compareReasons(options.by));
-  const escalation = buildEscalation(context, analysis, groups, known);
+  const escalation = buildEscalation(context, analysis, groups, known, gap);
   const states = exitStates(analysis);
   const model: ReportModel = {
     schema: 'kvmtrace.report',
@@ -76,7 +74,7 @@ export function buildModel(
       ...states,
       entryWithoutExit: analysis.entries.entryWithoutExit,
       negativeLatency: analysis.entries.negativeLatency,
-      warnings: [...buildPairingWarnings(analysis), ...buildWarnings(context)],
+      warnings: [...buildPairingWarnings(analysis, gap), ...buildWarnings(context)],
     },
     vcpus: buildVcpus(context, analysis, known),
     by: [...options.by],
@@ -91,7 +89,7 @@ export function buildModel(
       qualified: analysis.slow.qualified,
       limit: analysis.slow.limit,
     },
-    notes: buildNotes(context, analysis, known),
+    notes: buildNotes(context, analysis, known, gap),
   };
   const input = { context, analysis, model, guestSymbols: options.guestSymbols ?? null };
   const whole = withSections(input);
@@ -99,13 +97,22 @@ export function buildModel(
 }
 
 /** Anomalies that pairing met; what parsers met is in the context's diagnostics. */
-function buildPairingWarnings({ entries }: AnalysisResult): WarningModel[] {
+function buildPairingWarnings(analysis: AnalysisResult, gap: string | null): WarningModel[] {
+  const { entries } = analysis;
   const warnings: WarningModel[] = [
     {
       code: 'events-without-thread',
       severity: 'data-loss',
       message: 'exits and entries of unknown thread: they are counted, but cannot be paired',
       count: entries.withoutThread,
+    },
+    {
+      code: 'escalation-in-part',
+      severity: 'suspect',
+      message:
+        'exits of unknown thread: whether they went to user space cannot be told, they count as handled in the kernel',
+      count:
+        gap === null && (entries.userspaceExits > 0 || entries.runExits > 0) ? threadlessExits(analysis) : 0,
     },
     {
       code: 'absurd-latency',
@@ -344,8 +351,14 @@ function buildSlow(context: TraceContext, analysis: AnalysisResult, known: Known
   });
 }
 
-function buildNotes(context: TraceContext, analysis: AnalysisResult, known: Known): string[] {
+function buildNotes(
+  context: TraceContext,
+  analysis: AnalysisResult,
+  known: Known,
+  gap: string | null,
+): string[] {
   const { counts } = analysis.summary;
+  const exits = analysis.states.reduce((total, count) => total + count, 0);
   const notes: string[] = [];
   if (!known.time)
     notes.push(`The clock (${context.clock ?? 'unknown'}) has no known unit: counts only, no durations.`);
@@ -353,9 +366,15 @@ function buildNotes(context: TraceContext, analysis: AnalysisResult, known: Know
     notes.push(
       `Timestamps are recorded to ${context.timeResolutionNs === 1000 ? '1 µs' : `${context.timeResolutionNs} ns`}: every latency is that coarse. Binary captures (perf.data, trace.dat) have ns.`,
     );
-  if (!known.escalation)
-    notes.push('kvm_userspace_exit was not recorded: which exits went to user space is unknown.');
-  if (counts[EV_NESTED_VMEXIT] === 0 && !context.enabledEvents?.has('kvm_nested_vmexit'))
+  if (gap !== null)
+    notes.push(
+      gap.startsWith('Not recorded')
+        ? 'kvm_userspace_exit was not recorded: which exits went to user space is unknown.'
+        : `Which exits went to user space is ${gap[0].toLowerCase()}${gap.slice(1)}`,
+    );
+  if (counts[EV_NESTED_VMEXIT] > 0 && exits > 0 && threadlessExits(analysis) === exits)
+    notes.push('No exit says in which thread it happened: levels are unknown, all exits count as L1.');
+  else if (counts[EV_NESTED_VMEXIT] === 0 && !context.enabledEvents?.has('kvm_nested_vmexit'))
     notes.push('Nesting was not recorded (no kvm_nested_vmexit): all exits count as L1.');
   return notes;
 }

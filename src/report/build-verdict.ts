@@ -61,7 +61,12 @@ function summary(model: ReportModel, whole: number | null): string[] {
     );
   } else if (!capture.timeIsNs)
     sentences.push('The clock has no known unit: there are counts, but no times.');
-  if (!escalation.known) sentences.push('Which exits went on to user space was not recorded.');
+  if (!escalation.known)
+    sentences.push(
+      escalation.unknownBecause?.startsWith('Not recorded')
+        ? 'Which exits went on to user space was not recorded.'
+        : 'Which exits went on to user space cannot be told.',
+    );
   else if (escalation.exits !== null && escalation.escalated !== null)
     sentences.push(
       escalation.escalated === 0

@@ -80,7 +80,7 @@ function deviceSentences({ rows, escalationKnown, ioeventfds, virtio, known }: D
           total((row) => row.exits),
           'exit',
         )} accessed a device: ${formatCount(total((row) => row.escalated))} went to user space, ${formatCount(total((row) => row.inKernel))} did not${fast > 0 ? ` (${formatCount(fast)} of them kvm_fast_mmio, an ioeventfd)` : ''}; restarted on the way: ${formatCount(total((row) => row.restarts))}.`
-      : 'kvm_userspace_exit was not recorded: which accesses went to user space is unknown.',
+      : 'Which accesses went to user space is unknown: kvm_userspace_exit was not recorded, or not with its thread.',
     ...qemuSentences({ ioeventfds, virtio }),
   ];
 }
@@ -102,9 +102,7 @@ function escalationBlock({ escalations, escalationKnown }: DevicesModel, rows: n
   return {
     title: null,
     sentences: [
-      escalationKnown
-        ? 'Escalations by exit reason, KVM_EXIT reason and device:'
-        : 'Escalations: not recorded.',
+      escalationKnown ? 'Escalations by exit reason, KVM_EXIT reason and device:' : 'Escalations: not known.',
     ],
     table: escalationKnown
       ? tableOf(

@@ -133,6 +133,7 @@ export const KEY_ORDER: Readonly<Record<string, readonly string[]>> = {
   ],
   escalation: [
     'known',
+    'unknownBecause',
     'exits',
     'escalated',
     'ratio',

@@ -89,9 +89,7 @@ function* escalation(model: ReportModel, rows: number): Generator<string> {
   const { escalation: data } = model;
   yield '\n## Escalation to user space\n\n';
   if (!data.known) {
-    yield model.qemu
-      ? "Per exit not recorded (kvm_userspace_exit); QEMU's own word is below.\n"
-      : 'Not recorded: the capture has neither kvm_userspace_exit events nor QEMU data.\n';
+    yield `${data.unknownBecause}${model.qemu ? " QEMU's own word is below." : ''}\n`;
     return;
   }
   const facts = [

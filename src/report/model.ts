@@ -199,8 +199,10 @@ export type TotalModel = Pick<
 >;
 
 export interface EscalationModel {
-  /** False: the capture never enabled kvm_userspace_exit and holds no QEMU data. Then all numbers are null. */
+  /** False: the capture never enabled kvm_userspace_exit and holds no QEMU data, or no exit has a thread. Then all numbers are null. */
   known: boolean;
+  /** Why it is not known, a sentence; null where it is. */
+  unknownBecause: string | null;
   exits: number | null;
   escalated: number | null;
   ratio: number | null;

@@ -113,12 +113,7 @@ function escalation(page: Page, model: ReportModel, rows: number): void {
   const { escalation: data } = model;
   title(page, 'Escalation to user space');
   if (!data.known) {
-    paragraph(
-      page,
-      model.qemu
-        ? "Per exit not recorded (kvm_userspace_exit); QEMU's own word is below."
-        : 'Not recorded: the capture has neither kvm_userspace_exit events nor QEMU data.',
-    );
+    paragraph(page, `${data.unknownBecause}${model.qemu ? " QEMU's own word is below." : ''}`);
     return;
   }
   const facts = [

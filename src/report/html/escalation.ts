@@ -184,8 +184,7 @@ export const escalationPart: Part = {
   title: 'Escalation to user space',
   render: (model, { rows }) => {
     const { escalation: data } = model;
-    if (!data.known)
-      return markup`<p>Not recorded: the capture has neither kvm_userspace_exit events nor QEMU data.</p>`;
+    if (!data.known) return markup`<p>${data.unknownBecause}</p>`;
     const facts = [
       data.exits === null
         ? `${formatCount(data.escalated)} escalations`
