@@ -4,72 +4,40 @@
  *
  * The events of an exit are gone when pairing decides that it is slow. So they are kept per thread while an exit is
  * open, and put aside at its entry if its latency could make the list; the list itself is the report's own slow list
- * (slow-list.ts) run again, and what it does not hold is thrown away.
+ * (slow-list.ts) run again, and what it does not hold is thrown away. Parts of a recording: context-join.ts.
  */
 
 import { type EventBatch, F_ADDRESS } from '../core/event-batch.ts';
 import { EV_LOST, EV_SCHED_SWITCH, EV_SCHED_WAKEUP, EV_SCHED_WAKING } from '../core/events.ts';
-import { diffWords, wordsToHex } from '../core/words.ts';
-import { isIdle } from '../isa/reasons.ts';
+import { diffWords } from '../core/words.ts';
+import {
+  BY_ENTRY,
+  BY_EXIT,
+  beginHead,
+  closeHead,
+  createJoin,
+  leaveHead,
+  logSwitch,
+  mergeContexts,
+  returnHead,
+} from './context-join.ts';
+import {
+  type ContextOptions,
+  type ContextState,
+  comeBack,
+  createContext,
+  exitKey,
+  keepClosed,
+  listKeys,
+  type ThreadState,
+  threadAt,
+} from './context-state.ts';
 import type { ExitBatch } from './exit-batch.ts';
 import { idleRows } from './idle-rows.ts';
-import type { Pass } from './pass.ts';
+import { EVERYTHING, type Pass, type PassScope } from './pass.ts';
 import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT } from './roles.ts';
-import { addSlow, createSlowList, mergeSlowLists, type SlowList, slowResult } from './slow-list.ts';
-import {
-  addRan,
-  addToWindow,
-  clearWindow,
-  copyWindow,
-  createWindow,
-  type ThreadWindow,
-} from './thread-window.ts';
-
-export interface ContextOptions {
-  readonly slowLimit: number;
-  readonly thanNs: number;
-  readonly includeIdle: boolean;
-}
-
-/** Windows put aside between two batches of decided exits; beyond it the shortest exits' go. */
-const MAX_WAITING = 2048;
-/** Exits whose events are kept: the slow list may be longer. */
-const MAX_KEPT = 1000;
-/** Threads with a window of their own: 48 events each. */
-const MAX_THREADS = 8192;
-
-interface ThreadState {
-  readonly tid: number;
-  open: boolean;
-  isa: number;
-  code: number;
-  exitLow: number;
-  exitHigh: number;
-  /** Switched out since this time on this CPU; −1: running. */
-  offCpu: number;
-  offLow: number;
-  offHigh: number;
-  readonly window: ThreadWindow;
-}
-
-interface Waiting {
-  readonly latency: number;
-  readonly window: ThreadWindow;
-}
-
-export interface ContextState {
-  readonly list: SlowList;
-  readonly threads: Map<number, ThreadState>;
-  /** By exitKey(). */
-  waiting: Map<string, Waiting>;
-  /** Windows of rows in the list. */
-  kept: Map<string, ThreadWindow>;
-  /** Threads that are switched out with an open exit, by the CPU that they left. */
-  readonly absent: Map<number, ThreadState[]>;
-  /** Time of the last sched_switch of each CPU that `absent` watches. */
-  readonly switched: Map<number, readonly [number, number]>;
-  schedSeen: boolean;
-}
+import { addSlow, slowResult } from './slow-list.ts';
+import { addRan, addToWindow, clearWindow } from './thread-window.ts';
 
 export interface ContextRow {
   readonly tid: number;
@@ -94,30 +62,9 @@ export interface ContextResult {
   readonly missing: number;
 }
 
-/** A thread may have several exits at one time on a coarse clock. */
-function exitKey(tid: number, low: number, high: number, latency: number): string {
-  return `${tid} ${wordsToHex(low, high)} ${latency}`;
-}
-
-function threadAt(state: ContextState, tid: number): ThreadState | null {
-  let thread = state.threads.get(tid);
-  if (thread === undefined) {
-    if (state.threads.size >= MAX_THREADS) return null;
-    thread = {
-      tid,
-      open: false,
-      isa: 0,
-      code: 0,
-      exitLow: 0,
-      exitHigh: 0,
-      offCpu: -1,
-      offLow: 0,
-      offHigh: 0,
-      window: createWindow(),
-    };
-    state.threads.set(tid, thread);
-  }
-  return thread;
+/** The thread, if it has had an exit; in a later part any thread may have one open from before. */
+function threadOf(state: ContextState, tid: number): ThreadState | null | undefined {
+  return state.threads.get(tid) ?? (state.join === null ? undefined : beginHead(state, tid));
 }
 
 function addEvents(state: ContextState, batch: EventBatch): void {
@@ -132,7 +79,7 @@ function addEvents(state: ContextState, batch: EventBatch): void {
     if (role === ROLE_EXIT) openExit(state, batch, row);
     else if (role === ROLE_ENTRY) closeExit(state, batch, row);
     else {
-      const thread = state.threads.get(tid);
+      const thread = threadOf(state, tid);
       if (thread?.open) addToWindow(thread.window, batch, row);
       if ((event === EV_SCHED_WAKEUP || event === EV_SCHED_WAKING) && batch.fields[row] & F_ADDRESS)
         addAbout(state, batch, row);
@@ -142,13 +89,14 @@ function addEvents(state: ContextState, batch: EventBatch): void {
 
 /** An event of another thread that is about an open one: it is woken, or it is switched to. */
 function addAbout(state: ContextState, batch: EventBatch, row: number): void {
-  const about = state.threads.get(batch.address[2 * row] | 0);
+  const about = threadOf(state, batch.address[2 * row] | 0);
   if (about?.open && about.tid !== batch.tid[row]) addToWindow(about.window, batch, row);
 }
 
 function openExit(state: ContextState, batch: EventBatch, row: number): void {
-  const thread = threadAt(state, batch.tid[row]);
+  const thread = threadOf(state, batch.tid[row]) ?? threadAt(state, batch.tid[row]);
   if (thread === null) return;
+  if (thread.head !== null) closeHead(state, thread, BY_EXIT, batch, row);
   if (thread.offCpu >= 0) comeBack(state, thread);
   thread.open = true;
   thread.isa = batch.isa[row];
@@ -159,26 +107,13 @@ function openExit(state: ContextState, batch: EventBatch, row: number): void {
 }
 
 function closeExit(state: ContextState, batch: EventBatch, row: number): void {
-  const thread = state.threads.get(batch.tid[row]);
+  const thread = threadOf(state, batch.tid[row]);
   if (!thread?.open) return;
+  if (thread.head !== null) closeHead(state, thread, BY_ENTRY, batch, row);
+  else keepClosed(state, thread, batch.time[2 * row], batch.time[2 * row + 1]);
   thread.open = false;
   // A thread that runs has come back, even if that sched_switch was lost.
   if (thread.offCpu >= 0) comeBack(state, thread);
-  const { list, waiting } = state;
-  const latency = diffWords(batch.time[2 * row], batch.time[2 * row + 1], thread.exitLow, thread.exitHigh);
-  if (latency <= list.thanNs || latency < list.floor) return;
-  if (!list.includeIdle && isIdle(thread.isa, thread.code)) return;
-  if (waiting.size >= MAX_WAITING) dropShorter(state);
-  waiting.set(exitKey(thread.tid, thread.exitLow, thread.exitHigh, latency), {
-    latency,
-    window: copyWindow(thread.window),
-  });
-}
-
-/** Keeps the longer half. */
-function dropShorter(state: ContextState): void {
-  const longest = [...state.waiting].sort((a, b) => b[1].latency - a[1].latency);
-  state.waiting = new Map(longest.slice(0, MAX_WAITING / 2));
 }
 
 function addSwitch(state: ContextState, batch: EventBatch, row: number): void {
@@ -187,6 +122,7 @@ function addSwitch(state: ContextState, batch: EventBatch, row: number): void {
   const low = batch.time[2 * row];
   const high = batch.time[2 * row + 1];
   const leaving = batch.tid[row];
+  if (state.join !== null) logSwitch(state.join, batch, row);
   const watchers = state.absent.get(cpu);
   if (watchers !== undefined && watchers.length > 0) {
     const since = state.switched.get(cpu);
@@ -196,14 +132,16 @@ function addSwitch(state: ContextState, batch: EventBatch, row: number): void {
     }
     state.switched.set(cpu, [low, high]);
   }
-  const coming = batch.fields[row] & F_ADDRESS ? state.threads.get(batch.address[2 * row] | 0) : undefined;
+  const coming = batch.fields[row] & F_ADDRESS ? threadOf(state, batch.address[2 * row] | 0) : undefined;
   if (coming?.open && coming.offCpu >= 0) {
     coming.window.offCpu += Math.max(0, diffWords(low, high, coming.offLow, coming.offHigh));
     comeBack(state, coming);
     if (coming.tid !== leaving) addToWindow(coming.window, batch, row);
-  }
-  const gone = leaving < 0 ? undefined : state.threads.get(leaving);
+  } else if (coming?.head) returnHead(state, coming, batch, row);
+  const gone = leaving < 0 ? undefined : threadOf(state, leaving);
   if (gone?.open) {
+    if (gone.head !== null) leaveHead(state, gone, batch, row);
+    if (gone.offCpu >= 0) comeBack(state, gone);
     gone.offCpu = cpu;
     gone.offLow = low;
     gone.offHigh = high;
@@ -212,13 +150,6 @@ function addSwitch(state: ContextState, batch: EventBatch, row: number): void {
     else state.absent.set(cpu, [gone]);
     state.switched.set(cpu, [low, high]);
   }
-}
-
-function comeBack(state: ContextState, thread: ThreadState): void {
-  const watchers = state.absent.get(thread.offCpu);
-  const at = watchers?.indexOf(thread) ?? -1;
-  if (at >= 0) watchers!.splice(at, 1);
-  thread.offCpu = -1;
 }
 
 function addExits(state: ContextState, batch: ExitBatch, selected: Uint8Array | null): void {
@@ -240,13 +171,6 @@ function addExits(state: ContextState, batch: ExitBatch, selected: Uint8Array | 
     state.waiting.delete(key);
     if (inList.has(key)) state.kept.set(key, waiting.window);
   }
-}
-
-function listKeys({ rows }: SlowList): Set<string> {
-  const keys = new Set<string>();
-  for (let row = 0; row < rows.length; row++)
-    keys.add(exitKey(rows.tid[row], rows.exitTime[2 * row], rows.exitTime[2 * row + 1], rows.latency[row]));
-  return keys;
 }
 
 function contextResult(state: ContextState): ContextResult {
@@ -274,22 +198,10 @@ function contextResult(state: ContextState): ContextResult {
 export const contextPass: Pass<ContextOptions, ContextState, ContextResult> = {
   name: 'context',
   allColumns: false,
-  create: ({ slowLimit, thanNs, includeIdle }) => ({
-    list: createSlowList(Math.min(slowLimit, MAX_KEPT), thanNs, includeIdle),
-    threads: new Map(),
-    waiting: new Map(),
-    kept: new Map(),
-    absent: new Map(),
-    switched: new Map(),
-    schedSeen: false,
-  }),
+  create: (options, { recordingStart }: PassScope = EVERYTHING) =>
+    createContext(options, recordingStart === undefined ? null : createJoin()),
   events: addEvents,
   exits: addExits,
-  /** Exits that are open at the seam have no context: pairing does not join them either. */
-  merge: (state, other) => {
-    mergeSlowLists(state.list, other.list);
-    for (const [key, window] of other.kept) state.kept.set(key, window);
-    state.schedSeen ||= other.schedSeen;
-  },
+  merge: mergeContexts,
   result: contextResult,
 };

@@ -61,6 +61,11 @@ export function addRecord(losses: CpuLosses, cpu: number): number {
   return row;
 }
 
+/** Whether the CPU has recorded nothing since its latest loss. */
+export function isOpen({ state }: CpuLosses, cpu: number): boolean {
+  return state[cpu] === OPEN;
+}
+
 /** Whether a loss on the CPU reaches beyond row `start`, as far as is known now. */
 export function lostSince(losses: CpuLosses, cpu: number, start: number): boolean {
   return losses.state[cpu] === OPEN || losses.lossEnd[cpu] > start;

@@ -13,6 +13,11 @@ export interface PassScope {
   readonly selection: Selection | null;
   /** Known when the selection or grouping needs processes or vCPUs that events do not carry. */
   readonly threads: ThreadTable | null;
+  /**
+   * Of a part that does not begin with the recording: when that began (word pair). Such a part also remembers what an
+   * earlier one may have left open, until it knows that it has ended; absent: the recording begins with this part.
+   */
+  readonly recordingStart?: readonly [number, number];
 }
 
 export const EVERYTHING: PassScope = { selection: null, threads: null };
@@ -30,7 +35,10 @@ export interface Pass<Options, State, Result> {
   readonly events?: (state: State, batch: EventBatch) => void;
   /** Decided exits; `selected[row]` 0 leaves a row out, null: all are selected. */
   readonly exits?: (state: State, batch: ExitBatch, selected: Uint8Array | null) => void;
-  /** Adds `other`, which saw other events (later ones, if order matters) with the same options. */
+  /**
+   * Adds `other`, which saw what came next with the same options and was created as a later part (scope). `state` has
+   * seen everything from the recording's beginning on. `other` must not be used afterwards.
+   */
   readonly merge: (state: State, other: State) => void;
   /** Plain data (numbers, strings, typed arrays, BigInts): it may be sent between threads. To be called once. */
   readonly result: (state: State) => Result;

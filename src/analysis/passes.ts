@@ -24,6 +24,8 @@ const PASSES: Readonly<Record<string, () => Promise<AnyPass>>> = {
   storms: async () => (await import('./storms.ts')).stormPass,
 };
 
+export const PASS_NAMES: readonly string[] = Object.keys(PASSES);
+
 /** The pass of a name. */
 export type PassOf = (name: string) => AnyPass;
 

@@ -8,12 +8,16 @@
  * mmio     write: kvm_mmio → kvm_entry; read: kvm_exit → kvm_mmio (a later write of the same exit restarts the clock)
  * ioport   kvm_pio → kvm_entry
  * msr      kvm_msr → kvm_entry
+ *
+ * A later part of a recording does not know whether its threads have had an entry, nor what was begun before it. It
+ * follows them as if they had (what only that adds is kept apart, `early`), and remembers the events that would have
+ * ended what was begun (`heads`): merging decides.
  */
 import { type EventBatch, F_ADDRESS, F_CODE, F_ISA } from '../core/event-batch.ts';
 import { EV_ENTRY, EV_EXIT, EV_MMIO, EV_MSR, EV_PIO } from '../core/events.ts';
 import { ISA_ARM64, ISA_RISCV } from '../core/isa-codes.ts';
 import { diffWords } from '../core/words.ts';
-import type { Pass } from './pass.ts';
+import { EVERYTHING, type Pass, type PassScope } from './pass.ts';
 import { createThreadSlots, slotOf, type ThreadSlots } from './thread-slots.ts';
 import { addTime, clearTime, createTimeSums, mergeTimes, type TimeSums } from './time-sums.ts';
 import { createTopTable, floorOf, mergeTopTables, slotFor, type TopTable } from './top-table.ts';
@@ -35,21 +39,53 @@ const CAPACITY = 16384;
 
 /** Words of a thread and table: state, begin time, key of the begin event. */
 const STRIDE = 8;
-const STARTED = 0;
+const STATE = 0;
+/** Nothing was begun in this part. */
+const UNKNOWN = 0;
+const OPEN = 1;
+const CLOSED = 2;
 const LOW = 1;
 const HIGH = 2;
 /** 1: the begin event told the key, in A, B, C. */
 const KEYED = 3;
 const A = 4;
+/** 1: begun before the thread's first entry in this part. */
+const EARLY = 7;
+
+/** An event that ends what was begun, and the key that it tells. */
+interface EndEvent {
+  readonly low: number;
+  readonly high: number;
+  readonly keyed: boolean;
+  readonly a: number;
+  readonly b: number;
+  readonly c: number;
+}
+
+/** Durations by key. */
+interface Durations {
+  readonly top: TopTable;
+  sums: TimeSums;
+}
+
+const createDurations = (): Durations => ({
+  top: createTopTable(KEY_INTS, CAPACITY),
+  sums: createTimeSums(),
+});
 
 export interface PerfKvm {
+  /** The recording does not begin with this part. */
+  readonly later: boolean;
   readonly slots: ThreadSlots;
-  /** 1 per slot of a thread that has had an entry. */
+  /** 1 per slot of a thread that has had an entry in this part. */
   known: Uint8Array;
   /** STRIDE words per slot and table. */
   open: Uint32Array;
-  top: TopTable;
-  sums: TimeSums;
+  readonly counted: Durations;
+  /** Counts if the thread had an entry in an earlier part. */
+  readonly early: Durations;
+  /** By slot · 4 + table: what would end something that an earlier part began; the last one at the latest does. */
+  readonly heads: Map<number, EndEvent[]>;
   readonly key: Int32Array;
   /** Whether the recording has such events at all. */
   readonly seen: Uint8Array;
@@ -78,7 +114,7 @@ function addEvents(state: PerfKvm, batch: EventBatch): void {
     const slot = slotOf(state.slots, tids[row]);
     if (slot >= state.known.length) grow(state);
     if (event === EV_ENTRY) state.known[slot] = 1;
-    else if (state.known[slot] === 0) {
+    else if (state.known[slot] === 0 && !state.later) {
       noteSeen(state, event);
       continue;
     }
@@ -135,7 +171,7 @@ function step(state: PerfKvm, batch: EventBatch, row: number, slot: number, even
 }
 
 function begin(
-  { open }: PerfKvm,
+  { open, known }: PerfKvm,
   batch: EventBatch,
   row: number,
   slot: number,
@@ -146,7 +182,8 @@ function begin(
   c: number,
 ): void {
   const at = (4 * slot + table) * STRIDE;
-  open[at + STARTED] = 1;
+  open[at + STATE] = OPEN;
+  open[at + EARLY] = known[slot] === 0 ? 1 : 0;
   open[at + LOW] = batch.time[2 * row];
   open[at + HIGH] = batch.time[2 * row + 1];
   open[at + KEYED] = keyed;
@@ -166,49 +203,118 @@ function end(
   b: number,
   c: number,
 ): void {
+  const low = batch.time[2 * row];
+  const high = batch.time[2 * row + 1];
+  const began = state.open[(4 * slot + table) * STRIDE + STATE];
+  if (began === OPEN) close(state, slot, table, low, high, keyed, a, b, c);
+  else if (began === UNKNOWN && state.later) remember(state, slot, table, { low, high, keyed, a, b, c });
+}
+
+/** What an earlier part began outlives an end without key if it has no key itself, an end with key it never does. */
+function remember({ heads, open }: PerfKvm, slot: number, table: number, event: EndEvent): void {
+  const index = 4 * slot + table;
+  const events = heads.get(index);
+  if (events === undefined) heads.set(index, [event]);
+  else if (event.keyed) events.push(event);
+  if (event.keyed) open[index * STRIDE + STATE] = CLOSED;
+}
+
+function close(
+  state: PerfKvm,
+  slot: number,
+  table: number,
+  low: number,
+  high: number,
+  keyed: boolean,
+  a: number,
+  b: number,
+  c: number,
+): void {
   const { open, key } = state;
   const at = (4 * slot + table) * STRIDE;
-  if (open[at + STARTED] === 0) return;
   const ownKey = open[at + KEYED] === 1;
   if (!ownKey && !keyed) return;
-  open[at + STARTED] = 0;
-  const ns = diffWords(batch.time[2 * row], batch.time[2 * row + 1], open[at + LOW], open[at + HIGH]);
+  open[at + STATE] = CLOSED;
+  const ns = diffWords(low, high, open[at + LOW], open[at + HIGH]);
   if (ns < 0) return;
   key[K_EVENT] = table;
-  key[K_TID] = batch.tid[row];
+  key[K_TID] = state.slots.tids[slot];
   key[K_A] = ownKey ? open[at + A] : a;
   key[K_B] = ownKey ? open[at + A + 1] : b;
   key[K_C] = ownKey ? open[at + A + 2] : c;
-  const index = slotFor(state.top, key);
-  if (state.top.evicted) clearTime(state.sums, index);
-  addTime(state.sums, index, Math.min(ns, 2 ** 52 - 1));
+  const { top, sums } = open[at + EARLY] === 1 ? state.early : state.counted;
+  const index = slotFor(top, key);
+  if (top.evicted) clearTime(sums, index);
+  addTime(sums, index, Math.min(ns, 2 ** 52 - 1));
 }
 
-/** What is open at the seam is not joined: merge parts of different threads, or cut where nothing is open. */
-function merge(state: PerfKvm, other: PerfKvm): void {
-  const before = state.sums;
-  const { own, theirs } = mergeTopTables(state.top, other.top);
-  state.sums = createTimeSums();
+/** Adds a later part. */
+function merge(state: PerfKvm, later: PerfKvm): void {
+  const before = state.counted.sums;
+  const { own, theirs } = mergeTopTables(state.counted.top, later.counted.top);
+  state.counted.sums = createTimeSums();
   for (let slot = 0; slot < own.length; slot++) {
-    if (own[slot] >= 0) mergeTimes(state.sums, slot, before, own[slot]);
-    if (theirs[slot] >= 0) mergeTimes(state.sums, slot, other.sums, theirs[slot]);
+    if (own[slot] >= 0) mergeTimes(state.counted.sums, slot, before, own[slot]);
+    if (theirs[slot] >= 0) mergeTimes(state.counted.sums, slot, later.counted.sums, theirs[slot]);
   }
-  for (let table = 0; table < 4; table++) state.seen[table] |= other.seen[table];
+  for (let table = 0; table < 4; table++) state.seen[table] |= later.seen[table];
+  addEarly(state, later);
+  for (let from = 0; from < later.slots.count; from++) joinThread(state, later, from);
+}
+
+/** What a later part supposed has happened where this one has seen the thread's entry. */
+function addEarly(state: PerfKvm, { early }: PerfKvm): void {
+  const { key, counted } = state;
+  for (let from = 0; from < early.top.count; from++) {
+    key.set(early.top.keys.subarray(from * KEY_INTS, (from + 1) * KEY_INTS));
+    const slot = slotOf(state.slots, key[K_TID]);
+    if (slot >= state.known.length) grow(state);
+    if (state.known[slot] === 0) continue;
+    const index = slotFor(counted.top, key, early.top.observed[from]);
+    if (counted.top.evicted) clearTime(counted.sums, index);
+    mergeTimes(counted.sums, index, early.sums, from);
+  }
+}
+
+function joinThread(state: PerfKvm, later: PerfKvm, from: number): void {
+  const slot = slotOf(state.slots, later.slots.tids[from]);
+  if (slot >= state.known.length) grow(state);
+  const known = state.known[slot] === 1;
+  for (let table = 0; table < 4; table++) {
+    const at = (4 * slot + table) * STRIDE;
+    for (const { low, high, keyed, a, b, c } of later.heads.get(4 * from + table) ?? [])
+      if (state.open[at + STATE] === OPEN) close(state, slot, table, low, high, keyed, a, b, c);
+    const fromAt = (4 * from + table) * STRIDE;
+    if (later.open[fromAt + STATE] === UNKNOWN) continue;
+    state.open.set(later.open.subarray(fromAt, fromAt + STRIDE), at);
+    // Without an entry before it nothing was begun.
+    if (later.open[fromAt + EARLY] === 1 && !known) state.open[at + STATE] = CLOSED;
+    state.open[at + EARLY] = 0;
+  }
+  state.known[slot] |= later.known[from];
 }
 
 export const perfKvmPass: Pass<null, PerfKvm, PerfKvmResult> = {
   name: 'perf-kvm',
   allColumns: false,
-  create: () => ({
+  create: (_options, { recordingStart }: PassScope = EVERYTHING) => ({
+    later: recordingStart !== undefined,
     slots: createThreadSlots(),
     known: new Uint8Array(64),
     open: new Uint32Array(64 * 4 * STRIDE),
-    top: createTopTable(KEY_INTS, CAPACITY),
-    sums: createTimeSums(),
+    counted: createDurations(),
+    early: createDurations(),
+    heads: new Map(),
     key: new Int32Array(KEY_INTS),
     seen: new Uint8Array(4),
   }),
   events: addEvents,
   merge,
-  result: ({ top, sums, seen }) => ({ rows: top.count, keys: top.keys, sums, floor: floorOf(top), seen }),
+  result: ({ counted: { top, sums }, seen }) => ({
+    rows: top.count,
+    keys: top.keys,
+    sums,
+    floor: floorOf(top),
+    seen,
+  }),
 };

@@ -130,7 +130,10 @@ function addInterval(state: Periodic, id: number, low: number, high: number): bo
   return true;
 }
 
-/** Adds what came later. */
+/**
+ * Adds what came later. Exits that are told late make no interval; which ones come late may depend on where the
+ * recording was cut, so that only without them parts make exactly one whole.
+ */
 export function mergePeriodic(state: Periodic, later: Periodic): void {
   state.ignored += later.ignored;
   state.late += later.late;

@@ -5,11 +5,15 @@
  *
  * A simpletrace record names no thread: the vCPU's thread is then the one whose exits, entries or thread name carry the
  * vCPU number. Returns before the other side's first event, and the last one when its answer is still out, are edges.
+ *
+ * How a later part of a recording is matched depends on what the earlier one left unanswered. So it keeps its first
+ * events, which are run again behind the earlier part.
  */
 
-import { type EventBatch, F_ARG0, F_CODE } from '../core/event-batch.ts';
+import { createEventBatch, type EventBatch, F_ARG0, F_CODE } from '../core/event-batch.ts';
 import { EV_ENTRY, EV_EXIT, EV_GET_TIMER_MAP, EV_RUN_EXIT, EV_USERSPACE_EXIT } from '../core/events.ts';
-import type { Pass } from './pass.ts';
+import { appendRow } from './event-rows.ts';
+import { EVERYTHING, type Pass, type PassScope } from './pass.ts';
 import { hasQemuEvents } from './recorded-events.ts';
 
 /** Most threads and vCPUs that are followed: hostile input must not make more. */
@@ -18,6 +22,8 @@ const MAX_SIDES = 4096;
 const REASONS = 64;
 /** Returns that wait for QEMU's word, per thread: more than one means that a word was lost. */
 const MAX_WAITING = 64;
+/** Events of a later part that are kept: long before so many, it no longer matters how the earlier part ended. */
+const MAX_HEAD = 65536;
 
 interface Side {
   readonly tid: number;
@@ -51,6 +57,20 @@ export interface QemuCheck {
   readonly byVcpu: Map<number, Side>;
   kernelExits: number;
   qemuExits: number;
+  /** Of a later part: its events, until there are MAX_HEAD of them. */
+  head: EventBatch | null;
+}
+
+function createCheck(later: boolean): QemuCheck {
+  return {
+    byTid: new Map(),
+    tidOfVcpu: new Map(),
+    ambiguous: new Set(),
+    byVcpu: new Map(),
+    kernelExits: 0,
+    qemuExits: 0,
+    head: later ? createEventBatch(64) : null,
+  };
 }
 
 function createSide(tid: number, pid: number, vcpu: number): Side {
@@ -89,27 +109,38 @@ function addCheck(check: QemuCheck, batch: EventBatch): void {
   for (let row = 0; row < batch.length; row++) {
     switch (events[row]) {
       case EV_USERSPACE_EXIT:
+        keep(check, batch, row);
         kernelExit(check, batch, row);
         break;
       case EV_RUN_EXIT:
-        if (batch.fields[row] & F_CODE) qemuExit(check, batch, row);
+        if ((batch.fields[row] & F_CODE) === 0) break;
+        keep(check, batch, row);
+        qemuExit(check, batch, row);
         break;
       case EV_EXIT:
       case EV_ENTRY:
       case EV_GET_TIMER_MAP:
-        if (batch.vcpu[row] >= 0 && batch.tid[row] >= 0) learn(check, batch.vcpu[row], batch.tid[row]);
+        if (batch.vcpu[row] >= 0 && batch.tid[row] >= 0)
+          if (learn(check, batch.vcpu[row], batch.tid[row])) keep(check, batch, row);
         break;
       default:
     }
   }
 }
 
-function learn(check: QemuCheck, vcpu: number, tid: number): void {
+function keep(check: QemuCheck, batch: EventBatch, row: number): void {
+  const { head } = check;
+  if (head !== null && head.length < MAX_HEAD) check.head = appendRow(head, batch, row);
+}
+
+/** Returns whether this was news. */
+function learn(check: QemuCheck, vcpu: number, tid: number): boolean {
   const known = check.tidOfVcpu.get(vcpu);
-  if (known === tid) return;
-  if (known === undefined) {
-    if (check.tidOfVcpu.size < MAX_SIDES) check.tidOfVcpu.set(vcpu, tid);
-  } else check.ambiguous.add(vcpu);
+  if (known === tid || check.ambiguous.has(vcpu)) return false;
+  if (known !== undefined) check.ambiguous.add(vcpu);
+  else if (check.tidOfVcpu.size < MAX_SIDES) check.tidOfVcpu.set(vcpu, tid);
+  else return false;
+  return true;
 }
 
 function kernelExit(check: QemuCheck, batch: EventBatch, row: number): void {
@@ -212,48 +243,56 @@ function checkRow(side: Side): QemuCheckRow {
   };
 }
 
-/** Adds what came later. Returns still waiting at the seam find no answer in `later`, which took it for an edge. */
+/** Adds what came later. */
 function mergeChecks(check: QemuCheck, later: QemuCheck): void {
+  const { head } = later;
+  if (head === null) throw new Error('only a later part can be merged');
+  addCheck(check, head);
+  if (head.length < MAX_HEAD) return;
+  const begun = createCheck(false);
+  addCheck(begun, head);
+  addRest(check, begun, later);
+}
+
+const COUNTS = ['restarts', 'errors', 'matched', 'kernelOnly', 'qemuOnly', 'edges'] as const;
+
+/** Adds what happened between two states of one part. What is still unanswered from before it finds no answer. */
+function addRest(check: QemuCheck, begun: QemuCheck, ended: QemuCheck): void {
   for (const [name, isThread] of [
     ['byTid', true],
     ['byVcpu', false],
   ] as const)
-    for (const [id, other] of later[name]) {
-      const side = sideOf(check[name], id, other.pid, isThread);
+    for (const [id, to] of ended[name]) {
+      const side = sideOf(check[name], id, to.pid, isThread);
       if (side === null) continue;
+      const from = begun[name].get(id) ?? createSide(to.tid, to.pid, to.vcpu);
       for (let code = 0; code < REASONS; code++) {
-        side.kernel[code] += other.kernel[code];
-        side.qemu[code] += other.qemu[code];
+        side.kernel[code] += to.kernel[code] - from.kernel[code];
+        side.qemu[code] += to.qemu[code] - from.qemu[code];
       }
-      if (other.vcpu >= 0) side.vcpu = other.vcpu;
-      for (const key of ['restarts', 'errors', 'matched', 'kernelOnly', 'qemuOnly', 'edges'] as const)
-        side[key] += other[key];
-      side.edges += side.waiting.length + side.kernelTrailing + side.qemuTrailing;
-      side.kernelTrailing = other.kernelTrailing;
-      side.qemuTrailing = other.qemuTrailing;
-      side.waiting.length = 0;
-      side.waiting.push(...other.waiting);
-      side.seenQemu ||= other.seenQemu;
-      side.seenKernel ||= other.seenKernel;
+      for (const key of COUNTS) side[key] += to[key] - from[key];
+      side.edges +=
+        Math.max(0, side.waiting.length - from.waiting.length) +
+        Math.max(0, side.kernelTrailing - from.kernelTrailing) +
+        Math.max(0, side.qemuTrailing - from.qemuTrailing);
+      if (to.vcpu >= 0) side.vcpu = to.vcpu;
+      side.kernelTrailing = to.kernelTrailing;
+      side.qemuTrailing = to.qemuTrailing;
+      side.waiting.splice(0, side.waiting.length, ...to.waiting);
+      side.seenQemu ||= to.seenQemu;
+      side.seenKernel ||= to.seenKernel;
     }
-  for (const [vcpu, tid] of later.tidOfVcpu) learn(check, vcpu, tid);
-  for (const vcpu of later.ambiguous) check.ambiguous.add(vcpu);
-  check.kernelExits += later.kernelExits;
-  check.qemuExits += later.qemuExits;
+  for (const [vcpu, tid] of ended.tidOfVcpu) learn(check, vcpu, tid);
+  for (const vcpu of ended.ambiguous) check.ambiguous.add(vcpu);
+  check.kernelExits += ended.kernelExits - begun.kernelExits;
+  check.qemuExits += ended.qemuExits - begun.qemuExits;
 }
 
 export const qemuCheckPass: Pass<null, QemuCheck, QemuCheckResult> = {
   name: 'qemu-check',
   allColumns: false,
   wants: hasQemuEvents,
-  create: () => ({
-    byTid: new Map(),
-    tidOfVcpu: new Map(),
-    ambiguous: new Set(),
-    byVcpu: new Map(),
-    kernelExits: 0,
-    qemuExits: 0,
-  }),
+  create: (_options, { recordingStart }: PassScope = EVERYTHING) => createCheck(recordingStart !== undefined),
   events: addCheck,
   merge: mergeChecks,
   result: ({ byTid, byVcpu, kernelExits, qemuExits }) => ({

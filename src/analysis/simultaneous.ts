@@ -45,7 +45,7 @@ export function createSimultaneous(
   options: { readonly windowNs?: number; readonly origin?: readonly [number, number] | undefined },
   scope: PassScope,
 ): Simultaneous {
-  const origin = scope.selection?.from ?? options.origin ?? null;
+  const origin = scope.selection?.from ?? options.origin ?? scope.recordingStart ?? null;
   return {
     scope,
     windowNs: options.windowNs ?? DEFAULT_WINDOW_NS,

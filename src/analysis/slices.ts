@@ -60,6 +60,9 @@ export interface Slices {
   readonly threads: ThreadSlots;
   /** Time of the thread's latest entry from the origin, −1 while it is not in the guest. */
   entered: Float64Array;
+  /** Of a later part, by tid: time words of its first event if that ends a stretch in the guest, else null. */
+  readonly heads: Map<number, readonly [number, number] | null>;
+  lossSeen: boolean;
   /** Exits of reasons beyond the limit. */
   ignored: number;
 }
@@ -108,6 +111,8 @@ export function createSlices(_options: unknown, scope: PassScope): Slices {
     guest: new Float64Array(SLICES),
     threads: createThreadSlots(),
     entered: new Float64Array(64).fill(-1),
+    heads: new Map(),
+    lossSeen: false,
     ignored: 0,
   };
 }
@@ -126,6 +131,7 @@ export function addSliceEvents(slices: Slices, batch: EventBatch): void {
     // A loss may hide an exit and an entry of any thread: what is open is not counted.
     if (role === ROLE_LOST) {
       slices.entered.fill(-1);
+      slices.lossSeen = true;
       continue;
     }
     const at = diffWords(time[2 * row], time[2 * row + 1], low, high);
@@ -133,12 +139,20 @@ export function addSliceEvents(slices: Slices, batch: EventBatch): void {
     if ((role !== ROLE_ENTRY && role !== ROLE_EXIT) || tid[row] < 0) continue;
     const thread = threadOf(slices, tid[row]);
     if (thread < 0) continue;
+    if (scope.recordingStart && !slices.heads.has(tid[row])) addHead(slices, batch, row, role);
     const entered = slices.entered[thread];
     slices.entered[thread] = role === ROLE_ENTRY && at >= 0 && at < limit ? at : -1;
     if (role === ROLE_ENTRY || entered < 0) continue;
     if (!threadInScope(scope, tid[row], batch.pid[row], batch.vcpu[row])) continue;
     slices.guest[sliceOf(slices, time[2 * row], time[2 * row + 1])] += Math.max(0, at - entered);
   }
+}
+
+/** An earlier part knows since when the thread was in the guest, unless something was lost before this event. */
+function addHead({ heads, scope, lossSeen }: Slices, batch: EventBatch, row: number, role: number): void {
+  const { tid, pid, vcpu, time } = batch;
+  const ends = role === ROLE_EXIT && !lossSeen && threadInScope(scope, tid[row], pid[row], vcpu[row]);
+  heads.set(tid[row], ends ? [time[2 * row], time[2 * row + 1]] : null);
 }
 
 function threadOf(slices: Slices, tid: number): number {
@@ -212,7 +226,24 @@ function coarsen(slices: Slices, doublings: number): void {
       }
 }
 
-/** Adds a part of the same recording with the same origin. */
+/** Ends the stretches in the guest that were open at the seam, and takes over those that are open now. */
+function joinGuest(slices: Slices, later: Slices): void {
+  const [low, high] = slices.axis.origin;
+  for (const [tid, head] of later.heads) {
+    const thread = threadOf(slices, tid);
+    if (thread < 0 || head === null || slices.entered[thread] < 0) continue;
+    const ns = diffWords(head[0], head[1], low, high) - slices.entered[thread];
+    slices.guest[sliceOf(slices, head[0], head[1])] += Math.max(0, ns);
+  }
+  if (later.lossSeen) slices.entered.fill(-1);
+  for (let from = 0; from < later.threads.count; from++) {
+    const thread = threadOf(slices, later.threads.tids[from]);
+    if (thread >= 0) slices.entered[thread] = later.entered[from];
+  }
+  slices.lossSeen ||= later.lossSeen;
+}
+
+/** Adds a later part of the same recording with the same origin. */
 export function mergeSlices(slices: Slices, other: Slices): void {
   if (!other.axis.hasOrigin) return;
   if (!slices.axis.hasOrigin) {
@@ -222,6 +253,7 @@ export function mergeSlices(slices: Slices, other: Slices): void {
   const ratio = other.axis.widthNs / slices.axis.widthNs;
   if (ratio > 1) coarsen(slices, Math.log2(ratio));
   else if (ratio < 1) coarsen(other, -Math.log2(ratio));
+  joinGuest(slices, other);
   slices.last = Math.max(slices.last, other.last);
   slices.ignored += other.ignored;
   for (let i = 0; i < slices.guest.length; i++) slices.guest[i] += other.guest[i];

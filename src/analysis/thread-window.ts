@@ -64,3 +64,16 @@ export function copyWindow(window: ThreadWindow): ThreadWindow {
   }
   return { ...window, rows, ran: window.ran.map((entry) => ({ ...entry })) };
 }
+
+/** Adds what a later window saw (a copy of it, in order), as if one had seen all. */
+export function appendWindow(window: ThreadWindow, later: ThreadWindow): void {
+  const { rows, seen } = later;
+  for (let row = 0; row < rows.length; row++) {
+    if (row === HEAD_EVENTS) window.seen += seen - rows.length;
+    addToWindow(window, rows, row);
+  }
+  for (const { tid, ns } of later.ran) addRan(window, tid, ns);
+  window.ranOther += later.ranOther;
+  window.offCpu += later.offCpu;
+  window.switches += later.switches;
+}

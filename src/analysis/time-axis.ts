@@ -30,9 +30,9 @@ export interface TimeAxis {
   readonly origin: Uint32Array;
 }
 
-/** A selection's --from is the origin where it is known. */
+/** A selection's --from is the origin where it is known, else the recording's beginning. */
 export function createTimeAxis(options: TimeAxisOptions, scope: PassScope): TimeAxis {
-  const origin = scope.selection?.from ?? options.origin ?? null;
+  const origin = scope.selection?.from ?? options.origin ?? scope.recordingStart ?? null;
   return {
     fixed: options.widthNs !== null,
     limit: options.limit,

@@ -1,0 +1,109 @@
+/**
+ * A recording analysed in consecutive parts, each on its own (in another thread, or of another file), and put together
+ * in their order: the result is that of one pass, but for the order of rows that no order is promised for.
+ */
+import type { EventBatch } from '../core/event-batch.ts';
+import type { ThreadTable } from '../core/thread-table.ts';
+import {
+  type Analysis,
+  type AnalysisOptions,
+  type AnalysisResult,
+  createAnalysis,
+  finishAnalysis,
+} from './analyze.ts';
+import { addEvents } from './event-summary.ts';
+import { joinEventSummaries } from './event-summary-join.ts';
+import type { ExitBatch } from './exit-batch.ts';
+import { mergeExitStats } from './exit-stats.ts';
+import {
+  closePart,
+  createPairingPart,
+  fillThreads,
+  finishParts,
+  joinParts,
+  type PairingPart,
+  pairPart,
+} from './pairing-join.ts';
+import type { AnyPass } from './pass.ts';
+import { mergeSlowLists } from './slow-list.ts';
+import { mergeThreadStats } from './thread-stats.ts';
+import { mergeUserspaceStats } from './userspace-stats.ts';
+
+export interface AnalysisPart {
+  readonly analysis: Analysis;
+  readonly pairing: PairingPart;
+}
+
+/**
+ * `recordingStart`: time of the recording's first event (word pair), null for the part that begins with it. The other
+ * parameters as for createAnalysis().
+ */
+export function createAnalysisPart(
+  threads: ThreadTable | null,
+  options: AnalysisOptions,
+  passOf: (name: string) => AnyPass,
+  recordingStart: readonly [number, number] | null,
+): AnalysisPart {
+  const analysis = createAnalysis(threads, options, (name) => {
+    const pass = passOf(name);
+    if (recordingStart === null) return pass;
+    return { ...pass, create: (request, scope) => pass.create(request, { ...scope!, recordingStart }) };
+  });
+  const { sink, acceptEntry } = analysis.pairing;
+  const pairing = createPairingPart(
+    threads,
+    (batch) => {
+      if (pairing.closed) numberThreads(analysis, batch);
+      sink(batch);
+    },
+    acceptEntry,
+    recordingStart !== null,
+  );
+  return { analysis, pairing };
+}
+
+/** Gives exits that joining decided the numbers that their threads have in this part's statistics. */
+function numberThreads({ threads }: Analysis, batch: ExitBatch): void {
+  const slots = new Map<number, number>();
+  for (let slot = 0; slot < threads.count; slot++) slots.set(threads.tid[slot], slot);
+  let free = threads.count;
+  for (let row = 0; row < batch.length; row++) {
+    const tid = batch.tid[row];
+    if (!slots.has(tid)) slots.set(tid, free++);
+    batch.thread[row] = slots.get(tid)!;
+  }
+}
+
+export function analyzePart({ analysis, pairing }: AnalysisPart, batch: EventBatch): void {
+  addEvents(analysis.summary, batch);
+  for (const { pass, state } of analysis.passes) pass.events?.(state, batch);
+  pairPart(pairing, batch);
+}
+
+/** No more events of this part come. To be called once, before it is merged or finished. */
+export function endPart({ pairing }: AnalysisPart): void {
+  closePart(pairing);
+}
+
+/** Adds the next part to one that begins with the recording; both have ended. `next` must not be used afterwards. */
+export function mergeParts(
+  { analysis, pairing }: AnalysisPart,
+  { analysis: later, pairing: next }: AnalysisPart,
+): void {
+  joinEventSummaries(analysis.summary, later.summary, next);
+  fillThreads(pairing, later.slow.rows);
+  joinParts(pairing, next);
+  mergeExitStats(analysis.stats, later.stats);
+  mergeThreadStats(analysis.threads, later.threads);
+  mergeUserspaceStats(analysis.userspace, later.userspace);
+  mergeSlowLists(analysis.slow, later.slow);
+  for (let state = 0; state < analysis.states.length; state++) analysis.states[state] += later.states[state];
+  for (const [i, { pass, state }] of analysis.passes.entries()) pass.merge(state, later.passes[i].state);
+}
+
+/** The recording has ended. */
+export function finishAnalysisParts({ analysis, pairing }: AnalysisPart): AnalysisResult {
+  finishParts(pairing);
+  Object.assign(analysis.pairing.counts, pairing.pairing.counts);
+  return finishAnalysis(analysis);
+}

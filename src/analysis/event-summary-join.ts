@@ -1,0 +1,50 @@
+/** Summaries of consecutive parts of a recording as one: what was lost around the cut needs both. */
+import { compareWords, diffWords } from '../core/words.ts';
+import type { EventSummary } from './event-summary.ts';
+import type { PairingPart } from './pairing-join.ts';
+
+/** Bits of cpuState (event-summary.ts). */
+const SEEN = 1;
+const GAP = 2;
+
+/** Adds the summary of the next part, which `next` paired. Neither has been finished. */
+export function joinEventSummaries(summary: EventSummary, later: EventSummary, next: PairingPart): void {
+  if (!later.hasTime) return;
+  joinGaps(summary, later, next);
+  for (const name of ['counts', 'markerCounts'] as const)
+    for (let code = 0; code < summary[name].length; code++) summary[name][code] += later[name][code];
+  for (const name of ['markers', 'events', 'lostRegions', 'lostEvents', 'lostUnknown', 'lostNs'] as const)
+    summary[name] += later[name];
+  if (!summary.hasTime || earlier(later.first, summary.first)) summary.first.set(later.first);
+  if (!summary.hasTime || earlier(summary.last, later.last)) summary.last.set(later.last);
+  summary.hasTime = true;
+  summary.gaps ||= later.gaps;
+}
+
+const earlier = (a: Uint32Array, b: Uint32Array) => compareWords(a[0], a[1], b[0], b[1]) < 0;
+
+/**
+ * A gap that is open at the cut ends with its CPU's first record of the next part; one that the next part reports
+ * before that record begins with the CPU's last record of this one, where the next part knew its own beginning only.
+ */
+function joinGaps(summary: EventSummary, later: EventSummary, { losses, times }: PairingPart): void {
+  const start = summary.hasTime ? summary.first : later.first;
+  for (let cpu = 0; cpu < later.cpuState.length; cpu++) {
+    const state = later.cpuState[cpu];
+    if (state === 0) continue;
+    if ((state & SEEN) === 0) {
+      summary.cpuState[cpu] |= state;
+      continue;
+    }
+    const at = 2 * cpu;
+    const lostFirst = losses.firstLoss[cpu] < losses.first[cpu];
+    const since = (from: Uint32Array, index: number) =>
+      Math.max(0, diffWords(times.first[at], times.first[at + 1], from[index], from[index + 1]));
+    if (lostFirst) summary.lostNs -= since(later.first, 0);
+    if (lostFirst || summary.cpuState[cpu] & GAP)
+      summary.lostNs += summary.cpuState[cpu] & SEEN ? since(summary.cpuLast, at) : since(start, 0);
+    summary.cpuState[cpu] = state;
+    summary.cpuLast[at] = later.cpuLast[at];
+    summary.cpuLast[at + 1] = later.cpuLast[at + 1];
+  }
+}
