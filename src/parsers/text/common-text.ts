@@ -110,7 +110,10 @@ export function readCommonEvent(
     batch.event[row] = EV_ENTRY;
   } else if (name === KVM_USER) {
     if (view.getFloat64(p, true) !== SPACE_EX || view.getInt32(p + 8, true) !== IT_COLON) return -1;
-    p = readUserspaceExit(common, view, buf, p + 12, batch, row);
+    p += 12;
+    // trace-cmd pads names.
+    while (buf[p] === BLANK) p++;
+    p = readUserspaceExit(common, view, buf, p, batch, row);
     batch.event[row] = EV_USERSPACE_EXIT;
   } else return -1;
   if (p < 0) return -1;

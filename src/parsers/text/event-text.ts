@@ -25,12 +25,40 @@ import { addName, type ByteNames, createByteNames, findName } from './byte-names
 import { C_ADDRESS, C_INFO1, setColumn } from './columns.ts';
 import { type CommonText, createCommonText, readCommonEvent } from './common-text.ts';
 import { EVENT_TABLES } from './event-grammar.ts';
+import {
+  APIC_ACCESS,
+  AVIC_IPI,
+  CR_ACCESS,
+  ENTRY,
+  EXCEPTION,
+  EXIT,
+  INJ_VIRQ,
+  KEYED,
+  KINDS,
+  MARKER,
+  MSR_ACCESS,
+  NAME_BYTE,
+  PLAIN,
+  PPC_ENTER,
+  PPC_EXIT,
+  PRINT,
+  SIE_ENTER,
+  SIE_EXIT,
+  SWITCH,
+  SYS_ACCESS,
+  USERSPACE_EXIT,
+  WAKEUP,
+} from './event-kinds.ts';
+import { createEventTemplates, type EventTemplates } from './event-templates.ts';
 import { readEntry, readExit } from './exit-text.ts';
 import type { KeyTable } from './keyed-text.ts';
 import { readKeyed } from './keyed-text.ts';
+import { createKnownBytes, type KnownBytes } from './known-bytes.ts';
+import { readKnownEvent } from './known-events.ts';
 import { ascii, decodeText, findIn, matchesAt, readHex, readHexPrefixed, word } from './numbers.ts';
 import { readPpcGuest, readS390Sie } from './other-isa-text.ts';
 import { createReasonNames, type ReasonNames } from './reason-names.ts';
+import { forgetNumbers } from './recorded-numbers.ts';
 import { APIC, CR, MSR, readException, readRegister, readSysAccess } from './register-text.ts';
 import { readSwitch, readWakeup } from './sched-text.ts';
 import { readUserspaceExit } from './userspace-exit-text.ts';
@@ -41,57 +69,6 @@ export const EVENT_READ = 1;
 /** The event is known, but its text is not (whole): columns are missing. */
 export const EVENT_INCOMPLETE = 2;
 
-const PLAIN = 0;
-const EXIT = 1;
-const ENTRY = 2;
-const USERSPACE_EXIT = 3;
-const KEYED = 4;
-const MSR_ACCESS = 5;
-const CR_ACCESS = 6;
-const APIC_ACCESS = 7;
-const EXCEPTION = 8;
-const SYS_ACCESS = 9;
-const SWITCH = 10;
-const WAKEUP = 11;
-const MARKER = 12;
-const PPC_ENTER = 13;
-const PPC_EXIT = 14;
-const SIE_ENTER = 15;
-const SIE_EXIT = 16;
-const AVIC_IPI = 17;
-const INJ_VIRQ = 18;
-const PRINT = 19;
-
-const KINDS: ReadonlyMap<string, number> = new Map([
-  ['kvm_exit', EXIT],
-  ['kvm_exit_idle', EXIT],
-  ['kvm_exit_cache', EXIT],
-  ['kvm_exit_cpucfg', EXIT],
-  ['kvm_exit_csr', EXIT],
-  ['kvm_nested_vmexit', EXIT],
-  ['kvm_nested_vmexit_inject', EXIT],
-  ['kvm_entry', ENTRY],
-  ['kvm_enter', ENTRY],
-  ['kvm_reenter', ENTRY],
-  ['kvm_userspace_exit', USERSPACE_EXIT],
-  ['kvm_msr', MSR_ACCESS],
-  ['kvm_cr', CR_ACCESS],
-  ['kvm_apic', APIC_ACCESS],
-  ['kvm_inj_exception', EXCEPTION],
-  ['kvm_inj_virq', INJ_VIRQ],
-  ['kvm_sys_access', SYS_ACCESS],
-  ['kvm_avic_incomplete_ipi', AVIC_IPI],
-  ['sched_switch', SWITCH],
-  ['sched_wakeup', WAKEUP],
-  ['sched_waking', WAKEUP],
-  ['tracing_mark_write', MARKER],
-  ['print', PRINT],
-  ['kvm_guest_enter', PPC_ENTER],
-  ['kvm_guest_exit', PPC_EXIT],
-  ['kvm_s390_sie_enter', SIE_ENTER],
-  ['kvm_s390_sie_exit', SIE_EXIT],
-]);
-
 export interface EventText {
   readonly context: TraceContext;
   readonly names: ByteNames;
@@ -101,6 +78,9 @@ export interface EventText {
   readonly tables: (KeyTable | null)[];
   readonly reasons: ReasonNames;
   readonly common: CommonText;
+  /** `NAME: ` of names in the table, with their ids. */
+  readonly known: KnownBytes;
+  readonly templates: EventTemplates;
   readonly options: Pick<ParseOptions, 'traceEvents'>;
   readonly markers: Markers;
   /** The last kvm_userspace_exit was printed as `reason=2 errno=0`: nothing of it is lost. */
@@ -133,14 +113,11 @@ export function createEventText(
     tables: [],
     reasons,
     common: createCommonText(reasons, options.coreOnly ?? false),
+    known: createKnownBytes(256),
+    templates: createEventTemplates(reasons),
     rawUserspaceExit: false,
   };
 }
-
-/** Bytes of event names. */
-const NAME_BYTE = new Uint8Array(256);
-for (const char of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.')
-  NAME_BYTE[char.charCodeAt(0)] = 1;
 
 /**
  * Reads `NAME: TEXT` in [pos, end) into the row; `end` is after the last byte of the line without CR. Time, cpu,
@@ -154,6 +131,7 @@ export function parseEvent(
   batch: EventBatch,
   row: number,
 ): number {
+  forgetNumbers();
   let p = pos;
   let hash = 0;
   while (NAME_BYTE[buf[p]] === 1) hash = (Math.imul(hash, 31) + buf[p++]) | 0;
@@ -209,7 +187,8 @@ export function parseCommonEvent(
 ): number {
   // parseEvent() reads the first exit: it tells the machine.
   if (events.context.arch === null) return -1;
-  return readCommonEvent(events.common, view, buf, pos, batch, row);
+  const end = readCommonEvent(events.common, view, buf, pos, batch, row);
+  return end >= 0 ? end : readKnownEvent(events, view, buf, pos, batch, row);
 }
 
 function readOther(

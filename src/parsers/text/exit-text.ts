@@ -11,10 +11,12 @@ import {
   F_INFO2,
   F_INTR_INFO,
 } from '../../core/event-batch.ts';
+import { C_INFO1, C_INFO2 } from './columns.ts';
 import { keyTable, readKeyed } from './keyed-text.ts';
 import { ascii, findIn, matchesAt, readHex, readHexPrefixed, word } from './numbers.ts';
 import { isOtherIsaExit, readOtherIsaExit } from './other-isa-text.ts';
 import { type ReasonNames, setReason } from './reason-names.ts';
+import { recordNumber } from './recorded-numbers.ts';
 
 /** `text` of an exit event in [pos, end). Returns false if the reason was not found. */
 export function readExit(
@@ -95,12 +97,15 @@ function readInfoPair(buf: Uint8Array, pos: number, end: number, batch: EventBat
   if (at < 0) return;
   let p = readHexPrefixed(buf, at + 6);
   if (p < 0 || p > end) return;
+  recordNumber(buf, at + 6, p, true, C_INFO1);
   batch.info1[2 * row] = word[0];
   batch.info1[2 * row + 1] = word[1];
   batch.fields[row] |= F_INFO1;
   if (buf[p] !== 32) return;
-  p = readHexPrefixed(buf, p + 1);
+  const second = p + 1;
+  p = readHexPrefixed(buf, second);
   if (p < 0 || p > end) return;
+  recordNumber(buf, second, p, true, C_INFO2);
   batch.info2[2 * row] = word[0];
   batch.info2[2 * row + 1] = word[1];
   batch.fields[row] |= F_INFO2;

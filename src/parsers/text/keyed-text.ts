@@ -9,6 +9,7 @@ import { EVENT_FIELDS } from '../../core/event-fields.ts';
 import { hashBytes } from './byte-names.ts';
 import { C_CODE, COLUMN_CODES, hasColumn, setColumn } from './columns.ts';
 import { ascii, readAny, readHexPrefixed, readSigned, word } from './numbers.ts';
+import { recorded, recordNumber } from './recorded-numbers.ts';
 
 type ValueColumn = keyof typeof COLUMN_CODES;
 
@@ -168,19 +169,37 @@ function apply(op: KeyOp, buf: Uint8Array, pos: number, end: number, batch: Even
     if (op.rawColumn < 0 || ++p >= end) return p;
     const next = op.rawHex ? readHexPrefixed(buf, p) : readAny(buf, p);
     if (next < 0 || next > end) return p;
-    if (!hasColumn(batch, row, op.rawColumn)) setColumn(batch, row, op.rawColumn, word[0], word[1]);
+    storeNumber(op.rawColumn, buf, p, next, op.rawHex, batch, row);
     return next;
   }
   if (op.rawOnly) return p;
   if (op.constColumn >= 0 && !hasColumn(batch, row, op.constColumn))
     setColumn(batch, row, op.constColumn, op.constValue, op.constValue < 0 ? -1 : 0);
-  if (op.bits !== 0) setColumn(batch, row, C_CODE, batch.code[row] | op.bits, 0);
+  if (op.bits !== 0) {
+    setColumn(batch, row, C_CODE, batch.code[row] | op.bits, 0);
+    recorded.bits |= op.bits;
+  }
   if (op.column < 0) return p;
   if (buf[p] === 58) p++;
   while (buf[p] === 32) p++;
   if (p >= end) return p;
   const next = op.hex ? readHexPrefixed(buf, p) : readSigned(buf, p);
   if (next < 0 || next > end) return p;
-  if (!hasColumn(batch, row, op.column)) setColumn(batch, row, op.column, word[0], word[1]);
+  storeNumber(op.column, buf, p, next, op.hex, batch, row);
   return next;
+}
+
+/** Stores the number read from [start, end) unless the column has a value. */
+function storeNumber(
+  column: number,
+  buf: Uint8Array,
+  start: number,
+  end: number,
+  hex: boolean,
+  batch: EventBatch,
+  row: number,
+): void {
+  const first = !hasColumn(batch, row, column);
+  if (first) setColumn(batch, row, column, word[0], word[1]);
+  recordNumber(buf, start, end, hex, first ? column : -1);
 }

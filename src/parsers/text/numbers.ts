@@ -109,6 +109,20 @@ export function findLast(buf: Uint8Array, pos: number, end: number, literal: Uin
   return -1;
 }
 
+/** Position of the next line feed at or behind `from`; there must be one. Eight bytes at a time. `view`: of `buf`. */
+export function findFeed(view: DataView, buf: Uint8Array, from: number): number {
+  let p = from;
+  for (;;) {
+    // A byte that is a line feed becomes 0, which the subtraction borrows from.
+    const a = view.getInt32(p, true) ^ 0x0a0a0a0a;
+    const b = view.getInt32(p + 4, true) ^ 0x0a0a0a0a;
+    if ((((a - 0x01010101) & ~a) | ((b - 0x01010101) & ~b)) & 0x80808080) break;
+    p += 8;
+  }
+  while (buf[p] !== 10) p++;
+  return p;
+}
+
 const utf8 = new TextDecoder('utf-8');
 
 /** Text of untrusted bytes: invalid UTF-8 becomes U+FFFD. */

@@ -187,7 +187,10 @@ function readRawRiscvExit(
 /** scause is in `word`; its top bit (interrupt) becomes bit 31. */
 function setScause(reasons: ReasonNames, batch: EventBatch, row: number): void {
   setCode(batch, row, ISA_RISCV, ((word[0] & 0x7fffffff) | (word[1] & 0x80000000)) >>> 0);
-  reasons.hint = ISA_RISCV;
+  if (reasons.hint !== ISA_RISCV) {
+    reasons.hint = ISA_RISCV;
+    reasons.changes++;
+  }
 }
 
 const RISCV_TABLE = keyTable(

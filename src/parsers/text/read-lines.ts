@@ -9,6 +9,7 @@ import { assumeRestart } from './assumed-restarts.ts';
 import { hashBytes } from './byte-names.ts';
 import { endLine, joinLine, looksLikeEvent } from './continuation.ts';
 import { EVENT_INCOMPLETE, EVENT_READ, NO_EVENT, parseCommonEvent, parseEvent } from './event-text.ts';
+import { learnEventText } from './known-events.ts';
 import type { Oddity } from './line-dialect.ts';
 import { learnHead, matchHead } from './line-heads.ts';
 import { parseCutPrefix } from './line-prefix.ts';
@@ -24,7 +25,7 @@ import {
 import { storeTime } from './line-time.ts';
 import { addLoss, takeLoss } from './loss-rows.ts';
 import { readLost } from './lost-line.ts';
-import { decodeText } from './numbers.ts';
+import { decodeText, findFeed } from './numbers.ts';
 import { countNamedReason } from './reason-names.ts';
 import { isFull, place } from './reorder.ts';
 import { noteThread } from './thread-names.ts';
@@ -50,7 +51,7 @@ export function takeLines(state: LineState, reader: LineReader): boolean {
         if (heads.shape.system) at = -1;
       }
     }
-    let feed = findFeed(reader, at < 0 ? start : at);
+    let feed = findFeed(reader.view, buf, at < 0 ? start : at);
     if (feed >= reader.end) {
       if (!reader.ended || start >= reader.end) return true;
       feed = reader.end;
@@ -69,20 +70,6 @@ export function takeLines(state: LineState, reader: LineReader): boolean {
       takeEvent(state, buf, reader.view, at, end, feed < reader.end);
     } else takeLine(state, reader, start, end, feed < reader.end);
   }
-}
-
-/** Position of the next line feed; there is always one at reader.end. Four bytes at a time. */
-function findFeed(reader: LineReader, from: number): number {
-  const { buf, view } = reader;
-  let p = from;
-  for (;;) {
-    // A byte that is a line feed becomes 0, which the subtraction borrows from.
-    const bytes = view.getInt32(p, true) ^ 0x0a0a0a0a;
-    if (((bytes - 0x01010101) & ~bytes & 0x80808080) !== 0) break;
-    p += 4;
-  }
-  while (buf[p] !== 10) p++;
-  return p;
 }
 
 /**
@@ -235,6 +222,8 @@ function takeEvent(
     state.lastRow = -1;
     return;
   }
+  if (state.heads !== null && status === EVENT_READ && buf !== state.joined)
+    learnEventText(state.events, view, buf, at, end, batch, row);
   if (row !== batch.length) addLoss(state, cpu);
   row = batch.length;
   batch.cpu[row] = cpu;

@@ -21,6 +21,8 @@ export interface ReasonNames {
   readonly text: number[];
   /** `NAME rip 0x` of names in the table, with their ids. */
   readonly known: KnownBytes;
+  /** Times that names got another meaning. */
+  changes: number;
   /** ISA that bare numbers belong to: that of the names seen, until then that of the host. */
   hint: number;
   /** Names were in the lower case of 2.6.3x kernels on Intel, where "hlt" is VMX's. */
@@ -35,6 +37,7 @@ export function createReasonNames(context: TraceContext): ReasonNames {
     code: [],
     text: [],
     known: createKnownBytes(256),
+    changes: 0,
     hint: context.defaultIsa,
     oldNames: false,
   };
@@ -147,4 +150,5 @@ function settleIsa(reasons: ReasonNames, isa: number): void {
   if (reasons.context.defaultIsa === ISA_UNKNOWN) reasons.context.defaultIsa = isa;
   clearNames(reasons.names);
   forgetKnown(reasons.known);
+  reasons.changes++;
 }

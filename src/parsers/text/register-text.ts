@@ -8,8 +8,10 @@ import {
   F_ERROR_CODE,
   F_INFO1,
 } from '../../core/event-batch.ts';
+import { C_ADDRESS, C_ARG0 } from './columns.ts';
 import { keyTable, readKeyed } from './keyed-text.ts';
 import { ascii, decodeText, findIn, matchesAt, readAny, readHex, readHexPrefixed, word } from './numbers.ts';
+import { recordNumber } from './recorded-numbers.ts';
 
 export const MSR = 0;
 export const CR = 1;
@@ -79,14 +81,19 @@ export function readRegister(
   } else return readKeyed(RAW_TABLES[kind], buf, pos, end, batch, row);
   let fields = F_CODE;
   if (kind === APIC && matchesAt(buf, p, APIC_PREFIX)) p = readApicName(buf, p + 5);
-  else p = readHexPrefixed(buf, p);
+  else {
+    const register = p;
+    p = readHexPrefixed(buf, register);
+    if (p >= 0) recordNumber(buf, register, p, true, C_ADDRESS);
+  }
   if (p >= 0 && p <= end) {
     batch.address[2 * row] = word[0];
     batch.address[2 * row + 1] = word[1];
     fields |= F_ADDRESS;
-    if (matchesAt(buf, p, EQUALS)) p = readHexPrefixed(buf, p + 3);
-    else p = -1;
+    const value = p + EQUALS.length;
+    p = matchesAt(buf, p, EQUALS) ? readHexPrefixed(buf, value) : -1;
     if (p >= 0 && p <= end) {
+      recordNumber(buf, value, p, true, C_ARG0);
       batch.arg0[2 * row] = word[0];
       batch.arg0[2 * row + 1] = word[1];
       fields |= F_ARG0;

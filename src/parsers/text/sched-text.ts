@@ -4,6 +4,7 @@
  */
 import { type EventBatch, F_ADDRESS, F_ARG0, F_INFO1 } from '../../core/event-batch.ts';
 import { type KeyTable, readKeyed } from './keyed-text.ts';
+import { eightBytes, fourBytes } from './known-bytes.ts';
 import { ascii, findLast, readDecimal, readSigned, word } from './numbers.ts';
 
 const ARROW = ascii(' ==> ');
@@ -15,7 +16,7 @@ const PID = ascii(' pid=');
 const CPU = ascii(' CPU:');
 
 /** `prev_state` letters as printed since 4.14 (include/trace/events/sched.h); R is 0. */
-const STATES: Readonly<Record<number, number>> = {
+const STATES: Readonly<Record<number, number | undefined>> = {
   82: 0, // R
   83: 0x01, // S
   68: 0x02, // D
@@ -84,6 +85,73 @@ export function readSwitch(
   }
   batch.fields[row] |= F_ADDRESS | F_ARG0;
   return true;
+}
+
+const PREV_COM = eightBytes('prev_com');
+const _PREV_PI = eightBytes(' prev_pi');
+const _PREV_PR = eightBytes(' prev_pr');
+const IO_EQUALS = fourBytes('rio=');
+const _PREV_ST = eightBytes(' prev_st');
+const ATE_EQUALS = fourBytes('ate=');
+const _ARROW_NE = eightBytes(' ==> nex');
+const T_COMM_EQ = eightBytes('xt_comm=');
+const _NEXT_PI = eightBytes(' next_pi');
+const _NEXT_PR = eightBytes(' next_pr');
+const D_EQUALS = 100 | (61 << 8);
+
+/**
+ * The kernel's form of sched_switch since 4.14, read forwards without knowing where the line ends; returns the position
+ * of the line's end or −1. Only names that make no difference to readSwitch(): the second one must not look like fields.
+ */
+export function readCommonSwitch(
+  view: DataView,
+  buf: Uint8Array,
+  pos: number,
+  batch: EventBatch,
+  row: number,
+): number {
+  if (view.getFloat64(pos, true) !== PREV_COM || buf[pos + 8] !== 109 || buf[pos + 9] !== 61) return -1;
+  let p = pos + 10;
+  while (buf[p] !== 32 || view.getFloat64(p, true) !== _PREV_PI) if (buf[p++] < 32) return -1;
+  if (view.getUint16(p + 8, true) !== D_EQUALS) return -1;
+  p = readSigned(buf, p + 10);
+  if (p < 0) return -1;
+  batch.arg0[2 * row] = word[0];
+  batch.arg0[2 * row + 1] = word[1];
+  if (view.getFloat64(p, true) !== _PREV_PR || view.getInt32(p + 7, true) !== IO_EQUALS) return -1;
+  p = skipSigned(buf, p + 11);
+  if (view.getFloat64(p, true) !== _PREV_ST || view.getInt32(p + 8, true) !== ATE_EQUALS) return -1;
+  p += 12;
+  const letter = STATES[buf[p]];
+  if (letter === undefined) return -1;
+  let state = letter;
+  if (buf[++p] === 43) {
+    state |= PREEMPTED;
+    p++;
+  }
+  if (view.getFloat64(p, true) !== _ARROW_NE || view.getFloat64(p + 7, true) !== T_COMM_EQ) return -1;
+  p += 15;
+  while (buf[p] !== 32 || view.getFloat64(p, true) !== _NEXT_PI) {
+    const byte = buf[p++];
+    if (byte < 32 || byte === 61 || byte === 62) return -1;
+  }
+  if (view.getUint16(p + 8, true) !== D_EQUALS) return -1;
+  p = readSigned(buf, p + 10);
+  if (p < 0) return -1;
+  batch.address[2 * row] = word[0];
+  batch.address[2 * row + 1] = word[1];
+  if (view.getFloat64(p, true) !== _NEXT_PR || view.getInt32(p + 7, true) !== IO_EQUALS) return -1;
+  p = skipSigned(buf, p + 11);
+  batch.info1[2 * row] = state;
+  batch.info1[2 * row + 1] = 0;
+  batch.fields[row] = F_ADDRESS | F_ARG0 | F_INFO1;
+  return buf[p] === 10 || (buf[p] === 13 && buf[p + 1] === 10) ? p : -1;
+}
+
+function skipSigned(buf: Uint8Array, pos: number): number {
+  let p = buf[pos] === 45 ? pos + 1 : pos;
+  while (buf[p] >= 48 && buf[p] <= 57) p++;
+  return p;
 }
 
 /** Position of the number in the last `NAME:number [prio]` of the range, −1 if there is none. */
