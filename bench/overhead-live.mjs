@@ -32,7 +32,10 @@ const { values: options } = parseArgs({
     guests: { type: 'string', default: '1' },
     hogs: { type: 'string', default: '0' },
     clock: { type: 'string', default: 'mono' },
-    events: { type: 'string', default: 'kvm:kvm_userspace_exit,kvm:kvm_emulate_insn,kvm:kvm_pio,kvm:kvm_mmio' },
+    events: {
+      type: 'string',
+      default: 'kvm:kvm_userspace_exit,kvm:kvm_emulate_insn,kvm:kvm_pio,kvm:kvm_mmio',
+    },
     tools: { type: 'string', default: 'nothing,kvmtrace,trace-cmd,perf' },
     helper: { type: 'string' },
   },
@@ -52,7 +55,9 @@ function fail(text) {
 function buildHelper() {
   if (options.helper) return path.resolve(options.helper);
   const out = path.join(folder, 'kvmtrace-capture');
-  const made = spawnSync('sh', ['-c', `\${CC:-cc} -O2 -static -pthread -o '${out}' *.c`], { cwd: path.join(REPO, 'native') });
+  const made = spawnSync('sh', ['-c', `\${CC:-cc} -O2 -static -pthread -o '${out}' *.c`], {
+    cwd: path.join(REPO, 'native'),
+  });
   if (made.status !== 0) fail(`the helper does not compile: ${made.stderr}`);
   return out;
 }
@@ -68,12 +73,55 @@ function commandOf(tool, kb, file, helper) {
   const work = ['sleep', String(seconds + 0.8)];
   switch (tool) {
     case 'kvmtrace':
-      return [helper, '-q', '--only', ...events, '--clock', options.clock, '-b', `${kb}K`, '-o', file, '--status-json=1', '--', ...work];
+      return [
+        helper,
+        '-q',
+        '--only',
+        ...events,
+        '--clock',
+        options.clock,
+        '-b',
+        `${kb}K`,
+        '-o',
+        file,
+        '--status-json=1',
+        '--',
+        ...work,
+      ];
     case 'trace-cmd':
-      return ['unshare', '-m', '--propagation', 'private', 'sh', '-c', TRACE_CMD_NAMESPACE, path.join(folder, 'switch'),
-        'trace-cmd', 'record', '-C', options.clock, '-b', String(kb), ...events, '-o', file, ...work];
+      return [
+        'unshare',
+        '-m',
+        '--propagation',
+        'private',
+        'sh',
+        '-c',
+        TRACE_CMD_NAMESPACE,
+        path.join(folder, 'switch'),
+        'trace-cmd',
+        'record',
+        '-C',
+        options.clock,
+        '-b',
+        String(kb),
+        ...events,
+        '-o',
+        file,
+        ...work,
+      ];
     case 'perf':
-      return ['perf', 'record', '-a', ...(PERF_CLOCK[options.clock] ?? []), '-m', String(kb / 4), ...events, '-o', file, ...work];
+      return [
+        'perf',
+        'record',
+        '-a',
+        ...(PERF_CLOCK[options.clock] ?? []),
+        '-m',
+        String(kb / 4),
+        ...events,
+        '-o',
+        file,
+        ...work,
+      ];
     default:
       return work;
   }
@@ -83,9 +131,24 @@ function startGuest(number) {
   const socket = path.join(folder, `monitor${number}`);
   const child = spawn(
     'qemu-system-x86_64',
-    ['-M', 'pc,accel=kvm', '-m', '16', '-nodefaults', '-display', 'none', '-device', 'isa-debug-exit,iobase=0xf4,iosize=1',
-      '-no-reboot', '-serial', 'null', '-bios', path.join(REPO, 'test/e2e/rom/kvmrom-busy.bin'),
-      '-monitor', `unix:${socket},server=on,wait=off`],
+    [
+      '-M',
+      'pc,accel=kvm',
+      '-m',
+      '16',
+      '-nodefaults',
+      '-display',
+      'none',
+      '-device',
+      'isa-debug-exit,iobase=0xf4,iosize=1',
+      '-no-reboot',
+      '-serial',
+      'null',
+      '-bios',
+      path.join(REPO, 'test/e2e/rom/kvmrom-busy.bin'),
+      '-monitor',
+      `unix:${socket},server=on,wait=off`,
+    ],
     { stdio: 'ignore' },
   );
   children.push(child);
@@ -97,13 +160,19 @@ async function monitorOf(guest) {
   const connection = connect(guest.socket).setEncoding('latin1');
   let text = '';
   let wake = () => {};
-  connection.on('data', (data) => { text += data; wake(); });
+  connection.on('data', (data) => {
+    text += data;
+    wake();
+  });
   connection.on('error', (error) => fail(`the guest is gone: ${error.message}`));
   return async (command) => {
     text = '';
     connection.write(`${command}\n`);
     const end = /\(qemu\) $/;
-    while (!end.test(text) || !text.includes('\n')) await new Promise((resolve) => { wake = resolve; });
+    while (!end.test(text) || !text.includes('\n'))
+      await new Promise((resolve) => {
+        wake = resolve;
+      });
     return text;
   };
 }
@@ -112,13 +181,17 @@ async function monitorOf(guest) {
 async function progress(ask) {
   const cx = /(?:RCX|ECX)=([0-9a-f]+)/.exec(await ask('info registers'))?.[1];
   const round = /0x([0-9a-f]{2})\s*$/m.exec((await ask('xp /1xb 0x520')).replace(/\(qemu\) $/, ''))?.[1];
-  if (!cx || !round) fail('the guest\'s registers cannot be read');
+  if (!cx || !round) fail("the guest's registers cannot be read");
   return (255 - Number.parseInt(round, 16)) * 65535 + 65535 - (Number.parseInt(cx, 16) & 0xffff);
 }
 
 function family(pid) {
   try {
-    const own = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+    const own = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+      .trim()
+      .split(' ')
+      .filter(Boolean)
+      .map(Number);
     return [pid, ...own.flatMap(family)];
   } catch {
     return [];
@@ -135,7 +208,9 @@ function usage(pid) {
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
       ms += (Number(fields[11]) + Number(fields[12])) * 10;
       for (const task of readdirSync(`/proc/${member}/task`))
-        for (const match of readFileSync(`/proc/${member}/task/${task}/status`, 'utf8').matchAll(/ctxt_switches:\s*(\d+)/g))
+        for (const match of readFileSync(`/proc/${member}/task/${task}/status`, 'utf8').matchAll(
+          /ctxt_switches:\s*(\d+)/g,
+        ))
           switches += Number(match[1]);
     } catch {
       // it ended meanwhile
@@ -151,14 +226,20 @@ function countFile(tool, file, said) {
     return { kept: end.events - end.left, lost: end.lost };
   }
   if (tool === 'trace-cmd') {
-    const stat = spawnSync('trace-cmd', ['report', '--stat', file], { encoding: 'utf8', maxBuffer: 1 << 28 }).stdout;
+    const stat = spawnSync('trace-cmd', ['report', '--stat', file], {
+      encoding: 'utf8',
+      maxBuffer: 1 << 28,
+    }).stdout;
     let lost = 0;
-    for (const match of stat.matchAll(/^(?:overrun|commit overrun|dropped events): (\d+)/gm)) lost += Number(match[1]);
+    for (const match of stat.matchAll(/^(?:overrun|commit overrun|dropped events): (\d+)/gm))
+      lost += Number(match[1]);
     return { kept: shellCount(`trace-cmd report -q '${file}' 2>/dev/null | grep -ac ': kvm_'`), lost };
   }
   return {
     kept: shellCount(`perf script -f -i '${file}' -F event 2>/dev/null | grep -ac kvm:`),
-    lost: shellCount(`perf script -f -i '${file}' -F event --show-lost-events 2>/dev/null | awk '/PERF_RECORD_LOST / { n += $NF } END { print n + 0 }'`),
+    lost: shellCount(
+      `perf script -f -i '${file}' -F event --show-lost-events 2>/dev/null | awk '/PERF_RECORD_LOST / { n += $NF } END { print n + 0 }'`,
+    ),
   };
 }
 
@@ -171,7 +252,11 @@ async function measure(tool, kb, helper, ask) {
   const [name, ...args] = commandOf(tool, kb, file, helper);
   const p0 = await progress(ask);
   const t0 = performance.now();
-  const child = spawn('sh', ['-c', '"$@" & wait $!; r=$?; cat /proc/$$/stat >&2; exit $r', '-', name, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(
+    'sh',
+    ['-c', '"$@" & wait $!; r=$?; cat /proc/$$/stat >&2; exit $r', '-', name, ...args],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
   let said = '';
   let errors = '';
   child.stdout.setEncoding('utf8').on('data', (text) => (said += text));
@@ -179,7 +264,14 @@ async function measure(tool, kb, helper, ask) {
   const ended = new Promise((resolve) => child.on('close', resolve));
   const recorder = () => family(child.pid).slice(1);
   const sleeps = (pid) => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'sleep\n';
-  const running = () => recorder().some((pid) => { try { return sleeps(pid); } catch { return false; } });
+  const running = () =>
+    recorder().some((pid) => {
+      try {
+        return sleeps(pid);
+      } catch {
+        return false;
+      }
+    });
   for (let tries = 0; !running() && tries < 3000; tries++) await sleep(10);
   await sleep(300);
   const u1 = usage(child.pid);
@@ -218,7 +310,8 @@ async function main() {
   if (!existsSync('/dev/kvm') || !existsSync(`${TRACEFS}/instances`)) fail('needs /dev/kvm and tracefs');
   const helper = buildHelper();
   const guests = Array.from({ length: Number(options.guests) }, (_, number) => startGuest(number));
-  for (let hog = 0; hog < Number(options.hogs); hog++) children.push(spawn('sh', ['-c', 'while :; do :; done']));
+  for (let hog = 0; hog < Number(options.hogs); hog++)
+    children.push(spawn('sh', ['-c', 'while :; do :; done']));
   const asks = await Promise.all(guests.map(monitorOf));
   const ask = asks[0];
   // after its first round the guest goes on with a timer running: from there on it is steady
@@ -248,7 +341,9 @@ function print(rows, tools) {
     const of = (tool, key) => rows.get(`${kb} ${tool}`).map((row) => row[key]);
     const base = tools.includes('nothing') ? median(of('nothing', 'rate')) : Number.NaN;
     for (const tool of tools) {
-      const [rate, cpu, total, switches] = ['rate', 'cpu', 'total', 'switches'].map((key) => median(of(tool, key)));
+      const [rate, cpu, total, switches] = ['rate', 'cpu', 'total', 'switches'].map((key) =>
+        median(of(tool, key)),
+      );
       const whole = median(rows.get(`${kb} ${tool}`).map((row) => row.whole / row.wholeSeconds));
       const sum = (key) => of(tool, key).reduce((a, b) => a + b, 0);
       const percent = (value) => `${((100 * value) / base).toFixed(1)} %`;

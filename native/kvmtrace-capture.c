@@ -229,8 +229,8 @@ static void begin(void)
 	if (!tracefs_on(&self.t, true))
 		die("tracefs-write", NULL, "cannot switch tracing on: %s", strerror(errno));
 	mark();
-	if (self.o.command)
-		self.command = spawn(self.o.command, false);
+	if (self.o.command && (self.command = spawn(self.o.command, false)) < 0)
+		die("command", "is it installed, and spelled like this?", "cannot start %s: %s", self.o.command[0], strerror(errno));
 	if (msg_has_json())
 		report_start();
 }

@@ -189,7 +189,7 @@ void options_parse(struct options *o, int argc, char **argv)
 	msg_setup(o->json_fd, false);
 	int c;
 	/* '+': stop at the first word that is no option, so that COMMAND's own options stay its own */
-	while ((c = getopt_long(argc, argv, "+o:p:t:C:e:d:s:b:qh", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "+:o:p:t:C:e:d:s:b:qh", longs, NULL)) != -1) {
 		switch (c) {
 		case 'o': o->output = optarg; break;
 		case 'p': parse_ids("-p", optarg, o->pids, &o->npids); break;
@@ -226,7 +226,11 @@ void options_parse(struct options *o, int argc, char **argv)
 		case O_CLEANUP: o->cleanup = true; break;
 		case O_RECOVER: o->recover = optarg; break;
 		case O_VERSION: puts("kvmtrace-capture " KC_VERSION); exit(EXIT_OK);
-		default: exit(EXIT_USAGE); /* getopt has said what is wrong */
+		case ':': die("usage", "see kvmtrace-capture --help", "%s: a value is missing", argv[optind - 1]);
+		default:
+			if (optopt && optopt < 256)
+				die("usage", "see kvmtrace-capture --help", "unknown option -%c", optopt);
+			die("usage", "see kvmtrace-capture --help", optopt ? "%s: no value expected" : "unknown option %s", argv[optind - 1]);
 		}
 	}
 	msg_setup(o->json_fd, o->quiet);

@@ -74,6 +74,11 @@ int run_perf(struct tracefs *t, const struct options *o)
 	argv[n++] = (char *)o->output;
 	argv[n] = NULL;
 	pid_t pid = spawn(argv, true);
+	if (pid < 0) {
+		unlink(o->output);
+		die("no-perf", "install it (linux-perf, perf, linux-tools-common), or record without --backend perf", "perf cannot be run: %s",
+			strerror(errno));
+	}
 	uint64_t end = o->duration_ns ? clock_ns(CLOCK_MONOTONIC) + o->duration_ns : 0;
 	int status = 0;
 	bool asked = false;
@@ -90,10 +95,6 @@ int run_perf(struct tracefs *t, const struct options *o)
 			kill(pid, SIGINT); /* perf's way to finish its file */
 			asked = true;
 		}
-	}
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
-		unlink(o->output);
-		die("no-perf", "install it (linux-perf, perf, linux-tools-common), or record without --backend perf", "perf cannot be run");
 	}
 	if (!asked && !(WIFEXITED(status) && !WEXITSTATUS(status))) {
 		msg(MSG_ERROR, "perf", NULL, "perf record failed; its own message is above");

@@ -186,6 +186,8 @@ static size_t round_of(struct reader *r, bool all)
 			continue;
 		size_t n = drain(r, &r->cpus[i]);
 		r->cpus[i].active = n > 0;
+		if (n)
+			r->polls[i].fd = r->cpus[i].raw; /* a CPU that came online: its buffer is there now */
 		most = n > most ? n : most;
 	}
 	return most;
@@ -207,6 +209,10 @@ static void *reader_main(void *arg)
 	priority_high();
 	while (!atomic_load(&all->stopping) && !atomic_load(&all->failed)) {
 		int woken = poll(woken_by_kernel ? r->polls : NULL, woken_by_kernel ? (nfds_t)r->ncpus : 0, wait_ms);
+		/* A CPU that was never online has no buffer, and poll() reports an error for it at once, every time. */
+		for (int i = 0; woken > 0 && woken_by_kernel && i < r->ncpus; i++)
+			if (r->polls[i].revents & (POLLERR | POLLHUP | POLLNVAL))
+				r->polls[i].fd = -1;
 		size_t most = round_of(r, woken <= 0);
 		if (woken > 0) {
 			pause_ms = most ? 1 : pause_ms < 16 ? pause_ms * 2 : 16;

@@ -1,11 +1,13 @@
 /* Signals arrive by descriptor, never in a handler: the main loop alone decides what a stop means. */
 #include "capture.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const int stops[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
@@ -66,14 +68,31 @@ int signals_take(int fd, bool *child)
 	return n;
 }
 
-/* Starts a command, which gets SIGTERM when we die if dies_with_us. Its descriptors: 0 to 2, ours are all close-on-exec. */
+/*
+ * Starts a command, which gets SIGTERM when we die if dies_with_us. Its descriptors: 0 to 2, ours are all close-on-exec;
+ * so is the pipe that tells us when it could not be started: then -1 and errno.
+ */
 pid_t spawn(char *const argv[], bool dies_with_us)
 {
+	int failed[2], err = 0;
+	if (pipe2(failed, O_CLOEXEC))
+		die("fork", NULL, "pipe: %s", strerror(errno));
 	pid_t parent = getpid(), pid = fork();
 	if (pid < 0)
 		die("fork", NULL, "fork: %s", strerror(errno));
-	if (pid)
-		return pid;
+	if (pid) {
+		close(failed[1]);
+		ssize_t n;
+		do
+			n = read(failed[0], &err, sizeof err);
+		while (n < 0 && errno == EINTR);
+		close(failed[0]);
+		if (n != (ssize_t)sizeof err)
+			return pid;
+		waitpid(pid, NULL, 0);
+		errno = err;
+		return -1;
+	}
 	if (dies_with_us) {
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		if (getppid() != parent) /* it died before the line above */
@@ -82,7 +101,9 @@ pid_t spawn(char *const argv[], bool dies_with_us)
 	signals_default();
 	priority_usual();
 	execvp(argv[0], argv);
-	int err = errno;
-	dprintf(2, "kvmtrace-capture: %s: %s\n", argv[0], strerror(err));
+	err = errno;
+	if (write(failed[1], &err, sizeof err) < 0) {
+		/* nobody is there to be told */
+	}
 	_exit(127);
 }

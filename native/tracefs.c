@@ -35,6 +35,13 @@ static bool locked_down(void)
 	return yes;
 }
 
+/* Root may still be refused. */
+static const char *refused(int err, const char *otherwise)
+{
+	return err != EPERM && err != EACCES ? otherwise :
+		"something on this host forbids it even to root: kernel lockdown, a security module, or a container; see dmesg";
+}
+
 void tracefs_find(struct tracefs *t, const char *given)
 {
 	static const char *const usual[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
@@ -68,7 +75,7 @@ void tracefs_find(struct tracefs *t, const char *given)
 		die("lockdown", "boot without lockdown=confidentiality (Secure Boot alone means integrity, which allows tracing)",
 			"kernel lockdown (confidentiality) forbids tracing");
 	if (err == EACCES || err == EPERM)
-		die("permission", "run it as root; a group needs write access to tracefs (mount option gid=) and CAP_SYS_ADMIN",
+		die("permission", !geteuid() ? refused(err, NULL) : "run it as root; a group needs write access to tracefs (mount option gid=) and CAP_SYS_ADMIN",
 			"no access to %s: %s", root, strerror(err));
 	die("tracefs", NULL, "%s: %s", root, strerror(err));
 }
@@ -196,7 +203,7 @@ void tracefs_make(struct tracefs *t)
 static void must_write(struct tracefs *t, const char *file, const char *text, const char *hint)
 {
 	if (!write_file_at(t->dir_fd, file, text))
-		die("tracefs-write", hint, "cannot write %s to %s/%s: %s", text, t->instance, file, strerror(errno));
+		die("tracefs-write", refused(errno, hint), "cannot write %s to %s/%s: %s", text, t->instance, file, strerror(errno));
 }
 
 static void may_write(struct tracefs *t, const char *file, const char *text, const char *consequence)
@@ -235,8 +242,8 @@ static void set_buffer_size(struct tracefs *t, const struct options *o)
 	uint64_t size = o->buffer_bytes ? o->buffer_bytes : 4 << 20, total = size * (uint64_t)(cpus ? cpus : 1);
 	if (o->buffer_bytes && memory && total > memory / 4)
 		die("buffer-size", "give a smaller -b, or fewer CPUs with -C",
-			"%d buffers of %llu KB are more than a quarter of the %llu MB of available memory", cpus,
-			(unsigned long long)(size >> 10), (unsigned long long)(memory >> 20));
+			"%d buffers of %llu %s are more than a quarter of the %llu MB of available memory", cpus,
+			(unsigned long long)(size >= 10 << 20 ? size >> 20 : size >> 10), size >= 10 << 20 ? "MB" : "KB", (unsigned long long)(memory >> 20));
 	while (!o->buffer_bytes && memory && total > memory / 32 && size > 256 << 10) {
 		size /= 2;
 		total /= 2;

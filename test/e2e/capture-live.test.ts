@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   count,
   endLine,
+  killTimes,
   type Run,
   removeRun,
   results,
@@ -16,7 +17,7 @@ import {
 describe('kvmtrace-capture on this kernel', () => {
   let run: Run;
   beforeAll(() => {
-    run = runScript('live.sh', (helper, out) => [out, helper]);
+    run = runScript('live.sh', (helper, out, times) => [out, helper, times]);
   }, 600_000);
   afterAll(() => removeRun(run));
 
@@ -38,12 +39,51 @@ describe('kvmtrace-capture on this kernel', () => {
     ); // KVM_EXIT_IO, KVM_EXIT_MMIO
   });
 
-  it('is gone within a second of SIGKILL, and its file opens', (ctx) => {
+  it('its file opens after SIGKILL', (ctx) => {
     if (run.skipped) return ctx.skip(run.skipped);
     const r = results(run);
     expect(r.get('killed.tracing_on')).toBe('0');
-    expect(Number(r.get('killed.gone_ms'))).toBeLessThan(1000);
+    expect(Number(r.get('killed.gone_ms'))).toBeLessThan(5000); // a script's clock; the next test has a better one
     expect(traceCmdReport(path.join(run.out, 'killed.dat')).length).toBeGreaterThan(1000);
+  });
+
+  it('is gone within a second of SIGKILL on a busy machine, every time', (ctx) => {
+    if (run.skipped) return ctx.skip(run.skipped);
+    const times = killTimes(run, 'kills.txt');
+    expect(times).toHaveLength(25);
+    for (const [off, events, gone] of times) {
+      for (const time of [off, events, gone]) expect(time).toBeGreaterThanOrEqual(0);
+      expect(Math.max(off, events, gone)).toBeLessThan(1000);
+    }
+  });
+
+  it('SIGKILL while the disk hangs: tracing is off at once, and the rest follows when the disk does', (ctx) => {
+    if (run.skipped) return ctx.skip(run.skipped);
+    const r = results(run);
+    if (r.has('disk')) return ctx.skip(`SKIPPED: ${r.get('disk')}`);
+    for (const who of ['quiet', 'busy']) {
+      expect([r.get(`${who}.tracing_on`), r.get(`${who}.events`)], who).toEqual(['0', '0']);
+      expect(Number(r.get(`${who}.gone_ms`)), who).toBeLessThan(5000);
+    }
+    // A reader that is stuck with pages in its hands keeps the instance; one without does not.
+    expect(r.get('quiet.instance')).toBe('0');
+    expect(traceCmdReport(path.join(run.out, 'busy.dat')).length).toBeGreaterThan(1000);
+    expect(traceCmdReport(path.join(run.out, 'quiet.dat'))).toEqual([]);
+  });
+
+  it('says what to do where even root is refused', (ctx) => {
+    if (run.skipped) return ctx.skip(run.skipped);
+    const r = results(run);
+    if (!r.has('locked.rc')) return ctx.skip('SKIPPED: no strace, or no tmpfs');
+    expect(r.get('locked.rc')).toBe('2');
+    const said = readFileSync(path.join(run.out, 'locked.log'), 'utf8');
+    expect(said).toMatch(/no access to .*: Operation not permitted\n.*forbids it even to root/);
+    expect(said).toMatch(
+      /lockdown \(confidentiality\) forbids tracing\n.*boot without lockdown=confidentiality/,
+    );
+    expect(said).toMatch(
+      /cannot write mono to .*trace_clock: Operation not permitted\n.*forbids it even to root/,
+    );
   });
 
   it('stops tracing even when recorder and watchdog are killed at once; the rest can be cleaned up', (ctx) => {

@@ -19,32 +19,39 @@ function output(r: SpawnSyncReturns<string>): string {
   return `${r.stdout ?? ''}${r.stderr ?? ''}${r.error ? String(r.error) : ''}`;
 }
 
-/** Builds the helper outside the source tree. Throws when it does not compile; null when there is no compiler. */
-function buildHelper(): string | null {
-  if (spawnSync('cc', ['--version']).status !== 0) return null;
-  mkdirSync(labDir, { recursive: true });
-  const helper = path.join(labDir, 'kvmtrace-capture');
+function compile(sources: string, folder: string, out: string): string {
+  const part = `${out}.${process.pid}`;
   const made = spawnSync(
     'sh',
-    [
-      '-c',
-      `cc -O2 -Wall -Wextra -Werror -static -pthread -o '${helper}.${process.pid}' *.c && mv '${helper}.${process.pid}' '${helper}'`,
-    ],
-    { cwd: path.join(repoRoot, 'native'), encoding: 'utf8' },
+    ['-c', `cc -O2 -Wall -Wextra -Werror -static -pthread -o '${part}' ${sources} && mv '${part}' '${out}'`],
+    { cwd: path.join(repoRoot, folder), encoding: 'utf8' },
   );
-  if (made.status !== 0) throw new Error(`the helper does not compile:\n${output(made)}`);
-  return helper;
+  if (made.status !== 0) throw new Error(`${folder}/${sources} does not compile:\n${output(made)}`);
+  return out;
+}
+
+/** Builds the helper and kill-times outside the source tree; null when there is no compiler. */
+function buildTools(): { helper: string; killTimes: string } | null {
+  if (spawnSync('cc', ['--version']).status !== 0) return null;
+  mkdirSync(labDir, { recursive: true });
+  return {
+    helper: compile('*.c', 'native', path.join(labDir, 'kvmtrace-capture')),
+    killTimes: compile('kill-times.c', 'test/e2e', path.join(labDir, 'kill-times')),
+  };
 }
 
 /** Runs a script of this folder: exit status 77 means that this machine cannot, anything else but 0 is a failure. */
-export function runScript(name: string, args: (helper: string, out: string) => string[]): Run {
+export function runScript(
+  name: string,
+  args: (helper: string, out: string, killTimes: string) => string[],
+): Run {
   // a folder per run: several test runs may share the lab
   const out = path.join(mkdtempSync(path.join(tmpdir(), 'kvmtrace-e2e-')), 'out');
-  const helper = buildHelper();
-  let skipped: string | null = helper === null ? 'SKIPPED: no C compiler (cc)' : null;
+  const tools = buildTools();
+  let skipped: string | null = tools === null ? 'SKIPPED: no C compiler (cc)' : null;
   let log = '';
-  if (helper !== null) {
-    const r = spawnSync(path.join(repoRoot, 'test/e2e', name), args(helper, out), {
+  if (tools !== null) {
+    const r = spawnSync(path.join(repoRoot, 'test/e2e', name), args(tools.helper, out, tools.killTimes), {
       encoding: 'utf8',
       timeout: 590_000,
     });
@@ -123,4 +130,10 @@ export function endLine(run: Run, name: string): StatusLine {
   const end = statusLines(run, name).find((l) => l.type === 'end');
   if (end === undefined) throw new Error(`${name} has no end line`);
   return end;
+}
+
+/** Milliseconds that kill-times measured, one array per kill: tracing off, events off, instance gone, file finished. */
+export function killTimes(run: Run, name: string): number[][] {
+  const lines = readFileSync(path.join(run.out, name), 'utf8').trim().split('\n');
+  return lines.map((l) => l.split(' ').map(Number));
 }

@@ -1,9 +1,9 @@
 #!/bin/bash
 # Records the real-mode ROM guest on this machine's own kernel, in a mount namespace of its own.
-#   live.sh OUTDIR HELPER
+#   live.sh OUTDIR HELPER KILL-TIMES
 # Exit status: 0 done; 77 this machine cannot run it (the reason is printed); else it failed.
 set -u
-S=$(dirname "$(readlink -f "$0")"); OUT=$1; B=$2
+S=$(dirname "$(readlink -f "$0")"); OUT=$1; B=$2; KILLTIMES=$3
 skip(){ echo "SKIPPED: $*"; exit 77; }
 [ -c /dev/kvm ] && [ -w /dev/kvm ] || skip "no usable /dev/kvm"
 [ "$(id -u)" = 0 ] || skip "recording needs root"
@@ -38,6 +38,29 @@ trap 'kill $Q 2>/dev/null' EXIT
 "$B" -q -o killed.dat --status-json=3 3>killed.json & P=$!; running killed.json; sleep 0.7; kill -9 $P; gone killed $P; wait $P 2>/dev/null
 "$B" -q -o both.dat --status-json=3 3>both.json & P=$!; running both.json; sleep 0.7; kill -9 $P "$(field both.json)"; wait $P 2>/dev/null; sleep 0.1
 result both.tracing_on "$(cat $I/kvmtrace-$P/tracing_on)"; "$B" -q --recover both.dat; result both.recover_rc $?; "$B" -q --cleanup; result both.cleanup_rc $?; gone both $P
+# on a busy machine, again and again
+hogs=; for _ in 1 2 3 4; do sh -c 'while :; do :; done' & hogs="$hogs $!"; done
+"$KILLTIMES" "$B" 25 . >kills.txt 2>>qemu.err; rm -f killed-once.dat; kill $hogs
+# while the disk hangs: what waits for it cannot even be killed, but tracing is off
+if command -v mkfs.ext4 fsfreeze losetup >/dev/null && truncate -s 96M disk.img && mkfs.ext4 -q -F disk.img && mkdir disk && mount -o loop disk.img disk 2>/dev/null; then
+  trap 'fsfreeze -u disk 2>/dev/null; umount -l disk; kill $Q 2>/dev/null' EXIT
+  for who in quiet busy; do
+    [ $who = quiet ] && only="-p $$" || only=
+    "$B" -q -o disk/$who.dat -b 256K -s 16M --min-free 1 $only --status-json=3 3>$who.json & P=$!; running $who.json; sleep 0.2
+    fsfreeze -f disk; sleep 0.8; kill -9 $P; sleep 0.9; d=$I/kvmtrace-$P
+    result $who.tracing_on "$(cat $d/tracing_on 2>/dev/null || echo 0)"; result $who.events "$(cat $d/events/kvm/kvm_userspace_exit/enable 2>/dev/null || echo 0)"
+    result $who.instance "$(ls $I | grep -c kvmtrace-$P)"; fsfreeze -u disk; gone $who $P; W=$(field $who.json)
+    for _ in $(seq 100); do kill -0 "$W" 2>/dev/null || break; sleep 0.05; done; cp disk/$who.dat .
+  done
+  umount disk; rm disk.img
+else result disk "no loop device here"; fi
+# refused by the kernel though root: lockdown's error, and its switch as it looks then
+if command -v strace >/dev/null && mount -t tmpfs none /sys/kernel/security 2>/dev/null; then
+  inj="strace -f -o /dev/null -P trace_clock -e trace=openat -e inject=openat:error=EPERM"
+  for state in '[none] integrity confidentiality' 'none integrity [confidentiality]'; do echo "$state" >/sys/kernel/security/lockdown
+    $inj "$B" -o locked.dat -d 0.1 >>locked.log 2>&1; result "locked.rc" $?; done
+  $inj:when=2+ "$B" -o locked.dat -d 0.1 >>locked.log 2>&1; result locked.rc $?; umount /sys/kernel/security
+fi
 # memory after two seconds of some 10^5 events/s, against half a second
 "$B" -q -o growth.dat -d 4 --status-json=3 3>growth.json & P=$!; running growth.json; sleep 0.5; r1=$(sed -n 's/^VmRSS:[ \t]*\([0-9]*\).*/\1/p' /proc/$P/status); sleep 2.5
 r2=$(sed -n 's/^VmRSS:[ \t]*\([0-9]*\).*/\1/p' /proc/$P/status); wait $P; result growth.rss1_kb "$r1"; result growth.rss2_kb "$r2"
