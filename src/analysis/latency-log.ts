@@ -297,19 +297,24 @@ function collectBuckets(log: LatencyLog, places: readonly (Place | null)[][]): M
     kept.set(place.bucket, list);
   }
   const filled = new Uint32Array(lists.length);
-  let left = log.count;
-  for (const { groups, values } of log.chunks) {
-    const n = Math.min(left, CHUNK);
-    for (let i = 0; i < n; i++) {
+  for (let left = log.count, chunk = 0; left > 0; left -= CHUNK, chunk++) {
+    const { groups, values } = log.chunks[chunk];
+    const end = Math.min(left, CHUNK);
+    for (let i = nextWanted(values, listOf, 0, end); i < end; i = nextWanted(values, listOf, i + 1, end)) {
       const list = listOf[bucketOf(values[i])] - 1;
-      if (list < 0) continue;
       const at = filled[list]++;
       lists[list].groups[at] = groups[i];
       lists[list].values[at] = values[i];
     }
-    left -= n;
   }
   return kept;
+}
+
+/** First of values[from … end) whose bucket has a list; `end` if there is none. */
+function nextWanted(values: Float64Array, listOf: Uint32Array, from: number, end: number): number {
+  let i = from;
+  while (i < end && listOf[bucketOf(values[i])] === 0) i++;
+  return i;
 }
 
 /** Values of all groups in a bucket. */

@@ -150,10 +150,9 @@ function decodeReasons(
     code[row] = words[base + plans[plan + CODE]] & plans[plan + CODE_MASK];
     const isaMask = plans[plan + ISA_MASK];
     const number = words[base + plans[plan + ISA]] & isaMask;
-    // 1 VMX, 2 SVM; 0 where there is no such field.
+    // 1 VMX, 2 SVM; 0 where there is no such field. The condition is the same for all events, so that it costs nothing.
     isa[row] = number;
-    if ((number & ~3) !== 0 || number === 3 || (number === 0 && isaMask !== 0))
-      isa[row] = ISA_FOREIGN | (number & 0x7f);
+    if ((number - (isaMask & 1)) >>> 0 > 1) isa[row] = ISA_FOREIGN | (number & 0x7f);
     row++;
   }
 }

@@ -51,8 +51,8 @@ export interface RecordState {
 /** Without blocks no plan is looked up. */
 const NO_PLANS = new Int32Array(0);
 
-/** Samples that are decoded together: few enough for the processor's nearest cache. */
-const BLOCK = 512;
+/** Samples that are decoded together. */
+const BLOCK = 2048;
 
 export function createRecordState(
   context: TraceContext,
