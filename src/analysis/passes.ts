@@ -22,6 +22,7 @@ const PASSES: Readonly<Record<string, () => Promise<AnyPass>>> = {
   'qemu-check': async () => (await import('./qemu-check.ts')).qemuCheckPass,
   slices: async () => (await import('./slices.ts')).slicesPass,
   storms: async () => (await import('./storms.ts')).stormPass,
+  'userspace-events': async () => (await import('./userspace-events.ts')).userspaceEventsPass,
 };
 
 export const PASS_NAMES: readonly string[] = Object.keys(PASSES);

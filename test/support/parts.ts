@@ -46,6 +46,7 @@ export const PASS_OPTIONS: Readonly<Record<string, unknown>> = {
   'qemu-check': null,
   slices: null,
   storms: {},
+  'userspace-events': null,
 };
 
 function withOptions<T>(run: (options: AnalysisOptions) => T): T & { lines: string } {

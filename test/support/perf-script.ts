@@ -1,4 +1,4 @@
-/** Independent reading of `perf script --ns` text of the corpus: what tests compare analyses with. */
+/** Independent reading of `perf script --ns` and tracefs text of the corpus: what tests compare analyses with. */
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { findReasons, reasonName } from '../../src/isa/reasons.ts';
@@ -34,6 +34,34 @@ export function readScript(path: string): ScriptEvent[] {
   return events;
 }
 
+const FTRACE_LINE = /^\s*(.+)-(\d+)\s+\(\s*([\d-]+)\)\s+\[(\d+)\]\s+\S+\s+(\d+)\.(\d{6}): (\w+): (.*)$/;
+
+/** tracefs text with TGID column, likewise. */
+export function readTraceText(path: string): ScriptEvent[] {
+  const events: ScriptEvent[] = [];
+  for (const line of gunzipSync(readFileSync(path)).toString('latin1').split('\n')) {
+    const match = FTRACE_LINE.exec(line);
+    if (!match) continue;
+    events.push({
+      comm: match[1],
+      tid: Number(match[2]),
+      pid: Number(match[3]) || -1,
+      cpu: Number(match[4]),
+      ns: BigInt(match[5]) * 1000000000n + BigInt(match[6]) * 1000n,
+      name: match[7],
+      text: match[8],
+    });
+  }
+  return events;
+}
+
+/** What an exit's text says was its reason: arm64's exception class of a trap, else its exception type. */
+function printedReason(text: string): string {
+  const arm = /^(\w+): HSR_EC: \S+ \(([^)]*)\)/.exec(text);
+  if (arm) return arm[1] === 'TRAP' ? arm[2] : arm[1];
+  return /\breason (.+?) rip /.exec(text)?.[1] ?? '?';
+}
+
 /** An exit with what happened up to its entry. */
 export interface ScriptExit {
   readonly exit: ScriptEvent;
@@ -49,7 +77,7 @@ export function pairScript(events: readonly ScriptEvent[]): ScriptExit[] {
   const exits: ScriptExit[] = [];
   for (const event of events) {
     if (event.name === 'kvm_exit') {
-      const printed = /\breason (.+?) rip /.exec(event.text)?.[1] ?? '?';
+      const printed = printedReason(event.text);
       // perf with libtraceevent's own plugin prints SVM reasons in its spelling.
       const svm = printed.startsWith('EXIT_') ? findReasons(printed).find(({ isa }) => isa === 2) : undefined;
       const reason = svm ? reasonName(svm.isa, svm.code) : printed;

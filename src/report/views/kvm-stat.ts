@@ -2,18 +2,30 @@
  * kvm_stat's table: Event, Total, %Total (of all events that are no children) and CurAvg/s, here the average over the
  * whole recording, with the children kvm_exit(REASON) and kvm_userspace_exit(REASON). %Total adds up events of
  * different kinds, as the tool does; a share of exits is the child's total by that of kvm_exit. On arm64 the tool takes
- * esr_ec of every exit, so that its kvm_exit(UNKNOWN) holds interrupts; here those have their own child.
+ * esr_ec of every exit, so that its kvm_exit(UNKNOWN) holds interrupts; here those have their own child. So do events
+ * of a KVM_RUN that failed, whose reason is a stale one: the tool counts them by that.
  */
-import { EV_USERSPACE_EXIT } from '../../core/events.ts';
+import type { UserspaceEventsResult } from '../../analysis/userspace-events.ts';
+import { userspaceExitName } from '../../isa/userspace-exits.ts';
 import { plainText } from '../escape.ts';
 import { kvmEventCounts } from './event-counts.ts';
 import { lines, notRecorded, type View } from './view.ts';
+
+function userspaceChildren({ reasons, restarts, errors, others }: UserspaceEventsResult): [string, number][] {
+  const named = reasons.map(({ code, events }): [string, number] => [
+    userspaceExitName(code).replace(/^KVM_EXIT_/, ''),
+    events,
+  ]);
+  return [...named, ['restart', restarts] as const, ['error', errors] as const, ['others', others] as const]
+    .filter(([, events]) => events > 0)
+    .map(([name, events]) => [`kvm_userspace_exit(${name})`, events]);
+}
 
 export const kvmStatView: View = {
   name: 'kvm_stat',
   tool: 'kvm_stat',
   by: () => [],
-  passes: () => [],
+  passes: () => [{ name: 'userspace-events', options: null }],
   render: (input) => {
     const { model, analysis } = input;
     const events = kvmEventCounts(input).filter(([, count]) => count > 0);
@@ -22,13 +34,7 @@ export const kvmStatView: View = {
     const total = events.reduce((sum, [, count]) => sum + count, 0);
     const children: [string, number][] = [
       ...model.reasons.map((row): [string, number] => [`kvm_exit(${row.name})`, row.exits]),
-      // The kernel's own events: not what QEMU alone told.
-      ...(analysis.summary.counts[EV_USERSPACE_EXIT] > 0
-        ? model.escalation.byUserspaceReason.map((row): [string, number] => [
-            `kvm_userspace_exit(${row.name.replace(/^KVM_EXIT_/, '')})`,
-            row.count,
-          ])
-        : []),
+      ...userspaceChildren(analysis.passes['userspace-events'] as UserspaceEventsResult),
     ];
     const rows = [...events, ...children].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
     const rate = (count: number) => (seconds > 0 ? String(Math.round(count / seconds)) : '').padStart(8);
