@@ -3,6 +3,7 @@
  * two formats claim the same file.
  */
 import { parsePerfPrefix } from '../perf-script/perf-prefix.ts';
+import { skipMarks } from '../qemu-log/line-prefix.ts';
 import { isKnownEvent } from './event-text.ts';
 import type { Oddity } from './line-dialect.ts';
 import { createLinePrefix, type LinePrefix, parseCutPrefix, parsePrefix } from './line-prefix.ts';
@@ -70,7 +71,7 @@ export function shapesOf(
     let end = feed;
     while (end > start && buf[end - 1] === 13) end--;
     // A line that the head cuts off tells only what it is, not what it is not.
-    if (end > start && buf[start] !== 35)
+    if (end > start && buf[skipMarks(buf, start, end)] !== 35)
       countLine(shapes, prefix, buf, start, end, feed >= head.length, oddityAt);
     start = feed + 1;
   }
@@ -112,7 +113,7 @@ function countLine(
     else shapes.others++;
     return;
   }
-  if (readLost(buf, start, end)) {
+  if (readLost(buf, skipMarks(buf, start, end), end)) {
     if (findIn(buf, start, end, DROPPED) >= 0) shapes.drops++;
     else shapes.losses++;
     return;

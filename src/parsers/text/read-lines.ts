@@ -5,6 +5,7 @@ import { NO_CPU } from '../../core/event-batch.ts';
 import { MAX_EVENTS } from '../../core/events.ts';
 import { ISA_NAMED } from '../../core/isa-codes.ts';
 import { threadOf } from '../../core/thread-table.ts';
+import { skipMarks } from '../qemu-log/line-prefix.ts';
 import { assumeRestart } from './assumed-restarts.ts';
 import { hashBytes } from './byte-names.ts';
 import { endLine, joinLine, looksLikeEvent } from './continuation.ts';
@@ -135,12 +136,14 @@ function takeLine(state: LineState, reader: LineReader, start: number, end: numb
     return;
   }
   if (state.waitingLength > 0 && takeWaitingEvent(state, reader, start, end, whole)) return;
-  if (buf[start] === 67 && readLost(buf, start, end)) {
+  // Quoted and indented lines of mail: what stands for losses must not be taken for other text.
+  const from = skipMarks(buf, start, end);
+  if (buf[from] === 67 && readLost(buf, from, end)) {
     endLine(state);
     takeLoss(state);
     return;
   }
-  if (dialect.takeOwnLine(state, reader, start, end)) return;
+  if (dialect.takeOwnLine(state, reader, buf[from] === 35 ? from : start, end)) return;
   takeOtherLine(state, reader, start, end, whole);
 }
 
