@@ -1,10 +1,13 @@
 /** Several inputs of one run: clocks are aligned by the exits that both sides recorded. */
 
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { alignSequences, createExitSequence, type ExitSequence } from '../src/capture/clock-align.ts';
 import { runReport } from '../src/commands/pipeline.ts';
+import { smallTrace } from './fixtures/small-trace.ts';
 import { HAS_SHARED, SHARED } from './support/corpus.ts';
 import { defaultReportOptions } from './support/options.ts';
 
@@ -39,6 +42,44 @@ describe.skipIf(!HAS_SHARED)('kernel and QEMU recordings of one run', () => {
     // Independent: the run's markers (ftrace backend) carry the same events on the kernel's clock.
     expect(Number(offset)).toBeGreaterThan(130_000_000);
     expect(Number(offset)).toBeLessThan(150_000_000);
+  });
+});
+
+describe('inputs that hold the same exits', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'kvmtrace-same-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const file = (name: string, text: string) => {
+    writeFileSync(join(folder, name), text);
+    return join(folder, name);
+  };
+  const codes = async (paths: string[]) =>
+    (await runReport(paths, defaultReportOptions())).quality.warnings.map(({ code }) => code);
+
+  test('are told, also where one is printed and the other binary', async () => {
+    const trace = smallTrace(300);
+    const one = file('one', trace);
+    expect(await codes([one, file('copy', `# tracer: nop\n${trace}`)])).toContain('same-exits-twice');
+    if (!HAS_SHARED) return;
+    const folderOf = (name: string) => corpus(`x86/tc-default/${name}`);
+    expect(await codes([folderOf('trace.dat'), folderOf('report-raw.txt.gz')])).toContain('same-exits-twice');
+  });
+
+  test('files of one CPU each, halves of a recording and other recordings are none', async () => {
+    const lines = smallTrace(300).split('\n');
+    const cpu = (number: number) => lines.filter((line) => line.includes(`[00${number}]`)).join('\n');
+    expect(await codes([file('cpu0', cpu(0)), file('cpu1', cpu(1))])).toEqual([]);
+    const half = lines.length / 2;
+    const [first, second] = [lines.slice(0, half), lines.slice(half)].map((part) => part.join('\n'));
+    expect(await codes([file('first', first), file('second', second)])).toEqual([]);
+    const later = smallTrace(300).replaceAll(' 100.', ' 101.');
+    expect(await codes([file('a', lines.join('\n')), file('b', later)])).not.toContain('same-exits-twice');
+  });
+
+  test('one file twice is refused', async () => {
+    const one = file('twice', smallTrace(30));
+    await expect(codes([one, one])).rejects.toThrow(/twice is given twice/);
+    symlinkSync(one, join(folder, 'link'));
+    await expect(codes([one, join(folder, 'link')])).rejects.toThrow(/are the same file/);
   });
 });
 

@@ -10,6 +10,7 @@ import {
 } from '../capture/clock-align.ts';
 import { createInputContext } from '../capture/combine-contexts.ts';
 import { addToSample, createQemuSample, type QemuSample, sampleSequence } from '../capture/compare-twins.ts';
+import { addToExitSample, createExitSample, type ExitSample, findSameExits } from '../capture/same-exits.ts';
 import { repeatsUntimed } from '../capture/untimed-twins.ts';
 import { note } from '../core/diagnostics.ts';
 import { UsageError } from '../core/errors.ts';
@@ -33,6 +34,7 @@ export interface Scan {
   readonly timeIsNs: boolean;
   readonly sequence: ExitSequence;
   readonly sample: QemuSample;
+  readonly exits: ExitSample;
 }
 
 export interface AlignedInputs {
@@ -78,6 +80,7 @@ export async function alignClocks(
           0,
           inputs.findIndex(({ format }) => format.id === 'simpletrace'),
         );
+  noteSameExits(paths, scans, run);
   const skipped = skipUntimed(paths, scans, run);
   for (const [i, other] of scans.entries()) {
     if (i === reference || skipped.has(i)) continue;
@@ -93,6 +96,21 @@ export async function alignClocks(
         : alignBackEnds(paths[i], scans[reference], other, run);
   }
   return { offsets, scans, skipped };
+}
+
+/** Says which inputs hold the same exits. Which of them is the better one is for the user to say. */
+function noteSameExits(paths: readonly string[], scans: readonly Scan[], run: TraceContext): void {
+  for (const [i, scan] of scans.entries())
+    for (let j = 0; j < i; j++) {
+      const found = findSameExits(scans[j].exits, scan.exits);
+      if (found === null) continue;
+      note(
+        run.diagnostics,
+        'same-exits-twice',
+        'suspect',
+        `${paths[j]} and ${paths[i]} hold the same exits (${found.same} of the ${found.of} compared): they count twice and are paired wrongly; give one of the two`,
+      );
+    }
 }
 
 /** Logs without times that repeat an input with times: they can neither be merged nor tell more. */
@@ -208,12 +226,14 @@ function scan(path: string, input: OpenedInput, dictionary: TraceContext, option
   const context = createInputContext({ ...createTraceContext(), events: dictionary.events });
   const sequence = createExitSequence(isQemu(input) ? 'qemu' : 'kernel');
   const sample = createQemuSample(isQemu(input));
+  const exits = createExitSample();
   for (const batch of input.format.parse(input.source, context, {
     ...traceEventsOf(path, input, options),
     coreOnly: true,
   })) {
     addToSample(sample, batch);
+    addToExitSample(exits, batch);
     if (!addToSequence(sequence, batch)) break;
   }
-  return { clock: context.clock, timeIsNs: context.timeIsNs, sequence, sample };
+  return { clock: context.clock, timeIsNs: context.timeIsNs, sequence, sample, exits };
 }

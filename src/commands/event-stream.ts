@@ -1,8 +1,10 @@
 /** From inputs to one stream of events in time order, with what the parsers learned. */
 
+import { realpathSync } from 'node:fs';
 import { combineContexts, createInputContext } from '../capture/combine-contexts.ts';
 import { mergeStreams } from '../capture/merge.ts';
 import { shiftTimes } from '../capture/shift-times.ts';
+import { UsageError } from '../core/errors.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import { createTraceContext, type TraceContext } from '../core/trace-context.ts';
 import { type OpenedInput, openInput } from '../parsers/open-input.ts';
@@ -32,6 +34,7 @@ export async function openEvents(
   /** Only the columns that analyses of exits read (ParseOptions.coreOnly). */
   coreOnly = false,
 ): Promise<EventStream> {
+  rejectSameFile(paths);
   const context = createTraceContext();
   const inputs: OpenedInput[] = [];
   for (const path of paths) {
@@ -85,6 +88,26 @@ export async function openEvents(
       for (const input of inputs) input.source.close();
     },
   };
+}
+
+/** One file under two names or twice the same: all of it would count twice. */
+function rejectSameFile(paths: readonly string[]): void {
+  const seen = new Map<string, string>();
+  for (const path of paths) {
+    let file = path;
+    try {
+      if (path !== '-') file = realpathSync(path);
+    } catch {
+      // Opening it will say what is wrong.
+    }
+    const before = seen.get(file);
+    if (before !== undefined)
+      throw new UsageError(
+        before === path ? `${path} is given twice` : `${before} and ${path} are the same file`,
+        'name each input once',
+      );
+    seen.set(file, path);
+  }
 }
 
 function sumProgress(
