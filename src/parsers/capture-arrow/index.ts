@@ -51,7 +51,7 @@ export function* readCapture(
     );
   const events = mapEvents(values.get(EVENT_DICTIONARY) ?? [], context);
   const texts = mapTexts(values.get(TEXT_DICTIONARY) ?? [], context);
-  const reader = createRowReader(source, layout, context, events, texts);
+  const reader = createRowReader(source, layout, context, events, texts, options);
   for (let index = 0; index < file.batches.length; index++) {
     try {
       yield* readRows(reader, batchMessage(source, file, index));

@@ -5,25 +5,35 @@
  */
 import { note } from '../../core/diagnostics.ts';
 import { TraceFormatError } from '../../core/errors.ts';
-import { BATCH_ROWS, createEventBatch, type EventBatch, F_MARKER, UNKNOWN } from '../../core/event-batch.ts';
+import {
+  BATCH_ROWS,
+  createEventBatch,
+  type EventBatch,
+  F_ARG1,
+  F_ERROR_CODE,
+  F_INFO1,
+  F_INFO2,
+  F_INTR_INFO,
+  F_MARKER,
+  UNKNOWN,
+} from '../../core/event-batch.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { type ByteSource, readFully } from '../byte-source.ts';
+import type { ParseOptions } from '../trace-format.ts';
 import type { IndexMap } from './dictionaries.ts';
 import type { Layout } from './layout.ts';
 import type { Message } from './message.ts';
 import { type BatchTable, readBatchTable, regionStart } from './record-batch.ts';
-import { CAPTURE_ID } from './schema.ts';
+import { type BatchColumn, CAPTURE_ID } from './schema.ts';
 
 interface ColumnReader {
-  readonly bytes: Uint8Array;
+  readonly column: BatchColumn;
   readonly width: number;
   readonly node: number;
   readonly buffer: number;
   /** Rows without a value get this; null where `fields` says it. */
   readonly sentinel: number | null;
   readonly field: number;
-  /** The column in the batch, for sentinels. */
-  readonly values: Uint8Array | Uint16Array | Uint32Array | Int32Array;
 }
 
 export interface RowReader {
@@ -32,22 +42,28 @@ export interface RowReader {
   readonly context: TraceContext;
   readonly events: IndexMap;
   readonly texts: IndexMap;
-  readonly batch: EventBatch;
+  /** Gives the batch for the next rows. */
+  readonly nextBatch: () => EventBatch;
+  /** Whether `text` of a batch that comes may hold something else than UNKNOWN. */
+  textUsed: boolean;
   readonly columns: readonly ColumnReader[];
   readonly fields: ColumnReader;
   readonly event: ColumnReader;
   readonly text: ColumnReader;
+  /** Indices of texts and of events as the file has them. */
+  readonly indices: Uint16Array;
   readonly bitmap: Uint8Array;
   /** Bits of `fields` whose columns the file has. */
   readonly knownFields: number;
+  /** Bits of `fields` whose columns are read. */
+  readonly wantedFields: number;
   /** Last time seen, to notice rows that are not in order. */
   lastLow: number;
   lastHigh: number;
 }
 
-function bytesOf(array: Uint8Array | Uint16Array | Uint32Array | Int32Array): Uint8Array {
-  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-}
+/** Columns that ParseOptions.coreOnly leaves out. */
+const BEYOND_CORE = F_INFO1 | F_INFO2 | F_INTR_INFO | F_ERROR_CODE | F_ARG1;
 
 export function createRowReader(
   source: ByteSource,
@@ -55,55 +71,49 @@ export function createRowReader(
   context: TraceContext,
   events: IndexMap,
   texts: IndexMap,
+  { coreOnly, nextBatch }: ParseOptions,
 ): RowReader {
-  const batch = createEventBatch();
-  const textIndices = new Uint16Array(BATCH_ROWS);
-  const readers = new Map<string, ColumnReader>();
-  for (const { spec, node, buffer } of layout.places) {
-    if (spec.column === null) continue;
-    const values = spec.column === 'text' ? textIndices : batch[spec.column];
-    const { field, sentinel } = spec;
-    readers.set(spec.name, {
-      bytes: bytesOf(values),
-      width: spec.bits / 8,
-      node,
-      buffer,
-      sentinel,
-      field,
-      values,
-    });
-  }
-  const columns = [...readers].filter(([name]) => name !== 'fields' && name !== 'event' && name !== 'text');
+  const unwanted = coreOnly ? BEYOND_CORE : 0;
+  const readers = layout.places.flatMap(({ spec, node, buffer }): ColumnReader[] => {
+    const { column, field, sentinel } = spec;
+    return column === null ? [] : [{ column, width: spec.bits / 8, node, buffer, sentinel, field }];
+  });
+  const find = (name: BatchColumn) => readers.find(({ column }) => column === name)!;
+  const own = nextBatch ? null : createEventBatch();
   return {
     source,
     layout,
     context,
     events,
     texts,
-    batch,
-    columns: columns.map(([, reader]) => reader),
-    fields: readers.get('fields')!,
-    event: readers.get('event')!,
-    text: readers.get('text')!,
+    nextBatch: nextBatch ?? (() => own!),
+    textUsed: own !== null,
+    columns: readers.filter(
+      ({ column, field }) =>
+        column !== 'fields' && column !== 'event' && column !== 'text' && (field & unwanted) === 0,
+    ),
+    fields: find('fields'),
+    event: find('event'),
+    text: find('text'),
+    indices: new Uint16Array(BATCH_ROWS),
     bitmap: new Uint8Array(BATCH_ROWS / 8),
     knownFields: layout.places.reduce(
       (mask, { spec, node }) => (node < 0 ? mask : mask | spec.field),
       F_MARKER,
     ),
+    wantedFields: 0xffff & ~unwanted,
     lastLow: 0,
     lastHigh: 0x80000000,
   };
 }
 
-function readInto(
-  reader: RowReader,
-  message: Message,
-  start: number,
-  target: Uint8Array,
-  bytes: number,
-): void {
+type Values = Uint8Array | Uint16Array | Uint32Array | Int32Array;
+
+/** Reads `bytes` bytes of the body from `start` on to the front of `target`. */
+function readInto(reader: RowReader, message: Message, start: number, target: Values, bytes: number): void {
   const offset = message.bodyOffset + start;
-  if (readFully(reader.source, offset, target, 0, bytes) < bytes)
+  const target8 = new Uint8Array(target.buffer, target.byteOffset, bytes);
+  if (readFully(reader.source, offset, target8, 0, bytes) < bytes)
     throw new TraceFormatError({
       format: CAPTURE_ID,
       message: 'file ends early',
@@ -118,12 +128,13 @@ function readColumn(
   message: Message,
   table: BatchTable,
   column: ColumnReader,
+  target: Values,
   first: number,
   rows: number,
 ): boolean {
   if (column.node < 0) return false;
   const start = regionStart(message.flat, table, column.buffer + 1, table.rows * column.width);
-  readInto(reader, message, start + first * column.width, column.bytes, rows * column.width);
+  readInto(reader, message, start + first * column.width, target, rows * column.width);
   return true;
 }
 
@@ -144,12 +155,7 @@ function readValidity(
 }
 
 /** Puts `value` in the rows whose validity bit is 0. */
-function fillNulls(
-  values: Uint8Array | Uint16Array | Uint32Array | Int32Array,
-  bitmap: Uint8Array,
-  rows: number,
-  value: number,
-): void {
+function fillNulls(values: Values, bitmap: Uint8Array, rows: number, value: number): void {
   for (let row = 0; row < rows; row += 8) {
     const bits = bitmap[row >> 3];
     if (bits === 0xff) continue;
@@ -158,19 +164,27 @@ function fillNulls(
   }
 }
 
-/** OR of all masks, unknown bits cleared and counted. */
-function checkFields(reader: RowReader, rows: number): number {
-  const { fields } = reader.batch;
+/** Clears the bits of columns that the file has not, which are counted, and of those not wanted; OR of what is left. */
+function checkFields(reader: RowReader, fields: Uint16Array, rows: number): number {
   const known = reader.knownFields;
+  const wanted = known & reader.wantedFields;
+  const all = orOf(fields, rows);
+  if ((all & ~wanted) === 0) return all;
+  if ((all & ~known) !== 0) noteBadFields(reader, fields, rows);
+  for (let row = 0; row < rows; row++) fields[row] &= wanted;
+  return all & wanted;
+}
+
+function orOf(fields: Uint16Array, rows: number): number {
   let all = 0;
   for (let row = 0; row < rows; row++) all |= fields[row];
-  if ((all & ~known) === 0) return all;
+  return all;
+}
+
+function noteBadFields(reader: RowReader, fields: Uint16Array, rows: number): void {
+  const { knownFields } = reader;
   let bad = 0;
-  for (let row = 0; row < rows; row++) {
-    if ((fields[row] & ~known) === 0) continue;
-    fields[row] &= known;
-    bad++;
-  }
+  for (let row = 0; row < rows; row++) if ((fields[row] & ~knownFields) !== 0) bad++;
   note(
     reader.context.diagnostics,
     'bad-fields-mask',
@@ -178,7 +192,6 @@ function checkFields(reader: RowReader, rows: number): number {
     'Rows of the capture mark values that this version does not know; those were ignored.',
     bad,
   );
-  return all & known;
 }
 
 /** Dictionary indices → codes of the context, in place for events. */
@@ -212,19 +225,20 @@ function readEvents(
   reader: RowReader,
   message: Message,
   table: BatchTable,
+  target: Uint16Array,
   first: number,
   rows: number,
 ): void {
-  const { batch, event, events, bitmap } = reader;
-  if (!readColumn(reader, message, table, event, first, rows)) {
-    batch.event.fill(0, 0, rows);
+  const { event, events, bitmap, indices } = reader;
+  if (!readColumn(reader, message, table, event, indices, first, rows)) {
+    target.fill(0, 0, rows);
     return;
   }
   const hasNulls = readValidity(reader, message, table, event, first, rows);
   // A null row's index means nothing: 0 is always in range.
-  if (hasNulls) fillNulls(batch.event, bitmap, rows, 0);
-  const bad = mapIndices(batch.event, batch.event, rows, events);
-  if (hasNulls) fillNulls(batch.event, bitmap, rows, 0);
+  if (hasNulls) fillNulls(indices, bitmap, rows, 0);
+  const bad = mapIndices(indices, target, rows, events);
+  if (hasNulls) fillNulls(target, bitmap, rows, 0);
   if (bad > 0) noteBadIndices(reader, 'event', bad);
 }
 
@@ -232,25 +246,25 @@ function readTexts(
   reader: RowReader,
   message: Message,
   table: BatchTable,
+  target: Int32Array,
   first: number,
   rows: number,
 ): void {
-  const { batch, text, texts, bitmap } = reader;
+  const { text, texts, bitmap, indices } = reader;
   if (text.node < 0 || table.nulls[text.node] === table.rows) {
-    batch.text.fill(UNKNOWN, 0, rows);
+    if (reader.textUsed) target.fill(UNKNOWN, 0, rows);
     return;
   }
-  readColumn(reader, message, table, text, first, rows);
-  const indices = text.values as Uint16Array;
+  reader.textUsed = true;
+  readColumn(reader, message, table, text, indices, first, rows);
   const hasNulls = readValidity(reader, message, table, text, first, rows);
   if (hasNulls) fillNulls(indices, bitmap, rows, 0);
-  const bad = mapIndices(indices, batch.text, rows, texts);
-  if (hasNulls) fillNulls(batch.text, bitmap, rows, UNKNOWN);
+  const bad = mapIndices(indices, target, rows, texts);
+  if (hasNulls) fillNulls(target, bitmap, rows, UNKNOWN);
   if (bad > 0) noteBadIndices(reader, 'text', bad);
 }
 
-function checkOrder(reader: RowReader, rows: number): void {
-  const { time } = reader.batch;
+function checkOrder(reader: RowReader, time: Uint32Array, rows: number): void {
   let low = reader.lastLow;
   let high = reader.lastHigh | 0;
   let late = 0;
@@ -277,32 +291,35 @@ function readSlice(
   reader: RowReader,
   message: Message,
   table: BatchTable,
+  batch: EventBatch,
   first: number,
   rows: number,
 ): void {
-  const { batch, bitmap } = reader;
-  if (!readColumn(reader, message, table, reader.fields, first, rows)) batch.fields.fill(0, 0, rows);
-  const used = checkFields(reader, rows);
-  for (const column of reader.columns) {
-    const { node, sentinel, field, values } = column;
+  const { bitmap } = reader;
+  if (!readColumn(reader, message, table, reader.fields, batch.fields, first, rows))
+    batch.fields.fill(0, 0, rows);
+  const used = checkFields(reader, batch.fields, rows);
+  for (const reading of reader.columns) {
+    const { node, sentinel, field, column, width } = reading;
+    const values = batch[column];
     const allNull = sentinel !== null && table.nulls[node] === table.rows;
     if (node < 0 || allNull || (field !== 0 && (used & field) === 0)) {
       // 64-bit columns may hold anything where no row has a value.
-      if (column.width < 8) values.fill(sentinel ?? 0, 0, rows);
+      if (width < 8) values.fill(sentinel ?? 0, 0, rows);
       continue;
     }
-    readColumn(reader, message, table, column, first, rows);
-    if (sentinel !== null && readValidity(reader, message, table, column, first, rows))
+    readColumn(reader, message, table, reading, values, first, rows);
+    if (sentinel !== null && readValidity(reader, message, table, reading, first, rows))
       fillNulls(values, bitmap, rows, sentinel);
   }
-  readEvents(reader, message, table, first, rows);
-  readTexts(reader, message, table, first, rows);
-  checkOrder(reader, rows);
+  readEvents(reader, message, table, batch.event, first, rows);
+  readTexts(reader, message, table, batch.text, first, rows);
+  checkOrder(reader, batch.time, rows);
   batch.length = rows;
 }
 
 /**
- * Yields the rows of a record batch message in `reader.batch`.
+ * Yields the rows of a record batch message.
  * @throws TraceFormatError if the message does not fit its body; nothing was yielded then.
  */
 export function* readRows(reader: RowReader, message: Message): Generator<EventBatch, void, void> {
@@ -320,8 +337,12 @@ export function* readRows(reader: RowReader, message: Message): Generator<EventB
     if (table.nulls[node] !== 0 && table.regions[2 * buffer + 1] !== 0)
       regionStart(message.flat, table, buffer, Math.ceil(table.rows / 8));
   }
-  for (let first = 0; first < table.rows; first += BATCH_ROWS) {
-    readSlice(reader, message, table, first, Math.min(BATCH_ROWS, table.rows - first));
-    yield reader.batch;
+  for (let first = 0; first < table.rows; ) {
+    const batch = reader.nextBatch();
+    // Bits of validity are read by the byte.
+    const rows = Math.min(batch.capacity & ~7, BATCH_ROWS, table.rows - first);
+    readSlice(reader, message, table, batch, first, rows);
+    first += rows;
+    yield batch;
   }
 }
