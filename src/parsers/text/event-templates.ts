@@ -30,7 +30,7 @@ import { readSigned, word } from './numbers.ts';
 import type { ReasonNames } from './reason-names.ts';
 import { MAX_NUMBERS, recorded } from './recorded-numbers.ts';
 
-const PLACES = 1024;
+const PLACES = 4096;
 /** Longest text that is remembered. */
 const MAX_TEXT = 255;
 /** Templates made in all: where texts keep differing, making more of them is no gain. */
@@ -76,8 +76,11 @@ export function createEventTemplates(reasons: ReasonNames): EventTemplates {
 function placeIn(view: DataView, text: number, key: number, id: number): number {
   const a = view.getInt32(text + key, true);
   const b = view.getInt32(text + key + 4, true);
-  const mixed = Math.imul(a ^ Math.imul(b, 0x2c1b3c6d) ^ Math.imul(id, 0x3d4d51cb), 0x297a2d39);
-  return (mixed ^ (mixed >>> 15)) & (PLACES - 2);
+  const mixed = Math.imul(
+    Math.imul(a, 0x2c1b3c6d) ^ Math.imul(b, 0x297a2d39) ^ Math.imul(id, 0x3d4d51cb),
+    0x165667b1,
+  );
+  return (mixed >>> 16) & (PLACES - 2);
 }
 
 /**

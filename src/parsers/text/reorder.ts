@@ -24,8 +24,7 @@ export interface ReorderWindow {
   readonly order: Int32Array;
   permuted: boolean;
   /** Time of the last row that was handed out. */
-  handedLow: number;
-  handedHigh: number;
+  readonly handedTime: Uint32Array;
   handed: boolean;
   /** Rows whose place had been handed out already: they come out of order. */
   late: number;
@@ -41,8 +40,7 @@ export function createReorderWindow(): ReorderWindow {
     spare: null,
     order: new Int32Array(batch.capacity),
     permuted: false,
-    handedLow: 0,
-    handedHigh: 0,
+    handedTime: new Uint32Array(2),
     handed: false,
     late: 0,
     backwards: 0,
@@ -54,7 +52,7 @@ export function place(window: ReorderWindow): void {
   const { batch } = window;
   const row = batch.length++;
   if (row === 0) {
-    if (window.handed && isBefore(batch.time, 0, window.handedLow, window.handedHigh)) window.late++;
+    if (window.handed && isBefore(batch.time, 0, window.handedTime)) window.late++;
     return;
   }
   const { time } = batch;
@@ -68,8 +66,8 @@ export function place(window: ReorderWindow): void {
   moveBack(window, row);
 }
 
-function isBefore(time: Uint32Array, row: number, low: number, high: number): boolean {
-  return compareWords(time[2 * row], time[2 * row + 1], low, high) < 0;
+function isBefore(time: Uint32Array, row: number, other: Uint32Array): boolean {
+  return compareWords(time[2 * row], time[2 * row + 1], other[0], other[1]) < 0;
 }
 
 function moveBack(window: ReorderWindow, row: number): void {
@@ -93,7 +91,7 @@ function moveBack(window: ReorderWindow, row: number): void {
     }
     index--;
   }
-  if (index === 0 && window.handed && isBefore(time, row, window.handedLow, window.handedHigh)) window.late++;
+  if (index === 0 && window.handed && isBefore(time, row, window.handedTime)) window.late++;
   order.copyWithin(index + 1, index, row);
   order[index] = row;
 }
@@ -127,8 +125,8 @@ export function flush(window: ReorderWindow, hold: number, out: EventBatch, core
   moveRows(batch, null, start, count, out, coreOnly);
   window.start = start + count;
   out.length = count;
-  window.handedLow = out.time[2 * count - 2];
-  window.handedHigh = out.time[2 * count - 1];
+  window.handedTime[0] = out.time[2 * count - 2];
+  window.handedTime[1] = out.time[2 * count - 1];
   window.handed = true;
   return count;
 }
