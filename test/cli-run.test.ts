@@ -190,7 +190,7 @@ describe('wrong use is status 2, one message, and what to do', () => {
     [['report', 'TRACE', '--nonsense'], /unknown option '--nonsense'/],
     [
       ['report', 'TRACE', '--format', 'yaml'],
-      /--format: 'yaml' is not a format\n {2}Known: text, html, md, json, csv, perfetto, folded, folded-counts/,
+      /--format: 'yaml' is not a format of report\n {2}Known: text, html, md, json, csv, perfetto, folded, folded-counts/,
     ],
     [['report', 'TRACE', '-o', 'FOLDER/x.xyz'], /no format has this ending\n {2}Known endings: /],
     [
@@ -198,6 +198,11 @@ describe('wrong use is status 2, one message, and what to do', () => {
       /a capture is no report\n {2}Make one with kvmtrace convert/,
     ],
     [['report', 'TRACE', '-o', 'FOLDER/a.txt', '-o', 'FOLDER/a.txt'], /the same output is named twice/],
+    [
+      ['diff', 'TRACE', 'TRACE', '-o', 'FOLDER/a.txt', '-o', 'FOLDER/a.txt'],
+      /the same output is named twice/,
+    ],
+    [['diff', 'TRACE', 'TRACE', '-o', 'FOLDER/a.arrow'], /a capture is no diff/],
     [['report', 'TRACE', '--table', 'vcpus'], /--table chooses what a CSV file holds/],
     [['report', 'TRACE', '--format', 'csv', '--table', 'x'], /'x' is not a table\n {2}Known: reasons/],
     [['report', 'TRACE', '--than', '5'], /--than: '5' is not a duration/],

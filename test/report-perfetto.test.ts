@@ -2,10 +2,11 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { runReport } from '../src/commands/pipeline.ts';
+import { formatForPath } from '../src/commands/targets.ts';
 import { renderCounts, render as renderFolded } from '../src/report/folded.ts';
 import type { ReportModel } from '../src/report/model.ts';
 import { render as renderPerfetto } from '../src/report/perfetto.ts';
-import { rendererForPath } from '../src/report/renderers.ts';
+import { RENDERERS } from '../src/report/renderers.ts';
 import { SECTION_IDS } from '../src/report/section-ids.ts';
 import { sectionRequests } from '../src/report/sections.ts';
 import { HOSTILE_NAMES } from './fixtures/hostile-names.ts';
@@ -120,8 +121,9 @@ describe('folded', () => {
 });
 
 test('endings choose the format', () => {
-  expect(rendererForPath('a/b.trace.json')?.id).toBe('perfetto');
-  expect(rendererForPath('a/b.json')?.id).toBe('json');
-  expect(rendererForPath('b.folded')?.id).toBe('folded');
-  expect(rendererForPath('b.HTML')?.id).toBe('html');
+  const formatOf = (path: string) => formatForPath(path, RENDERERS);
+  expect(formatOf('a/b.trace.json')?.id).toBe('perfetto');
+  expect(formatOf('a/b.json')?.id).toBe('json');
+  expect(formatOf('b.folded')?.id).toBe('folded');
+  expect(formatOf('b.HTML')?.id).toBe('html');
 });

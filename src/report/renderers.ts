@@ -66,13 +66,3 @@ export const RENDERERS: readonly Renderer[] = [
     load: async () => ({ render: (await import('./folded.ts')).renderCounts }),
   },
 ];
-
-/** The renderer that a file's ending chooses (the longest that fits), or null. */
-export function rendererForPath(path: string): Renderer | null {
-  const lower = path.toLowerCase();
-  let found: { renderer: Renderer; length: number } | null = null;
-  for (const renderer of RENDERERS)
-    for (const end of renderer.extensions)
-      if (lower.endsWith(end) && end.length > (found?.length ?? 0)) found = { renderer, length: end.length };
-  return found?.renderer ?? null;
-}
