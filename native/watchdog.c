@@ -104,7 +104,9 @@ static void finish_file(struct shared *s, int out_fd, struct buf *options, const
 {
 	static const char start[] = "{\"kvmtrace\":{\"format\":1,\"phase\":\"end\",\"end\":\"killed\"";
 	struct buf json = { 0 };
-	dat_write_table(out_fd, s);
+	/* where memory ran out, or a disk, it may come back in a moment */
+	for (int tries = 0; !dat_write_table(out_fd, s) && tries < 100; tries++)
+		poll(NULL, 0, 100);
 	buf_str(&json, start);
 	buf_fmt(&json, ",\"stats\":{\"events\":%llu,\"lost\":%llu,\"left\":%llu}}}", (unsigned long long)sum->events,
 		(unsigned long long)sum->lost, (unsigned long long)sum->left);

@@ -455,6 +455,26 @@ describe.each([
     expect(diagnostics['losses-without-place']).toBe(8);
   });
 
+  test('what our recorder left in the buffer is missing, but no loss', () => {
+    const stats =
+      'CPU: 0\nentries: 5\noverrun: 0\ncommit overrun: 0\nbytes: 1\ndropped events: 0\nread events: 2\n';
+    const notes = (left: unknown) =>
+      Buffer.from(JSON.stringify({ kvmtrace: { format: 1, phase: 'end', stats: { left } } }));
+    const two = one(X86, entryRecord(X86, 5, 1n), exitRecord(X86, 5, 1, 2n));
+    const said = (left: unknown) => {
+      const options = [
+        [2, text(stats)],
+        [10, notes(left)],
+      ] as [number, Buffer][];
+      const { diagnostics } = readDat(build({ ...two, options }));
+      return [diagnostics['fewer-events-than-counted'], diagnostics['left-in-buffer']];
+    };
+    expect(said(5)).toEqual([undefined, 5]);
+    expect(said(3)).toEqual([2, 3]);
+    expect(said(500)).toEqual([undefined, 5]); // what a damaged file says
+    for (const odd of [0, -1, 1.5, '5', null]) expect(said(odd)).toEqual([5, undefined]);
+  });
+
   test('names of threads come from saved_cmdlines, else from sched_switch', () => {
     const file = one(
       X86,

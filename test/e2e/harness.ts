@@ -44,6 +44,7 @@ function buildTools(): { helper: string; killTimes: string } | null {
 export function runScript(
   name: string,
   args: (helper: string, out: string, killTimes: string) => string[],
+  environment: Readonly<Record<string, string>> = {},
 ): Run {
   // a folder per run: several test runs may share the lab
   const out = path.join(mkdtempSync(path.join(tmpdir(), 'kvmtrace-e2e-')), 'out');
@@ -54,6 +55,7 @@ export function runScript(
     const r = spawnSync(path.join(repoRoot, 'test/e2e', name), args(tools.helper, out, tools.killTimes), {
       encoding: 'utf8',
       timeout: 590_000,
+      env: { ...process.env, ...environment },
     });
     log = output(r);
     if (r.status === 77) skipped = log.trim().split('\n').at(-1) ?? 'SKIPPED';

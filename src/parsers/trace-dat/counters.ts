@@ -5,6 +5,7 @@
  */
 import { type Diagnostics, note } from '../../core/diagnostics.ts';
 import type { CpuStreams } from './cpu-streams.ts';
+import { eventsLeftBehind } from './recorder-notes.ts';
 import type { Recording } from './recording.ts';
 
 export function compareCounters(recording: Recording, streams: CpuStreams, diagnostics: Diagnostics): void {
@@ -30,6 +31,16 @@ export function compareCounters(recording: Recording, streams: CpuStreams, diagn
     if (stream >= 0 && streams.lostUnknown[stream]) uncounted += rest;
     else unmarked += rest;
   }
+  const left = Math.min(missing, eventsLeftBehind(recording.options.recorderNotes));
+  missing -= left;
+  if (left > 0)
+    note(
+      diagnostics,
+      'left-in-buffer',
+      'info',
+      'events that were still in the kernel’s buffer when the recorder stopped (size limit, full disk): the file ends before them',
+      left,
+    );
   if (missing > 0)
     note(
       diagnostics,

@@ -24,6 +24,16 @@ export function addRecorderNotes(all: Notes[], notes: Notes): void {
   if (all.length < MAX_NOTES) all.push(notes);
 }
 
+/**
+ * Events that were still in the ring buffer when the recorder stopped reading it (a size limit, a full disk): counted
+ * by the kernel as recorded, never in the file. 0 if nothing is said about that.
+ */
+export function eventsLeftBehind(all: readonly Notes[]): number {
+  const stats = all.findLast((notes) => isObject(notes.stats))?.stats;
+  const left = isObject(stats) ? stats.left : 0;
+  return typeof left === 'number' && Number.isSafeInteger(left) && left > 0 ? left : 0;
+}
+
 export function applyRecorderNotes(all: readonly Notes[], context: TraceContext): void {
   for (const notes of all) {
     const { facts } = context;

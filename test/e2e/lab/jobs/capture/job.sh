@@ -35,7 +35,7 @@ ls -l us.dat us.txt perf.data >ls.txt; say side by side done
 
 # ---- killed
 busy 1; B1=$!; busy 2; B2=$!; sleep 0.5
-for k in 1 2; do $B -q -o k-$k.dat --status-json=3 3>k-$k.json & P=$!; running k-$k.json; sleep 0.3; kill -9 $P; gone parent$k $P; rm k-$k.dat; done
+/job/kill-times $B 3 . >kills.txt 2>kills.log; rm -f killed-once.dat
 tracecmd k-parent-tc.dat
 $B -q -o k-parent.dat --status-json=3 3>k-parent.json & P=$!; running k-parent.json
 sleep 1.2; kill -9 $P; gone parent $P; touch /tmp/tc-stop; wait $tc; result parent.still_enabled "$(cat $T/events/kvm/kvm_exit/enable)"; say parent killed
@@ -50,6 +50,24 @@ result both.events_before $(cat /tmp/before)
 $B --recover k-both.dat >recover.log 2>&1; result both.recover_rc $?
 $B --cleanup >cleanup.log 2>&1; result both.cleanup_rc $?; gone both $P; say both killed
 
+# memory gets short where the recorder runs: the OOM killer takes it, and spares the watchdog
+mkdir -p /tmp/cg; mount -t cgroup2 none /tmp/cg 2>/dev/null && echo +memory >/tmp/cg/cgroup.subtree_control && mkdir -p /tmp/cg/small
+if echo 64M >/tmp/cg/small/memory.max; then
+  sh -c 'echo $$ >/tmp/cg/small/cgroup.procs; echo 1000 >/proc/self/oom_score_adj; exec '$B' -q -o k-oom.dat --status-json=3 3>k-oom.json' & P=$!; running k-oom.json; sleep 1
+  sh -c 'echo $$ >/tmp/cg/small/cgroup.procs; exec awk "BEGIN { x = \"0123456789abcdef\"; for (;;) x = x x }"' >/dev/null 2>&1 & H=$!
+  n=0; while kill -0 $P 2>/dev/null && [ $n -lt 500 ]; do usleep 20000; n=$((n+1)); done
+  gone oom $P; wait $P; result oom.rc $?; result oom.kills "$(sed -n 's/^oom_kill //p' /tmp/cg/small/memory.events)"; kill $H 2>/dev/null
+  W=$(watchdog k-oom.json); n=0; while kill -0 $W 2>/dev/null && [ $n -lt 100 ]; do usleep 50000; n=$((n+1)); done
+fi; say oom done
+
+# ---- CPUs that come and go; two more are possible, but were never there
+result cpus.possible "$(cat /sys/devices/system/cpu/possible)"; result cpus.online "$(cat /sys/devices/system/cpu/online)"
+$B -q -o hotplug.dat --status-json=3 3>hotplug.json & P=$!; running hotplug.json; sleep 0.5
+echo 0 >/sys/devices/system/cpu/cpu1/online; result hotplug.off $(cat /sys/devices/system/cpu/online); sleep 0.5; echo 1 >/sys/devices/system/cpu/cpu1/online; sleep 0.7
+set -- $(cat /proc/$P/task/*/schedstat | awk '{ n += $3 } END { print n }'); result hotplug.switches $1
+kill -INT $P; wait $P; result hotplug.rc $?; gone hotplug $P
+echo 0 >/sys/devices/system/cpu/cpu1/online; $B -q -o offline.dat -d 0.5 --status-json=3 3>offline.json; result offline.rc $?; echo 1 >/sys/devices/system/cpu/cpu1/online; say cpus done
+
 # ---- limits
 mkdir -p /tmp/small; mount -t tmpfs -o size=12M small /tmp/small
 $B -o /tmp/small/full.dat -b 128K -s 8M --min-free 1 --status-json=3 3>full.json & P=$!; running full.json; sleep 0.5
@@ -57,6 +75,7 @@ dd if=/dev/zero of=/tmp/small/fill bs=64k 2>/dev/null; wait $P; result full.rc $
 cp /tmp/small/full.dat full.dat; umount /tmp/small; say disk full
 
 $B -o size.dat -s 256K --status-json=3 3>size.json; result size.rc $?; result size.bytes $(stat -c %s size.dat)
+$B -q -o none.dat -- /no/such/command 2>none.log; result none.rc $?; result none.file "$(ls none.dat 2>/dev/null)"
 $B --text | head -3 >text-head.txt; result head.rc $?; sleep 0.2; result head.instances "$(ls $I | tr '\n' ' ')"
 mkfifo /tmp/fifo; head -c 10 /tmp/fifo >/dev/null & $B -q -o closed.dat --status-json=3 3>/tmp/fifo & P=$!; wait $P; result closed.rc $?; gone closed $P
 $B -q -o hup.dat --status-json=3 3>hup.json & P=$!; running hup.json; sleep 0.3; kill -HUP $P; wait $P; result hup.rc $?; gone hup $P; say limits done
