@@ -53,6 +53,7 @@ async function bundle(folder) {
     input: Object.fromEntries(ENTRIES.map((entry) => [entry.replace(/^.*\/|\.js$/g, ''), dist(entry)])),
     platform: 'node',
     external: EXTERNAL,
+    plugins: [{ name: 'lazy child_process', transform: loadChildProcessLate }],
     preserveEntrySignatures: 'allow-extension',
   });
   const { output } = await build.write({
@@ -69,6 +70,17 @@ async function bundle(folder) {
   });
   await build.close();
   return output.filter((part) => part.type === 'chunk');
+}
+
+/**
+ * commander loads child_process for commands that are programs of their own, which kvmtrace has none of.
+ * @param {string} code @param {string} id
+ */
+function loadChildProcessLate(code, id) {
+  if (!id.endsWith('/commander/lib/command.js')) return null;
+  const line = "const childProcess = require('node:child_process');\n";
+  if (!code.includes(line)) throw new Error('commander loads child_process in another way than it did');
+  return code.replace(line, '').replaceAll('childProcess.', "require('node:child_process').");
 }
 
 /** @returns {(id: string, graph: { getModuleInfo(id: string): { importedIds: string[] } | null }) => string | null} */

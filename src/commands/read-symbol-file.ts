@@ -1,6 +1,6 @@
 /** The guest's symbol table that --guest-symbols names. */
 import { readFileSync, statSync } from 'node:fs';
-import { gunzipSync } from 'node:zlib';
+import { zlib } from '../core/builtins.ts';
 import { UsageError } from '../core/errors.ts';
 
 /** A distribution kernel's System.map has 5 to 10 MB; kallsyms with modules a few more. */
@@ -12,7 +12,7 @@ export function readSymbolFile(path: string): string {
   const bytes = readFileSync(path);
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes.toString('latin1');
   try {
-    return gunzipSync(bytes, { maxOutputLength: MAX_BYTES }).toString('latin1');
+    return zlib().gunzipSync(bytes, { maxOutputLength: MAX_BYTES }).toString('latin1');
   } catch (error) {
     throw new UsageError(`${path}: ${(error as Error).message}`, 'the file is damaged or too large');
   }

@@ -4,7 +4,7 @@
  */
 import { createReadStream, readSync, statSync } from 'node:fs';
 import { Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
+import { zlib } from '../core/builtins.ts';
 import { type Diagnostics, note } from '../core/diagnostics.ts';
 import { TraceFormatError } from '../core/errors.ts';
 import { type ByteSource, openFileSource, readFully } from './byte-source.ts';
@@ -129,7 +129,7 @@ async function gunzip(source: ByteSource, diagnostics: Diagnostics): Promise<Byt
     source.seekable && source.name !== '-'
       ? createReadStream(source.name, { highWaterMark: 1 << 20 })
       : Readable.from(chunksOf(source));
-  const output = input.pipe(createGunzip({ chunkSize: 1 << 18 }));
+  const output = input.pipe(zlib().createGunzip({ chunkSize: 1 << 18 }));
   input.on('error', (error: Error) => output.destroy(error));
   const file = temporaryFile(SPOOL_HINT);
   try {

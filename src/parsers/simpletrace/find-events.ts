@@ -1,7 +1,7 @@
 /** Finds the trace-events-all that belongs to a QEMU recording, for callers that open files (parsers get its text). */
 import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { gunzipSync } from 'node:zlib';
+import { zlib } from '../../core/builtins.ts';
 import { UsageError } from '../../core/errors.ts';
 
 const NAMES = ['trace-events-all', 'trace-events-all.gz'];
@@ -40,7 +40,7 @@ export function readTraceEventsFile(file: string): string {
   const bytes = readFileSync(file);
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes.toString('utf8');
   try {
-    return gunzipSync(bytes, { maxOutputLength: MAX_BYTES }).toString('utf8');
+    return zlib().gunzipSync(bytes, { maxOutputLength: MAX_BYTES }).toString('utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(file);
     throw new UsageError(`${file}: cannot be decompressed (${(error as Error).message})`);
