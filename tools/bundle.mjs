@@ -17,13 +17,16 @@ const dist = (/** @type {string} */ name) => join(DIST, name);
 /** Files that are started by name: by bin/kvmtrace.js, as a worker, as a process. */
 const ENTRIES = ['commands/main.js', 'analysis/offload-worker.js', 'record/qmp-guard.js'];
 
+const WORKER = 'analysis/offload-worker.js';
+
 /**
  * What a report always needs is one file each: a module goes to the first of these from whose roots static imports lead
- * to it. All others are left to the bundler.
+ * to it (`shared`: from all of them). Entries stay apart, all other modules are left to the bundler.
  */
 const CHUNKS = [
+  { name: 'shared', shared: true, roots: ['commands/main.js', WORKER] },
   { name: 'command-line', roots: ['commands/main.js'] },
-  { name: 'analysis', roots: ['analysis/analyze.js', 'analysis/offload.js'] },
+  { name: 'analysis', roots: [WORKER, 'analysis/offload.js'] },
   // Apart, because the worker wants them and nothing of the report.
   {
     name: 'passes',
@@ -40,7 +43,15 @@ const CHUNKS = [
   },
   { name: 'report', roots: ['commands/report.js', 'commands/pipeline.js'] },
   { name: 'text', roots: ['report/text.js'] },
+  // Of parsers: what several share, and the text formats, which are asked together.
   { name: 'records', roots: ['parsers/tracepoint/decoder.js', 'parsers/perf-data/zstd-stream.js'] },
+  { name: 'rows', roots: ['parsers/text/batch-rows.js', 'parsers/text/row-output.js'] },
+  {
+    name: 'lines',
+    roots: ['ftrace-text', 'trace-cmd-text', 'perf-script', 'qemu-log', 'printed-table'].map(
+      (format) => `parsers/${format}/index.js`,
+    ),
+  },
 ];
 
 /** Loaded by require() when a capture is written; finds its WebAssembly beside itself. */
@@ -83,25 +94,38 @@ function loadChildProcessLate(code, id) {
   return code.replace(line, '').replaceAll('childProcess.', "require('node:child_process').");
 }
 
-/** @returns {(id: string, graph: { getModuleInfo(id: string): { importedIds: string[] } | null }) => string | null} */
+/** @typedef {{ getModuleInfo(id: string): { importedIds: string[] } | null }} Graph */
+
+/** @returns {(id: string, graph: Graph) => string | null} */
 function chunkOf() {
   /** @type {Map<string, string> | null} */
   let chunks = null;
   return (id, graph) => {
-    if (!chunks) {
-      chunks = new Map();
-      for (const { name, roots } of CHUNKS) {
-        const open = roots.map(dist);
-        for (let module = open.pop(); module !== undefined; module = open.pop()) {
-          if (chunks.has(module)) continue;
-          chunks.set(module, name);
-          open.push(...(graph.getModuleInfo(module)?.importedIds ?? []));
-        }
-      }
-    }
+    chunks ??= planChunks(graph);
     // Its helpers are needed by commander.
     return chunks.get(id) ?? (id.includes('rolldown/runtime') ? 'command-line' : null);
   };
+}
+
+/** @param {Graph} graph */
+function planChunks(graph) {
+  const chunks = new Map();
+  for (const { name, roots, shared } of CHUNKS) {
+    const reached = roots.map((root) => reachable(dist(root), graph));
+    for (const module of new Set(reached.flatMap((modules) => [...modules])))
+      if (!chunks.has(module) && (!shared || reached.every((modules) => modules.has(module))))
+        chunks.set(module, name);
+  }
+  for (const entry of ENTRIES) if (entry !== 'commands/main.js') chunks.delete(dist(entry));
+  return chunks;
+}
+
+/** @param {string} root @param {Graph} graph */
+function reachable(root, graph) {
+  const modules = new Set([root]);
+  for (const module of modules)
+    for (const imported of graph.getModuleInfo(module)?.importedIds ?? []) modules.add(imported);
+  return modules;
 }
 
 /** Licences of the packages whose code went into the bundle ask for their text to go with it.
