@@ -1,4 +1,4 @@
-/** The example of docs/adding-a-parser.md is a parser that works. */
+/** The examples of docs/adding-a-parser.md are parsers that work. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -10,20 +10,20 @@ import { readText } from './support/ftrace-text.ts';
 const FORMATS = await loadFormats();
 
 const doc = readFileSync(join(REPO, 'docs/adding-a-parser.md'), 'utf8');
-const code = /```ts\n([\s\S]*?)```/.exec(doc)![1];
+const [tinyCode, barCode] = [...doc.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code);
 
 // Beside the sources, so that its imports are those of a folder in src/parsers.
 const folder = mkdtempSync(join(REPO, 'node_modules/.kvmtrace-doc-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-async function load(): Promise<TraceFormat> {
-  const file = join(folder, 'tinytrace.ts');
+async function load(name = 'tinytrace', code = tinyCode): Promise<TraceFormat> {
+  const file = join(folder, `${name}.ts`);
   mkdirSync(folder, { recursive: true });
   const absolute = code
     .replaceAll("'../../core/", `'${join(REPO, 'src/core')}/`)
     .replaceAll("'../", `'${join(REPO, 'src/parsers')}/`);
   writeFileSync(file, absolute);
-  return ((await import(file)) as { tinytrace: TraceFormat }).tinytrace;
+  return ((await import(file)) as Record<string, TraceFormat>)[name];
 }
 
 const TRACE = [
@@ -53,5 +53,43 @@ describe('tinytrace', () => {
     expect((await load()).sniff(head, 'unknown').confidence).toBe(2);
     expect(FORMATS.filter((format) => format.sniff(head, 'unknown').confidence > 0)).toEqual([]);
     expect((await load()).sniff(Buffer.from('\x7fELF\n'), 'unknown').confidence).toBe(0);
+  });
+});
+
+describe('bartext', () => {
+  const lines = [
+    '# a header',
+    '15.976530|001|141|CPU 1/KVM|kvm_exit: vcpu 1 reason HLT rip 0x10 info1 0x0000000000000000 info2 0x0000000000000000 intr_info 0x00000000 error_code 0x00000000',
+    '15.976535|000|141|CPU 1/KVM|kvm_entry: vcpu 1, rip 0x11',
+    'half a line',
+  ];
+
+  test.each([Infinity, 1])('is read (%d bytes at once)', async (maxRead) => {
+    const { rows, diagnostics, context } = readText(
+      `${lines.join('\n')}\n`,
+      maxRead,
+      await load('bartext', barCode),
+    );
+    expect(rows).toMatchObject([
+      {
+        time: 15_976_530_000n,
+        cpu: 1,
+        tid: 141,
+        vcpu: 1,
+        event: 'kvm_exit',
+        isa: 1,
+        code: 12,
+        address: 0x10n,
+      },
+      { time: 15_976_535_000n, cpu: 0, tid: 141, vcpu: 1, event: 'kvm_entry', address: 0x11n },
+    ]);
+    expect(context.threads.byTid.get(141)?.comm).toBe('CPU 1/KVM');
+    expect(diagnostics).toEqual({ 'unreadable-lines': 1 });
+  });
+
+  test('knows its files and nobody else does', async () => {
+    const head = Buffer.from(lines.slice(0, 3).join('\n'));
+    expect((await load('bartext', barCode)).sniff(head, 'unknown').confidence).toBe(2);
+    expect(FORMATS.filter((format) => format.sniff(head, 'unknown').confidence > 0)).toEqual([]);
   });
 });
