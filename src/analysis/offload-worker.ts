@@ -1,12 +1,14 @@
 /** The worker's side of offload.ts. */
-import { parentPort, workerData } from 'node:worker_threads';
-import { analyzeExits, createAnalysis, finishAnalysis } from './analyze.ts';
-import { DONE, END, FAILED, HANDED, LENGTHS, type WorkerInput } from './offload.ts';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { DONE, END, FAILED, HANDED, LENGTHS, OPTIONS, type ThreadMemory } from './analysis-thread.ts';
+import { type AnalysisOptions, analyzeBatch, createAnalysis, finishAnalysis } from './analyze.ts';
 import { loadPasses } from './passes.ts';
 
-const { control, batches, options } = workerData as WorkerInput;
+const { control, batches } = workerData as ThreadMemory;
 
 try {
+  Atomics.wait(control, OPTIONS, 0);
+  const options = receiveMessageOnPort(parentPort!)!.message as AnalysisOptions;
   const analysis = createAnalysis(null, options, await loadPasses(options.passes));
   for (let done = 0; ; ) {
     while (Atomics.load(control, HANDED) === done) Atomics.wait(control, HANDED, done);
@@ -15,7 +17,7 @@ try {
     if (length === END) break;
     const batch = batches[slot];
     batch.length = length;
-    analyzeExits(analysis, batch);
+    analyzeBatch(analysis, batch);
     Atomics.store(control, DONE, ++done);
     Atomics.notify(control, DONE);
   }

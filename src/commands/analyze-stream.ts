@@ -1,4 +1,6 @@
 /** Runs the analyses over a stream of events: in this thread, or beside it in a worker when that pays. */
+
+import { canOffload, dropThread } from '../analysis/analysis-thread.ts';
 import {
   type Analysis,
   type AnalysisOptions,
@@ -8,13 +10,11 @@ import {
   finishAnalysis,
   needsThreads,
 } from '../analysis/analyze.ts';
-import { canOffload, type Offload, startOffload } from '../analysis/offload.ts';
+import { type Offload, startOffload } from '../analysis/offload.ts';
 import type { PassOf } from '../analysis/passes.ts';
 import { type EventStream, forEachBatch } from './event-stream.ts';
+import { OFFLOAD_BYTES } from './launch-analysis.ts';
 import type { ReadOptions } from './options.ts';
-
-/** Below this size a second thread takes longer to start than it saves. */
-const OFFLOAD_BYTES = 48 << 20;
 
 export async function analyzeStream(
   stream: EventStream,
@@ -24,6 +24,7 @@ export async function analyzeStream(
 ): Promise<AnalysisResult> {
   if (shouldOffload(stream, analysisOptions, options))
     return await runBeside(stream, analysisOptions, passOf, options);
+  dropThread();
   const threads = needsThreads(analysisOptions) ? stream.context.threads : null;
   let analysis: Analysis | null = null;
   const start = () => createAnalysis(threads, wantedPasses(stream, analysisOptions, passOf), passOf);

@@ -5,6 +5,7 @@ import { VIEW_NAMES } from '../report/views/view-names.ts';
 import { addDiff } from './diff-command.ts';
 import type { Environment } from './environment.ts';
 import { addFilters, repeatable } from './filter-options.ts';
+import { launchAnalysis } from './launch-analysis.ts';
 import { toolVersion } from './version.ts';
 
 const REPORT_EXAMPLES = `Examples:
@@ -125,6 +126,7 @@ function addReport(program: Command, environment: Environment, finish: (status: 
   addFilters(command)
     .optionsGroup('Other:')
     .action(async (inputs: string[]) => {
+      launchAnalysis(inputs, command.opts().jobs);
       const { report } = await import('./report.ts');
       finish(await report(inputs, command.optsWithGlobals(), environment));
     });

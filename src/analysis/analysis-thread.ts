@@ -1,0 +1,69 @@
+/**
+ * The worker thread that analyses beside the parser (offload.ts): its memory, and its start. A command that will read a
+ * large recording launches it before anything else is loaded, so that it is ready, and warm, when the first events come.
+ */
+import { Worker } from 'node:worker_threads';
+import { createEventBatch, type EventBatch } from '../core/event-batch.ts';
+
+/** Batches in the ring, of 16 Ki rows: enough that parsing goes on while the worker starts. */
+export const RING = 10;
+export const RING_ROWS = 16384;
+/** Words of the control block: batches handed over, done with, worker failed, options sent; then the batches' lengths. */
+export const HANDED = 0;
+export const DONE = 1;
+export const FAILED = 2;
+export const OPTIONS = 3;
+export const LENGTHS = 4;
+/** Length that ends the stream. */
+export const END = -1;
+
+/** What the worker gets at its start; its AnalysisOptions come as its only message. */
+export interface ThreadMemory {
+  readonly control: Int32Array;
+  readonly batches: readonly EventBatch[];
+}
+
+export interface AnalysisThread extends ThreadMemory {
+  readonly worker: Worker;
+}
+
+/** Workers run compiled files only: not under a TypeScript runner. */
+export function canOffload(): boolean {
+  return import.meta.url.endsWith('.js');
+}
+
+let launched: AnalysisThread | null = null;
+
+/** Starts a thread ahead of time, for whoever takes it first. */
+export function launchThread(): void {
+  if (!canOffload() || launched !== null) return;
+  launched = createThread();
+  // Nobody waits for it until it has been taken.
+  launched.worker.unref();
+}
+
+/** The thread that was launched, else a new one. */
+export function takeThread(): AnalysisThread {
+  const thread = launched ?? createThread();
+  launched = null;
+  thread.worker.ref();
+  return thread;
+}
+
+/** Ends a launched thread that turns out not to be needed. */
+export function dropThread(): void {
+  void launched?.worker.terminate();
+  launched = null;
+}
+
+function createThread(): AnalysisThread {
+  const control = new Int32Array(new SharedArrayBuffer(4 * (LENGTHS + RING)));
+  const batches = Array.from({ length: RING }, () => createEventBatch(RING_ROWS, true));
+  for (const batch of batches) batch.text.fill(-1);
+  const memory: ThreadMemory = { control, batches };
+  const worker = new Worker(new URL('./offload-worker.js', import.meta.url), {
+    workerData: memory,
+    execArgv: [],
+  });
+  return { control, batches, worker };
+}
