@@ -63,11 +63,13 @@ export function runScript(
   }
   if (skipped === null && spawnSync('trace-cmd', ['--help']).error)
     skipped = 'SKIPPED: trace-cmd is not installed';
-  if (skipped !== null) {
-    const bar = '!'.repeat(78);
-    process.stderr.write(`\n${bar}\n!! ${name}: ${skipped}\n${bar}\n`);
-  }
+  if (skipped !== null) loudly(name, skipped);
   return { out, skipped, log };
+}
+
+export function loudly(name: string, reason: string): void {
+  const bar = '!'.repeat(78);
+  process.stderr.write(`\n${bar}\n!! ${name}: ${reason}\n${bar}\n`);
 }
 
 /** Removes what a run left, unless KVMTRACE_KEEP is set. */
