@@ -30,23 +30,27 @@ export function skipMarks(buf: Uint8Array, pos: number, end: number): number {
   return p;
 }
 
-/** Position after `TID@SECONDS.MICROSECONDS:` at `pos`, −1 if that is not there. */
+/** Position after `TID@SECONDS.MICROSECONDS:` at `pos`, −1 if that is not there. No digit stands at `end`. */
 export function readThreadStamp(prefix: LogPrefix, buf: Uint8Array, pos: number, end: number): number {
   let p = pos;
-  const tid = digits(buf, p, 10);
-  p += width(buf, p);
-  if (tid < 0 || tid > 0x7fffffff || p >= end || buf[p] !== 64) return -1;
-  p++;
-  const seconds = digits(buf, p, 11);
-  p += width(buf, p);
-  if (seconds < 0 || p >= end || buf[p] !== 46) return -1;
-  p++;
-  const micros = digits(buf, p, 6);
-  if (micros < 0 || width(buf, p) !== 6 || p + 6 >= end || buf[p + 6] !== 58) return -1;
+  let tid = 0;
+  for (let digit = buf[p] - 48; digit >= 0 && digit <= 9; digit = buf[++p] - 48)
+    if (p < pos + 10) tid = tid * 10 + digit;
+  if (p === pos || tid > 0x7fffffff || p >= end || buf[p] !== 64) return -1;
+  const first = ++p;
+  let seconds = 0;
+  for (let digit = buf[p] - 48; digit >= 0 && digit <= 9; digit = buf[++p] - 48)
+    if (p < first + 11) seconds = seconds * 10 + digit;
+  if (p === first || p >= end || buf[p] !== 46) return -1;
+  const dot = p++;
+  let micros = 0;
+  for (let digit = buf[p] - 48; digit >= 0 && digit <= 9 && p < dot + 8; digit = buf[++p] - 48)
+    micros = micros * 10 + digit;
+  if (p !== dot + 7 || p >= end || buf[p] !== 58) return -1;
   prefix.tid = tid;
   prefix.seconds = seconds;
   prefix.nanoseconds = micros * 1000;
-  return p + 7;
+  return p + 1;
 }
 
 /** Separators of the date's form by position; 0 stands for a digit. */
@@ -104,10 +108,4 @@ function digits(buf: Uint8Array, pos: number, most: number): number {
     value = value * 10 + digit;
   }
   return value;
-}
-
-function width(buf: Uint8Array, pos: number): number {
-  let p = pos;
-  while (buf[p] >= 48 && buf[p] <= 57) p++;
-  return p - pos;
 }

@@ -6,6 +6,7 @@ import { storeNumber, storeSecondsNs } from '../../core/words.ts';
 import { withoutArguments } from '../simpletrace/given-events.ts';
 import type { TraceEvents } from '../simpletrace/trace-events.ts';
 import { type LineReader, MAX_LINE } from '../text/line-reader.ts';
+import { findFeed } from '../text/numbers.ts';
 import { createReorderWindow, isFull, place, type ReorderWindow } from '../text/reorder.ts';
 import {
   createQemuText,
@@ -67,8 +68,7 @@ export function takeLines(state: LogState, reader: LineReader): boolean {
     if (isFull(state.window, 1)) return false;
     skipHole(state, reader);
     const { start } = reader;
-    let feed = start;
-    while (buf[feed] !== 10) feed++;
+    let feed = findFeed(reader.view, buf, start);
     if (feed >= reader.end) {
       if (!reader.ended || start >= reader.end) return true;
       feed = reader.end;
