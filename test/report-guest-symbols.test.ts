@@ -1,6 +1,11 @@
 /** Guest symbols: parsing, and solving the offset that KASLR gave the guest. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { runReport } from '../src/commands/pipeline.ts';
+import { parseReportOptions } from '../src/commands/report-options.ts';
 import {
   type GuestSymbols,
   kernelOffset,
@@ -8,6 +13,8 @@ import {
   solveOffset,
   symbolAt,
 } from '../src/report/guest-symbols.ts';
+import { HAS_SHARED, SHARED } from './support/corpus.ts';
+import { pairScript, readScript } from './support/perf-script.ts';
 
 const MAP = `ffffffff81000000 T _text
 ffffffff81073900 T native_write_msr
@@ -77,5 +84,76 @@ describe('guest symbols', () => {
     expect(solveOffset(arm, [{ address: at('0xffff80002221234c'), exits: 3 }])).toMatchObject({
       offset: 0x1a200000,
     });
+  });
+});
+
+/**
+ * Text symbols of the kernel that the guests of the x86 captures run, from /proc/kallsyms of a guest without KASLR; names
+ * are cut to `_` but for those that matter here.
+ */
+const DEBIAN = gunzipSync(
+  readFileSync(join(import.meta.dirname, 'fixtures/debian-6.1.0-56-cloud-amd64.map.gz')),
+).toString('latin1');
+/** Where this kernel idles without KASLR: behind the `hlt` of native_safe_halt(). */
+const IDLE = 0xffffffff81a17a0an;
+const X86 = join(SHARED, 'corpus/x86');
+const folders = (HAS_SHARED ? readdirSync(X86) : []).filter(
+  (folder) =>
+    /^(k612-)?pf-/.test(folder) &&
+    existsSync(join(X86, folder, 'perf.data')) &&
+    existsSync(join(X86, folder, 'script-ns.txt.gz')),
+);
+
+describe('a real kernel and its guests', () => {
+  const kernel = parseGuestSymbols(DEBIAN) as GuestSymbols;
+  const offsetsOf = (folder: string) => {
+    const rips = new Map<number, Map<string, number>>();
+    for (const { exit, reason } of pairScript(readScript(join(X86, folder, 'script-ns.txt.gz')))) {
+      const rip = / rip (0x\w+)/.exec(exit.text)?.[1];
+      if (reason !== 'hlt' || rip === undefined) continue;
+      const counts = rips.get(exit.pid) ?? new Map<string, number>();
+      rips.set(exit.pid, counts.set(rip, (counts.get(rip) ?? 0) + 1));
+    }
+    return new Map(
+      [...rips].map(([pid, counts]) => {
+        const [[rip]] = [...counts].sort((a, b) => b[1] - a[1]);
+        return [pid, BigInt(rip) - IDLE] as const;
+      }),
+    );
+  };
+
+  test('the captures are guests with KASLR and without', () => {
+    if (!HAS_SHARED) return;
+    const all = folders.flatMap((folder) => [...offsetsOf(folder).values()]);
+    expect(all.filter((offset) => offset === 0n).length).toBeGreaterThan(5);
+    expect(new Set(all.filter((offset) => offset !== 0n)).size).toBeGreaterThan(1);
+    for (const offset of all) expect(offset % 0x200000n).toBe(0n);
+  });
+
+  test.skipIf(!HAS_SHARED).each(folders)(
+    '%s: each VM has the offset that its idle loop tells',
+    async (folder) => {
+      const wanted = offsetsOf(folder);
+      const options = await parseReportOptions({ section: ['hotspots'] });
+      const model = await runReport([join(X86, folder, 'perf.data')], { ...options, guestSymbols: DEBIAN });
+      const found = model.hotspots!.symbols!.offsets;
+      for (const [pid, offset] of wanted) {
+        const [own] = found.filter((entry) => entry.pid === pid || found.length === 1);
+        expect([pid, own?.offset]).toEqual([pid, `0x${offset.toString(16)}`]);
+      }
+      const idle = model.hotspots!.rows.filter(({ name }) => name === 'hlt').map(({ symbol }) => symbol);
+      expect(idle).toContain('native_safe_halt+0xa');
+    },
+  );
+
+  test('no other offset speaks for the RIPs of a guest', () => {
+    const rips = [0xffffffff87617a0an, 0xffffffff86c73914n];
+    const hot = rips.map((rip, i) => ({
+      address: kernelOffset(Number(rip & 0xffffffffn), Number(rip >> 32n))!,
+      exits: 300 - i,
+    }));
+    expect(solveOffset(kernel, hot)).toMatchObject({ offset: 0x5c00000, addresses: 2 });
+    // One address alone may fit several functions; the two together fit one offset only.
+    for (const one of hot) expect(solveOffset(kernel, [one])).not.toBeNull();
   });
 });
