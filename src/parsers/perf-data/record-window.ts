@@ -53,7 +53,7 @@ export interface WindowLimits {
 
 export const WINDOW_LIMITS: WindowLimits = { cap: 48 << 20, blockBytes: 72 << 10 };
 
-export const START_BYTES = 4 << 20;
+export const START_BYTES = 2 << 20;
 const START_RUNS = 256;
 
 export function createRecordWindow(limits: WindowLimits = WINDOW_LIMITS): RecordWindow {
