@@ -10,6 +10,7 @@
 #include "session.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 static pthread_t thread;
@@ -24,27 +26,42 @@ static int stop_fd = -1;
 static sem_t ready;
 
 /*
- * Pages go to the disk as they come, and out of the page cache: a capture must not push out what the host needs. A page
- * that is not yet on the disk stays, so the last 64 MB are tried again; not all from the start, which costs more and more
- * where pages cannot be dropped (tmpfs).
+ * Pages go to the disk as they come, and out of the page cache: a capture must not push out what the host needs. They are
+ * dropped one step later, when they have been written: asked to drop others, the kernel sends work to every CPU
+ * (lru_add_drain_all), which no vCPU should feel. What lives in memory anyway stays there.
  */
-static void push_out(uint64_t *done)
+struct pushed {
+	uint64_t begun, dropped; /* bytes of a CPU's region */
+};
+
+static void push_out(struct pushed *pushed)
 {
 	for (int c = 0; c < self.s->ncpu; c++) {
+		struct pushed *p = &pushed[c];
 		uint64_t size = atomic_load(&self.s->cpu[c].size), at = self.s->cpu[c].offset;
-		if (size - done[c] < 1 << 20)
+		if (size - p->begun < 1 << 20)
 			continue;
-		sync_file_range(self.out_fd, (off_t)(at + done[c]), (off_t)(size - done[c]), SYNC_FILE_RANGE_WRITE);
-		uint64_t from = done[c] > 64 << 20 ? done[c] - (64 << 20) : 0;
-		if (done[c])
-			posix_fadvise(self.out_fd, (off_t)(at + from), (off_t)(done[c] - from), POSIX_FADV_DONTNEED);
-		done[c] = size;
+		sync_file_range(self.out_fd, (off_t)(at + p->begun), (off_t)(size - p->begun), SYNC_FILE_RANGE_WRITE);
+		if (p->begun > p->dropped) {
+			off_t from = (off_t)(at + p->dropped), n = (off_t)(p->begun - p->dropped);
+			sync_file_range(self.out_fd, from, n, SYNC_FILE_RANGE_WAIT_BEFORE);
+			posix_fadvise(self.out_fd, from, n, POSIX_FADV_DONTNEED);
+		}
+		p->dropped = p->begun;
+		p->begun = size;
 	}
+}
+
+static bool in_memory(int fd)
+{
+	struct statfs fs;
+	return !fstatfs(fd, &fs) && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
 }
 
 static void *keeper_main(void *arg)
 {
-	uint64_t *pushed = arg;
+	struct pushed *pushed = arg;
+	bool on_disk = !in_memory(self.out_fd);
 	struct pollfd stop = { .fd = stop_fd, .events = POLLIN };
 	priority_high();
 	if (!unshare(CLONE_FILES))
@@ -52,7 +69,8 @@ static void *keeper_main(void *arg)
 	sem_post(&ready);
 	for (int tick = 1; poll(&stop, 1, 500) <= 0; tick++) {
 		dat_write_table(self.out_fd, self.s);
-		push_out(pushed);
+		if (on_disk)
+			push_out(pushed);
 		if (tick % 2 == 0)
 			processes_look_again();
 	}
@@ -62,7 +80,7 @@ static void *keeper_main(void *arg)
 
 void keeper_start(void)
 {
-	uint64_t *pushed = calloc((size_t)self.s->ncpu, sizeof *pushed);
+	struct pushed *pushed = calloc((size_t)self.s->ncpu, sizeof *pushed);
 	stop_fd = eventfd(0, EFD_CLOEXEC);
 	if (stop_fd < 0)
 		die("eventfd", NULL, "eventfd: %s", strerror(errno));

@@ -330,7 +330,7 @@ static uint32_t page_size_of(const char *header_page)
 }
 
 /*
- * Wakes a reader when 40 % is filled: rarely, but with room for a burst. Kernels compare either the pages that are full
+ * Wakes a reader when half is filled: rarely, but with room for a burst. Kernels compare either the pages that are full
  * (before 6.7 and its fixes in older series) or one more; 0.6 of a page above serves both, and is never met by
  * an empty small buffer, for which poll() would return at once. Absent before 5.0.
  */
@@ -338,7 +338,7 @@ static bool set_buffer_percent(struct tracefs *t)
 {
 	uint64_t data = t->subbuf - 16, pages = (t->buffer_bytes + data - 1) / data;
 	pages = pages < 2 ? 2 : pages;
-	uint64_t full = pages * 2 / 5 ? pages * 2 / 5 : 1, percent = (full * 100 + 60) / pages;
+	uint64_t full = pages / 2, percent = (full * 100 + 60) / pages;
 	char text[16];
 	snprintf(text, sizeof text, "%u", percent < 100 ? (unsigned)percent : 100);
 	return write_file_at(t->dir_fd, "buffer_percent", text);

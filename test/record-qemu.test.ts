@@ -138,7 +138,7 @@ describe('a real QEMU', () => {
 describe('what is no QMP socket says what to do', () => {
   test('nobody listens', async () => {
     const error = await refused(openQemu(request({ qmp: join(folder, 'none.sock') })));
-    expect(error.message).toContain('ENOENT');
+    expect(error.message).toContain('no such socket');
     expect(error.hint).toContain('-qmp unix:');
   });
   test('a path that no socket can have', async () => {

@@ -37,6 +37,13 @@ interface Waiting {
   reject(error: QmpError): void;
 }
 
+const CONNECT_ERRORS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such socket',
+  ECONNREFUSED: 'a socket that nobody listens at (has its QEMU ended?)',
+  EACCES: 'permission denied',
+  ENOTSOCK: 'not a socket',
+};
+
 /** Rejects with QmpError when nobody answers within `timeoutMs`, or not in QMP. */
 export async function connectQmp(path: string, timeoutMs = 5000): Promise<Qmp> {
   if (Buffer.byteLength(path) > MAX_PATH)
@@ -68,7 +75,7 @@ export async function connectQmp(path: string, timeoutMs = 5000): Promise<Qmp> {
   }, MAX_LINE);
   socket.on('data', (chunk) => lines.push(chunk as unknown as string));
   socket.on('error', (error: NodeJS.ErrnoException) =>
-    fail(new QmpError('connect', error.code ?? error.message)),
+    fail(new QmpError('connect', CONNECT_ERRORS[error.code ?? ''] ?? error.code ?? error.message)),
   );
   socket.on('close', () => fail(new QmpError('closed', 'QEMU closed the connection')));
 
