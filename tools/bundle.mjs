@@ -54,8 +54,8 @@ const CHUNKS = [
   },
 ];
 
-/** Loaded by require() when a capture is written; finds its WebAssembly beside itself. */
-const EXTERNAL = [/^node:/, /^apache-arrow/, /^@foxglove\/wasm-zstd/];
+/** It finds its WebAssembly beside itself. */
+const EXTERNAL = [/^node:/, /^@foxglove\/wasm-zstd/];
 
 /** @param {string} folder where to write */
 async function bundle(folder) {
@@ -128,16 +128,17 @@ function reachable(root, graph) {
   return modules;
 }
 
-/** Licences of the packages whose code went into the bundle ask for their text to go with it.
+/** Licences of the packages whose code went into the bundle ask for their text (and notices) to go with it.
  * @param {readonly string[]} modules
  */
 function licences(modules) {
   const packages = modules.flatMap((id) => /.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id) ?? []);
   return [...new Set(packages)].sort().map((folder) => {
     const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-    const file = readdirSync(folder).find((entry) => /^licen[cs]e(\.|$)/i.test(entry));
-    if (!file) throw new Error(`${name} ${version} has no licence text`);
-    return `${name} ${version}\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
+    const files = readdirSync(folder).filter((entry) => /^(licen[cs]e|notice)(\.(txt|md))?$/i.test(entry));
+    if (files.length === 0) throw new Error(`${name} ${version} has no licence text`);
+    const texts = files.sort().map((file) => readFileSync(join(folder, file), 'utf8').trim());
+    return `${[`${name} ${version}`, ...texts].join('\n\n')}\n`;
   });
 }
 
