@@ -51,3 +51,58 @@ describe.runIf(HAS_SHARED)('captures with losses', () => {
     expect(await numbers(WAYS[way](text))).toEqual(await numbers(text));
   });
 });
+
+/** Lines of more than `width` bytes, broken at blanks as mail programs do. */
+function wrap(text: string, width: number): string {
+  return text
+    .split('\n')
+    .flatMap((line) => {
+      const parts: string[] = [];
+      let rest = line;
+      while (rest.length > width + 2) {
+        const cut = rest.lastIndexOf(' ', width);
+        if (cut < 30) break;
+        parts.push(rest.slice(0, cut));
+        rest = rest.slice(cut + 1);
+      }
+      return [...parts, rest];
+    })
+    .join('\n');
+}
+
+/** As MIME has it: lines of 76 bytes, "=" at the end of those that go on. */
+const quotedPrintable = (text: string) =>
+  text
+    .replaceAll('=', '=3D')
+    .split('\n')
+    .map((line) => line.replaceAll(/(.{75})(?=.)/g, '$1=\n'))
+    .join('\n')
+    .replaceAll('=3D', '=');
+
+const WRAPPED: Readonly<Record<string, (text: string) => string>> = {
+  'wrapped at 72': (text) => wrap(text, 72),
+  'wrapped at 76': (text) => wrap(text, 76),
+  'wrapped, then quoted': (text) => wrap(text, 76).replaceAll(/^/gm, '> '),
+  'quoted-printable': quotedPrintable,
+};
+
+describe.runIf(HAS_SHARED)('wrapped mail', () => {
+  test.each(
+    [
+      'x86/pf-all/script-ns.txt.gz',
+      'intel/pf-all/script-ns.txt.gz',
+      'intel/tp-all/trace_pipe.txt.gz',
+      'intel/tc-default/report.txt.gz',
+      'arm64/61v3-pipe-lost/trace_pipe.txt.gz',
+    ].flatMap((file) => Object.keys(WRAPPED).map((way) => [file, way] as const)),
+  )('%s, %s: the same exits', async (file, way) => {
+    const text = load(path.join(SHARED, 'corpus', file))
+      .toString('latin1')
+      .trimEnd();
+    const plain = await numbers(`${text}\n`);
+    const wrapped = await numbers(`${WRAPPED[way](text)}\n`);
+    expect(wrapped.counts).toEqual(plain.counts);
+    expect(wrapped.reasons).toEqual(plain.reasons);
+    expect(wrapped.escalation).toEqual(plain.escalation);
+  });
+});

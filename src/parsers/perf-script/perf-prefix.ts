@@ -16,6 +16,7 @@ const COLON = 58;
 const DASH = 45;
 const SLASH = 47;
 const OPEN = 91;
+const SOFT_BREAK = 61;
 /** How far the end of COMM is searched. */
 const MAX_COMM = 64;
 const RECORD = ascii('PERF_RECORD_');
@@ -30,7 +31,7 @@ export function parsePerfPrefix(prefix: LinePrefix, buf: Uint8Array, start: numb
   const from = skipDate(buf, start);
   if (end - from > COMM_COLUMNS && buf[from + COMM_COLUMNS] === BLANK) {
     const at = afterComm(prefix, buf, from, from + COMM_COLUMNS, end);
-    if (at >= 0 || prefix.record >= 0) return at;
+    if (at >= 0 || prefix.record >= 0 || prefix.waiting) return at;
   }
   const last = Math.min(end, from + MAX_COMM);
   for (let p = from; p < last; p++) {
@@ -38,7 +39,7 @@ export function parsePerfPrefix(prefix: LinePrefix, buf: Uint8Array, start: numb
     // One attempt per run of blanks.
     if (p > from && buf[p - 1] === BLANK) continue;
     const at = afterComm(prefix, buf, from, p, end);
-    if (at >= 0 || prefix.record >= 0) return at;
+    if (at >= 0 || prefix.record >= 0 || prefix.waiting) return at;
   }
   return -1;
 }
@@ -135,7 +136,17 @@ function afterComm(prefix: LinePrefix, buf: Uint8Array, start: number, pos: numb
   }
   const event = eventName(prefix, buf, p, end);
   if (event >= 0) takeGuestName(prefix, buf);
+  else if (hasThread && endsBeforeEvent(buf, p, end)) prefix.waiting = true;
   return event;
+}
+
+/** Mail wraps behind the time, or, as quoted-printable text, inside the event's name (`kvm:kvm_ex=`). */
+function endsBeforeEvent(buf: Uint8Array, pos: number, end: number): boolean {
+  if (pos >= end) return true;
+  if (buf[end - 1] !== SOFT_BREAK) return false;
+  let p = pos;
+  while (isNameByte(buf[p]) || buf[p] === COLON) p++;
+  return p === end - 1;
 }
 
 function skipNumber(buf: Uint8Array, pos: number): number {

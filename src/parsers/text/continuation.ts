@@ -56,11 +56,11 @@ export function joinLine(state: LineState, reader: LineReader, start: number, en
   while (length > 0 && joined[length - 1] <= 32) length--;
   const fits = length + 1 + end - start <= MAX_JOINED && state.joinedLines < MAX_JOINED_LINES;
   if (fits && !(plain && !marker)) {
-    // "=" at the end is a soft line break of quoted-printable mail, which falls inside words.
-    if (!marker && joined[length - 1] === 61) length--;
-    else joined[length++] = marker ? 10 : 32;
-    joined.set(reader.buf.subarray(start, end), length);
-    length += end - start;
+    if (marker) joined[length++] = 10;
+    else length = endFirstPart(joined, length, 32);
+    const from = marker ? start : skipQuote(reader.buf, start, end);
+    joined.set(reader.buf.subarray(from, end), length);
+    length += end - from;
     joined[length] = 10;
     const status = parseEvent(state.events, joined, 0, length, batch, row);
     // What a text tells by silence (not reinjected, no immediate exit) changes when the word comes.
@@ -82,6 +82,23 @@ export function joinLine(state: LineState, reader: LineReader, start: number, en
     'lines that go on with the text of the event before them',
   );
   return true;
+}
+
+/**
+ * Ends the first part of a joined text with `blank`, or without where "=" is the soft line break of quoted-printable
+ * mail, which falls inside words; returns the new length.
+ */
+export function endFirstPart(joined: Uint8Array, length: number, blank: number): number {
+  if (joined[length - 1] === 61) return length - 1;
+  joined[length] = blank;
+  return length + 1;
+}
+
+/** Skips the marks that mail puts in front of a quoted line: wrapped text goes on behind them. */
+export function skipQuote(buf: Uint8Array, start: number, end: number): number {
+  let p = start;
+  while (p < end && (buf[p] === 32 || buf[p] === 62)) p++;
+  return buf.subarray(start, p).includes(62) ? p : start;
 }
 
 /** Whether a longer text told more than the shorter one did, and took nothing back. */

@@ -97,6 +97,10 @@ function countLine(
     shapes.perf++;
     return;
   }
+  if (prefix.waiting) {
+    shapes.perf++;
+    return;
+  }
   let at = parsePrefix(prefix, buf, start, end);
   if (at < 0 && prefix.waiting) {
     shapes.tracefs++;

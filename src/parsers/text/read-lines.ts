@@ -8,7 +8,7 @@ import { threadOf } from '../../core/thread-table.ts';
 import { skipMarks } from '../qemu-log/line-prefix.ts';
 import { assumeRestart } from './assumed-restarts.ts';
 import { hashBytes } from './byte-names.ts';
-import { endLine, joinLine, looksLikeEvent } from './continuation.ts';
+import { endFirstPart, endLine, joinLine, looksLikeEvent, skipQuote } from './continuation.ts';
 import { EVENT_INCOMPLETE, EVENT_READ, NO_EVENT, parseCommonEvent, parseEvent } from './event-text.ts';
 import { learnEventText } from './known-events.ts';
 import type { Oddity } from './line-dialect.ts';
@@ -163,12 +163,13 @@ function takeWaitingEvent(
   end: number,
   whole: boolean,
 ): boolean {
-  const { joined, waitingLength: length } = state;
-  if (length + 1 + end - start > MAX_JOINED) return false;
-  joined.set(state.waiting.subarray(0, length));
-  joined[length] = 32;
-  joined.set(reader.buf.subarray(start, end), length + 1);
-  const stop = length + 1 + end - start;
+  const { joined, waitingLength } = state;
+  if (waitingLength + 1 + end - start > MAX_JOINED) return false;
+  joined.set(state.waiting.subarray(0, waitingLength));
+  const length = endFirstPart(joined, waitingLength, 32);
+  const from = skipQuote(reader.buf, start, end);
+  joined.set(reader.buf.subarray(from, end), length);
+  const stop = length + end - from;
   joined[stop] = 10;
   const at = findEvent(state, joined, 0, stop);
   if (at < 0) return false;
