@@ -108,8 +108,6 @@ export function addExits(stats: ExitStats, batch: ExitBatch, selected: Uint8Arra
   countUserspace(stats, batch);
   leaveOutUnpaired(batch);
   sumLatencies(stats, batch);
-  sumGuestKernel(stats, batch);
-  sumSquares(stats, batch);
   logLatencies(stats.log, groupScratch, batch.latency, batch.length);
 }
 
@@ -151,9 +149,10 @@ function leaveOutUnpaired(batch: ExitBatch): void {
   for (let row = 0; row < length; row++) if (state[row] !== PAIRED) groupScratch[row] = NOT_SELECTED;
 }
 
+/** All sums in one loop: each waits for its last value to be stored, and the processor lets them wait together. */
 function sumLatencies(stats: ExitStats, batch: ExitBatch): void {
-  const { paired, min, max, total } = stats;
-  const { latency: latencies, length } = batch;
+  const { paired, min, max, total, guestKernel, ripUnknown, squareHigh, squareCross, squareLow } = stats;
+  const { latency: latencies, hasRip, rip, length } = batch;
   for (let row = 0; row < length; row++) {
     const group = groupScratch[row];
     if (group < 0) continue;
@@ -162,28 +161,10 @@ function sumLatencies(stats: ExitStats, batch: ExitBatch): void {
     if (latency < min[group]) min[group] = latency;
     if (latency > max[group]) max[group] = latency;
     addExact(total, group, latency);
-  }
-}
-
-/** perf-prof's rule: guest RIP ≥ 0xffff000000000000 is the kernel half. */
-function sumGuestKernel(stats: ExitStats, batch: ExitBatch): void {
-  const { guestKernel, ripUnknown } = stats;
-  const { latency, hasRip, rip, length } = batch;
-  for (let row = 0; row < length; row++) {
-    const group = groupScratch[row];
-    if (group < 0) continue;
-    if (hasRip[row] === 0) addExact(ripUnknown, group, latency[row]);
-    else if (rip[2 * row + 1] >= 0xffff0000) addExact(guestKernel, group, latency[row]);
-  }
-}
-
-function sumSquares(stats: ExitStats, batch: ExitBatch): void {
-  const { squareHigh, squareCross, squareLow } = stats;
-  const { latency: latencies, length } = batch;
-  for (let row = 0; row < length; row++) {
-    const group = groupScratch[row];
-    if (group < 0) continue;
-    let low = latencies[row];
+    if (hasRip[row] === 0) addExact(ripUnknown, group, latency);
+    // perf-prof's rule: guest RIP ≥ 0xffff000000000000 is the kernel half.
+    else if (rip[2 * row + 1] >= 0xffff0000) addExact(guestKernel, group, latency);
+    let low = latency;
     if (low >= HALF) {
       const squared = low < MAX_SQUARED ? low : MAX_SQUARED;
       const high = Math.floor(squared / HALF);

@@ -51,7 +51,6 @@ export function addThreads(
   const highest = highestThread(batch, stats.count - 1);
   if (highest >= stats.exits.length) grow(stats, 2 * (highest + 1));
   stats.count = highest + 1;
-  nameThreads(stats, batch, selected);
   sumThreads(stats, batch, selected, idle);
 }
 
@@ -60,9 +59,14 @@ function highestThread({ thread, length }: ExitBatch, highest: number): number {
   return highest;
 }
 
-function nameThreads(stats: ThreadStats, batch: ExitBatch, selected: Uint8Array | null): void {
-  const { tid, pid, vcpu, exits } = stats;
-  const { thread, tid: tids, pid: pids, vcpu: vcpus, length } = batch;
+function sumThreads(
+  stats: ThreadStats,
+  batch: ExitBatch,
+  selected: Uint8Array | null,
+  idle: Uint8Array,
+): void {
+  const { tid, pid, vcpu, exits, paired, total, idle: idleNs } = stats;
+  const { thread, tid: tids, pid: pids, vcpu: vcpus, state, latency, length } = batch;
   for (let row = 0; row < length; row++) {
     if (selected !== null && selected[row] === 0) continue;
     const slot = thread[row];
@@ -70,20 +74,7 @@ function nameThreads(stats: ThreadStats, batch: ExitBatch, selected: Uint8Array 
     tid[slot] = tids[row];
     if (pids[row] >= 0) pid[slot] = pids[row];
     if (vcpus[row] >= 0) vcpu[slot] = vcpus[row];
-  }
-}
-
-function sumThreads(
-  stats: ThreadStats,
-  batch: ExitBatch,
-  selected: Uint8Array | null,
-  idle: Uint8Array,
-): void {
-  const { paired, total, idle: idleNs } = stats;
-  const { thread, state, latency, length } = batch;
-  for (let row = 0; row < length; row++) {
-    if (state[row] !== PAIRED || (selected !== null && selected[row] === 0)) continue;
-    const slot = thread[row];
+    if (state[row] !== PAIRED) continue;
     paired[slot]++;
     addExact(total, slot, latency[row]);
     if (idle[row] !== 0) addExact(idleNs, slot, latency[row]);
