@@ -2,8 +2,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
 import { runReport } from '../src/commands/pipeline.ts';
+import { TraceFormatError } from '../src/core/errors.ts';
+import { smallTrace } from './fixtures/small-trace.ts';
 import { HAS_SHARED, SHARED } from './support/corpus.ts';
 import { defaultReportOptions } from './support/options.ts';
 import { load } from './support/qemu-traces.ts';
@@ -104,5 +107,27 @@ describe.runIf(HAS_SHARED)('wrapped mail', () => {
     expect(wrapped.counts).toEqual(plain.counts);
     expect(wrapped.reasons).toEqual(plain.reasons);
     expect(wrapped.escalation).toEqual(plain.escalation);
+  });
+});
+
+describe('files that are packed in another way', () => {
+  const trace = smallTrace(30);
+  const zip = Buffer.concat([Buffer.from('PK\x03\x04'), Buffer.alloc(600)]);
+  const tar = Buffer.concat([Buffer.alloc(257), Buffer.from('ustar\0'), Buffer.alloc(300)]);
+  test.each([
+    ['gzip inside gzip', gzipSync(gzipSync(trace)), /gunzip/],
+    ['compressed by xz', Buffer.from('\xfd7zXZ\x00\x00\x04', 'latin1'), /xz -d/],
+    ['compressed by zstd', Buffer.from('\x28\xb5\x2f\xfd\x00', 'latin1'), /zstd -d/],
+    ['a zip archive', zip, /unpack it/],
+    ['a tar archive', tar, /tar -x/],
+    ['a tar archive', gzipSync(tar), /tar -x/],
+    ['text in UTF-16', Buffer.from(`\ufeff${trace}`, 'utf16le'), /iconv/],
+  ])('%s: the error says what it is and what to do', async (what, bytes, hint) => {
+    const file = path.join(folder, 'packed');
+    writeFileSync(file, bytes);
+    const error = await runReport([file], defaultReportOptions()).catch((reason: TraceFormatError) => reason);
+    expect(error).toBeInstanceOf(TraceFormatError);
+    expect((error as TraceFormatError).message).toContain(what);
+    expect((error as TraceFormatError).details.hint).toMatch(hint);
   });
 });

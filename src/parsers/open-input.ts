@@ -9,6 +9,7 @@ import { type Diagnostics, note } from '../core/diagnostics.ts';
 import { TraceFormatError } from '../core/errors.ts';
 import { type ByteSource, openFileSource, readFully } from './byte-source.ts';
 import { openPerfFolder } from './folder-source.ts';
+import { packingOf } from './foreign-files.ts';
 import { findFormat } from './registry.ts';
 import { temporaryFile } from './temporary-file.ts';
 import { SNIFF_BYTES, type TraceFormat } from './trace-format.ts';
@@ -43,6 +44,9 @@ export async function openInput(path: string, diagnostics: Diagnostics): Promise
       hint: 'nothing was recorded, or the recorder did not finish its file',
     });
   const { format, verdicts } = await findFormat(head, path);
+  const packing = format ? null : packingOf(head);
+  if (packing)
+    throw new TraceFormatError({ format: path, message: `this is ${packing.what}`, hint: packing.hint });
   if (!format)
     throw new TraceFormatError({
       format: path,
