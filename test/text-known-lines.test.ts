@@ -161,3 +161,28 @@ describe('threads', () => {
     compare('traceCmd', text);
   });
 });
+
+test('names in sched_switch that look like its fields', () => {
+  const names = [
+    'a',
+    'a b',
+    'x prev_pid=7',
+    ' next_pid=1',
+    'a ==> b',
+    '==> next_comm=b',
+    'x next_pid=3 n',
+    'prev_state=R',
+    ' prev_state=S ==',
+    ' prev_pid=1 prev_prio=2 prev_state=S ==> next_comm=z',
+    '',
+    ' ',
+    '\u00e9',
+  ];
+  let text =
+    '       CPU 0/KVM-140     [001] d..1.    12.000000: kvm_exit: TRAP: HSR_EC: 0x0001 (WFx), PC: 0x1000\n';
+  for (let round = 0; round < 2; round++)
+    for (const from of names)
+      for (const to of names)
+        text += `       CPU 0/KVM-140     [001] d..1.    12.000000: sched_switch: prev_comm=${from} prev_pid=140 prev_prio=120 prev_state=R+ ==> next_comm=${to} next_pid=-1 next_prio=120\n`;
+  compare('ftrace', text);
+});
