@@ -3,9 +3,10 @@
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Ledger, LedgerResult } from '../src/analysis/ledger.ts';
 import { ledgerPass } from '../src/analysis/ledger-pass.ts';
+import type { LedgerResult } from '../src/analysis/ledger-result.ts';
 import { CATEGORIES } from '../src/analysis/ledger-segment.ts';
+import type { Ledger } from '../src/analysis/ledger-state.ts';
 import type { EventBatch } from '../src/core/event-batch.ts';
 import {
   EV_ENTRY,

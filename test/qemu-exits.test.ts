@@ -2,13 +2,8 @@
 import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  addQemuExits,
-  createQemuExits,
-  mergeQemuExits,
-  type QemuExitResult,
-  qemuExitResult,
-} from '../src/analysis/qemu-exits.ts';
+import { type QemuExitResult, qemuExitResult } from '../src/analysis/qemu-exit-result.ts';
+import { addQemuExits, createQemuExits, mergeQemuExits } from '../src/analysis/qemu-exits.ts';
 import { createEventBatch, type EventBatch, F_ARG0, F_CODE } from '../src/core/event-batch.ts';
 import { EV_EXIT, EV_QEMU_DROPPED, EV_QEMU_VCPU_IOCTL, EV_RUN_EXIT } from '../src/core/events.ts';
 import { createTraceContext } from '../src/core/trace-context.ts';

@@ -15,15 +15,8 @@ import { addEvents } from './event-summary.ts';
 import { joinEventSummaries } from './event-summary-join.ts';
 import type { ExitBatch } from './exit-batch.ts';
 import { mergeExitStats } from './exit-stats.ts';
-import {
-  closePart,
-  createPairingPart,
-  fillThreads,
-  finishParts,
-  joinParts,
-  type PairingPart,
-  pairPart,
-} from './pairing-join.ts';
+import { fillThreads, finishParts, joinParts } from './pairing-join.ts';
+import { closePart, createPairingPart, type PairingPart, pairPart } from './pairing-part.ts';
 import type { AnyPass } from './pass.ts';
 import { mergeSlowLists } from './slow-list.ts';
 import { mergeThreadStats } from './thread-stats.ts';

@@ -1,7 +1,7 @@
 /** Summaries of consecutive parts of a recording as one: what was lost around the cut needs both. */
 import { compareWords, diffWords } from '../core/words.ts';
 import type { EventSummary } from './event-summary.ts';
-import type { PairingPart } from './pairing-join.ts';
+import type { PairingPart } from './pairing-part.ts';
 
 /** Bits of cpuState (event-summary.ts). */
 const SEEN = 1;

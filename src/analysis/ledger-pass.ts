@@ -15,23 +15,19 @@ import {
   openAtEnd,
   RECORD,
 } from './cpu-losses.ts';
+import { addLedgerEvents } from './ledger.ts';
+import { book, bookSegment, keep, settle } from './ledger-booking.ts';
+import { type LedgerResult, ledgerResult } from './ledger-result.ts';
+import { CATEGORIES, UNKNOWN_STATE } from './ledger-segment.ts';
 import {
-  addLedgerEvents,
-  book,
-  bookSegment,
   createLedger,
   type Head,
-  keep,
   type Ledger,
-  type LedgerResult,
-  ledgerResult,
   ledgerSlot,
   logOf,
   type Pending,
   setOrigin,
-  settle,
-} from './ledger.ts';
-import { CATEGORIES, UNKNOWN_STATE } from './ledger-segment.ts';
+} from './ledger-state.ts';
 import type { Pass } from './pass.ts';
 import { appendLog, createSchedLog } from './sched-log.ts';
 

@@ -10,14 +10,8 @@
 import { type EventBatch, F_ARG0, F_CODE } from '../core/event-batch.ts';
 import { EV_QEMU_DROPPED, EV_QEMU_VCPU_IOCTL, EV_RUN_EXIT } from '../core/events.ts';
 import { compareWords, diffWords, TWO_32 } from '../core/words.ts';
-import { addExact, exactValue } from './exact-sum.ts';
-import {
-  createLatencyLog,
-  type LatencyLog,
-  logLatency,
-  mergeLatencyLogs,
-  quantilesOf,
-} from './latency-log.ts';
+import { addExact } from './exact-sum.ts';
+import { createLatencyLog, type LatencyLog, logLatency, mergeLatencyLogs } from './latency-log.ts';
 import {
   createQemuRow,
   createSlot,
@@ -312,100 +306,4 @@ function copyLast(slot: QemuSlot, next: QemuSlot): void {
   slot.lastLow = next.lastLow;
   slot.lastHigh = next.lastHigh;
   slot.lastRow = next.lastRow === null ? null : (slot.rows.get(next.lastRow.code) ?? null);
-}
-
-export interface QemuExitRow {
-  /** null where the recording does not tell. */
-  readonly pid: number | null;
-  readonly tid: number | null;
-  readonly vcpu: number;
-  /** KVM_EXIT_*. */
-  readonly code: number;
-  readonly count: number;
-  /** Per second of the whole recording; null when that has no length. */
-  readonly perSecond: number | null;
-  /** QEMU's own time, kvm_run_exit → KVM_RUN; null without a pair. */
-  readonly handling: {
-    readonly pairs: number;
-    readonly totalNs: number | bigint;
-    readonly minNs: number;
-    readonly avgNs: number;
-    readonly maxNs: number;
-    readonly p50Ns: number;
-    readonly p99Ns: number;
-    /** Largest relative error of the percentiles in percent. */
-    readonly percentileErrorPct: number;
-  } | null;
-  /** Time in KVM_RUN (guest and kernel) that ended with this reason; null without a pair. */
-  readonly inKvm: { readonly pairs: number; readonly totalNs: number | bigint } | null;
-}
-
-export interface QemuExitResult {
-  readonly exits: number;
-  /** Most frequent first. */
-  readonly rows: readonly QemuExitRow[];
-  /** kvm_run_exit that is in no row. */
-  readonly unplaced: number;
-  /** False: KVM_RUN calls were not recorded, so that handling times are not known. */
-  readonly handlingKnown: boolean;
-  /** KVM_RUN without a kvm_run_exit: interrupted by a signal (−EINTR), as the kernel's "restart". */
-  readonly interruptedRuns: number;
-  /** kvm_run_exit without a KVM_RUN after it, where they are recorded: its event was lost. */
-  readonly exitsWithoutRun: number;
-  /** Times that were discarded because QEMU dropped events around them. */
-  readonly invalidated: number;
-  /** Pairs whose second event was stamped first. */
-  readonly backwards: number;
-  readonly droppedEvents: number;
-}
-
-const PERCENTILES = [0.5, 0.99];
-
-export function qemuExitResult(exits: QemuExits): QemuExitResult {
-  const { first, last } = exits;
-  const seconds = exits.hasTime ? diffWords(last[0], last[1], first[0], first[1]) / 1e9 : 0;
-  const slots = [...exits.slots.values()];
-  const pairs = slots.flatMap((slot) => [...slot.rows.values()].map((row) => ({ slot, row })));
-  pairs.sort((a, b) => b.row.count - a.row.count || a.slot.vcpu - b.slot.vcpu || a.row.code - b.row.code);
-  const quantiles = quantilesOf(
-    exits.log,
-    pairs.map(({ row }) => Uint32Array.of(row.group)),
-    PERCENTILES,
-  );
-  const sum = (value: (slot: QemuSlot) => number) => slots.reduce((total, slot) => total + value(slot), 0);
-  return {
-    exits: pairs.reduce((total, { row }) => total + row.count, exits.unplaced),
-    rows: pairs.map(({ slot, row }, i): QemuExitRow => {
-      const { values, errorPct } = quantiles[i];
-      return {
-        pid: slot.pid < 0 ? null : slot.pid,
-        tid: slot.tid < 0 ? null : slot.tid,
-        vcpu: slot.vcpu,
-        code: row.code,
-        count: row.count,
-        perSecond: seconds > 0 ? row.count / seconds : null,
-        handling:
-          row.pairs === 0
-            ? null
-            : {
-                pairs: row.pairs,
-                totalNs: exactValue(row.totalNs, 0),
-                minNs: row.minNs,
-                avgNs: Number(exactValue(row.totalNs, 0)) / row.pairs,
-                maxNs: row.maxNs,
-                p50Ns: values[0],
-                p99Ns: values[1],
-                percentileErrorPct: errorPct,
-              },
-        inKvm: row.kvmPairs === 0 ? null : { pairs: row.kvmPairs, totalNs: exactValue(row.kvmNs, 0) },
-      };
-    }),
-    unplaced: exits.unplaced,
-    handlingKnown: exits.runs > 0,
-    interruptedRuns: sum((slot) => slot.interruptedRuns),
-    exitsWithoutRun: exits.runs > 0 ? sum((slot) => slot.exitsWithoutRun) : 0,
-    invalidated: sum((slot) => slot.invalidated),
-    backwards: sum((slot) => slot.backwards),
-    droppedEvents: exits.droppedEvents,
-  };
 }

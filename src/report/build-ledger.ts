@@ -1,5 +1,5 @@
 /** Section `ledger`: where each vCPU thread's time went; the columns add up to wall time to the ns (docs/ledger.md). */
-import type { LedgerResult, LedgerRow } from '../analysis/ledger.ts';
+import type { LedgerResult, LedgerRow } from '../analysis/ledger-result.ts';
 import {
   T_AFTER,
   T_BEFORE,

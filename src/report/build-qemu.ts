@@ -1,6 +1,6 @@
 /** Section `qemu`: exits as QEMU itself saw them, and whether the kernel's and QEMU's words agree. */
 import type { QemuCheckResult, QemuCheckRow } from '../analysis/qemu-check.ts';
-import type { QemuExitResult, QemuExitRow } from '../analysis/qemu-exits.ts';
+import type { QemuExitResult, QemuExitRow } from '../analysis/qemu-exit-result.ts';
 import { vcpuOfThread } from '../core/thread-table.ts';
 import { userspaceExitName } from '../isa/userspace-exits.ts';
 import type { ReportModel } from './model.ts';

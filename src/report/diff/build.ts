@@ -8,7 +8,7 @@ import {
   spreadOf,
   sumReasons,
 } from '../../analysis/bootstrap.ts';
-import type { LedgerResult } from '../../analysis/ledger.ts';
+import type { LedgerResult } from '../../analysis/ledger-result.ts';
 import { T_GUEST } from '../../analysis/ledger-segment.ts';
 import type { PassRequest } from '../../analysis/pass.ts';
 import type { SliceReason, SlicesResult } from '../../analysis/slices.ts';

@@ -1,0 +1,256 @@
+/** One part of a recording, paired on its own; what it cannot decide is kept for joining it (pairing-join.ts). */
+import { createEventBatch, type EventBatch } from '../core/event-batch.ts';
+import type { ThreadTable } from '../core/thread-table.ts';
+import { compareWords } from '../core/words.ts';
+import { addLoss, addRecord, type CpuLosses, createCpuLosses, isOpen } from './cpu-losses.ts';
+import { appendRow } from './event-rows.ts';
+import { copyExit, createExitBatch, type ExitBatch, OPEN_AT_END, PAIRED } from './exit-batch.ts';
+import { createPairing, type EntryFilter, finishPairing, type Pairing, pairBatch } from './pairing.ts';
+import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT, ROLE_LOST, ROLE_NONE, ROLE_VCPU } from './roles.ts';
+
+/** Events kept per thread and side: more than one exit has, unless something is wrong. */
+export const MAX_ROWS = 4096;
+
+/** What ended a thread's head. */
+export const BY_ENTRY = 1;
+export const BY_EXIT = 2;
+
+export interface PartThread {
+  readonly tid: number;
+  /** As events told them, −1 unknown. */
+  pid: number;
+  vcpu: number;
+  head: EventBatch | null;
+  /** BY_ENTRY, BY_EXIT, 0: it goes on. */
+  headEnd: number;
+  /** Row of the head's last event, and whether that entry is among those that are counted. */
+  headRow: number;
+  headCounted: boolean | null;
+  /** Events since the exit that is open; null: none is. */
+  tail: EventBatch | null;
+  /** Where the open exit is in the batch at hand; −1: not in it. */
+  tailFrom: number;
+}
+
+/** Times that belong to the rows of CpuLosses, word pairs by CPU. */
+interface CpuTimes {
+  readonly first: Uint32Array;
+  readonly last: Uint32Array;
+  /** Of the last record before the first loss. */
+  readonly beforeLoss: Uint32Array;
+  readonly lossEnd: Uint32Array;
+}
+
+export interface PairingPart {
+  /** The recording does not begin with this part. */
+  readonly later: boolean;
+  readonly threadTable: ThreadTable | null;
+  readonly pairing: Pairing;
+  readonly threads: Map<number, PartThread>;
+  readonly losses: CpuLosses;
+  readonly times: CpuTimes;
+  /** Pairs that wait for the next part, for an earlier one, or for both. */
+  readonly held: Held[];
+  /** No more events come: what is undecided is held. */
+  closed: boolean;
+  /** Events of an exit that were more than MAX_ROWS. */
+  dropped: number;
+  readonly sink: (batch: ExitBatch) => void;
+}
+
+interface Held {
+  readonly row: ExitBatch;
+  readonly waitsForNext: boolean;
+  readonly waitsForEarlier: boolean;
+}
+
+/** `sink` gets the exits that this part can decide, and those that joining decides. */
+export function createPairingPart(
+  threadTable: ThreadTable | null,
+  sink: (batch: ExitBatch) => void,
+  acceptEntry: EntryFilter | null,
+  later: boolean,
+): PairingPart {
+  const losses = createCpuLosses();
+  const words = () => new Uint32Array(2 * losses.first.length);
+  const accept: EntryFilter = (batch, row, pid, vcpu) => {
+    const counted = acceptEntry === null || acceptEntry(batch, row, pid, vcpu);
+    const thread = part.threads.get(batch.tid[row]);
+    if (thread?.headEnd === BY_ENTRY) thread.headCounted ??= counted;
+    return counted;
+  };
+  const part: PairingPart = {
+    later,
+    threadTable,
+    pairing: createPairing(threadTable, (batch) => sift(part, batch), accept),
+    threads: new Map(),
+    losses,
+    times: { first: words(), last: words(), beforeLoss: words(), lossEnd: words() },
+    held: [],
+    closed: false,
+    dropped: 0,
+    sink,
+  };
+  return part;
+}
+
+/** Takes in the events of a batch. */
+export function pairPart(part: PairingPart, batch: EventBatch): void {
+  const { threads, later } = part;
+  const { event: events, tid: tids, vcpu: vcpus, pid: pids, cpu: cpus, time } = batch;
+  for (let row = 0; row < batch.length; row++) {
+    const role = EVENT_ROLES[events[row]];
+    const at = followCpu(part, cpus[row], role === ROLE_LOST, time[2 * row], time[2 * row + 1]);
+    const tid = tids[row];
+    if (role === ROLE_NONE || role === ROLE_LOST || tid < 0) continue;
+    let thread = threads.get(tid);
+    if (thread === undefined) {
+      thread = createPartThread(tid, later);
+      threads.set(tid, thread);
+    }
+    if (role === ROLE_EXIT || role === ROLE_ENTRY) {
+      if (vcpus[row] >= 0) thread.vcpu = vcpus[row];
+      if (pids[row] >= 0) thread.pid = pids[row];
+      thread.tail = null;
+      thread.tailFrom = role === ROLE_EXIT ? row : -1;
+    } else if (role === ROLE_VCPU && thread.vcpu < 0) thread.vcpu = vcpus[row];
+    if (thread.head !== null && thread.headEnd === 0) addToHead(part, thread, batch, row, role, at);
+  }
+  keepTails(part, batch);
+  pairBatch(part.pairing, batch);
+}
+
+export function createPartThread(tid: number, later: boolean): PartThread {
+  return {
+    tid,
+    pid: -1,
+    vcpu: -1,
+    head: later ? createEventBatch(4) : null,
+    headEnd: 0,
+    headRow: -1,
+    headCounted: null,
+    tail: null,
+    tailFrom: -1,
+  };
+}
+
+/** Returns the row's number in the part. */
+function followCpu(
+  { losses, times }: PairingPart,
+  cpu: number,
+  lost: boolean,
+  low: number,
+  high: number,
+): number {
+  if (lost) {
+    if (losses.firstLoss[cpu] === Number.POSITIVE_INFINITY) copyTime(times.last, times.beforeLoss, cpu);
+    addLoss(losses, cpu);
+    return losses.row - 1;
+  }
+  if (losses.last[cpu] < 0) setTime(times.first, cpu, low, high);
+  if (isOpen(losses, cpu)) setTime(times.lossEnd, cpu, low, high);
+  setTime(times.last, cpu, low, high);
+  return addRecord(losses, cpu);
+}
+
+function setTime(times: Uint32Array, cpu: number, low: number, high: number): void {
+  times[2 * cpu] = low;
+  times[2 * cpu + 1] = high;
+}
+
+export function copyTime(from: Uint32Array, to: Uint32Array, cpu: number): void {
+  setTime(to, cpu, from[2 * cpu], from[2 * cpu + 1]);
+}
+
+function addToHead(
+  part: PairingPart,
+  thread: PartThread,
+  batch: EventBatch,
+  row: number,
+  role: number,
+  at: number,
+): void {
+  thread.headRow = at;
+  if (role === ROLE_EXIT) {
+    thread.headEnd = BY_EXIT;
+    return;
+  }
+  // The entry that ends it always has room.
+  if (role === ROLE_ENTRY) thread.headEnd = BY_ENTRY;
+  else if (thread.head!.length >= MAX_ROWS) {
+    part.dropped++;
+    return;
+  }
+  thread.head = appendRow(thread.head!, batch, row);
+}
+
+/** Copies what open exits have of a batch, which will be reused: few rows, as most exits end in their batch. */
+function keepTails(part: PairingPart, batch: EventBatch): void {
+  let from = batch.length;
+  for (const { tail, tailFrom } of part.threads.values())
+    if (tail !== null) from = 0;
+    else if (tailFrom >= 0 && tailFrom < from) from = tailFrom;
+  for (let row = from; row < batch.length; row++) {
+    const role = EVENT_ROLES[batch.event[row]];
+    if (role === ROLE_NONE || role === ROLE_LOST || batch.tid[row] < 0) continue;
+    const thread = part.threads.get(batch.tid[row])!;
+    if (row === thread.tailFrom) {
+      thread.tail = createEventBatch(4);
+      thread.tailFrom = -1;
+    }
+    if (thread.tail === null) continue;
+    if (thread.tail.length < MAX_ROWS) thread.tail = appendRow(thread.tail, batch, row);
+    else part.dropped++;
+  }
+}
+
+/** Passes on what is decided, holds what is not. What is open at the end is decided by joining or finishing. */
+function sift(part: PairingPart, batch: ExitBatch): void {
+  let passed: ExitBatch | null = null;
+  for (let row = 0; row < batch.length; row++) {
+    const waitsForNext = part.closed && waitsOnExitCpu(part, batch, row);
+    const waitsForEarlier = part.later && mayLieInLoss(part, batch, row);
+    const keep = batch.state[row] !== OPEN_AT_END && !waitsForNext && !waitsForEarlier;
+    if (!keep && passed === null) {
+      passed = createExitBatch(batch.capacity);
+      for (let before = 0; before < row; before++) copyExit(batch, before, passed, passed.length++);
+    }
+    if (keep) {
+      if (passed !== null) copyExit(batch, row, passed, passed.length++);
+    } else if (batch.state[row] !== OPEN_AT_END)
+      part.held.push({ row: singleExit(batch, row), waitsForNext, waitsForEarlier });
+  }
+  if (passed === null) part.sink(batch);
+  else if (passed.length > 0) part.sink(passed);
+}
+
+export function singleExit(batch: ExitBatch, row: number): ExitBatch {
+  const single = createExitBatch(1);
+  copyExit(batch, row, single, single.length++);
+  return single;
+}
+
+/** Whether a pair's exit CPU has recorded nothing since the entry (at the same time does not matter: see lostAfter). */
+function waitsOnExitCpu({ times }: PairingPart, batch: ExitBatch, row: number): boolean {
+  const cpu = batch.exitCpu[row];
+  if (batch.state[row] !== PAIRED || cpu === batch.entryCpu[row]) return false;
+  return compareAt(batch.entryTime, row, times.last, cpu) >= 0;
+}
+
+/** Whether the entry's CPU recorded nothing before the exit: a loss of an earlier part may go on beyond that. */
+function mayLieInLoss({ times }: PairingPart, batch: ExitBatch, row: number): boolean {
+  const cpu = batch.entryCpu[row];
+  if (batch.state[row] !== PAIRED || cpu === batch.exitCpu[row]) return false;
+  return compareAt(times.first, cpu, batch.exitTime, row) > 0;
+}
+
+/** Compares two times of columns of word pairs. */
+export function compareAt(a: Uint32Array, i: number, b: Uint32Array, j: number): number {
+  return compareWords(a[2 * i], a[2 * i + 1], b[2 * j], b[2 * j + 1]);
+}
+
+/** No more events of this part come. */
+export function closePart(part: PairingPart): void {
+  part.closed = true;
+  finishPairing(part.pairing);
+}
