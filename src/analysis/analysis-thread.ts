@@ -2,7 +2,8 @@
  * The worker thread that analyses beside the parser (offload.ts): its memory, and its start. A command that will read a
  * large recording launches it before anything else is loaded, so that it is ready, and warm, when the first events come.
  */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
+import { workerThreads } from '../core/builtins.ts';
 import { createEventBatch, type EventBatch } from '../core/event-batch.ts';
 
 /** Batches in the ring, of 16 Ki rows: enough that parsing goes on while the worker starts. */
@@ -61,6 +62,7 @@ function createThread(): AnalysisThread {
   const batches = Array.from({ length: RING }, () => createEventBatch(RING_ROWS, true));
   for (const batch of batches) batch.text.fill(-1);
   const memory: ThreadMemory = { control, batches };
+  const { Worker } = workerThreads();
   const worker = new Worker(new URL('./offload-worker.js', import.meta.url), {
     workerData: memory,
     execArgv: [],

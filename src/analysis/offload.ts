@@ -76,11 +76,10 @@ export function startOffload(options: AnalysisOptions): Offload {
     finish: async () => {
       nextBatch();
       hand(END);
-      try {
-        return await result;
-      } finally {
-        await worker.terminate();
-      }
+      const exits = await result;
+      // It ends by itself, which nobody has to wait for.
+      worker.unref();
+      return exits;
     },
     abandon: () => {
       void worker.terminate();
