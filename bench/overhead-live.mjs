@@ -340,20 +340,21 @@ function print(rows, tools) {
   for (const kb of options.buffers.split(',').map(Number)) {
     const of = (tool, key) => rows.get(`${kb} ${tool}`).map((row) => row[key]);
     const base = tools.includes('nothing') ? median(of('nothing', 'rate')) : Number.NaN;
-    for (const tool of tools) {
+    for (const [index, tool] of tools.entries()) {
+      const label = index === 0 ? `${kb} KB` : '';
       const [rate, cpu, total, switches] = ['rate', 'cpu', 'total', 'switches'].map((key) =>
         median(of(tool, key)),
       );
       const whole = median(rows.get(`${kb} ${tool}`).map((row) => row.whole / row.wholeSeconds));
       const sum = (key) => of(tool, key).reduce((a, b) => a + b, 0);
-      const percent = (value) => `${((100 * value) / base).toFixed(1)} %`;
+      const percent = (value) => (base > 0 ? `${((100 * value) / base).toFixed(1)} %` : '-');
       const spread = of(tool, 'rate').map((value) => Math.abs(value - rate) / rate);
       const kept = sum('kept');
       const lost = sum('lost');
       lines.push(
         tool === 'nothing'
-          ? `| ${kb} KB | none | ${rate.toFixed(0)} ±${(100 * median(spread)).toFixed(1)} % | 100 % | | | | | | |`
-          : `| | ${tool} | ${rate.toFixed(0)} ±${(100 * median(spread)).toFixed(1)} % | ${percent(rate)} | ${percent(whole)} | ${cpu.toFixed(0)} ms/s | ${(total / 1000).toFixed(2)} s | ${switches.toFixed(0)} | ${kept} | ${lost} (${((100 * lost) / Math.max(1, kept + lost)).toFixed(2)} %) |`,
+          ? `| ${label} | none | ${rate.toFixed(0)} ±${(100 * median(spread)).toFixed(1)} % | 100 % | | | | | | |`
+          : `| ${label} | ${tool} | ${rate.toFixed(0)} ±${(100 * median(spread)).toFixed(1)} % | ${percent(rate)} | ${percent(whole)} | ${cpu.toFixed(0)} ms/s | ${(total / 1000).toFixed(2)} s | ${switches.toFixed(0)} | ${kept} | ${lost} (${((100 * lost) / Math.max(1, kept + lost)).toFixed(2)} %) |`,
       );
     }
   }
