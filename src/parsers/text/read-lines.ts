@@ -26,7 +26,7 @@ import {
 import { storeTime } from './line-time.ts';
 import { addLoss, takeLoss } from './loss-rows.ts';
 import { readLost } from './lost-line.ts';
-import { decodeText, findFeed } from './numbers.ts';
+import { ascii, decodeText, findFeed, matchesAt } from './numbers.ts';
 import { countNamedReason } from './reason-names.ts';
 import { isFull, place } from './reorder.ts';
 import { noteThread } from './thread-names.ts';
@@ -143,8 +143,16 @@ function takeLine(state: LineState, reader: LineReader, start: number, end: numb
     takeLoss(state);
     return;
   }
-  if (dialect.takeOwnLine(state, reader, buf[from] === 35 ? from : start, end)) return;
+  if (dialect.takeOwnLine(state, reader, isHeader(buf, from) ? from : start, end)) return;
   takeOtherLine(state, reader, start, end, whole);
+}
+
+const ENTRIES = ascii('# entries-in-buffer');
+const TRACER = ascii('# tracer:');
+
+/** What tracefs says at the top of a trace; other indented `#` lines are somebody's comments. */
+function isHeader(buf: Uint8Array, pos: number): boolean {
+  return buf[pos] === 35 && (matchesAt(buf, pos, ENTRIES) || matchesAt(buf, pos, TRACER));
 }
 
 /** Where the line's event stands, −1 if it is no event line; the columns before it are in the prefix. */
