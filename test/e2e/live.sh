@@ -17,7 +17,7 @@ grep -q ' /sys/kernel/tracing tracefs ' /proc/mounts || mount -t tracefs nodev /
 "$B" --check >/tmp/kvmtrace-live-check.$$ 2>&1 || { m=$(cat /tmp/kvmtrace-live-check.$$); rm -f /tmp/kvmtrace-live-check.$$; skip "$m"; }
 rm -f /tmp/kvmtrace-live-check.$$
 rm -rf "$OUT"; mkdir -p "$OUT"; cd "$OUT" || exit 1
-exec 9<"$0"; flock -w 300 9 || skip "another run of this test lasts five minutes"
+exec 9<"$S/live.sh"; flock -w 300 9 || skip "another run of this test lasts five minutes"
 I=/sys/kernel/tracing/instances
 result(){ echo "$1=$2" >>results.txt; }
 guest(){ exec qemu-system-x86_64 -M pc,accel=kvm -m 16 -nodefaults -display none -device isa-debug-exit,iobase=0xf4,iosize=1 -no-reboot -serial null -bios "$@" 2>>qemu.err; }
@@ -52,7 +52,7 @@ if command -v mkfs.ext4 fsfreeze losetup >/dev/null && truncate -s 96M disk.img 
     result $who.instance "$(ls $I | grep -c kvmtrace-$P)"; fsfreeze -u disk; gone $who $P; W=$(field $who.json)
     for _ in $(seq 100); do kill -0 "$W" 2>/dev/null || break; sleep 0.05; done; cp disk/$who.dat .
   done
-  umount disk; rm disk.img
+  umount disk; rm disk.img; trap 'kill $Q 2>/dev/null' EXIT
 else result disk "no loop device here"; fi
 # refused by the kernel though root: lockdown's error, and its switch as it looks then
 if command -v strace >/dev/null && mount -t tmpfs none /sys/kernel/security 2>/dev/null; then
