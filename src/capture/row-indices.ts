@@ -25,6 +25,8 @@ const NAMES_ROOM = 1 << 16;
 const TEXTS_ROOM = 1 << 19;
 const NO_INDEX = -1;
 const NOT_ASKED = -2;
+/** Known exit reasons below this are looked up once per ISA. */
+const QUICK_CODES = 2048;
 
 /** Kinds of events by what their `code` is. */
 const EXIT = 1;
@@ -50,7 +52,8 @@ export interface RowIndices {
   readonly textIndex: Int32Array;
   /** Texts of the context that are in the dictionary. */
   textsAdded: number;
-  /** Index into allReasons(), and KVM_EXIT_* below its length → dictionary index. */
+  /** ISA · QUICK_CODES + code, index into allReasons(), and KVM_EXIT_* below its length → dictionary index. */
+  readonly exitReason: Int32Array;
   readonly knownReason: Int32Array;
   readonly userspaceReason: Int32Array;
 }
@@ -73,6 +76,7 @@ export function createRowIndices(): RowIndices {
     textIndex: new Int32Array(MAX_STRINGS).fill(NO_INDEX),
     textsAdded: 0,
     knownReason: new Int32Array(allReasons().length).fill(NOT_ASKED),
+    exitReason: new Int32Array(256 * QUICK_CODES).fill(NOT_ASKED),
     userspaceReason: new Int32Array(256).fill(NOT_ASKED),
   };
 }
@@ -127,6 +131,9 @@ export function addTexts(indices: RowIndices, context: TraceContext): void {
 
 function fillTexts(indices: RowIndices, context: TraceContext, batch: EventBatch, rows: number): void {
   const { text, textIndex } = indices;
+  text.nulls = rows;
+  // Most recordings have no text at all; the column is as it was made: all zeros.
+  if (context.strings.values.length === 0) return;
   let used = 0;
   for (let row = 0; row < rows; row++) if (batch.text[row] >= 0) used++;
   text.nulls = rows - used;
@@ -163,6 +170,7 @@ function exitReason(indices: RowIndices, context: TraceContext, isa: number, cod
     index = nameIndex(dictionary, allReasons()[known].name);
     indices.knownReason[known] = index;
   }
+  if (code < QUICK_CODES) indices.exitReason[isa * QUICK_CODES + code] = index;
   return index;
 }
 
@@ -178,33 +186,32 @@ function userspaceReason(indices: RowIndices, code: number): number {
 }
 
 function fillReasons(indices: RowIndices, context: TraceContext, batch: EventBatch, rows: number): void {
-  const { reason } = indices;
+  const { reason, exitReason: quick } = indices;
+  const { indices: target, validity } = reason;
   const { defaultIsa } = context;
-  reason.validity.fill(0);
+  const { event: events, fields: masks, isa: isas, code: codes, arg0 } = batch;
+  validity.fill(0);
   let valid = 0;
   for (let row = 0; row < rows; row++) {
-    const event = batch.event[row];
+    const event = events[row];
     const kind = event < kinds.length ? kinds[event] : 0;
-    const fields = batch.fields[row];
+    target[row] = 0;
+    if (kind === 0) continue;
+    const fields = masks[row];
+    if ((fields & F_CODE) === 0) continue;
+    const code = codes[row];
     let index = NO_INDEX;
-    if (kind !== 0 && (fields & F_CODE) !== 0) {
-      if (kind === EXIT)
-        index = exitReason(
-          indices,
-          context,
-          (fields & F_ISA) !== 0 ? batch.isa[row] : defaultIsa,
-          batch.code[row],
-        );
-      // A negative errno: KVM_RUN failed, and the reason is that of an earlier exit.
-      else if ((fields & F_ARG0) === 0 || (batch.arg0[2 * row + 1] | 0) >= 0)
-        index = userspaceReason(indices, batch.code[row]);
+    if (kind === EXIT) {
+      const isa = (fields & F_ISA) !== 0 ? isas[row] : defaultIsa;
+      index = code < QUICK_CODES ? quick[isa * QUICK_CODES + code] : NOT_ASKED;
+      if (index === NOT_ASKED) index = exitReason(indices, context, isa, code);
     }
-    if (index < 0) reason.indices[row] = 0;
-    else {
-      reason.indices[row] = index;
-      reason.validity[row >> 3] |= 1 << (row & 7);
-      valid++;
-    }
+    // A negative errno: KVM_RUN failed, and the reason is that of an earlier exit.
+    else if ((fields & F_ARG0) === 0 || (arg0[2 * row + 1] | 0) >= 0) index = userspaceReason(indices, code);
+    if (index < 0) continue;
+    target[row] = index;
+    validity[row >> 3] |= 1 << (row & 7);
+    valid++;
   }
   reason.nulls = rows - valid;
 }
