@@ -54,7 +54,7 @@ describe.each(all.map((capture) => [capture.id, capture] as const))('%s', (_, { 
     expect(haltPolling!.total?.halts ?? 0).toBe(capture.events.kvm_vcpu_wakeup ?? 0);
     expect(haltPolling!.known).toBe(haltPolling!.total !== null);
     expect(intervals!.rows.reduce((sum, row) => sum + row.exits, 0)).toBe(quality.exits);
-    expect(intervals!.totals.reduce((sum, row) => sum + BigInt(row.totalNs), 0n)).toBe(
+    expect(intervals!.totals.reduce((sum, row) => sum + BigInt(row.totalNs ?? 0), 0n)).toBe(
       BigInt(model.totals.totalNs ?? 0),
     );
     expect(heatmap!.cells.reduce((sum, [, , pairs]) => sum + pairs, 0)).toBe(quality.paired);

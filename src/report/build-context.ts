@@ -16,6 +16,7 @@ import { diffWords, wordsToBigInt, wordsToHex } from '../core/words.ts';
 import { userspaceExitName } from '../isa/userspace-exits.ts';
 import { detailAddress, detailKind, detailName, directionName } from './detail-names.ts';
 import type { ReportModel, SlowModel } from './model.ts';
+import { latencyGap, whyUnknown } from './recorded.ts';
 import { foreign, left, plain, right, tableOf, time } from './section-cells.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { formatCount, formatNs, formatOffset, plural } from './units.ts';
@@ -32,6 +33,8 @@ export interface ContextEventModel {
 }
 
 export interface ContextModel {
+  /** False: no exits or no entries, or a clock without unit. */
+  known: boolean;
   /** sched_switch was recorded: `ran` is known. */
   schedKnown: boolean;
   /** Of the slow list, in its order. */
@@ -78,7 +81,14 @@ function build({ context, analysis, model }: SectionInput): Partial<ReportModel>
     });
   }
   exits.sort((a, b) => a.slow - b.slow);
-  return { context: { schedKnown: result.schedSeen, exits, missing: model.slow.length - exits.length } };
+  return {
+    context: {
+      known: latencyGap({ context, analysis }) === null,
+      schedKnown: result.schedSeen,
+      exits,
+      missing: model.slow.length - exits.length,
+    },
+  };
 }
 
 function eventModels(
@@ -162,7 +172,12 @@ function blocks(model: ReportModel, _rows: number, asked: boolean): Block[] {
   const { context } = model;
   if (!context || !asked) return [];
   const title = 'During the slowest exits';
-  if (context.exits.length === 0) return [{ title, sentences: ['No slow exit to show.'], table: null }];
+  if (context.exits.length === 0) {
+    const sentence = context.known
+      ? 'No slow exit to show.'
+      : whyUnknown(model.capture.timeIsNs, 'kvm_exit and kvm_entry');
+    return [{ title, sentences: [sentence], table: null }];
+  }
   const note = context.schedKnown
     ? []
     : ['sched_switch was not recorded: who else ran on the CPU is unknown.'];

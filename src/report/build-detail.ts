@@ -29,6 +29,7 @@ import {
 import { type ExitFigures, exitFigures, groupRows, type Knowledge, sumOf } from './exit-figures.ts';
 import type { ReportModel } from './model.ts';
 import { reasonIdentity } from './reason-identity.ts';
+import { latencyGap } from './recorded.ts';
 import { cell, count, csvOf, foreign, left, plain, right, share, tableOf, time } from './section-cells.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { formatCount, plural } from './units.ts';
@@ -74,8 +75,8 @@ export interface DetailModel {
   floor: number;
 }
 
-export function knowledge({ context, model }: Pick<SectionInput, 'context' | 'model'>): Knowledge {
-  return { time: context.timeIsNs, escalation: model.escalation.known };
+export function knowledge({ context, analysis, model }: SectionInput): Knowledge {
+  return { time: latencyGap({ context, analysis }) === null, escalation: model.escalation.known };
 }
 
 function build(input: SectionInput): Partial<ReportModel> | null {
@@ -193,7 +194,9 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
       },
     ];
   const sentences = [
-    `Recorded for ${formatCount(detail.withDetail)} of ${plural(detail.exits, 'exit')}, from ${detail.events.join(', ')}.`,
+    detail.exits === 0
+      ? `No exit was recorded around ${detail.events.join(', ')}.`
+      : `Recorded for ${formatCount(detail.withDetail)} of ${plural(detail.exits, 'exit')}, from ${detail.events.join(', ')}.`,
     ...(detail.floor > 0
       ? [`More distinct details than the table holds: one without a row has at most ${detail.floor} exits.`]
       : []),

@@ -9,6 +9,7 @@ import { userspaceExitName } from '../isa/userspace-exits.ts';
 import { type Known, sum, sumExact } from './group-sums.ts';
 import type { EscalationModel, Exact } from './model.ts';
 import { reasonIdentity } from './reason-identity.ts';
+import { exitsRecorded } from './recorded.ts';
 
 /** Exits that say no thread: nothing can be told about what followed them. */
 export function threadlessExits({ threads }: AnalysisResult): number {
@@ -20,6 +21,8 @@ export function threadlessExits({ threads }: AnalysisResult): number {
 /** Why it cannot be told which exits went to user space, a sentence; null if it can. */
 export function escalationGap(context: TraceContext, analysis: AnalysisResult): string | null {
   const { summary, stats, entries } = analysis;
+  if (!exitsRecorded({ context, analysis }))
+    return 'Not known: no kvm_exit was recorded, so no exit can be joined with what went to user space.';
   const recorded = summary.counts[EV_USERSPACE_EXIT];
   if (recorded === 0 && entries.runExits === 0 && !context.enabledEvents?.has('kvm_userspace_exit'))
     return summary.markerCounts[EV_RUN_EXIT] + summary.counts[EV_RUN_EXIT] > 0

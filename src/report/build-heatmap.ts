@@ -2,12 +2,13 @@
 import type { HeatmapResult } from '../analysis/heatmap.ts';
 import { wordsToBigInt } from '../core/words.ts';
 import type { ReportModel } from './model.ts';
+import { latencyGap, whyUnknown } from './recorded.ts';
 import { cell, left, right, tableOf } from './section-cells.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { formatNs, formatNsShort } from './units.ts';
 
 export interface HeatmapModel {
-  /** False: a clock without unit. */
+  /** False: no exits or no entries, or a clock without unit. */
   known: boolean;
   /** Start of column 0, ns on the capture's clock, and length of a column. */
   fromNs: bigint | null;
@@ -23,7 +24,7 @@ function build({ context, analysis }: SectionInput): Partial<ReportModel> | null
   const result = analysis.passes.heatmap as HeatmapResult | undefined;
   if (result === undefined) return null;
   const { origin, columnNs, columns, rowStarts, counts } = result;
-  const known = context.timeIsNs;
+  const known = latencyGap({ context, analysis }) === null;
   const rows = Math.max(1, rowStarts.length - 1);
   const cells: HeatmapModel['cells'] = [];
   if (known)
@@ -72,7 +73,10 @@ function blocks(model: ReportModel, _rows: number, asked: boolean): Block[] {
   const { heatmap } = model;
   if (!heatmap || !asked) return [];
   const title = 'Heatmap: latency over time';
-  if (!heatmap.known) return [{ title, sentences: ['Not known: the clock has no unit.'], table: null }];
+  if (!heatmap.known)
+    return [
+      { title, sentences: [whyUnknown(model.capture.timeIsNs, 'kvm_exit and kvm_entry')], table: null },
+    ];
   if (heatmap.cells.length === 0) return [{ title, sentences: ['No paired exits.'], table: null }];
   const perMark = Math.max(1, Math.ceil(heatmap.columns / PICTURE_COLUMNS)) * heatmap.columnNs;
   return [

@@ -19,6 +19,7 @@ import { wordsToBigInt } from '../core/words.ts';
 import { isIdle } from '../isa/reasons.ts';
 import type { Exact, ReportModel } from './model.ts';
 import { reasonIdentity } from './reason-identity.ts';
+import { exitsRecorded, latencyGap, whyUnknown } from './recorded.ts';
 import { cell, count, foreign, left, plain, right, tableOf, time } from './section-cells.ts';
 import type { Block, Section, SectionInput, SectionOptions } from './sections.ts';
 import { formatNsShort, formatOffset, plural } from './units.ts';
@@ -32,7 +33,8 @@ export interface IntervalFigures {
   exits: number;
   perSecond: number | null;
   paired: number;
-  totalNs: Exact;
+  /** null: kvm_entry was not recorded. */
+  totalNs: Exact | null;
   avgNs: number | null;
   p99Ns: number | null;
   maxNs: number | null;
@@ -72,7 +74,7 @@ function build({ context, analysis, model }: SectionInput): Partial<ReportModel>
   if (result === undefined) return null;
   const { widthNs, fixed, percentileErrorPct, omitted } = result;
   const empty = {
-    known: context.timeIsNs,
+    known: context.timeIsNs && exitsRecorded({ context, analysis }),
     widthNs,
     fixed,
     percentileErrorPct,
@@ -80,7 +82,8 @@ function build({ context, analysis, model }: SectionInput): Partial<ReportModel>
     totals: [],
     rows: [],
   };
-  if (!context.timeIsNs) return { intervals: empty };
+  if (!empty.known) return { intervals: empty };
+  const timed = latencyGap({ context, analysis }) === null;
   const origin = wordsToBigInt(result.origin[0], result.origin[1]);
   const end = model.capture.lastNs ?? origin;
   const figures = (cells: readonly number[], bucket: number, p99: number): IntervalFigures => {
@@ -96,7 +99,7 @@ function build({ context, analysis, model }: SectionInput): Partial<ReportModel>
       exits,
       perSecond: lengthNs > 0 ? (exits * 1e9) / lengthNs : null,
       paired,
-      totalNs: toExact(total),
+      totalNs: timed ? toExact(total) : null,
       avgNs: paired > 0 ? Number((2n * total + BigInt(paired)) / (2n * BigInt(paired))) : null,
       p99Ns: paired > 0 ? p99 : null,
       maxNs: paired > 0 ? cells.reduce((most, i) => Math.max(most, result.max[i]), 0) : null,
@@ -144,7 +147,8 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
   const { intervals } = model;
   if (!intervals || !asked) return [];
   const title = `Exits over time, per ${formatNsShort(intervals.widthNs)}`;
-  if (!intervals.known) return [{ title, sentences: ['Not known: the clock has no unit.'], table: null }];
+  if (!intervals.known)
+    return [{ title, sentences: [whyUnknown(model.capture.timeIsNs, 'kvm_exit')], table: null }];
   const numbers = [
     right('exits'),
     right('per second'),

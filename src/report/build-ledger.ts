@@ -18,6 +18,7 @@ import {
 } from '../analysis/ledger-segment.ts';
 import { EV_USERSPACE_EXIT } from '../core/events.ts';
 import type { ReportModel } from './model.ts';
+import { latencyGap } from './recorded.ts';
 import { csvOf, foreign, left, plain, right, share, tableOf, time } from './section-cells.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { compareThreads, identifyThread, type ThreadIdentity } from './thread-identity.ts';
@@ -69,7 +70,10 @@ function build({ context, analysis }: SectionInput): Partial<ReportModel> | null
     preempted: switches,
     runnable: switches && result.wakes > 0,
   };
-  const known = context.timeIsNs && result.rows.some(({ entries }) => entries > 0) && result.wallNs !== null;
+  const known =
+    latencyGap({ context, analysis }) === null &&
+    result.rows.some(({ entries }) => entries > 0) &&
+    result.wallNs !== null;
   const rows = known ? result.rows.map((row) => buildRow(context, row, recorded)) : [];
   return {
     ledger: {

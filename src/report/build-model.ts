@@ -27,6 +27,7 @@ import type {
   WarningModel,
 } from './model.ts';
 import { printedIsa, reasonIdentity } from './reason-identity.ts';
+import { latencyGap } from './recorded.ts';
 import { withSections } from './sections.ts';
 
 export interface ModelOptions {
@@ -46,7 +47,7 @@ export function buildModel(
   const { stats, summary } = analysis;
   const gap = escalationGap(context, analysis);
   const known: Known = {
-    time: context.timeIsNs,
+    time: latencyGap({ context, analysis }) === null,
     escalation: gap === null,
   };
   const groups = Array.from({ length: stats.groups.count }, (_, group) => group);
@@ -89,7 +90,7 @@ export function buildModel(
       qualified: analysis.slow.qualified,
       limit: analysis.slow.limit,
     },
-    notes: buildNotes(context, analysis, known, gap),
+    notes: buildNotes(context, analysis, gap),
   };
   const input = { context, analysis, model, guestSymbols: options.guestSymbols ?? null };
   const whole = withSections(input);
@@ -351,21 +352,19 @@ function buildSlow(context: TraceContext, analysis: AnalysisResult, known: Known
   });
 }
 
-function buildNotes(
-  context: TraceContext,
-  analysis: AnalysisResult,
-  known: Known,
-  gap: string | null,
-): string[] {
+function buildNotes(context: TraceContext, analysis: AnalysisResult, gap: string | null): string[] {
   const { counts } = analysis.summary;
   const exits = analysis.states.reduce((total, count) => total + count, 0);
   const notes: string[] = [];
-  if (!known.time)
+  if (!context.timeIsNs)
     notes.push(`The clock (${context.clock ?? 'unknown'}) has no known unit: counts only, no durations.`);
   else if (context.timeResolutionNs > 1)
     notes.push(
       `Timestamps are recorded to ${context.timeResolutionNs === 1000 ? '1 µs' : `${context.timeResolutionNs} ns`}: every latency is that coarse. Binary captures (perf.data, trace.dat) have ns.`,
     );
+  const untold = latencyGap({ context, analysis });
+  if (exits > 0 && context.timeIsNs && untold !== null)
+    notes.push('kvm_entry was not recorded: how long exits took is unknown.');
   if (gap !== null)
     notes.push(
       gap.startsWith('Not recorded')

@@ -7,6 +7,7 @@ import { timerRateName } from '../isa/timer-rates.ts';
 import { type DetailKind, detailAddress, detailKind, detailName } from './detail-names.ts';
 import type { ReportModel } from './model.ts';
 import { reasonIdentity } from './reason-identity.ts';
+import { exitsRecorded, whyUnknown } from './recorded.ts';
 import { cell, count, csvOf, foreign, left, plain, right, share, tableOf, time } from './section-cells.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { identifyThread } from './thread-identity.ts';
@@ -93,7 +94,7 @@ function build(input: SectionInput): Partial<ReportModel> | null {
   const { simultaneous, periodic } = result;
   const origin = wordsToBigInt(result.origin[0], result.origin[1]);
   const at = (ns: number) => origin + BigInt(Math.round(ns));
-  const known = context.timeIsNs;
+  const known = context.timeIsNs && exitsRecorded(input);
   const windowOrigin = wordsToBigInt(simultaneous.origin[0], simultaneous.origin[1]);
   return {
     storms: {
@@ -186,7 +187,7 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
   const { storms } = model;
   if (!storms || !asked) return [];
   if (!storms.known)
-    return [{ title: 'Storms', sentences: ['Not known: the clock has no unit.'], table: null }];
+    return [{ title: 'Storms', sentences: [whyUnknown(model.capture.timeIsNs, 'kvm_exit')], table: null }];
   const at = (ns: bigint) => cell(formatOffset(ns, model.capture.firstNs));
   const enough = storms.buckets >= 20;
   const lossy = model.capture.lost.regions > 0;

@@ -3,6 +3,7 @@ import { markdownName, markdownText } from './escape.ts';
 import { captureFacts, type Fact, qualityCounters } from './facts.ts';
 import { histogramLines } from './histogram.ts';
 import type { ReportModel } from './model.ts';
+import { whyNoneSlow } from './recorded.ts';
 import type { RenderOptions } from './renderers.ts';
 import { SECTIONS } from './sections.ts';
 import { PLAIN } from './style.ts';
@@ -111,7 +112,7 @@ function* slow(model: ReportModel): Generator<string> {
   const over = slowSelection.thanNs > 0 ? ` longer than ${formatNsShort(slowSelection.thanNs)}` : '';
   yield `\n## Slowest exits${over}${slowSelection.includesIdle ? '' : ', idle left out'}\n`;
   if (exits.length === 0) {
-    yield '\nNone.\n';
+    yield `\n${whyNoneSlow(model)}\n`;
     return;
   }
   const data = slowTable(model);

@@ -3,6 +3,7 @@ import { plainText } from './escape.ts';
 import { captureFacts, type Fact, qualityCounters } from './facts.ts';
 import { histogramLines } from './histogram.ts';
 import type { ReportModel } from './model.ts';
+import { whyNoneSlow } from './recorded.ts';
 import type { RenderOptions } from './renderers.ts';
 import { SECTIONS } from './sections.ts';
 import { COLOR, PLAIN, type Style } from './style.ts';
@@ -141,7 +142,7 @@ function slow(page: Page, model: ReportModel): void {
   const over = slowSelection.thanNs > 0 ? ` longer than ${formatNsShort(slowSelection.thanNs)}` : '';
   title(page, `Slowest exits${over}${slowSelection.includesIdle ? '' : ', idle left out'}`);
   if (exits.length === 0) {
-    paragraph(page, 'None.');
+    paragraph(page, whyNoneSlow(model));
     return;
   }
   const data = slowTable(model);

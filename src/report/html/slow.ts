@@ -1,4 +1,5 @@
 /** The slowest exits. */
+import { whyNoneSlow } from '../recorded.ts';
 import { slowTable } from '../tables.ts';
 import { formatCount, formatNsShort } from '../units.ts';
 import { markup } from './markup.ts';
@@ -19,7 +20,7 @@ export const slowPart: Part = {
     const { slowSelection: selection, slow } = model;
     const over = selection.thanNs > 0 ? `longer than ${formatNsShort(selection.thanNs)}` : 'by latency';
     const intro = `${selection.thanNs > 0 ? 'Exits' : 'All exits'} ${over}${selection.includesIdle ? '' : ', idle ones left out'}: ${formatCount(selection.qualified)}${slow.length < selection.qualified ? `, of which the ${formatCount(slow.length)} longest` : ''}. Times count from the first event, as --from and --to take them.`;
-    if (slow.length === 0) return markup`<p>None.</p>`;
+    if (slow.length === 0) return markup`<p>${whyNoneSlow(model)}</p>`;
     const { shown, hidden } = limited(slow, rows > 0 ? Math.min(MOST, rows) : MOST);
     const exits =
       model.context?.exits.slice(0, rows > 0 ? Math.min(MOST_CONTEXTS, rows) : MOST_CONTEXTS) ?? [];

@@ -8,7 +8,7 @@ import { KEY_CODE, KEY_ISA, KEY_LEVEL } from '../../analysis/groups.ts';
 import { ISA_NAMED } from '../../core/isa-codes.ts';
 import { reasonIdentity } from '../reason-identity.ts';
 import type { SectionInput } from '../sections.ts';
-import { columns, countedExits, lines, notRecorded, type View } from './view.ts';
+import { columns, lines, type View, withoutExits, withoutTimes } from './view.ts';
 
 /** Reason and its figures at L1 (0) and L2 (1: handled by this host or reflected). */
 interface LevelRow {
@@ -59,7 +59,7 @@ function total(rows: readonly LevelRow[]): LevelRow {
 const numberWidth = (numbers: readonly string[]) => Math.max(3, ...numbers.map((text) => text.length));
 
 const nestingNote = ({ model }: SectionInput) =>
-  model.notes.filter((note) => /nest/i.test(note)).map((note) => `Note: ${note}`);
+  model.notes.filter((note) => /nest|levels are unknown/i.test(note)).map((note) => `Note: ${note}`);
 
 export const bpfCountView: View = {
   name: 'kvm-bpf-count',
@@ -67,8 +67,10 @@ export const bpfCountView: View = {
   by: () => ['level', 'reason'],
   passes: () => [],
   render: (input) => {
-    if (!countedExits(input.model)) return notRecorded('kvm_exit');
+    const missing = withoutExits(input);
+    if (missing !== null) return missing;
     const rows = levelRows(input);
+    const nesting = nestingNote(input);
     const widths = [
       numberWidth(rows.map(({ isa, code }) => numberOf(isa, code))),
       nameWidth(rows.map(({ isa, code }) => nameOf(input, isa, code))),
@@ -77,12 +79,12 @@ export const bpfCountView: View = {
       8,
     ];
     const line = (number: string | number, name: string, { exits }: LevelRow) =>
-      columns(widths, [number, name, exits[0] + exits[1], exits[0], exits[1]]);
+      columns(widths, [number, name, exits[0] + exits[1], exits[0], nesting.length > 0 ? '-' : exits[1]]);
     return lines([
       columns(widths, ['', 'Exit reason', 'Total', 'L1', 'L2']),
       ...rows.map((row) => line(numberOf(row.isa, row.code), nameOf(input, row.isa, row.code), row)),
       line('', 'Total', total(rows)),
-      ...nestingNote(input),
+      ...nesting,
     ]);
   },
 };
@@ -93,10 +95,10 @@ export const bpfTimeView: View = {
   by: () => ['level', 'reason'],
   passes: () => [],
   render: (input) => {
-    const { model } = input;
-    if (!countedExits(model)) return notRecorded('kvm_exit');
-    if (!model.capture.timeIsNs) return notRecorded('times (the clock has no unit)');
+    const missing = withoutTimes(input);
+    if (missing !== null) return missing;
     const rows = levelRows(input);
+    const nesting = nestingNote(input);
     const width = nameWidth(rows.map(({ isa, code }) => nameOf(input, isa, code)));
     const cell = (count: number, ns: bigint) => {
       const average = count === 0 ? 0n : ns / BigInt(count);
@@ -111,14 +113,14 @@ export const bpfTimeView: View = {
           name,
           cell(paired[0] + paired[1], totalNs[0] + totalNs[1]),
           cell(paired[0], totalNs[0]),
-          cell(paired[1], totalNs[1]),
+          nesting.length > 0 ? '-'.padStart(8).padEnd(19) : cell(paired[1], totalNs[1]),
         ],
       );
     return lines([
       `${' '.repeat(number)} ${'Exit reason'.padEnd(-width)}    Total (Avg Time)       L1 (Avg Time)       L2 (Avg Time)`,
       ...rows.map((row) => line(numberOf(row.isa, row.code), nameOf(input, row.isa, row.code), row)),
       line('', 'Total (Avg Time)', total(rows)),
-      ...nestingNote(input),
+      ...nesting,
     ]);
   },
 };
@@ -130,9 +132,10 @@ export const bpfHistView: View = {
   tool: 'kvm_vmexit_time_hist.py',
   by: () => [],
   passes: () => [],
-  render: ({ model }) => {
-    if (!countedExits(model)) return notRecorded('kvm_exit');
-    if (!model.capture.timeIsNs) return notRecorded('times (the clock has no unit)');
+  render: (input) => {
+    const missing = withoutTimes(input);
+    if (missing !== null) return missing;
+    const { model } = input;
     const counts: number[] = [];
     for (const { histogram } of model.reasons)
       for (const { loNs, count } of histogram) {
@@ -161,8 +164,9 @@ export const bpfSlowerView: View = {
   by: () => [],
   passes: () => [],
   render: (input) => {
+    const missing = withoutTimes(input);
+    if (missing !== null) return missing;
     const { analysis, model } = input;
-    if (!countedExits(model)) return notRecorded('kvm_exit');
     const { rows, qualified } = analysis.slow;
     const order = Array.from({ length: rows.length }, (_, row) => row).sort((a, b) => {
       const x = model.slow[a].exitNs;

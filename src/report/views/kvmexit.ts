@@ -1,6 +1,6 @@
 /** bcc's kvmexit: counts of exits. Layouts of -p, -p -v, -p -a (here --by tid), -t, -T and of all threads. */
 import type { GroupKey, ReasonModel } from '../model.ts';
-import { columns, countedExits, lines, notRecorded, type View, type ViewOptions } from './view.ts';
+import { columns, lines, type View, type ViewOptions, withoutExits } from './view.ts';
 
 type Layout = 'all' | 'collapsed' | 'threads';
 
@@ -29,8 +29,10 @@ export const kvmexitView: View = {
   tool: 'bcc kvmexit',
   by: (options): GroupKey[] => (layoutOf(options) === 'collapsed' ? [] : ['vm', 'tid', 'reason']),
   passes: () => [],
-  render: ({ model }, options) => {
-    if (!countedExits(model)) return notRecorded('kvm_exit');
+  render: (input, options) => {
+    const missing = withoutExits(input);
+    if (missing !== null) return missing;
+    const { model } = input;
     const layout = layoutOf(options);
     const seconds = model.capture.durationNs === null ? null : Number(model.capture.durationNs) / 1e9;
     const head = `Display kvm exit reasons and statistics for ${contextOf(options)}${seconds === null ? '' : `, recorded over ${seconds.toFixed(3)} secs`}.`;

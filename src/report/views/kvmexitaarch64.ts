@@ -4,7 +4,7 @@
  * exits have their own names and the mean is over pairs. Classes keep the tool's EC_ prefix.
  */
 import { plainText } from '../escape.ts';
-import { columns, countedExits, lines, notRecorded, type View } from './view.ts';
+import { columns, lines, type View, withoutExits } from './view.ts';
 
 const WIDTHS = [-8, -8, -16, -16, -8, -12];
 
@@ -13,8 +13,10 @@ export const kvmexitaarch64View: View = {
   tool: 'kvmexitaarch64',
   by: () => ['vm', 'tid', 'reason'],
   passes: () => [],
-  render: ({ model, context }) => {
-    if (!countedExits(model)) return notRecorded('kvm_exit');
+  render: (input) => {
+    const missing = withoutExits(input);
+    if (missing !== null) return missing;
+    const { model, context } = input;
     const rows = [...model.reasons].sort(
       (a, b) =>
         (a.pid ?? -1) - (b.pid ?? -1) || (a.tid ?? -1) - (b.tid ?? -1) || (a.code ?? -1) - (b.code ?? -1),

@@ -21,10 +21,10 @@ import type { TraceContext } from '../../core/trace-context.ts';
 import { wordsToHex } from '../../core/words.ts';
 import { reasonIdentity } from '../reason-identity.ts';
 import type { SectionInput } from '../sections.ts';
-import { notRecorded, type View, type ViewOptions } from './view.ts';
+import { notRecorded, type View, type ViewOptions, withoutTimes } from './view.ts';
 
 const TITLES = ['VM-EXIT', 'MMIO Access', 'IO Port Access', 'MSR Access'] as const;
-const EVENTS = ['kvm_exit and kvm_entry', 'kvm_mmio', 'kvm_pio', 'kvm_msr'] as const;
+const EVENTS = ['kvm_exit', 'kvm_mmio', 'kvm_pio', 'kvm_msr'] as const;
 const NAME_WIDTH = 20;
 
 /** As perf decodes a key. */
@@ -76,14 +76,12 @@ function fixed2(value: number): string {
 
 const micros = (ns: number) => fixed2(ns / 1000);
 
-function render(
-  table: number,
-  { context, model, analysis }: SectionInput,
-  { pids, tids, vcpus }: ViewOptions,
-): string {
+function render(table: number, input: SectionInput, { pids, tids, vcpus }: ViewOptions): string {
+  const { context, model, analysis } = input;
   const result = analysis.passes['perf-kvm'] as PerfKvmResult;
-  if (!result.seen[table]) return notRecorded(EVENTS[table]);
-  if (!model.capture.timeIsNs) return notRecorded('times (the clock has no unit)');
+  const missing = withoutTimes(input);
+  if (missing !== null) return missing;
+  if (!result.seen[table] && !context.enabledEvents?.has(EVENTS[table])) return notRecorded(EVENTS[table]);
   const chosen =
     pids === null && tids === null && vcpus === null ? null : new Set(model.vcpus.map(({ tid }) => tid));
   const { rows, sums } = collect(context, result, table, chosen);

@@ -8,7 +8,7 @@ import { ISA_VMX } from '../../core/isa-codes.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { reasonIdentity } from '../reason-identity.ts';
 import { formatStamp } from '../units.ts';
-import { columns, countedExits, lines, notRecorded, type View } from './view.ts';
+import { columns, lines, type View, withoutTimes } from './view.ts';
 
 const us = (ns: number | bigint) => {
   const text = String(ns).padStart(4, '0');
@@ -22,9 +22,10 @@ export const perfProfView: View = {
   passes: ({ intervalNs, by }) => [
     { name: 'perf-prof', options: { intervalNs, perThread: by.includes('tid') } },
   ],
-  render: ({ context, model, analysis }, { by, intervalNs }) => {
-    if (!countedExits(model)) return notRecorded('kvm_exit');
-    if (!model.capture.timeIsNs) return notRecorded('times (the clock has no unit)');
+  render: (input, { by, intervalNs }) => {
+    const missing = withoutTimes(input);
+    if (missing !== null) return missing;
+    const { context, model, analysis } = input;
     const { rows, unplaced } = analysis.passes['perf-prof'] as PerfProfResult;
     const perThread = by.includes('tid');
     const text: string[] = [];

@@ -1,6 +1,7 @@
 /** A view: the report in another tool's layout, for people who come from it. One file each, one line in views.ts. */
 import type { PassRequest } from '../../analysis/pass.ts';
-import type { GroupKey, ReportModel } from '../model.ts';
+import type { GroupKey } from '../model.ts';
+import { exitsRecorded, latencyGap } from '../recorded.ts';
 import type { SectionInput } from '../sections.ts';
 
 /** What of the command line a view looks at. */
@@ -51,6 +52,13 @@ export function lines(list: readonly string[]): string {
   return `${list.join('\n')}\n`;
 }
 
-export function countedExits(model: ReportModel): boolean {
-  return (model.capture.events.kvm_exit ?? 0) > 0 || model.totals.exits > 0;
+/** What a view says instead of figures for want of exits; null: they were recorded. */
+export function withoutExits(input: SectionInput): string | null {
+  return exitsRecorded(input) ? null : notRecorded('kvm_exit');
+}
+
+/** The same of how long exits took. */
+export function withoutTimes(input: SectionInput): string | null {
+  const gap = latencyGap(input);
+  return gap === null ? null : `${gap}\n`;
 }

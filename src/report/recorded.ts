@@ -1,0 +1,40 @@
+/**
+ * What the recording can tell: events that occurred, or that are known to have been switched on. What it cannot tell is
+ * null in the model and "not recorded" for people, never 0.
+ */
+import type { AnalysisResult } from '../analysis/analyze.ts';
+import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT } from '../analysis/roles.ts';
+import type { TraceContext } from '../core/trace-context.ts';
+import type { ReportModel } from './model.ts';
+
+export interface Recording {
+  readonly context: TraceContext;
+  readonly analysis: AnalysisResult;
+}
+
+function hasRole({ analysis, context }: Recording, role: number): boolean {
+  const { counts } = analysis.summary;
+  return EVENT_ROLES.some(
+    (of, code) =>
+      of === role && (counts[code] > 0 || context.enabledEvents?.has(context.events.names[code]) === true),
+  );
+}
+
+export const exitsRecorded = (recording: Recording): boolean => hasRole(recording, ROLE_EXIT);
+
+/** Why it is not known how long exits took; null: it is. */
+export function latencyGap(recording: Recording): string | null {
+  if (!exitsRecorded(recording)) return 'Not recorded: kvm_exit.';
+  if (!hasRole(recording, ROLE_ENTRY)) return 'Not recorded: kvm_entry.';
+  return recording.context.timeIsNs ? null : 'Not recorded: times (the clock has no unit).';
+}
+
+/** What a section says whose `known` is false. `events`: those that it takes. */
+export function whyUnknown(timeIsNs: boolean, events: string): string {
+  return timeIsNs ? `Not recorded: it takes ${events}.` : 'Not known: the clock has no unit.';
+}
+
+/** What stands in place of an empty list of slow exits. */
+export function whyNoneSlow({ capture, totals }: ReportModel): string {
+  return totals.totalNs === null ? whyUnknown(capture.timeIsNs, 'kvm_exit and kvm_entry') : 'None.';
+}
