@@ -8,6 +8,7 @@ import { UsageError } from '../src/core/errors.ts';
 import { ISA_SVM, ISA_VMX } from '../src/core/isa-codes.ts';
 import { ranges } from '../src/report/info-text.ts';
 import { reason } from './fixtures/report-models.ts';
+import { defaultReportOptions } from './support/options.ts';
 
 const UNITS = { ns: 0, us: 3, ms: 6, s: 9 } as const;
 
@@ -157,25 +158,7 @@ describe('reasons', () => {
 describe('report options', () => {
   test('nothing said means nothing filtered', async () => {
     const options = await parseReportOptions({});
-    expect(options).toMatchObject({
-      filters: {
-        pids: null,
-        tids: null,
-        vcpus: null,
-        cpus: null,
-        reasons: null,
-        excludes: null,
-        levels: null,
-        from: null,
-        to: null,
-        words: [],
-      },
-      by: [],
-      thanNs: 0,
-      slowLimit: 10,
-      includeIdle: false,
-      traceEvents: null,
-    });
+    expect(options).toMatchObject(defaultReportOptions());
   });
   test('everything said', async () => {
     const { filters, ...options } = await parseReportOptions({

@@ -23,6 +23,7 @@ const { values } = parseArgs({
   },
 });
 const { runReport, runInfo } = await import('../dist/commands/pipeline.js');
+const { parseReportOptions } = await import('../dist/commands/report-options.js');
 const { TraceFormatError } = await import('../dist/core/errors.js');
 
 /** One mutation may take this long, ms; the largest sample takes a tenth of it. */
@@ -108,25 +109,7 @@ function check(model) {
   JSON.stringify(model, (_, value) => (typeof value === 'bigint' ? value.toString() : value));
 }
 
-const OPTIONS = {
-  traceEvents: null,
-  filters: {
-    pids: null,
-    tids: null,
-    vcpus: null,
-    cpus: null,
-    reasons: null,
-    excludes: null,
-    levels: null,
-    from: null,
-    to: null,
-    words: [],
-  },
-  by: [],
-  thanNs: 0,
-  slowLimit: 10,
-  includeIdle: false,
-};
+const OPTIONS = await parseReportOptions({});
 
 const folder = mkdtempSync(join(tmpdir(), 'kvmtrace-fuzz-'));
 const target = join(folder, 'input');

@@ -1,5 +1,15 @@
 /** What each CSV table holds: the columns carry the names of the JSON keys, integers are ns, unknown is empty. */
 import type { ReasonModel, ReportModel } from './model.ts';
+import {
+  ESCALATED_REASON_KEYS,
+  GROUP_KEYS,
+  LEVEL_KEYS,
+  REASON_ID_KEYS,
+  REASON_KEYS,
+  SLOW_KEYS,
+  USERSPACE_REASON_KEYS,
+  VCPU_KEYS,
+} from './row-keys.ts';
 import { SECTION_TABLES } from './sections.ts';
 
 export const CSV_TABLES = [
@@ -21,31 +31,6 @@ export interface CsvData {
   readonly rows: Iterable<readonly CsvValue[]>;
 }
 
-const REASON_ID = ['isa', 'code', 'name'] as const;
-const REASON_STATS = [
-  'idle',
-  'exits',
-  'paired',
-  'totalNs',
-  'minNs',
-  'avgNs',
-  'maxNs',
-  'stddevNs',
-  'stderrPct',
-  'p50Ns',
-  'p90Ns',
-  'p99Ns',
-  'p999Ns',
-  'percentileErrorPct',
-  'exitsPct',
-  'timePct',
-  'guestKernelTimePct',
-  'escalated',
-  'restarts',
-] as const;
-const LEVELS = ['L1', 'L2', 'L2-reflected'] as const;
-const GROUPS = ['vm', 'pid', 'tid', 'vcpu', 'cpu', 'level'] as const;
-
 /** Rows of objects whose keys are the columns. */
 export function fromKeys<T extends object>(
   keys: readonly (keyof T & string)[],
@@ -54,23 +39,23 @@ export function fromKeys<T extends object>(
   return { headers: keys, rows: items.map((item) => keys.map((key) => item[key] as CsvValue)) };
 }
 
-function groupKeys(rows: readonly ReasonModel[]): (typeof GROUPS)[number][] {
-  return GROUPS.filter((key) => rows.some((row) => row[key] !== undefined));
+function groupKeys(rows: readonly ReasonModel[]): (typeof GROUP_KEYS)[number][] {
+  return GROUP_KEYS.filter((key) => rows.some((row) => row[key] !== undefined));
 }
 
 function reasons(model: ReportModel): CsvData {
-  const keys = [...groupKeys(model.reasons), ...REASON_ID, ...REASON_STATS];
+  const keys = [...groupKeys(model.reasons), ...REASON_ID_KEYS, ...REASON_KEYS];
   return {
-    headers: [...keys, ...LEVELS],
+    headers: [...keys, ...LEVEL_KEYS],
     rows: model.reasons.map((row) => [
       ...keys.map((key) => row[key] as CsvValue),
-      ...LEVELS.map((level) => row.levels[level]),
+      ...LEVEL_KEYS.map((level) => row.levels[level]),
     ]),
   };
 }
 
 function histogram(model: ReportModel): CsvData {
-  const keys = [...groupKeys(model.reasons), ...REASON_ID];
+  const keys = [...groupKeys(model.reasons), ...REASON_ID_KEYS];
   return {
     headers: [...keys, 'loNs', 'hiNs', 'count'],
     rows: model.reasons.flatMap((row) =>
@@ -119,38 +104,12 @@ function ownTable(model: ReportModel, table: CsvTable): CsvData {
     case 'events':
       return { headers: ['event', 'count'], rows: Object.entries(model.capture.events) };
     case 'vcpus':
-      return fromKeys(
-        ['pid', 'tid', 'comm', 'vcpu', 'vm', 'exits', 'paired', 'totalNs', 'idleNs'],
-        model.vcpus,
-      );
+      return fromKeys(VCPU_KEYS, model.vcpus);
     case 'escalation':
-      return fromKeys(
-        ['isa', 'code', 'name', 'exits', 'escalated', 'ratio', 'kernelNs', 'userspaceNs'],
-        model.escalation.byReason,
-      );
+      return fromKeys(ESCALATED_REASON_KEYS, model.escalation.byReason);
     case 'userspace':
-      return fromKeys(['code', 'name', 'count', 'userspaceNs'], model.escalation.byUserspaceReason);
+      return fromKeys(USERSPACE_REASON_KEYS, model.escalation.byUserspaceReason);
     case 'slow':
-      return fromKeys(
-        [
-          'exitNs',
-          'entryNs',
-          'latencyNs',
-          'pid',
-          'tid',
-          'vcpu',
-          'comm',
-          'exitCpu',
-          'entryCpu',
-          'isa',
-          'code',
-          'name',
-          'level',
-          'rip',
-          'escalated',
-          'userspaceReason',
-        ],
-        model.slow,
-      );
+      return fromKeys(SLOW_KEYS, model.slow);
   }
 }
