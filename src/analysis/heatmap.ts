@@ -10,6 +10,7 @@ import { type ExitBatch, PAIRED } from './exit-batch.ts';
 import { BUCKETS, bucketOf, SUBS } from './log-linear.ts';
 import { EVERYTHING, type Pass, type PassScope } from './pass.ts';
 import {
+  alignAxes,
   bucketAt,
   createTimeAxis,
   doublingsFor,
@@ -65,14 +66,13 @@ function coarsen({ axis, counts }: Heatmap, doublings: number): void {
 }
 
 function mergeHeatmaps(heatmap: Heatmap, other: Heatmap): void {
-  if (!other.axis.hasOrigin) return;
-  if (!heatmap.axis.hasOrigin) {
-    heatmap.axis.hasOrigin = true;
-    heatmap.axis.origin.set(other.axis.origin);
-  }
-  const ratio = other.axis.widthNs / heatmap.axis.widthNs;
-  if (ratio > 1) coarsen(heatmap, Math.log2(ratio));
-  else if (ratio < 1) coarsen(other, -Math.log2(ratio));
+  const aligned = alignAxes(
+    heatmap.axis,
+    other.axis,
+    (doublings) => coarsen(heatmap, doublings),
+    (doublings) => coarsen(other, doublings),
+  );
+  if (!aligned) return;
   for (let i = 0; i < heatmap.counts.length; i++) heatmap.counts[i] += other.counts[i];
 }
 

@@ -16,6 +16,7 @@ import {
 import type { PassScope } from './pass.ts';
 import { createThreadSlots, slotOf, type ThreadSlots } from './thread-slots.ts';
 import {
+  alignAxes,
   bucketAt,
   createTimeAxis,
   doublingsFor,
@@ -116,14 +117,13 @@ function coarsen(series: RateSeries, doublings: number): void {
 
 /** Adds a part of the same recording with the same origin. */
 export function mergeRateSeries(series: RateSeries, other: RateSeries): void {
-  if (!other.axis.hasOrigin) return;
-  if (!series.axis.hasOrigin) {
-    series.axis.hasOrigin = true;
-    series.axis.origin.set(other.axis.origin);
-  }
-  const ratio = other.axis.widthNs / series.axis.widthNs;
-  if (ratio > 1) coarsen(series, Math.log2(ratio));
-  else if (ratio < 1) coarsen(other, -Math.log2(ratio));
+  const aligned = alignAxes(
+    series.axis,
+    other.axis,
+    (doublings) => coarsen(series, doublings),
+    (doublings) => coarsen(other, doublings),
+  );
+  if (!aligned) return;
   series.last = Math.max(series.last, other.last);
   series.ignored += other.ignored;
   for (let bucket = 0; bucket < SERIES_BUCKETS; bucket++) series.all[bucket] += other.all[bucket];

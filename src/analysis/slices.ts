@@ -27,7 +27,7 @@ import type { Pass, PassScope } from './pass.ts';
 import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT, ROLE_LOST } from './roles.ts';
 import { threadInScope } from './thread-scope.ts';
 import { createThreadSlots, slotOf, type ThreadSlots } from './thread-slots.ts';
-import { bucketAt, createTimeAxis, doublingsFor, noteOrigin, type TimeAxis } from './time-axis.ts';
+import { alignAxes, bucketAt, createTimeAxis, doublingsFor, noteOrigin, type TimeAxis } from './time-axis.ts';
 
 export const SLICES = 256;
 /** Width that slices begin with, ns. */
@@ -245,14 +245,13 @@ function joinGuest(slices: Slices, later: Slices): void {
 
 /** Adds a later part of the same recording with the same origin. */
 export function mergeSlices(slices: Slices, other: Slices): void {
-  if (!other.axis.hasOrigin) return;
-  if (!slices.axis.hasOrigin) {
-    slices.axis.hasOrigin = true;
-    slices.axis.origin.set(other.axis.origin);
-  }
-  const ratio = other.axis.widthNs / slices.axis.widthNs;
-  if (ratio > 1) coarsen(slices, Math.log2(ratio));
-  else if (ratio < 1) coarsen(other, -Math.log2(ratio));
+  const aligned = alignAxes(
+    slices.axis,
+    other.axis,
+    (doublings) => coarsen(slices, doublings),
+    (doublings) => coarsen(other, doublings),
+  );
+  if (!aligned) return;
   joinGuest(slices, other);
   slices.last = Math.max(slices.last, other.last);
   slices.ignored += other.ignored;

@@ -63,3 +63,24 @@ export function doublingsFor(axis: TimeAxis, bucket: number): number {
   if (!axis.fixed) for (let b = bucket; b >= axis.limit; b = Math.floor(b / 2)) doublings++;
   return doublings;
 }
+
+/**
+ * Brings the axes of two parts to the same origin and width; each `coarsen` doubles the width of its part so many times.
+ * False: the other part has seen nothing.
+ */
+export function alignAxes(
+  axis: TimeAxis,
+  other: TimeAxis,
+  coarsen: (doublings: number) => void,
+  coarsenOther: (doublings: number) => void,
+): boolean {
+  if (!other.hasOrigin) return false;
+  if (!axis.hasOrigin) {
+    axis.hasOrigin = true;
+    axis.origin.set(other.origin);
+  }
+  const doublings = Math.log2(other.widthNs / axis.widthNs);
+  if (doublings > 0) coarsen(doublings);
+  else if (doublings < 0) coarsenOther(-doublings);
+  return true;
+}
