@@ -118,7 +118,9 @@ describe.skipIf(!HAS_SHARED).each(CAPTURES)('views of %s', (_, path, read) => {
     );
   });
   test('kvm-bpf-count, -time and -hist', async () => {
-    const counted = (await view(capture, 'kvm-bpf-count')).filter((line) => /[\d-]$/.test(line) && /^ *(\d|Total)/.test(line));
+    const counted = (await view(capture, 'kvm-bpf-count')).filter(
+      (line) => /[\d-]$/.test(line) && /^ *(\d|Total)/.test(line),
+    );
     expect(counted.at(-1)!.trim().split(/\s+/)).toEqual([
       'Total',
       String(exits.length),
