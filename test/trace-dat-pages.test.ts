@@ -1,6 +1,7 @@
 /** Ring-buffer pages and files made by an encoder of our own come out as the rows that were put in. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { traceDat } from '../src/parsers/trace-dat/index.ts';
 import {
   type BuiltFile,
   buildV6,
@@ -534,6 +535,15 @@ describe.each([
     expect(rows.length).toBe(1);
     expect(diagnostics['unknown-options']).toBe(1);
   });
+});
+
+test('a compressed file is known to hold more events than its size tells', () => {
+  const file = one(X86, entryRecord(X86, 5, 1n));
+  const expansion = (bytes: Uint8Array) => traceDat.expansion!(bytes.subarray(0, 16384));
+  expect(expansion(buildV6(file))).toBe(1);
+  expect(expansion(buildV7(file))).toBe(1);
+  expect(expansion(buildV7({ ...file, compression: 'zlib' }))).toBeGreaterThan(2);
+  expect(expansion(new Uint8Array(3))).toBe(1);
 });
 
 test('compressed latency text is read too', () => {

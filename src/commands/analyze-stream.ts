@@ -73,5 +73,5 @@ function wantedPasses(
 
 function shouldOffload(stream: EventStream, analysisOptions: AnalysisOptions, options: ReadOptions): boolean {
   if ((options.jobs ?? 2) < 2 || !canOffload() || needsThreads(analysisOptions)) return false;
-  return stream.inputs.reduce((sum, input) => sum + (input.source.size ?? OFFLOAD_BYTES), 0) >= OFFLOAD_BYTES;
+  return stream.inputs.reduce((sum, input) => sum + (input.eventBytes ?? OFFLOAD_BYTES), 0) >= OFFLOAD_BYTES;
 }

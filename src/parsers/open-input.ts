@@ -19,6 +19,8 @@ export interface OpenedInput {
   readonly format: TraceFormat;
   /** Size as stored (before decompression), null for a pipe. */
   readonly storedBytes: number | null;
+  /** About how many bytes of events there are, null for a pipe. */
+  readonly eventBytes: number | null;
   readonly compressed: boolean;
 }
 
@@ -54,7 +56,8 @@ export async function openInput(path: string, diagnostics: Diagnostics): Promise
       hint: verdicts.map(({ format: tried, verdict }) => `${tried.id}: ${verdict.reason}`).join('\n'),
     });
   if (!source.seekable && format.access === 'random') source = await spool(source);
-  return { source, format, storedBytes, compressed };
+  const eventBytes = source.size === null ? null : source.size * (format.expansion?.(head) ?? 1);
+  return { source, format, storedBytes, eventBytes, compressed };
 }
 
 function openFile(path: string): ByteSource {

@@ -38,6 +38,11 @@ export interface TraceFormat {
   readonly access: 'sequential' | 'random';
   sniff(head: Uint8Array, name: string): Verdict;
   /**
+   * About how many times as much the events are as the file, given its start; 1 if absent. More for files that are
+   * compressed inside: tells what is worth a second thread.
+   */
+  expansion?(head: Uint8Array): number;
+  /**
    * Yields the events in time order (equal times: recording order of a CPU kept) and fills `context`. A yielded
    * batch belongs to the consumer only until the next one is asked for. Text without a sound order is put in
    * order within a window; what arrives too late is counted in the diagnostics.

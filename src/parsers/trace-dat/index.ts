@@ -29,12 +29,23 @@ export const traceDat: TraceFormat = {
   title: 'trace.dat (trace-cmd record, extract, convert)',
   access: 'random',
   sniff,
+  expansion,
   parse,
 };
+
+/** What trace-cmd's zstd and zlib make of kvm events. */
+const COMPRESSION_RATIO = 5;
 
 function sniff(head: Uint8Array): Verdict {
   if (MAGIC.every((byte, i) => head[i] === byte)) return { confidence: 3, reason: 'trace-cmd magic number' };
   return { confidence: 0, reason: 'does not start with 17 08 44 "tracing"' };
+}
+
+/** Version 7 names its compression behind the magic number, the version, byte order, long's and the page's size. */
+function expansion(head: Uint8Array): number {
+  const at = MAGIC.length + 2 + 1 + 1 + 4;
+  const name = Buffer.from(head.subarray(at, at + 5)).toString('latin1');
+  return head[MAGIC.length] === 0x37 && name !== 'none\0' ? COMPRESSION_RATIO : 1;
 }
 
 function* parse(
