@@ -9,6 +9,7 @@ import type { TraceContext } from '../../core/trace-context.ts';
 import type { ByteSource } from '../byte-source.ts';
 import type { ParseOptions, TraceFormat } from '../trace-format.ts';
 import { mapEvents, mapTexts } from './dictionaries.ts';
+import { firstCapture } from './first-capture.ts';
 import { layOut } from './layout.ts';
 import { BATCH_MESSAGE, FIRST_MESSAGE, MAGIC, type Message, readMessage } from './message.ts';
 import { applyMetadata } from './metadata.ts';
@@ -32,11 +33,12 @@ function batchMessage(source: ByteSource, file: OpenedFile, index: number): Mess
 
 /** `versioning` is for tests of the upgrade mechanism. */
 export function* readCapture(
-  source: ByteSource,
+  input: ByteSource,
   context: TraceContext,
   options: ParseOptions = {},
   versioning: Versioning = VERSIONING,
 ): Generator<EventBatch, void, void> {
+  const source = firstCapture(input, context.diagnostics);
   const file = openFile(source, context.diagnostics);
   upgradeHeader(file.header, versioning);
   const layout = layOut(file.header);

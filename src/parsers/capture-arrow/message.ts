@@ -58,6 +58,8 @@ export interface Footer {
   readonly schema: Table;
   readonly dictionaries: Block[];
   readonly batches: Block[];
+  /** Bytes between the last message that it names and the footer: the mark of the stream's end. */
+  readonly gap: number;
 }
 
 export function sizeOf(source: ByteSource): number {
@@ -142,10 +144,10 @@ export function readFooter(source: ByteSource): Footer {
   const table = rootTable(flat);
   const schema = tableField(flat, table, 1);
   if (schema === null) throw flatError(flat, 'no schema');
-  return {
-    flat,
-    schema,
-    dictionaries: blocks(flat, table, 2, offset, 'dictionary'),
-    batches: blocks(flat, table, 3, offset, 'batch'),
-  };
+  const dictionaries = blocks(flat, table, 2, offset, 'dictionary');
+  const batches = blocks(flat, table, 3, offset, 'batch');
+  const ends = [dictionaries.at(-1), batches.at(-1)].map((block) =>
+    block ? block.offset + block.metadataLength + block.bodyLength : 0,
+  );
+  return { flat, schema, dictionaries, batches, gap: offset - Math.max(...ends) };
 }

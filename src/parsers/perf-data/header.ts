@@ -5,6 +5,7 @@ import { ISA_SVM, ISA_VMX, isaOfMachine } from '../../core/isa-codes.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { type ByteSource, readFully } from '../byte-source.ts';
 import { type PerfAttr, parseAttr } from './attr.ts';
+import { endOfFile } from './file-end.ts';
 
 const FEATURE_TRACING_DATA = 1;
 const FEATURE_HOSTNAME = 3;
@@ -38,6 +39,8 @@ export interface PerfHeader {
   readonly dataOffset: number;
   /** End of the records; null when the recorder died before it wrote it (header says 0). */
   readonly dataEnd: number | null;
+  /** End of all that belongs to the recording; null where the header does not say (pipe, recorder died). */
+  readonly fileEnd: number | null;
   /** The tracing_data blob, null if the file has none. */
   readonly tracingData: Uint8Array | null;
   /** perf was killed before it wrote where the records end and what comes behind them. */
@@ -77,6 +80,7 @@ export function readHeader(source: ByteSource, context: TraceContext): PerfHeade
       attrOfId: new Map(),
       dataOffset: PIPE_HEADER,
       dataEnd: null,
+      fileEnd: null,
       tracingData: null,
       unfinished: false,
       mmapLength: null,
@@ -115,10 +119,10 @@ export function readHeader(source: ByteSource, context: TraceContext): PerfHeade
     );
     dataEnd = size;
   }
-  const features =
-    dataSize === 0 || got < 104 || headerSize < 104
-      ? new Map<number, Uint8Array>()
-      : readFeatures(source, fixed.subarray(72, 104), dataOffset + dataSize, little, context);
+  const bits =
+    dataSize === 0 || got < 104 || headerSize < 104 ? [] : setBits(fixed.subarray(72, 104), little);
+  const index = dataOffset + dataSize;
+  const features = readFeatures(source, bits, index, little, context);
   applyFeatures(features, little, attrs, context);
   return {
     little,
@@ -127,6 +131,7 @@ export function readHeader(source: ByteSource, context: TraceContext): PerfHeade
     attrOfId,
     dataOffset,
     dataEnd,
+    fileEnd: dataSize === 0 ? null : endOfFile(source, index, bits, little),
     tracingData: features.get(FEATURE_TRACING_DATA) ?? null,
     unfinished: dataSize === 0,
     mmapLength: mmapLength(features.get(FEATURE_COMPRESSED), little),
@@ -173,13 +178,12 @@ function readAttrs(
 /** Reads the feature sections that are used: {offset, size} pairs behind the data, one per set bit in order. */
 function readFeatures(
   source: ByteSource,
-  bitmap: Uint8Array,
+  bits: readonly number[],
   indexOffset: number,
   little: boolean,
   context: TraceContext,
 ): Map<number, Uint8Array> {
   const wanted = new Set([1, 3, 4, 5, 6, 7, 8, 9, 11, 19, 23, 24, 27, 29]);
-  const bits = setBits(bitmap, little);
   const index = new Uint8Array(bits.length * 16);
   const got = readFully(source, indexOffset, index, 0, index.length);
   const view = new DataView(index.buffer);

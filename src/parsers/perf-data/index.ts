@@ -7,6 +7,7 @@ import { TraceFormatError } from '../../core/errors.ts';
 import { createEventBatch, type EventBatch } from '../../core/event-batch.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import type { ByteSource } from '../byte-source.ts';
+import { checkBehind } from '../following-recording.ts';
 import type { ParseOptions, TraceFormat, Verdict } from '../trace-format.ts';
 import { PERF_TYPE_TRACEPOINT } from './attr.ts';
 import type { Container } from './container-records.ts';
@@ -15,7 +16,13 @@ import { addTracingData, describeAttr, nameEnabledEvents } from './describe.ts';
 import { type PerfHeader, readHeader } from './header.ts';
 import { looksLikeStream, refuseStream } from './lone-stream.ts';
 import { recogniseFormats } from './recognise-formats.ts';
-import { createRecordReader, passContainerRecord, type RecordReader, readMore } from './record-reader.ts';
+import {
+  createRecordReader,
+  endAtFollowing,
+  passContainerRecord,
+  type RecordReader,
+  readMore,
+} from './record-reader.ts';
 import { createRecordState, type RecordState } from './record-state.ts';
 import { START_BYTES, startStream, WINDOW_LIMITS, type WindowLimits } from './record-window.ts';
 import { closeSpills, finishRound, keepWithinCap, makeReady } from './spill.ts';
@@ -74,6 +81,7 @@ export function* parsePerfData(
     closeSpills(state.window);
   }
   if (pipe) checkPipe(container);
+  if (header.fileEnd !== null && !source.parts) checkBehind(source, header.fileEnd, context.diagnostics);
   if (output.batch.length > 0) yield output.batch;
 }
 
@@ -105,6 +113,7 @@ function* readStream(
       yield* drain(state, output);
     } else if (reason === WALK_CONTAINER) passContainerRecord(reader, window);
     else if (reason === WALK_DAMAGED) {
+      if (endAtFollowing(reader, window)) break;
       note(
         diagnostics,
         'damaged-records',
@@ -119,7 +128,7 @@ function* readStream(
       output.options.onProgress?.(reader.position);
     }
   }
-  if (window.used > window.parsed)
+  if (window.used > window.parsed && !endAtFollowing(reader, window))
     note(diagnostics, 'truncated-file', 'data-loss', 'the last record is cut off');
   window.used = window.parsed;
   closeRun(window);

@@ -1,9 +1,11 @@
 /** Reads one stream of records into the window: as it lies in the file, or unpacked where records are compressed. */
 import { note } from '../../core/diagnostics.ts';
+import { noteFollowing, startsRecording } from '../following-recording.ts';
 import { type Container, takeContainerRecord } from './container-records.ts';
 import {
   FIRST_USER_RECORD,
   HEADER_BYTES,
+  LAST_USER_RECORD,
   RECORD_COMPRESSED,
   RECORD_COMPRESSED2,
   RECORD_FINISHED_ROUND,
@@ -15,7 +17,7 @@ export interface RecordReader {
   readonly container: Container;
   /** Next byte of the source to be read, and where the stream ends (Infinity: with the source). */
   position: number;
-  readonly end: number;
+  end: number;
   /** Set from the first compressed record on. */
   unpacker: Unpacker | null;
 }
@@ -42,6 +44,24 @@ const LARGEST_BLOCK = 1 << 17;
 
 export function createRecordReader(container: Container, position: number, end: number): RecordReader {
   return { container, position, end, unpacker: null };
+}
+
+/**
+ * A pipe's recording, or one whose recorder died, does not say where it ends: whether another one begins in place of
+ * the next record, at which the stream then ends.
+ */
+export function endAtFollowing(reader: RecordReader, window: RecordWindow): boolean {
+  const { bytes, parsed, used } = window;
+  if (reader.unpacker || !endAt(reader, bytes, parsed, used)) return false;
+  window.used = parsed;
+  return true;
+}
+
+function endAt(reader: RecordReader, bytes: Uint8Array, at: number, used: number): boolean {
+  if (!startsRecording(bytes, at, used)) return false;
+  reader.end = reader.position - (used - at);
+  noteFollowing(reader.container.state.context.diagnostics, reader.end);
+  return true;
 }
 
 /** Adds further bytes to the window; false at the end of the stream. */
@@ -78,6 +98,7 @@ export function passContainerRecord(reader: RecordReader, window: RecordWindow):
   }
   const position = reader.position - (window.used - parsed);
   const type = view.getUint32(parsed, little);
+  if (type > LAST_USER_RECORD && endAtFollowing(reader, window)) return;
   if (type === RECORD_COMPRESSED || type === RECORD_COMPRESSED2) {
     const left = Math.min(reader.end, container.source.size ?? CHUNK) - position;
     const bytes = new Uint8Array(Math.max(LARGEST_RECORD, Math.min(CHUNK, left)));
@@ -126,6 +147,7 @@ function unpackMore(reader: RecordReader, unpacker: Unpacker, window: RecordWind
     const left = unpacker.used - unpacker.at;
     const size = left >= HEADER_BYTES ? view.getUint16(unpacker.at + 6, little) : LARGEST_RECORD;
     if (size < HEADER_BYTES) {
+      if (endAt(reader, bytes, unpacker.at, unpacker.used)) return false;
       note(
         context.diagnostics,
         'damaged-records',
@@ -143,12 +165,17 @@ function unpackMore(reader: RecordReader, unpacker: Unpacker, window: RecordWind
       reader.position += got;
       unpacker.used += got;
       if (got > 0) continue;
+      if (endAt(reader, bytes, 0, left)) return false;
       if (left > 0 || unpacker.tail.length > 0)
         note(context.diagnostics, 'truncated-file', 'data-loss', 'the last record is cut off');
       return false;
     }
     const { at } = unpacker;
     const type = view.getUint32(at, little);
+    if (type > LAST_USER_RECORD && endAt(reader, bytes, at, unpacker.used)) {
+      unpacker.at = unpacker.used = 0;
+      return false;
+    }
     unpacker.at += size;
     if (type === RECORD_COMPRESSED) {
       added = unpack(reader, unpacker, at + HEADER_BYTES, at + size, window);

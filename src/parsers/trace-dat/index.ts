@@ -9,6 +9,7 @@ import { createEventBatch, type EventBatch, UNKNOWN } from '../../core/event-bat
 import { EV_EXIT, EV_PPC_GUEST_EXIT, EV_S390_SIE_EXIT } from '../../core/events.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import type { ByteSource } from '../byte-source.ts';
+import { checkBehind } from '../following-recording.ts';
 import type { ParseOptions, TraceFormat, Verdict } from '../trace-format.ts';
 import { compareCounters } from './counters.ts';
 import { createCpuStreams, type StreamSetup } from './cpu-streams.ts';
@@ -82,6 +83,7 @@ function* parse(
   yield* mergeBatches(merge, pool, options);
   noteSharedEvents(merge, rows, diagnostics);
   compareCounters(recording, streams, diagnostics);
+  checkBehind(source, recording.end, diagnostics);
   for (const text of recording.texts) yield* readLatencyText(recording, text, source, context, options);
   if (recording.texts.length === 0) noteWithoutExits(rows, diagnostics);
 }

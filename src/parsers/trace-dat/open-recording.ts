@@ -64,6 +64,7 @@ function readInitial(source: ByteSource, context: TraceContext): Recording {
     options: createOptions(),
     buffers: [],
     texts: [],
+    end: 0,
   };
   if (recording.version === 6) readVersion6(cursor, recording, context);
   else {

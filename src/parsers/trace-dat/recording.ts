@@ -92,4 +92,11 @@ export interface Recording {
   readonly options: RecordingOptions;
   readonly buffers: TraceBuffer[];
   readonly texts: TraceText[];
+  /** End of the last part of the file that was met: tables, sections, pages as stated; more may belong to it. */
+  end: number;
+}
+
+/** Takes note that bytes before `end` belong to the recording. */
+export function reaches(recording: Recording, end: number): void {
+  if (end > recording.end) recording.end = end;
 }

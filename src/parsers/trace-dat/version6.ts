@@ -3,6 +3,7 @@ import { note } from '../../core/diagnostics.ts';
 import { TraceFormatError } from '../../core/errors.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { type ByteSource, memorySource } from '../byte-source.ts';
+import { findRecording, noteFollowing } from '../following-recording.ts';
 import {
   type Cursor,
   createCursor,
@@ -18,7 +19,7 @@ import {
 import { readEventFormats, readFtraceFormats } from './event-formats.ts';
 import { FORMAT_ID, readCommandLines, readHeaderInfo } from './metadata.ts';
 import { OPTION_BUFFER, OPTION_CPUCOUNT, OPTION_DONE, selectedClock, takeOption } from './options.ts';
-import type { CpuData, Recording } from './recording.ts';
+import { type CpuData, type Recording, reaches } from './recording.ts';
 
 const TAG_BYTES = 10;
 const TAG_OPTIONS = 'options  \0';
@@ -74,7 +75,7 @@ function readTail(cursor: Cursor, cpus: number, recording: Recording, context: T
     const tag = readText(cursor, TAG_BYTES);
     if (tag === TAG_OPTIONS) readOptions(cursor, instances, recording, context);
     else if (tag === TAG_LATENCY) {
-      recording.texts.push({ name: '', offset: cursor.at, size: cursor.end - cursor.at, compressed: false });
+      readLatency(cursor, recording, context);
       return;
     } else if (tag === TAG_FLYRECORD) break;
     else throw new RangeError(`no part begins with ${JSON.stringify(tag)}`);
@@ -95,6 +96,15 @@ function readTail(cursor: Cursor, cpus: number, recording: Recording, context: T
       );
     }
   }
+}
+
+/** The text goes on to the end of the file, or to where another recording begins: text has no such bytes. */
+function readLatency({ source, at, end }: Cursor, recording: Recording, context: TraceContext): void {
+  const next = findRecording(source, at, end);
+  if (next >= 0) noteFollowing(context.diagnostics, next);
+  const textEnd = next >= 0 ? next : end;
+  recording.texts.push({ name: '', offset: at, size: textEnd - at, compressed: false });
+  reaches(recording, Infinity);
 }
 
 /** u16 id, u32 size, body each; id 0 ends them and has nothing behind it. */
@@ -140,10 +150,12 @@ function readBuffer(cursor: Cursor, name: string, count: number, recording: Reco
   for (let cpu = 0; cpu < count; cpu++) {
     const offset = readU64(cursor);
     const size = readU64(cursor);
+    reaches(recording, offset + size);
     if (size > 0) cpus.push({ cpu, offset, size });
   }
   const first = cpus.reduce((least, { offset }) => Math.min(least, offset), cursor.end);
   const clock = cursor.at + 8 <= first ? readClock(cursor, first) : null;
+  reaches(recording, cursor.at);
   recording.buffers.push({ name, clock, pageSize: recording.pageSize, compressed: false, cpus });
 }
 

@@ -18,7 +18,7 @@ import { decompressorOf, MAX_PLAIN } from './decompress.ts';
 import { readEventFormats, readFtraceFormats } from './event-formats.ts';
 import { FORMAT_ID, readCommandLines, readHeaderInfo } from './metadata.ts';
 import { OPTION_BUFFER, OPTION_DONE, takeOption } from './options.ts';
-import type { CpuData, Recording } from './recording.ts';
+import { type CpuData, type Recording, reaches } from './recording.ts';
 
 const SECTION_HEADER_INFO = 16;
 const SECTION_FTRACE_EVENTS = 17;
@@ -71,7 +71,7 @@ export function readVersion7(
     }
     visited.add(offset);
     try {
-      const section = openSection(cursor, offset);
+      const section = openSection(cursor, offset, recording);
       if (section.id !== OPTION_DONE) throw new RangeError(`section ${section.id} where options should be`);
       offset = readOptions(cursor, sectionBody(cursor, section, recording), recording, context);
     } catch (error) {
@@ -108,17 +108,14 @@ function noteChain(context: TraceContext, offset: number, why: string): void {
   );
 }
 
-function openSection(cursor: Cursor, offset: number): Section {
+function openSection(cursor: Cursor, offset: number, recording: Recording): Section {
   const at = cursorAt(cursor, offset);
   const id = readU16(at);
   const flags = readU16(at);
   skip(at, 4);
-  return {
-    id,
-    compressed: (flags & FLAG_COMPRESSED) !== 0,
-    size: readU64(at),
-    offset: offset + SECTION_HEADER,
-  };
+  const size = readU64(at);
+  reaches(recording, at.at + size);
+  return { id, compressed: (flags & FLAG_COMPRESSED) !== 0, size, offset: offset + SECTION_HEADER };
 }
 
 /** A cursor over the section's plain body. */
@@ -176,12 +173,22 @@ function readOptions(file: Cursor, options: Cursor, recording: Recording, contex
       case SECTION_PRINTK:
       case SECTION_BTF:
       case SECTION_MODULES:
+        reachSection(file, body, recording);
         break;
       default:
         takeOption(recording.options, id, body, context.diagnostics);
     }
   }
   return 0;
+}
+
+/** Nothing in the section is wanted but its end. */
+function reachSection(file: Cursor, body: Cursor, recording: Recording): void {
+  try {
+    openSection(file, readU64(body), recording);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
 }
 
 function readSection(
@@ -193,7 +200,7 @@ function readSection(
 ): void {
   const { diagnostics } = context;
   try {
-    const section = openSection(file, offset);
+    const section = openSection(file, offset, recording);
     if (section.id !== id) throw new RangeError(`section ${section.id} where ${id} should be`);
     const body = sectionBody(file, section, recording);
     if (id === SECTION_HEADER_INFO) recording.layout = readHeaderInfo(body, diagnostics);
@@ -228,7 +235,7 @@ function readBuffer(
     const offset = readU64(body);
     name = readString(body);
     const clock = readString(body) || null;
-    const section = openSection(file, offset);
+    const section = openSection(file, offset, recording);
     if (section.id !== id) throw new RangeError(`section ${section.id} where ${id} should be`);
     const { compressed } = section;
     if (id === OPTION_BUFFER_TEXT) {
@@ -248,6 +255,7 @@ function readBuffer(
       const cpu = readU32(body);
       const at = readU64(body);
       const size = readU64(body);
+      reaches(recording, at + size);
       if (size > 0) cpus.push({ cpu, offset: at, size });
     }
     recording.buffers.push({ name, clock, pageSize, compressed, cpus });
