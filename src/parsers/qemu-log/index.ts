@@ -5,7 +5,7 @@ import type { EventBatch } from '../../core/event-batch.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { readTraceEvents } from '../simpletrace/given-events.ts';
-import { createLineReader, type LineReader, refill } from '../text/line-reader.ts';
+import { createLineReader, type LineReader, noteColours, refill } from '../text/line-reader.ts';
 import { HOLD } from '../text/reorder.ts';
 import { createRowOutput, handOutRows, type RowOutput } from '../text/row-output.ts';
 import type { ParseOptions, TraceFormat } from '../trace-format.ts';
@@ -52,6 +52,7 @@ function* parse(
   describe(state);
   yield* handOut(state, output, 0);
   noteDisorder(state);
+  noteColours(reader, context.diagnostics);
 }
 
 /** What stands in front of the events; 0 if the first lines do not tell, then the first event with a time will. */

@@ -1,14 +1,16 @@
 /** Is this QEMU's log? By content alone; the file's name is not looked at. */
+import { stripHead } from '../text/colours.ts';
 import type { Verdict } from '../trace-format.ts';
 import { logKind } from './log-kind.ts';
 
 export function sniffQemuLog(head: Uint8Array): Verdict {
   const buf = new Uint8Array(head.length + 64);
   buf.set(head);
-  buf[head.length] = 10;
-  const kind = logKind(buf, 0, head.length);
+  const length = stripHead(buf, head.length);
+  buf[length] = 10;
+  const kind = logKind(buf, 0, length);
   const { threadStamps, dateStamps, known, possible, decoded, others } = kind;
-  if (head.length > 0 && kind.hole === head.length)
+  if (length > 0 && kind.hole === length)
     return {
       confidence: 1,
       reason: 'begins with zero bytes, as a log that was emptied while QEMU went on writing',

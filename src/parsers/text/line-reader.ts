@@ -1,5 +1,7 @@
 /** Lines of a text input out of one reused buffer: memory does not depend on the file or on a line's length. */
+import { type Diagnostics, note } from '../../core/diagnostics.ts';
 import type { ByteSource } from '../byte-source.ts';
+import { type Colours, createColours, stripColours } from './colours.ts';
 
 const CHUNK = 256 * 1024;
 /** Longest line that is read; longer ones are skipped and counted. Trace markers end at 4 KiB, or 64 KiB pages. */
@@ -20,11 +22,12 @@ export interface LineReader {
   start: number;
   /** End of the data. */
   end: number;
-  /** File position of buf[end]. */
+  /** File position up to which it was read: of buf[end], where no colours were taken out. */
   position: number;
   ended: boolean;
   /** The line at `start` is the rest of one that was too long. */
   skipping: boolean;
+  readonly colours: Colours;
 }
 
 export function createLineReader(source: ByteSource): LineReader {
@@ -38,6 +41,7 @@ export function createLineReader(source: ByteSource): LineReader {
     position: 0,
     ended: false,
     skipping: false,
+    colours: createColours(),
   };
   buf[0] = LINE_FEED;
   return reader;
@@ -58,9 +62,25 @@ export function refill(reader: LineReader): void {
     reader.end -= reader.start;
     reader.start = 0;
   }
-  const got = source.readAt(reader.position, buf, reader.end, Math.min(CHUNK, CAPACITY - reader.end));
+  const { colours, end } = reader;
+  const held = colours.heldLength;
+  buf.set(colours.held.subarray(0, held), end);
+  colours.heldLength = 0;
+  const got = source.readAt(reader.position, buf, end + held, Math.min(CHUNK - held, CAPACITY - end - held));
   reader.position += got;
-  reader.end += got;
   reader.ended = got === 0;
+  reader.end = stripColours(colours, buf, end, end + held + got, reader.ended);
   buf[reader.end] = LINE_FEED;
+}
+
+/** Says of a whole input that colours were taken out. */
+export function noteColours({ colours }: LineReader, diagnostics: Diagnostics): void {
+  if (colours.lines > 0)
+    note(
+      diagnostics,
+      'coloured-lines',
+      'info',
+      'lines with colours of a terminal (grep --color=always and the like) were read without them',
+      colours.lines,
+    );
 }

@@ -4,6 +4,7 @@
  */
 import { parsePerfPrefix } from '../perf-script/perf-prefix.ts';
 import { skipMarks } from '../qemu-log/line-prefix.ts';
+import { stripHead } from './colours.ts';
 import { isKnownEvent } from './event-text.ts';
 import type { Oddity } from './line-dialect.ts';
 import { createLinePrefix, type LinePrefix, parseCutPrefix, parsePrefix } from './line-prefix.ts';
@@ -61,18 +62,19 @@ export function shapesOf(
   // Parsers read a few bytes past the end of a line.
   const buf = new Uint8Array(head.length + 64);
   buf.set(head);
-  buf[head.length] = 10;
+  const length = stripHead(buf, head.length);
+  buf[length] = 10;
   const prefix = createLinePrefix();
-  let start = head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf ? 3 : 0;
+  let start = buf[0] === 0xef && buf[1] === 0xbb && buf[2] === 0xbf ? 3 : 0;
   shapes.tracer = matchesAt(buf, start, TRACER);
-  for (let i = 0; start < head.length && i < MAX_LINES; i++) {
+  for (let i = 0; start < length && i < MAX_LINES; i++) {
     let feed = start;
     while (buf[feed] !== 10) feed++;
     let end = feed;
     while (end > start && buf[end - 1] === 13) end--;
     // A line that the head cuts off tells only what it is, not what it is not.
     if (end > start && buf[skipMarks(buf, start, end)] !== 35)
-      countLine(shapes, prefix, buf, start, end, feed >= head.length, oddityAt);
+      countLine(shapes, prefix, buf, start, end, feed >= length, oddityAt);
     start = feed + 1;
   }
   const { tracefs, traceCmd, perf } = shapes;

@@ -7,7 +7,7 @@ import type { ParseOptions } from '../trace-format.ts';
 import { endLine, saveLastText } from './continuation.ts';
 import { noteInput } from './input-notes.ts';
 import type { LineDialect } from './line-dialect.ts';
-import { createLineReader, refill } from './line-reader.ts';
+import { createLineReader, noteColours, refill } from './line-reader.ts';
 import { createLineState, type LineState } from './line-state.ts';
 import { takeLastLosses } from './loss-rows.ts';
 import { checkReadable, noteLongLine, rowsMoved, takeLines } from './read-lines.ts';
@@ -41,6 +41,7 @@ export function* parseLines(
   yield* handOutRows(state.window, output, 0, moved);
   noteDisorder(state);
   noteInput(state);
+  noteColours(reader, context.diagnostics);
 }
 
 /** Skips a byte order mark that an editor put in front. */
