@@ -55,6 +55,9 @@ function oddityAt(buf: Uint8Array, start: number, end: number): Oddity | null {
   return TIMELESS.test(decodeText(buf, start, Math.min(end, start + 160))) ? NO_TIME : null;
 }
 
+/** The header is longer than the bytes that are looked at where many events were recorded. */
+const HEADER = /^# =+\r?\n# captured on\s*: /;
+
 function sniff(head: Uint8Array): Verdict {
   const shapes = shapesOf(head, oddityAt);
   if (shapes.binary || shapes.tracer) return { confidence: 0, reason: 'not what perf script prints' };
@@ -65,5 +68,7 @@ function sniff(head: Uint8Array): Verdict {
     };
   if (shapes.likeliest === null && (shapes.odd.get(NO_TIME) ?? 0) > shapes.others / 2)
     return { confidence: 2, reason: 'perf script without time (cannot be analysed)' };
+  if (shapes.lines === 0 && HEADER.test(decodeText(head, 0, Math.min(head.length, 256))))
+    return { confidence: 1, reason: "begins with perf's header, which goes on" };
   return { confidence: 0, reason: 'no line has the form "COMM TID [CPU] TIME: SYSTEM:EVENT: …"' };
 }

@@ -5,7 +5,8 @@
  *
  * Any column may be missing (-F); perf-prof has the date in front and irq flags before [CPU]. COMM is free text and
  * nothing but a blank ends it: the line is read from the first place behind which everything has its shape. No name of
- * 15 bytes holds a whole such line, so that the first place is the right one.
+ * 15 bytes holds a whole such line, so that the first place is the right one. With callchains COMM is not padded; with
+ * -L it is cut at 8 bytes and CPU has no brackets.
  */
 import { NO_CPU } from '../../core/event-batch.ts';
 import { COMM_COLUMNS, type LinePrefix, readTime } from '../text/line-prefix.ts';
@@ -17,6 +18,8 @@ const DASH = 45;
 const SLASH = 47;
 const OPEN = 91;
 const SOFT_BREAK = 61;
+/** Width of COMM in latency format. */
+const LATENCY_COMM = 8;
 /** How far the end of COMM is searched. */
 const MAX_COMM = 64;
 const RECORD = ascii('PERF_RECORD_');
@@ -29,7 +32,9 @@ export function parsePerfPrefix(prefix: LinePrefix, buf: Uint8Array, start: numb
   prefix.waiting = false;
   prefix.record = -1;
   const from = skipDate(buf, start);
-  if (end - from > COMM_COLUMNS && buf[from + COMM_COLUMNS] === BLANK) {
+  if (isLatencyLine(buf, from, end)) return afterComm(prefix, buf, from, from + LATENCY_COMM, end, true);
+  // A name of 15 bytes leaves a column free in front of it if it is padded.
+  if (buf[from] === BLANK && end - from > COMM_COLUMNS && buf[from + COMM_COLUMNS] === BLANK) {
     const at = afterComm(prefix, buf, from, from + COMM_COLUMNS, end);
     if (at >= 0 || prefix.record >= 0 || prefix.waiting) return at;
   }
@@ -68,8 +73,33 @@ function skipDate(buf: Uint8Array, pos: number): number {
   return buf[p] === BLANK ? p + 1 : pos;
 }
 
-/** The columns behind a COMM in [start, pos). No byte that matches is a line feed. */
-function afterComm(prefix: LinePrefix, buf: Uint8Array, start: number, pos: number, end: number): number {
+/** `%8.8s %5d %3d TIME`, with `%5d/%-5d` if the process is shown, as -L prints COMM, TID and CPU. */
+function isLatencyLine(buf: Uint8Array, from: number, end: number): boolean {
+  let p = from + LATENCY_COMM;
+  if (end - p < 8 || buf[p - 1] <= BLANK || buf[p] !== BLANK) return false;
+  for (let column = 0; column < 2; column++) {
+    p = skipBlanks(buf, p);
+    const first = p;
+    while (isDigit(buf[p]) || (column === 0 && p > first && buf[p] === SLASH)) p++;
+    if (p === first || buf[p] !== BLANK) return false;
+  }
+  p = skipBlanks(buf, p);
+  while (isDigit(buf[p])) p++;
+  return buf[p] === 46;
+}
+
+/**
+ * The columns behind a COMM in [start, pos). No byte that matches is a line feed.
+ * `latency`: CPU has no brackets.
+ */
+function afterComm(
+  prefix: LinePrefix,
+  buf: Uint8Array,
+  start: number,
+  pos: number,
+  end: number,
+  latency = false,
+): number {
   prefix.record = -1;
   let p = skipBlanks(buf, pos);
   let tid = -1;
@@ -106,7 +136,10 @@ function afterComm(prefix: LinePrefix, buf: Uint8Array, start: number, pos: numb
     if (buf[p] === OPEN ? width < 4 : !isDigit(buf[p])) return -1;
   }
   let cpu: number = NO_CPU;
-  if (buf[p] === OPEN) {
+  if (latency) {
+    p = skipBlanks(buf, readDecimal(buf, p));
+    if (word[1] === 0) cpu = Math.min(word[0], NO_CPU);
+  } else if (buf[p] === OPEN) {
     p = readDecimal(buf, p + 1);
     if (p < 0 || buf[p] !== 93 || buf[p + 1] !== BLANK || word[1] !== 0) return -1;
     cpu = Math.min(word[0], NO_CPU);

@@ -18,6 +18,8 @@ export interface LineShapes {
   tracefs: number;
   traceCmd: number;
   perf: number;
+  /** Samples of perf script without a system (`cpu-clock:`), which alone say little. */
+  samples: number;
   /** Lines for lost events: tracefs' words, and trace-cmd's. */
   losses: number;
   drops: number;
@@ -50,6 +52,7 @@ export function shapesOf(
     tracefs: 0,
     traceCmd: 0,
     perf: 0,
+    samples: 0,
     losses: 0,
     drops: 0,
     others: 0,
@@ -81,6 +84,7 @@ export function shapesOf(
   const most = Math.max(tracefs, traceCmd, perf);
   if (most > 0)
     shapes.likeliest = most === tracefs ? 'tracefs' : most === traceCmd ? 'trace-cmd report' : 'perf script';
+  else if (shapes.samples > 1) shapes.likeliest = 'perf script';
   if (shapes.likeliest === 'tracefs' && shapes.cpus && !shapes.tracer) shapes.likeliest = 'trace-cmd report';
   return shapes;
 }
@@ -95,14 +99,16 @@ function countLine(
   oddityAt: (buf: Uint8Array, start: number, end: number) => Oddity | null,
 ): void {
   shapes.lines++;
-  if (parsePerfPrefix(prefix, buf, start, end) >= 0 && prefix.hasSystem) {
+  const foundSample = parsePerfPrefix(prefix, buf, start, end);
+  if (foundSample >= 0 && prefix.hasSystem) {
     shapes.perf++;
     return;
   }
-  if (prefix.waiting) {
+  if (prefix.waiting || prefix.record >= 0) {
     shapes.perf++;
     return;
   }
+  if (foundSample >= 0 && prefix.hasThread) shapes.samples++;
   let at = parsePrefix(prefix, buf, start, end);
   if (at < 0 && prefix.waiting) {
     shapes.tracefs++;
