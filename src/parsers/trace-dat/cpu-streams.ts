@@ -54,6 +54,8 @@ export interface CpuStreams {
   /** Per stream: where the current record lies and how long it is, the next event, the end of the page's data. */
   readonly places: Int32Array;
   readonly times: Uint32Array;
+  /** The same memory. */
+  readonly signedTimes: Int32Array;
   /** Index of the recorded time among a stream's words in `times`; 0 if times are not converted. */
   readonly raw: number;
   /** Events lost before the current one: how many, NO_LOSS or LOSS_UNKNOWN. */
@@ -81,6 +83,7 @@ export function createCpuStreams(
   diagnostics: Diagnostics,
 ): CpuStreams {
   const count = setups.length;
+  const times = new Uint32Array(STREAM_WORDS * count);
   return {
     count,
     little,
@@ -94,7 +97,8 @@ export function createCpuStreams(
     cpus: setups.map(({ cpu }) => cpu),
     buffers: setups.map(({ buffer }) => buffer),
     places: new Int32Array(STREAM_WORDS * count),
-    times: new Uint32Array(STREAM_WORDS * count),
+    times,
+    signedTimes: new Int32Array(times.buffer),
     raw: conversion === null ? 0 : 2,
     losses: new Float64Array(count).fill(NO_LOSS),
     records: new Float64Array(count),

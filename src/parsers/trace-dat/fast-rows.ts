@@ -76,6 +76,11 @@ const REST = NEXT;
 const PAGE_END = END;
 const WITHOUT_LOSS = NO_LOSS;
 const FOREIGN = ISA_FOREIGN;
+/**
+ * Unsigned words are compared as signed ones with this bit turned over: numbers beyond 2^31, first met in the middle of
+ * a file, would make V8 throw the compiled loop away. For the same reason nothing rare is left to a branch of its own.
+ */
+const SIGN = 1 << 31;
 
 /** What the top stream needs next. */
 export const WRITE = 0;
@@ -165,7 +170,7 @@ function placeOf({ offset, size, signed }: Field): number {
  */
 export function takeFastRows(merge: StreamMerge, plans: EventPlans, batch: EventBatch, limit: number): Step {
   const { streams, heap, size, coreOnly } = merge;
-  const { places, times, losses, records, cpus } = streams;
+  const { places, signedTimes: times, losses, records, cpus } = streams;
   const { table, at: planOf } = plans;
   const { time, cpu: cpuOf, tid, pid, vcpu, event, isa, code, address, arg0, fields } = batch;
   const { info1, info2, intrInfo, errorCode, arg1 } = batch;
@@ -181,8 +186,8 @@ export function takeFastRows(merge: StreamMerge, plans: EventPlans, batch: Event
     const base = WORDS * stream;
     const cpu = cpus[stream] < NO_CPU ? cpus[stream] : NO_CPU;
     const end = places[base + PAGE_END];
-    const startLow = times[base] | 0;
-    const startHigh = times[base + 1] | 0;
+    const startLow = times[base];
+    const startHigh = times[base + 1];
     let at = places[base + RECORD];
     let length = places[base + RECORD_LENGTH];
     let next = places[base + REST];
@@ -190,25 +195,20 @@ export function takeFastRows(merge: StreamMerge, plans: EventPlans, batch: Event
     let high = startHigh;
     let taken = 0;
     // The stream goes on up to this time of the one after it.
-    let followerLow = 0xffffffff;
-    let followerHigh = 0xffffffff;
+    let followerLow = 0x7fffffff;
+    let followerHigh = 0x7fffffff;
     if (size > 1) {
       let follower = heap[1];
-      let index = WORDS * follower;
-      followerLow = times[index];
-      followerHigh = times[index + 1];
+      followerLow = times[WORDS * follower] ^ SIGN;
+      followerHigh = times[WORDS * follower + 1] ^ SIGN;
       if (size > 2) {
         const other = heap[2];
-        index = WORDS * other;
-        const otherLow = times[index];
-        const otherHigh = times[index + 1];
-        if (
-          otherHigh === followerHigh
-            ? otherLow === followerLow
-              ? other < follower
-              : otherLow < followerLow
-            : otherHigh < followerHigh
-        ) {
+        const otherLow = times[WORDS * other] ^ SIGN;
+        const otherHigh = times[WORDS * other + 1] ^ SIGN;
+        const isLower = other < follower;
+        const lowBefore = otherLow < followerLow;
+        const highBefore = otherHigh < followerHigh;
+        if (otherHigh === followerHigh ? (otherLow === followerLow ? isLower : lowBefore) : highBefore) {
           follower = other;
           followerLow = otherLow;
           followerHigh = otherHigh;
@@ -216,8 +216,8 @@ export function takeFastRows(merge: StreamMerge, plans: EventPlans, batch: Event
       }
       // Of equal times the lower stream comes first: one ns less for the higher one.
       if (stream > follower) {
-        if (followerLow === 0) followerHigh = (followerHigh - 1) >>> 0;
-        followerLow = (followerLow - 1) >>> 0;
+        followerHigh = (followerHigh - (followerLow === SIGN ? 1 : 0)) | 0;
+        followerLow = (followerLow - 1) | 0;
       }
     }
     let step: Step | typeof SWITCH = WRITE;
@@ -309,12 +309,14 @@ export function takeFastRows(merge: StreamMerge, plans: EventPlans, batch: Event
       }
       const delta = head >>> 5;
       low = (low + delta) | 0;
-      if (low >>> 0 < delta) high = (high + 1) | 0;
+      high = (high + ((low ^ SIGN) < (delta ^ SIGN) ? 1 : 0)) | 0;
       at = next + 4;
       length = type << 2;
       next = after;
       taken++;
-      if (high >>> 0 === followerHigh ? low >>> 0 > followerLow : high >>> 0 > followerHigh) {
+      const lowBehind = (low ^ SIGN) > followerLow;
+      const highBehind = (high ^ SIGN) > followerHigh;
+      if ((high ^ SIGN) === followerHigh ? lowBehind : highBehind) {
         step = SWITCH;
         break;
       }
@@ -328,7 +330,7 @@ export function takeFastRows(merge: StreamMerge, plans: EventPlans, batch: Event
       times[base + 1] = high;
       if (streams.raw > 0) {
         const borrow = low >>> 0 < startLow >>> 0 ? 1 : 0;
-        addTime(times, base + streams.raw, (low - startLow) >>> 0, high - startHigh - borrow);
+        addTime(streams.times, base + streams.raw, (low - startLow) >>> 0, high - startHigh - borrow);
       }
     }
     if (step !== SWITCH) {
@@ -336,34 +338,30 @@ export function takeFastRows(merge: StreamMerge, plans: EventPlans, batch: Event
       return step;
     }
     // The heap's order is restored: the stream sinks to its place.
+    const lowKey = low ^ SIGN;
+    const highKey = high ^ SIGN;
     let place = 0;
     for (let child = 1; child < size; child = 2 * place + 1) {
       let index = WORDS * heap[child];
-      let childHigh = times[index + 1];
-      let childLow = times[index];
+      let childLow = times[index] ^ SIGN;
+      let childHigh = times[index + 1] ^ SIGN;
       if (child + 1 < size) {
         index = WORDS * heap[child + 1];
-        const otherHigh = times[index + 1];
-        const otherLow = times[index];
-        if (
-          otherHigh === childHigh
-            ? otherLow === childLow
-              ? heap[child + 1] < heap[child]
-              : otherLow < childLow
-            : otherHigh < childHigh
-        ) {
+        const otherLow = times[index] ^ SIGN;
+        const otherHigh = times[index + 1] ^ SIGN;
+        const isLower = heap[child + 1] < heap[child];
+        const lowBefore = otherLow < childLow;
+        const highBefore = otherHigh < childHigh;
+        if (otherHigh === childHigh ? (otherLow === childLow ? isLower : lowBefore) : highBefore) {
           child++;
-          childHigh = otherHigh;
           childLow = otherLow;
+          childHigh = otherHigh;
         }
       }
-      const before =
-        childHigh === high >>> 0
-          ? childLow === low >>> 0
-            ? heap[child] < stream
-            : childLow < low >>> 0
-          : childHigh < high >>> 0;
-      if (!before) break;
+      const isLower = heap[child] < stream;
+      const lowBefore = childLow < lowKey;
+      const highBefore = childHigh < highKey;
+      if (!(childHigh === highKey ? (childLow === lowKey ? isLower : lowBefore) : highBefore)) break;
       heap[place] = heap[child];
       place = child;
     }
