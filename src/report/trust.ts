@@ -28,7 +28,9 @@ export function assessTrust(model: ReportModel): Trust {
   if (unpaired > 0) doubts.push(`${formatCount(unpaired)} exits or entries without partner`);
   if (quality.negativeLatency > 0)
     doubts.push(`${plural(quality.negativeLatency, 'entry', 'entries')} stamped before the exit`);
-  if (!capture.timeIsNs) doubts.push('the clock has no known unit, so there are no durations');
+  if (quality.warnings.some(({ code }) => code === 'delta-times'))
+    doubts.push('times are those since the line before (--deltatime), so there are no durations');
+  else if (!capture.timeIsNs) doubts.push('the clock has no known unit, so there are no durations');
   const severe = quality.warnings.filter((warning) => warning.severity !== 'info').length;
   if (severe > 0 && doubts.length === 0)
     doubts.push(`${plural(severe, 'warning')} about the input, see below`);

@@ -9,6 +9,7 @@ import type { LineState } from '../text/line-state.ts';
 import { decodeText } from '../text/numbers.ts';
 import { parseLines } from '../text/parse-lines.ts';
 import type { TraceFormat, Verdict } from '../trace-format.ts';
+import { hasDeltaTimes } from './delta-times.ts';
 import { parsePerfPrefix } from './perf-prefix.ts';
 import { isCallchainLine, takeHeaderLine, takeRecord } from './side-band.ts';
 
@@ -20,6 +21,7 @@ export const PERF_SCRIPT: LineDialect = {
   oddityAt,
   errnoLost: true,
   origins: false,
+  hasDeltaTimes: (prefix, buf, start, end) => hasDeltaTimes(parsePerfPrefix, prefix, buf, start, end),
 };
 
 export const perfScript: TraceFormat = {

@@ -34,4 +34,6 @@ export interface LineDialect {
   readonly errnoLost: boolean;
   /** Lines can begin with the name of a file or instance, before COMM's columns. */
   readonly origins: boolean;
+  /** Whether the times at the beginning of the input are those since the line before. Absent: they never are. */
+  readonly hasDeltaTimes?: (prefix: LinePrefix, buf: Uint8Array, start: number, end: number) => boolean;
 }

@@ -8,10 +8,12 @@ import { createLinePrefix, type LinePrefix } from './line-prefix.ts';
 import { createReorderWindow, type ReorderWindow } from './reorder.ts';
 import { createThreadNames, type ThreadNames } from './thread-names.ts';
 
-/** Time column of the input: not yet seen, seconds with a fraction, plain integers. */
+/** Time column of the input: not yet seen, seconds with a fraction, plain integers, differences. */
 export const CLOCK_UNSEEN = 0;
 export const CLOCK_SECONDS = 1;
 export const CLOCK_INTEGER = 2;
+/** Seconds since the line before. */
+export const CLOCK_DELTAS = 3;
 
 /** Longest text that lines are joined to: joining reads the whole text again. */
 export const MAX_JOINED = 8192;
@@ -44,6 +46,8 @@ export interface LineState {
   /** Ticks of the clock `uptime` are 1/100 s. */
   uptime: boolean;
   seconds: number;
+  /** Sum of CLOCK_DELTAS in ns: keeps the order of the lines, no more. */
+  deltas: number;
   readonly secondWords: Uint32Array;
   /** CPU → events lost before its next event (−1: unknown how many); high words beyond 2^53 do not occur. */
   readonly losses: Map<number, number>;
@@ -100,6 +104,7 @@ export function createLineState(
     clock: CLOCK_UNSEEN,
     uptime: false,
     seconds: -1,
+    deltas: 0,
     secondWords: new Uint32Array(2),
     losses: new Map(),
     lastRow: -1,

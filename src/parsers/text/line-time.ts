@@ -1,14 +1,15 @@
 /** Printed time → ns in the time column. */
 import { note } from '../../core/diagnostics.ts';
-import { storeSecondsNs } from '../../core/words.ts';
+import { storeNumber, storeSecondsNs } from '../../core/words.ts';
 import type { LinePrefix } from './line-prefix.ts';
-import { CLOCK_INTEGER, CLOCK_SECONDS, CLOCK_UNSEEN, type LineState } from './line-state.ts';
+import { CLOCK_DELTAS, CLOCK_INTEGER, CLOCK_SECONDS, CLOCK_UNSEEN, type LineState } from './line-state.ts';
 
 /** Writes the prefix's time to the row; false if it is of the other kind than the rest of the input. */
 export function storeTime(state: LineState, time: Uint32Array, row: number): boolean {
   const { prefix } = state;
   const kind = prefix.hasFraction ? CLOCK_SECONDS : CLOCK_INTEGER;
   if (state.clock !== kind) {
+    if (state.clock === CLOCK_DELTAS) return storeSum(state, time, row);
     if (state.clock !== CLOCK_UNSEEN) {
       note(
         state.context.diagnostics,
@@ -66,4 +67,30 @@ function startClock(state: LineState, kind: number): void {
     'suspect',
     'times are plain numbers (clock x86-tsc, counter or uptime): order and counts hold, but durations have no unit',
   );
+}
+
+/** The input's times are those since the line before: what they add up to is not known where lines may be missing. */
+export function startDeltas(state: LineState): void {
+  const { context } = state;
+  state.clock = CLOCK_DELTAS;
+  context.timeIsNs = false;
+  context.clock ??= 'deltas';
+  note(
+    context.diagnostics,
+    'delta-times',
+    'suspect',
+    'times are those since the line before (perf script --deltatime): events are counted in their order, latencies and rates are not told; print it again without --deltatime',
+  );
+}
+
+/** Largest sum: a double counts ns exactly up to here. */
+const MAX_SUM = Number.MAX_SAFE_INTEGER;
+
+function storeSum(state: LineState, time: Uint32Array, row: number): true {
+  const { prefix, lastTime } = state;
+  state.deltas = Math.min(MAX_SUM, state.deltas + prefix.seconds * 1e9 + prefix.nanoseconds);
+  storeNumber(time, 2 * row, state.deltas);
+  lastTime[0] = time[2 * row];
+  lastTime[1] = time[2 * row + 1];
+  return true;
 }

@@ -9,10 +9,14 @@ import { noteInput } from './input-notes.ts';
 import type { LineDialect } from './line-dialect.ts';
 import { createLineReader, noteColours, refill } from './line-reader.ts';
 import { createLineState, type LineState } from './line-state.ts';
+import { startDeltas } from './line-time.ts';
 import { takeLastLosses } from './loss-rows.ts';
 import { checkReadable, noteLongLine, rowsMoved, takeLines } from './read-lines.ts';
 import { HOLD } from './reorder.ts';
 import { createRowOutput, handOutRows } from './row-output.ts';
+
+/** Text that is looked at to see what its times are. */
+const LOOK_AHEAD = 65536;
 
 export function* parseLines(
   dialect: LineDialect,
@@ -25,6 +29,10 @@ export function* parseLines(
   const output = createRowOutput(options);
   const moved = (count: number, permuted: boolean) => rowsMoved(state, count, permuted);
   refillFirst(reader);
+  if (dialect.hasDeltaTimes) {
+    while (!reader.ended && reader.end - reader.start < LOOK_AHEAD) refill(reader);
+    if (dialect.hasDeltaTimes(state.prefix, reader.buf, reader.start, reader.end)) startDeltas(state);
+  }
   for (;;) {
     if (!takeLines(state, reader)) yield* handOutRows(state.window, output, HOLD, moved);
     else if (reader.ended) break;
