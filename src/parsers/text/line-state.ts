@@ -46,6 +46,8 @@ export interface LineState {
   /** Ticks of the clock `uptime` are 1/100 s. */
   uptime: boolean;
   seconds: number;
+  /** First time of CLOCK_SECONDS in ns, as near as a double has it. */
+  firstNs: number;
   /** Sum of CLOCK_DELTAS in ns: keeps the order of the lines, no more. */
   deltas: number;
   readonly secondWords: Uint32Array;
@@ -104,6 +106,7 @@ export function createLineState(
     clock: CLOCK_UNSEEN,
     uptime: false,
     seconds: -1,
+    firstNs: 0,
     deltas: 0,
     secondWords: new Uint32Array(2),
     losses: new Map(),

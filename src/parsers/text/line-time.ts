@@ -52,6 +52,7 @@ function startClock(state: LineState, kind: number): void {
   const { context } = state;
   state.clock = kind;
   if (kind === CLOCK_SECONDS) {
+    state.firstNs = state.prefix.seconds * 1e9 + state.prefix.nanoseconds;
     context.timeResolutionNs = Math.max(context.timeResolutionNs, state.prefix.fine ? 1 : 1000);
     return;
   }
@@ -66,6 +67,26 @@ function startClock(state: LineState, kind: number): void {
     'time-without-unit',
     'suspect',
     'times are plain numbers (clock x86-tsc, counter or uptime): order and counts hold, but durations have no unit',
+  );
+}
+
+/** Fewer lines than these may share a microsecond. */
+const MANY_LINES = 100;
+
+/**
+ * `trace-cmd report` prints ticks of the clock uptime (1/100 s) as ns and does not name the clock: then more lines than
+ * ns lie between the first and the last one.
+ */
+export function noteDenseTimes({ context, clock, lines, firstNs, lastTime }: LineState): void {
+  if (clock !== CLOCK_SECONDS || lines < MANY_LINES) return;
+  const span = (lastTime[1] | 0) * 4294967296 + lastTime[0] - firstNs;
+  if (span < 0 || span >= lines) return;
+  context.timeIsNs = false;
+  note(
+    context.diagnostics,
+    'time-without-unit',
+    'suspect',
+    'more events than nanoseconds: the times are no seconds (trace-cmd report prints the ticks of clock uptime like that): order and counts hold, but durations have no unit',
   );
 }
 

@@ -9,7 +9,7 @@ import { noteInput } from './input-notes.ts';
 import type { LineDialect } from './line-dialect.ts';
 import { createLineReader, noteColours, refill } from './line-reader.ts';
 import { createLineState, type LineState } from './line-state.ts';
-import { startDeltas } from './line-time.ts';
+import { noteDenseTimes, startDeltas } from './line-time.ts';
 import { takeLastLosses } from './loss-rows.ts';
 import { checkReadable, noteLongLine, rowsMoved, takeLines } from './read-lines.ts';
 import { HOLD } from './reorder.ts';
@@ -47,6 +47,7 @@ export function* parseLines(
   endLine(state);
   checkReadable(state);
   yield* handOutRows(state.window, output, 0, moved);
+  noteDenseTimes(state);
   noteDisorder(state);
   noteInput(state);
   noteColours(reader, context.diagnostics);
