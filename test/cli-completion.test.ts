@@ -112,7 +112,7 @@ describe('mistakes', () => {
     [['diff', 'a'], "missing required argument 'after'"],
     [['diff', 'a', 'b', '--format', 'pdf'], 'Known: text, html, md, json, csv.'],
     [['diff', 'a', 'b', '--fail-on', 'p99>20us'], "such as 'cost>5%'"],
-    [['diff', 'a', 'b', '--fail-on', 'hlx:p99>20%'], 'Did you mean'],
+    [['diff', 'a', 'b', '--fail-on', '-7:p99>20%'], 'A name as kernel or tools print it'],
     [['diff', '-', '-'], 'one of the recordings'],
   ])('%j', async (args, hint) => {
     const { status, out, err } = await kvmtrace(...args);

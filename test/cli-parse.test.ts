@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseDuration, parseTimeBound } from '../src/commands/parse-duration.ts';
 import { parseCount, parseNumberList, parseWordList } from '../src/commands/parse-lists.ts';
-import { parseReason, parseReasonList, rowMatcher } from '../src/commands/parse-reasons.ts';
+import { noSuchReason, parseReasonList, rowMatcher } from '../src/commands/parse-reasons.ts';
 import { parseReportOptions } from '../src/commands/report-options.ts';
 import { UsageError } from '../src/core/errors.ts';
 import { ISA_SVM, ISA_VMX } from '../src/core/isa-codes.ts';
@@ -126,8 +126,9 @@ test('words', () => {
 
 describe('reasons', () => {
   test('any spelling, any case, commas and repetition', () => {
-    const found = parseReasonList(['hlt,EXIT_REASON_CPUID', 'npf']);
-    expect(found).toEqual(
+    const { selectors, unknown } = parseReasonList(['hlt,EXIT_REASON_CPUID', 'npf']);
+    expect(unknown).toEqual([]);
+    expect(selectors).toEqual(
       expect.arrayContaining([
         { isa: ISA_VMX, code: 12 },
         { isa: ISA_SVM, code: 120 },
@@ -137,13 +138,21 @@ describe('reasons', () => {
     );
   });
   test('a slip is answered with what was meant', () => {
-    try {
-      parseReason('EPT_VIOLATOIN');
-      expect.unreachable();
-    } catch (error) {
-      expect(error).toBeInstanceOf(UsageError);
-      expect((error as UsageError).hint).toContain('EPT_VIOLATION');
-    }
+    const error = noSuchReason({ name: 'EPT_VIOLATOIN', option: '--exclude' });
+    expect(error).toBeInstanceOf(UsageError);
+    expect(error.message).toBe("--exclude: 'EPT_VIOLATOIN' is not an exit reason");
+    expect(error.hint).toMatch(/^Did you mean EPT_VIOLATION\b[^"]*\?$/);
+    expect(noSuchReason({ name: 'TDX' }, ['TDX_A', 'b c']).hint).toContain(
+      'without a number: "TDX_A", "b c".',
+    );
+  });
+  test('a name that no table has may be one of the recording; numbers and nothing are not', () => {
+    expect(parseReasonList(['hlt, TDX_MAGIC', 'odd name'])).toEqual({
+      selectors: parseReasonList(['hlt']).selectors,
+      unknown: ['TDX_MAGIC', 'odd name'],
+    });
+    for (const text of ['', ' ', 'hlt,', '-', '-7', '0x12345678901234567', '123456789012345678901'])
+      expect(() => parseReasonList([text]), text).toThrow('is not an exit reason');
   });
   test('rows match by number and ISA, whatever flags they carry', () => {
     const matches = rowMatcher('hlt');
@@ -151,6 +160,12 @@ describe('reasons', () => {
     expect(matches(reason({ isa: 'vmx', code: 0x8000000 + 12, name: 'HLT 0x8000000', exits: 1 }))).toBe(true);
     expect(matches(reason({ isa: 'svm', code: 12, name: 'x', exits: 1 }))).toBe(false);
     expect(matches(reason({ isa: 'svm', code: 120, name: 'hlt', exits: 1 }))).toBe(true);
+    expect(rowMatcher('tdx-MAGIC')(reason({ isa: 'unknown', code: null, name: 'TDX_magic', exits: 1 }))).toBe(
+      true,
+    );
+    expect(rowMatcher('tdx')(reason({ isa: 'unknown', code: null, name: 'TDX_MAGIC', exits: 1 }))).toBe(
+      false,
+    );
     expect(rowMatcher('IRQ')(reason({ isa: 'arm64', code: null, name: 'IRQ', exits: 1 }))).toBe(true);
   });
 });
@@ -206,7 +221,7 @@ describe('report options', () => {
     [{ cpu: ['x'] }, "--cpu: 'x' is not a CPU number"],
     [{ level: ['L3'] }, "--level: 'L3' is not a level"],
     [{ by: ['core'] }, "--by: 'core' is not a grouping"],
-    [{ reason: ['nonsense'] }, "--reason: 'nonsense' is not an exit reason"],
+    [{ reason: ['hlt,'] }, "--reason: '' is not an exit reason"],
     [{ from: '2', to: '1' }, '--from 2 is not before --to 1'],
     [{ from: '-1', to: '-2' }, '--from -1 is not before --to -2'],
   ])('%j is refused by the name of its option', async (raw, message) => {

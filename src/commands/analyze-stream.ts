@@ -14,6 +14,7 @@ import { type Offload, startOffload } from '../analysis/offload.ts';
 import type { PassOf } from '../analysis/passes.ts';
 import { type EventStream, forEachBatch } from './event-stream.ts';
 import { OFFLOAD_BYTES } from './launch-analysis.ts';
+import type { NamedReasons } from './named-reasons.ts';
 import type { ReadOptions } from './options.ts';
 
 export async function analyzeStream(
@@ -21,8 +22,10 @@ export async function analyzeStream(
   analysisOptions: AnalysisOptions,
   passOf: PassOf,
   options: ReadOptions,
+  names: NamedReasons | null = null,
 ): Promise<AnalysisResult> {
-  if (shouldOffload(stream, analysisOptions, options))
+  // The other thread has no strings to know names by.
+  if (names === null && shouldOffload(stream, analysisOptions, options))
     return await runBeside(stream, analysisOptions, passOf, options);
   dropThread();
   const threads = needsThreads(analysisOptions) ? stream.context.threads : null;
@@ -31,6 +34,7 @@ export async function analyzeStream(
   await forEachBatch(stream, options, (batch) => {
     // With the first batch it is known which events were recorded.
     analysis ??= start();
+    names?.take(batch);
     analyzeBatch(analysis, batch);
   });
   return finishAnalysis(analysis ?? start());

@@ -8,7 +8,7 @@ import { parseCount } from './parse-lists.ts';
 import { option, parseReportOptions, type RawReportOptions } from './report-options.ts';
 import { chooseTargets, writeTargets } from './targets.ts';
 import { type ColorChoice, createPause, createProgress } from './terminal.ts';
-import { checkThresholds, prepareThresholds } from './thresholds.ts';
+import { checkThresholds, prepareThresholds, requiredNames } from './thresholds.ts';
 
 export interface RawDiff extends RawReportOptions {
   output?: string[];
@@ -41,6 +41,7 @@ export async function diff(
     const { runDiff } = await environment.loadPipeline();
     const model = await runDiff(before, after, {
       ...options,
+      unknownReasons: requiredNames(options, thresholds),
       onProgress: progress.update,
       pause: createPause(),
     });

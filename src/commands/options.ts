@@ -17,6 +17,13 @@ export interface ReasonSelector {
   readonly code: number;
 }
 
+/** A name that no table of reasons has; some recordings have reasons by their printed name only. */
+export interface UnknownReason {
+  readonly name: string;
+  /** The option that it was given to. */
+  readonly option: '--reason' | '--exclude' | '--fail-on';
+}
+
 /** How a long run talks to the terminal. All of it may be absent (tests, library use). */
 export interface PipelineHooks {
   /** Bytes read so far of all inputs together, and their total if it is known. */
@@ -67,6 +74,8 @@ export interface ReportOptions extends ReadOptions {
   /** Text of a guest's System.map or kallsyms (--guest-symbols). */
   readonly guestSymbols?: string | null;
   readonly filters: Filters;
+  /** Names that the recording must have, of --reason and --exclude to select by, of --fail-on to speak of. */
+  readonly unknownReasons?: readonly UnknownReason[];
   readonly by: readonly GroupKey[];
   /** Slow list: exits longer than this (strict), ns. */
   readonly thanNs: number;

@@ -14,34 +14,56 @@ import type { DiffModel } from '../report/diff/model.ts';
 import type { InfoModel } from '../report/info-model.ts';
 import type { ReportModel } from '../report/model.ts';
 import { analyzeStream } from './analyze-stream.ts';
-import { forEachBatch, openEvents } from './event-stream.ts';
-import type { ConvertSummary, Filters, ReadOptions, ReportOptions, TimeBound } from './options.ts';
+import { type EventStream, forEachBatch, openEvents } from './event-stream.ts';
+import { canNameReasons, type NamedReasons, unknownReasonError, watchNames } from './named-reasons.ts';
+import type {
+  ConvertSummary,
+  Filters,
+  ReadOptions,
+  ReportOptions,
+  TimeBound,
+  UnknownReason,
+} from './options.ts';
 import { withVcpuThreads } from './vcpu-threads.ts';
 import { toolVersion } from './version.ts';
 
 export async function runReport(paths: readonly string[], options: ReportOptions): Promise<ReportModel> {
-  return (await analyzeInputs(paths, options)).model;
+  const { model, missing, names } = await analyzeInputs(paths, options, true);
+  if (missing.length > 0) throw await unknownReasonError(missing[0], names);
+  return model;
 }
 
 /** `before` and `after` are recordings of one host each. */
 export async function runDiff(before: string, after: string, options: ReportOptions): Promise<DiffModel> {
   const { buildDiff, diffInput, DIFF_PASSES } = await import('../report/diff/build.ts');
   const sides = [];
+  const found: Analyzed[] = [];
   for (const path of [before, after]) {
-    const { model, result, context } = await analyzeInputs([path], {
-      ...options,
-      by: [],
-      passes: DIFF_PASSES,
-    });
-    sides.push(diffInput(context, model, result));
+    const side = await analyzeInputs([path], { ...options, by: [], passes: DIFF_PASSES }, false);
+    sides.push(diffInput(side.context, side.model, side.result));
+    found.push(side);
   }
+  // A reason may be new, or gone.
+  const missing = found[0].missing.find(({ name }) => found[1].missing.some((other) => other.name === name));
+  if (missing) throw await unknownReasonError(missing, [...new Set(found.flatMap(({ names }) => names))]);
   return buildDiff(sides[0], sides[1], toolVersion());
 }
 
+interface Analyzed {
+  readonly model: ReportModel;
+  readonly result: AnalysisResult;
+  readonly context: TraceContext;
+  /** Of options.unknownReasons those that no exit had, and all names that exits had in place of numbers. */
+  readonly missing: readonly UnknownReason[];
+  readonly names: readonly string[];
+}
+
+/** `alone`: names that these inputs cannot have are an error at once. */
 async function analyzeInputs(
   paths: readonly string[],
   options: ReportOptions,
-): Promise<{ model: ReportModel; result: AnalysisResult; context: TraceContext }> {
+  alone: boolean,
+): Promise<Analyzed> {
   const { view } = options;
   const views = view ? await import('../report/views/views.ts') : null;
   const by = view ? views!.viewGrouping(view) : options.by;
@@ -49,6 +71,7 @@ async function analyzeInputs(
   const passOf = await loadPasses(passes);
   const selection = await resolveSelection(paths, options);
   const stream = withVcpuThreads(await openEvents(paths, options, !needsAllColumns(passes, passOf)));
+  const names = await watchUnknown(stream, selection, options, alone);
   const result = await analyzeStream(
     stream,
     {
@@ -67,6 +90,7 @@ async function analyzeInputs(
     },
     passOf,
     options,
+    names,
   );
   const { guestSymbols = null } = options;
   const model = buildModel(stream.context, result, {
@@ -76,9 +100,31 @@ async function analyzeInputs(
     guestSymbols,
   });
   const { context } = stream;
-  if (!view) return { model, result, context };
+  const found = { result, context, missing: names?.missing() ?? [], names: names?.names() ?? [] };
+  if (!view) return { ...found, model };
   const input = { context, analysis: result, model, guestSymbols };
-  return { model: views!.withView(input, view), result, context };
+  return { ...found, model: views!.withView(input, view) };
+}
+
+/** null if all names have a number. */
+async function watchUnknown(
+  stream: EventStream,
+  selection: ReportSelection | null,
+  { unknownReasons = [] }: ReportOptions,
+  alone: boolean,
+): Promise<NamedReasons | null> {
+  if (unknownReasons.length === 0) return null;
+  if (alone && !canNameReasons(stream.inputs)) {
+    stream.close();
+    throw await unknownReasonError(unknownReasons[0], []);
+  }
+  const { reasonInputKey } = await import('../isa/reasons.ts');
+  const keysOf = { '--reason': selection?.reasons, '--exclude': selection?.excludes, '--fail-on': null };
+  return watchNames(
+    unknownReasons.map((unknown) => ({ ...unknown, keys: keysOf[unknown.option] ?? null })),
+    stream.context,
+    reasonInputKey,
+  );
 }
 
 export async function runInfo(path: string, options: ReadOptions): Promise<InfoModel> {
@@ -130,8 +176,16 @@ export async function runConvert(
   };
 }
 
+interface ReportSelection extends Selection {
+  readonly reasons: Set<number> | null;
+  readonly excludes: Set<number> | null;
+}
+
 /** Filters with absolute times. Bounds are relative to the capture's first and last event, which a first pass finds. */
-async function resolveSelection(paths: readonly string[], options: ReportOptions): Promise<Selection | null> {
+async function resolveSelection(
+  paths: readonly string[],
+  options: ReportOptions,
+): Promise<ReportSelection | null> {
   const { filters } = options;
   if (filters.words.length === 0) return null;
   const set = (values: readonly number[] | null) => (values === null ? null : new Set(values));

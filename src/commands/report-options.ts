@@ -8,7 +8,7 @@ import { SECTION_IDS } from '../report/section-ids.ts';
 import { sectionRequests } from '../report/sections.ts';
 import type { ViewRequest } from '../report/views/view.ts';
 import { VIEW_NAMES } from '../report/views/view-names.ts';
-import type { Filters, ReasonSelector, ReportOptions, TimeBound } from './options.ts';
+import type { Filters, ReasonSelector, ReportOptions, TimeBound, UnknownReason } from './options.ts';
 import { parseDuration, parseTimeBound } from './parse-duration.ts';
 import { parseCount, parseNumberList, parseWordList } from './parse-lists.ts';
 import { readSymbolFile } from './read-symbol-file.ts';
@@ -65,10 +65,17 @@ export function option<V, T>(name: string, value: V | undefined, absent: T, pars
   }
 }
 
-async function reasonList(name: string, values: string[] | undefined): Promise<ReasonSelector[] | null> {
+/** Reasons of an option; names that no table has are added to `unknown`. */
+async function reasonList(
+  name: '--reason' | '--exclude',
+  values: string[] | undefined,
+  unknown: UnknownReason[],
+): Promise<ReasonSelector[] | null> {
   if (values === undefined) return null;
   const { parseReasonList } = await import('./parse-reasons.ts');
-  return option(name, values, null, parseReasonList);
+  const list = option(name, values, { selectors: [], unknown: [] }, parseReasonList);
+  unknown.push(...list.unknown.map((text) => ({ name: text, option: name })));
+  return list.selectors;
 }
 
 function words(raw: RawReportOptions): string[] {
@@ -92,7 +99,7 @@ function moment(text: string): string {
   return `${/[a-zµμ]$/.test(time) ? time : `${time} s`}${bound.fromEnd ? ' before the end' : ''}`;
 }
 
-async function parseFilters(raw: RawReportOptions): Promise<Filters> {
+async function parseFilters(raw: RawReportOptions, unknown: UnknownReason[]): Promise<Filters> {
   const numbers = (name: string, what: string, max: number, values?: string[]) =>
     option<string[], number[] | null>(name, values, null, (list) => parseNumberList(list, what, max));
   const levels = option('--level', raw.level, null, (values) =>
@@ -107,8 +114,8 @@ async function parseFilters(raw: RawReportOptions): Promise<Filters> {
     tids: numbers('--tid', 'thread id', MAX_TID, raw.tid),
     vcpus: numbers('--vcpu', 'vCPU number', MAX_VCPU, raw.vcpu),
     cpus: numbers('--cpu', 'CPU number', MAX_CPU, raw.cpu),
-    reasons: await reasonList('--reason', raw.reason),
-    excludes: await reasonList('--exclude', raw.exclude),
+    reasons: await reasonList('--reason', raw.reason, unknown),
+    excludes: await reasonList('--exclude', raw.exclude, unknown),
     levels: levels && [...new Set(levels.flatMap((level) => [...LEVELS[level]]))],
     from,
     to,
@@ -167,13 +174,15 @@ export async function parseReportOptions(raw: RawReportOptions): Promise<ReportO
   };
   const intervalNs = option<string, number | null>('--interval', raw.interval, null, parseInterval);
   const sections = parseSections(raw);
-  const filters = await parseFilters(raw);
+  const unknownReasons: UnknownReason[] = [];
+  const filters = await parseFilters(raw, unknownReasons);
   const by = option<string[], GroupKey[]>('--by', raw.by, [], (values) =>
     parseWordList(values, 'grouping', GROUP_KEYS),
   );
   const view = parseView(raw, filters, by, slow.thanNs);
   return {
     filters,
+    ...(unknownReasons.length === 0 ? {} : { unknownReasons }),
     by,
     ...(view === null ? {} : { view }),
     ...slow,

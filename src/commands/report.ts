@@ -12,7 +12,7 @@ import { parseCount, parseWordList } from './parse-lists.ts';
 import { option, parseReportOptions, type RawReportOptions } from './report-options.ts';
 import { chooseTargets, type Target, writeTargets } from './targets.ts';
 import { type ColorChoice, createPause, createProgress } from './terminal.ts';
-import { checkThresholds, prepareThresholds } from './thresholds.ts';
+import { checkThresholds, prepareThresholds, requiredNames } from './thresholds.ts';
 
 export interface RawReport extends RawReportOptions {
   output?: string[];
@@ -57,6 +57,7 @@ export async function report(
     const model = await pipeline.runReport(inputs, {
       ...options,
       passes: [...(options.passes ?? []), ...(heatmap?.passes ?? [])],
+      unknownReasons: requiredNames(options, thresholds),
       onProgress: progress.update,
       pause: createPause(),
     });

@@ -1,11 +1,14 @@
 /** --fail-on, of report and diff alike: reading the options, and saying what was exceeded. */
 import type { RowMatcher } from './fail-on.ts';
+import type { ReportOptions, UnknownReason } from './options.ts';
 import { option } from './report-options.ts';
 
 export interface PreparedThreshold<T> {
   readonly threshold: T;
   /** Rows that it is about. */
   readonly matches: RowMatcher;
+  /** The name that it gives if no table has it: the recording must. */
+  readonly unknown: readonly UnknownReason[];
 }
 
 interface AnyThreshold {
@@ -21,11 +24,22 @@ export function prepareThresholds<T extends AnyThreshold>(
   return Promise.all(
     (texts ?? []).map(async (text) => {
       const threshold = option('--fail-on', text, null as T | null, parse)!;
-      if (threshold.reason === null || threshold.reason === '*') return { threshold, matches: () => true };
-      const { rowMatcher } = await import('./parse-reasons.ts');
-      return { threshold, matches: option('--fail-on', threshold.reason, () => false, rowMatcher) };
+      if (threshold.reason === null || threshold.reason === '*')
+        return { threshold, matches: () => true, unknown: [] };
+      const { rowMatcher, unknownNames } = await import('./parse-reasons.ts');
+      const matches = option('--fail-on', threshold.reason, () => false, rowMatcher);
+      const unknown = unknownNames(threshold.reason).map((name) => ({ name, option: '--fail-on' as const }));
+      return { threshold, matches, unknown };
     }),
   );
+}
+
+/** Names that the recording must have for these options and thresholds. */
+export function requiredNames(
+  options: Pick<ReportOptions, 'unknownReasons'>,
+  thresholds: readonly Pick<PreparedThreshold<unknown>, 'unknown'>[],
+): UnknownReason[] {
+  return [...(options.unknownReasons ?? []), ...thresholds.flatMap(({ unknown }) => unknown)];
 }
 
 /** Every threshold is checked and reported, not only the first that is exceeded; so is one with nothing to check. */

@@ -13,7 +13,8 @@ interface Spelling extends Reason {
   readonly name: string;
 }
 
-function inputKey(text: string): string {
+/** What spellings of one name have in common. */
+export function reasonInputKey(text: string): string {
   return text
     .trim()
     .toLowerCase()
@@ -31,7 +32,7 @@ for (const [isa, rows] of REASON_TABLES) {
 }
 
 function addSpelling(text: string, spelling: Spelling): void {
-  const key = inputKey(text);
+  const key = reasonInputKey(text);
   const list = spellings.get(key);
   if (list) list.push(spelling);
   else spellings.set(key, [spelling]);
@@ -47,7 +48,7 @@ const PREFIX = /^(exit_reason_|svm_exit_|exit_)/;
 export function findReasons(text: string): Reason[] {
   const number = parseCode(text);
   if (number !== null) return withEntryFailures(reasonsOfNumber(number));
-  const key = inputKey(text);
+  const key = reasonInputKey(text);
   const found = spellings.get(key) ?? spellings.get(key.replace(PREFIX, '')) ?? [];
   const seen = new Set<string>();
   const reasons: Reason[] = [];
@@ -91,7 +92,7 @@ const MAX_COMPARED = 48;
 
 /** Names near the text for "did you mean", nearest first, at most `limit`; [] if nothing is near. */
 export function suggestReasons(text: string, limit: number): string[] {
-  const key = inputKey(text).replace(PREFIX, '').slice(0, MAX_COMPARED);
+  const key = reasonInputKey(text).replace(PREFIX, '').slice(0, MAX_COMPARED);
   if (!key) return [];
   const best = new Map<string, number>();
   for (const [spelling, reasons] of spellings) {

@@ -19,7 +19,7 @@ import { reasonRow, VMX_FAILED_VMENTRY } from './reason-tables.ts';
 
 export { armReasonCode, basicReason, publicCode } from './reason-code.ts';
 export type { NamedReason, Reason } from './reason-row.ts';
-export { findReasons, suggestReasons } from './reason-search.ts';
+export { findReasons, reasonInputKey, suggestReasons } from './reason-search.ts';
 export { parseArmReason, parseReasonName } from './reason-text.ts';
 
 /**

@@ -36,6 +36,8 @@ export interface TraceFormat {
   readonly title: string;
   /** `random`: the parser reads back and forth, so a pipe is spooled to a temporary file first. */
   readonly access: 'sequential' | 'random';
+  /** Exits can have reasons by a printed name that no table has (ISA_NAMED). */
+  readonly namesReasons?: boolean;
   sniff(head: Uint8Array, name: string): Verdict;
   /**
    * About how many times as much the events are as the file, given its start; 1 if absent. More for files that are

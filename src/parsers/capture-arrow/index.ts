@@ -76,6 +76,7 @@ export const captureArrow: TraceFormat = {
   id: CAPTURE_ID,
   title: 'kvmtrace capture (Arrow)',
   access: 'random',
+  namesReasons: true,
   sniff(head) {
     if (MAGIC.equals(head.subarray(0, MAGIC.length)))
       return { confidence: 3, reason: 'Arrow file magic ARROW1' };

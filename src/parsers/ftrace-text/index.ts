@@ -24,6 +24,7 @@ export const ftraceText: TraceFormat = {
   id: 'ftrace-text',
   title: 'ftrace text (tracefs trace or trace_pipe)',
   access: 'sequential',
+  namesReasons: true,
   sniff,
   parse: (source, context, options) => parseLines(FTRACE_TEXT, source, context, options),
 };

@@ -28,6 +28,7 @@ export const perfScript: TraceFormat = {
   id: 'perf-script',
   title: 'perf script (printed)',
   access: 'sequential',
+  namesReasons: true,
   sniff,
   parse: (source, context, options) => parseLines(PERF_SCRIPT, source, context, options),
 };

@@ -26,6 +26,7 @@ export const traceCmdText: TraceFormat = {
   id: 'trace-cmd-text',
   title: 'trace-cmd report (printed)',
   access: 'sequential',
+  namesReasons: true,
   sniff,
   parse: (source, context, options) => parseLines(TRACE_CMD_TEXT, source, context, options),
 };
