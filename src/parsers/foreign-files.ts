@@ -1,4 +1,5 @@
 /** What to do with files that hold a recording, but packed or encoded in a way that is not read. */
+import { isRingPage } from './ring-pages.ts';
 
 interface Packing {
   /** First bytes, as latin1 text. */
@@ -25,8 +26,16 @@ const PACKINGS: readonly Packing[] = [
   { magic: '\xfe\xff', what: 'text in UTF-16', hint: 'convert it first: iconv -f UTF-16 -t UTF-8' },
 ];
 
+const RING_PAGES = {
+  what: 'a copy of ring-buffer pages (per_cpu/cpuN/trace_pipe_raw, or a NAME.cpuN file of trace-cmd), which do not say what their events are',
+  hint: 'record with `kvmtrace record` or `trace-cmd record`; what a killed trace-cmd left: trace-cmd restore',
+};
+
 /** What the input is and what helps, if no format reads it because of how it is packed; else null. */
 export function packingOf(head: Uint8Array): { readonly what: string; readonly hint: string } | null {
   const start = Buffer.from(head.subarray(0, 512)).toString('latin1');
-  return PACKINGS.find(({ magic, at = 0 }) => start.startsWith(magic, at)) ?? null;
+  return (
+    PACKINGS.find(({ magic, at = 0 }) => start.startsWith(magic, at)) ??
+    (isRingPage(head) ? RING_PAGES : null)
+  );
 }
