@@ -77,10 +77,12 @@ const MANY_LINES = 100;
  * `trace-cmd report` prints ticks of the clock uptime (1/100 s) as ns and does not name the clock: then more lines than
  * ns lie between the first and the last one.
  */
-export function noteDenseTimes({ context, clock, lines, firstNs, lastTime }: LineState): void {
-  if (clock !== CLOCK_SECONDS || lines < MANY_LINES) return;
-  const span = (lastTime[1] | 0) * 4294967296 + lastTime[0] - firstNs;
-  if (span < 0 || span >= lines) return;
+export function noteDenseTimes({ context, clock, lines, firstNs, window }: LineState): void {
+  // Only of rows in order the last one handed out is the latest.
+  if (clock !== CLOCK_SECONDS || lines < MANY_LINES || window.late > 0 || window.backwards > 0) return;
+  const { handedTime } = window;
+  const span = (handedTime[1] | 0) * 4294967296 + handedTime[0] - firstNs;
+  if (!window.handed || span < 0 || span >= lines) return;
   context.timeIsNs = false;
   note(
     context.diagnostics,
