@@ -274,16 +274,34 @@ describe('other lines', () => {
     expect(diagnostics).toEqual({ 'unreadable-lines': 1 });
   });
 
+  test('stack traces are no events and nothing to warn of', () => {
+    const stack = ' => trace_event_raw_event_kvm_exit\n => svm_handle_exit\n';
+    const user = ' =>  <00007fc3a6b52d6b>\n => ??\n';
+    const text = `${line(0, 1, 'kvm_fpu: load')}${line(0, 2, '<stack trace>')}${stack}${line(0, 3, '<user stack trace>')}${user}${line(0, 4, 'kvm_fpu: unload')}`;
+    const { rows, diagnostics } = readText(text);
+    expect(rows.map(({ event }) => event)).toEqual(['kvm_fpu', 'kvm_fpu']);
+    expect(diagnostics).toEqual({});
+  });
+
+  test('lines of the function_graph tracer and of the option hex are refused with what to do', () => {
+    const graph =
+      '  193.255053 |   0)  CPU 1/K-134   |               |  /* kvm_entry: vcpu 1, rip 0xffffffffb2218e0d */\n';
+    const bare = ' 0)               |  /* kvm_entry: vcpu 1, rip 0xffffffffb2218e0d */\n';
+    const hex = '00000085 00000000 00000024cd7df21e type: 1482\n\n';
+    for (const [text, word] of [
+      [graph, /function_graph/],
+      [bare, /function_graph/],
+      [hex, /raw or hex/],
+    ] as const) {
+      expect(ftraceText.sniff(Buffer.from(text), '').confidence).toBe(2);
+      expect(() => readText(text)).toThrow(word);
+    }
+  });
+
   test('lines of the function tracer are counted', () => {
     expect(readText(line(0, 1, 'vmx_vcpu_run <-vcpu_enter_guest')).diagnostics).toEqual({
       'lines-without-event': 1,
     });
-  });
-
-  test('latency-format is refused with what to do', () => {
-    const text = 'CPU 0/KV-7809      0..... 13999us#: kvm_pio: pio_write at 0x3f8 size 1 count 1 val 0x41\n';
-    expect(ftraceText.sniff(Buffer.from(text), '').confidence).toBe(2);
-    expect(() => readText(text)).toThrow(/latency-format/);
   });
 
   test('an empty trace is no error', () => {

@@ -1,16 +1,21 @@
 /** Text of tracefs' `trace` and `trace_pipe` files (formats: docs of ftrace, kernel/trace/trace_output.c). */
 import type { LineDialect } from '../text/line-dialect.ts';
-import { parsePrefix } from '../text/line-prefix.ts';
+import { type LinePrefix, parsePrefix, parseTracefsLatency } from '../text/line-prefix.ts';
 import { shapesOf } from '../text/line-shapes.ts';
+import { ascii, matchesAt } from '../text/numbers.ts';
 import { parseLines } from '../text/parse-lines.ts';
 import type { TraceFormat, Verdict } from '../trace-format.ts';
 import { ODDITIES, takeHeaderLine, tracefsOddityAt } from './tracefs-lines.ts';
 
+/** Lines below `<stack trace>` (options stacktrace and userstacktrace). */
+const FRAME = ascii(' => ');
+
 export const FTRACE_TEXT: LineDialect = {
   format: 'ftrace-text',
-  parsePrefix,
+  parsePrefix: parseTracefsPrefix,
   head: { key: 17, flags: true, system: false },
   takeOwnLine: (state, { buf }, start, end) => {
+    if (matchesAt(buf, start, FRAME)) return true;
     if (buf[start] !== 35) return false;
     takeHeaderLine(state.context, buf, start, end);
     return true;
@@ -28,6 +33,11 @@ export const ftraceText: TraceFormat = {
   sniff,
   parse: (source, context, options) => parseLines(FTRACE_TEXT, source, context, options),
 };
+
+function parseTracefsPrefix(prefix: LinePrefix, buf: Uint8Array, start: number, end: number): number {
+  const at = parsePrefix(prefix, buf, start, end);
+  return at >= 0 || prefix.waiting ? at : parseTracefsLatency(prefix, buf, start, end);
+}
 
 function sniff(head: Uint8Array): Verdict {
   const shapes = shapesOf(head, tracefsOddityAt);

@@ -13,9 +13,11 @@ export function takeHeaderLine(context: TraceContext, buf: Uint8Array, start: nu
   const line = decodeText(buf, start, Math.min(end, start + ENOUGH)).trimEnd();
   const tracer = /^# tracer:\s*(\S+)/.exec(line);
   if (tracer) context.facts.set('tracer', tracer[1]);
-  const entries = /^# entries-in-buffer\/entries-written:\s*(\d{1,15})\/(\d{1,15})(?:\s+#P:(\d{1,6}))?/.exec(
-    line,
-  );
+  const latency = /^# \S+ latency trace /.test(line);
+  if (latency) context.facts.set('times', 'since tracing began (latency-format)');
+  const entries =
+    /^# entries-in-buffer\/entries-written:\s*(\d{1,15})\/(\d{1,15})(?:\s+#P:(\d{1,6}))?/.exec(line) ??
+    /^# latency: \d{1,20} us, #(\d{1,15})\/(\d{1,15}), CPU#\d{1,6}(?: .*#P:(\d{1,6}))?/.exec(line);
   if (entries) {
     if (entries[3]) context.facts.set('cpus', entries[3]);
     const overwritten = Number(entries[2]) - Number(entries[1]);
@@ -34,18 +36,20 @@ export function takeHeaderLine(context: TraceContext, buf: Uint8Array, start: nu
   if (name && context.clock === null) context.clock = name[1];
 }
 
-const LATENCY: Oddity = {
-  code: 'latency-format-lines',
-  what: 'lines in latency-format',
-  missing: 'names are cut to 8 characters and times are relative to the first event',
-  hint: 'record with `echo 0 > options/latency-format`',
-};
 const RAW: Oddity = {
   code: 'raw-lines',
-  what: 'lines of the raw option (`pid cpu time type: id`)',
+  what: 'lines of the options raw or hex (`pid cpu time type: id`)',
   missing: 'they hold neither event names nor fields, so nothing can be said about exits',
-  hint: 'record with `echo 0 > options/raw`',
+  hint: 'record with `echo 0 > options/raw` and `options/hex`',
 };
+const GRAPH: Oddity = {
+  code: 'function-graph-lines',
+  what: 'lines of the function_graph tracer',
+  missing: 'they hold events as comments between functions, mostly without their time and thread',
+  hint: 'record with `echo nop > current_tracer`',
+};
+// ` 0)               |  /* kvm_exit: … */`, with time and thread in front if asked for.
+const GRAPH_EVENT = /^[ \d.|]{0,40}\d+\).{0,60}\|\s+\/\* \w{1,64}: /;
 const NO_CONTEXT: Oddity = {
   code: 'lines-without-context',
   what: 'lines without context (`nocontext-info`)',
@@ -53,12 +57,12 @@ const NO_CONTEXT: Oddity = {
   hint: 'record with `echo 1 > options/context-info`',
 };
 /** What the trace options of tracefs can make of a trace. */
-export const ODDITIES = { LATENCY, RAW, NO_CONTEXT } as const;
+export const ODDITIES = { RAW, GRAPH, NO_CONTEXT } as const;
 
 /** Which trace option made a line that has no readable prefix. */
 function oddityOf(line: string): Oddity | null {
-  if (/-\d+\s+\d+\S{4,6}\s+\d+us\S?:/.test(line)) return LATENCY;
-  if (/^-?\d{1,10} \d{1,6} \d{1,20} type: \d+/.test(line)) return RAW;
+  if (/^-?[\da-f]{1,10} [\da-f]{1,8} [\da-f]{1,20} type: \d+/.test(line)) return RAW;
+  if (GRAPH_EVENT.test(line)) return GRAPH;
   const name = /^ {0,64}(?:CPU \d{1,6}: )?([A-Za-z_]\w{0,63}): /.exec(line);
   if (name && isKnownEvent(name[1])) return NO_CONTEXT;
   return null;

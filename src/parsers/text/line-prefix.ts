@@ -202,6 +202,34 @@ export function parseCutPrefix(prefix: LinePrefix, buf: Uint8Array, start: numbe
 
 /** `trace-cmd report -l`: `COMM(8 columns)-PID CPUFLAGS TIME: EVENT: TEXT`. */
 export function parseLatencyPrefix(prefix: LinePrefix, buf: Uint8Array, start: number, end: number): number {
+  const p = latencyColumns(prefix, buf, start, end);
+  if (p < 0) return -1;
+  const at = eventAfterTime(prefix, buf, p, end);
+  return prefix.hasFraction ? at : -1;
+}
+
+/** A clock of ns that began later than this is none: 285 years in µs. */
+const MAX_MICROSECONDS = 9e15;
+
+/** tracefs in latency-format: the same with microseconds since tracing began and a mark of long waits (`1234us+: `). */
+export function parseTracefsLatency(prefix: LinePrefix, buf: Uint8Array, start: number, end: number): number {
+  let p = latencyColumns(prefix, buf, start, end);
+  if (p < 0) return -1;
+  p = readDecimal(buf, p);
+  if (p < 0 || buf[p] !== 117 || buf[p + 1] !== 115 || buf[p + 3] !== 58 || buf[p + 4] !== BLANK) return -1;
+  const micros = word[1] * 4294967296 + word[0];
+  if (micros > MAX_MICROSECONDS) return -1;
+  prefix.hasFraction = true;
+  prefix.fine = false;
+  prefix.seconds = Math.floor(micros / 1e6);
+  prefix.nanoseconds = (micros % 1e6) * 1000;
+  p += 5;
+  while (buf[p] === BLANK) p++;
+  return p < end ? p : -1;
+}
+
+/** Position of the time in a line whose COMM has 8 columns, −1 if it has not. */
+function latencyColumns(prefix: LinePrefix, buf: Uint8Array, start: number, end: number): number {
   const dash = start + 8;
   if (end - start < 24 || buf[dash] !== DASH) return -1;
   let p = readDecimal(buf, dash + 1);
@@ -223,8 +251,7 @@ export function parseLatencyPrefix(prefix: LinePrefix, buf: Uint8Array, start: n
   prefix.tid = tid;
   prefix.pid = -1;
   prefix.cpu = cpu;
-  const at = eventAfterTime(prefix, buf, p, end);
-  return prefix.hasFraction ? at : -1;
+  return p;
 }
 
 let tgid = -1;

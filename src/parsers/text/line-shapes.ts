@@ -7,7 +7,13 @@ import { skipMarks } from '../qemu-log/line-prefix.ts';
 import { stripHead } from './colours.ts';
 import { isKnownEvent } from './event-text.ts';
 import type { Oddity } from './line-dialect.ts';
-import { createLinePrefix, type LinePrefix, parseCutPrefix, parsePrefix } from './line-prefix.ts';
+import {
+  createLinePrefix,
+  type LinePrefix,
+  parseCutPrefix,
+  parsePrefix,
+  parseTracefsLatency,
+} from './line-prefix.ts';
 import { readLost } from './lost-line.ts';
 import { ascii, decodeText, findIn, matchesAt } from './numbers.ts';
 
@@ -114,6 +120,7 @@ function countLine(
     shapes.tracefs++;
     return;
   }
+  if (at < 0) at = parseTracefsLatency(prefix, buf, start, end);
   if (at < 0) {
     at = parseCutPrefix(prefix, buf, start, end);
     if (at >= 0 && !isKnownEvent(nameAt(buf, at, end))) at = -1;

@@ -148,6 +148,8 @@ function takeLine(state: LineState, reader: LineReader, start: number, end: numb
 }
 
 const ENTRIES = ascii('# entries-in-buffer');
+const STACK = ascii('<stack trace>');
+const USER_STACK = ascii('<user stack trace>');
 const TRACER = ascii('# tracer:');
 
 /** What tracefs says at the top of a trace; other indented `#` lines are somebody's comments. */
@@ -217,12 +219,13 @@ function takeEvent(
   }
   const status = parseEvent(state.events, buf, at, end, batch, row);
   if (status === NO_EVENT) {
-    note(
-      state.context.diagnostics,
-      'lines-without-event',
-      'info',
-      'lines with a time but without an event name (function tracer, damaged lines) were left out',
-    );
+    if (!matchesAt(buf, at, STACK) && !matchesAt(buf, at, USER_STACK))
+      note(
+        state.context.diagnostics,
+        'lines-without-event',
+        'info',
+        'lines with a time but without an event name (function tracer, damaged lines) were left out',
+      );
     state.lastRow = -1;
     return;
   }

@@ -8,7 +8,6 @@ import { decompressorOf } from './decompress.ts';
 import { createPageSource, createSourcePool, type PageSource, takeWindow } from './page-source.ts';
 import type { Recording, TraceText } from './recording.ts';
 
-/** @throws TraceFormatError where the text is in the latency-format, whose times are no use. */
 export function readLatencyText(
   recording: Recording,
   text: TraceText,
