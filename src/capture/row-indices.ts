@@ -38,8 +38,9 @@ for (const event of [EV_USERSPACE_EXIT, EV_RUN_EXIT]) kinds[event] = USERSPACE;
 
 export interface IndexColumn {
   readonly dictionary: GrowingDictionary;
-  readonly indices: Uint16Array;
-  readonly validity: Uint8Array;
+  /** Of the batch that is being made; the writer puts others in their place. */
+  indices: Uint16Array;
+  validity: Uint8Array;
   nulls: number;
 }
 
@@ -138,9 +139,9 @@ function fillTexts(indices: RowIndices, context: TraceContext, batch: EventBatch
   for (let row = 0; row < rows; row++) if (batch.text[row] >= 0) used++;
   text.nulls = rows - used;
   text.indices.fill(0, 0, rows);
+  text.validity.fill(0);
   if (used === 0) return;
   addTexts(indices, context);
-  text.validity.fill(0);
   text.nulls = 0;
   for (let row = 0; row < rows; row++) {
     const code = batch.text[row];
