@@ -1,5 +1,5 @@
-/** Puts IPC messages into a file descriptor, one after the other, synchronously and without joining buffers. */
-import { writevSync } from 'node:fs';
+/** Puts IPC messages into a file descriptor, one after the other, without joining buffers. */
+import { writev, writevSync } from 'node:fs';
 import { FIRST_MESSAGE, MAGIC } from '../parsers/capture-arrow/message.ts';
 
 /** Bodies and the buffers in them start at multiples of this, as Arrow recommends (SIMD, memory mapping). */
@@ -20,6 +20,16 @@ export interface Sink {
   /** What was written may be written over (a regular file that we opened: not a pipe, not appending). */
   readonly rewritable: boolean;
   position: number;
+  /** Messages that are being written while this thread goes on. */
+  underWay: number;
+  /** Why one of them could not be written. */
+  failure: Error | null;
+  /** Called when one is done. */
+  readonly waiting: (() => void)[];
+}
+
+export function createSink(fd: number, rewritable: boolean): Sink {
+  return { fd, rewritable, position: 0, underWay: 0, failure: null, waiting: [] };
 }
 
 export function padded(length: number): number {
@@ -29,7 +39,8 @@ export function padded(length: number): number {
 /** Writes all bytes; at the sink's end, or at `place`. */
 function writeAll(sink: Sink, buffers: readonly Uint8Array[], place?: number): void {
   let rest = buffers.filter((buffer) => buffer.length > 0);
-  let at = place;
+  // What is written while this thread goes on leaves the descriptor's own position where it was.
+  let at = place ?? (sink.rewritable ? sink.position : undefined);
   while (rest.length > 0) {
     let count: number;
     try {
@@ -40,13 +51,48 @@ function writeAll(sink: Sink, buffers: readonly Uint8Array[], place?: number): v
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
       continue;
     }
-    if (at === undefined) sink.position += count;
-    else at += count;
-    let done = 0;
-    while (done < rest.length && count >= rest[done].length) count -= rest[done++].length;
-    rest = rest.slice(done);
-    if (count > 0) rest[0] = rest[0].subarray(count);
+    if (place === undefined) sink.position += count;
+    if (at !== undefined) at += count;
+    rest = behind(rest, count);
   }
+}
+
+/** What is left of the buffers behind their first `count` bytes. */
+function behind(buffers: readonly Uint8Array[], count: number): Uint8Array[] {
+  let done = 0;
+  let left = count;
+  while (done < buffers.length && left >= buffers[done].length) left -= buffers[done++].length;
+  const rest = buffers.slice(done);
+  if (left > 0) rest[0] = rest[0].subarray(left);
+  return rest;
+}
+
+/** Writes all bytes at the sink's end while this thread goes on; calls `done` when they may change again. */
+function startWriting(sink: Sink, buffers: readonly Uint8Array[], done: () => void): void {
+  let at = sink.position;
+  for (const { length } of buffers) sink.position += length;
+  sink.underWay++;
+  const end = (failure: Error | null) => {
+    sink.failure ??= failure;
+    sink.underWay--;
+    done();
+    for (const wake of sink.waiting.splice(0)) wake();
+  };
+  const next = (rest: readonly Uint8Array[]) => {
+    if (rest.length === 0) return end(null);
+    writev(sink.fd, rest.slice(0, MAX_BUFFERS), at, (error, count) => {
+      if (error) return end(error);
+      at += count;
+      next(behind(rest, count));
+    });
+  };
+  next(buffers.filter((buffer) => buffer.length > 0));
+}
+
+/** Waits until no more than `most` messages are under way. @throws why one could not be written */
+export async function waitForSink(sink: Sink, most: number): Promise<void> {
+  while (sink.underWay > most) await new Promise<void>((resolve) => sink.waiting.push(resolve));
+  if (sink.failure !== null) throw sink.failure;
 }
 
 export function writeMagic(sink: Sink): void {
@@ -73,12 +119,22 @@ function bodyParts(buffers: readonly Uint8Array[]): { parts: Uint8Array[]; lengt
   return { parts, length };
 }
 
-/** `body`: buffers as the metadata places them, each padded to ALIGNMENT. */
-export function writeMessage(sink: Sink, metadata: Uint8Array, body: readonly Uint8Array[]): BlockPlace {
+/**
+ * `body`: buffers as the metadata places them, each padded to ALIGNMENT. With `done` it is written while this thread goes
+ * on, and the buffers must stay as they are until that is called.
+ */
+export function writeMessage(
+  sink: Sink,
+  metadata: Uint8Array,
+  body: readonly Uint8Array[],
+  done?: () => void,
+): BlockPlace {
   const { position } = sink;
   const length = padded(position + 8 + metadata.length) - position - 8;
   const { parts, length: bodyLength } = bodyParts(body);
-  writeAll(sink, [prefix(length), metadata, ZEROS.subarray(0, length - metadata.length), ...parts]);
+  const buffers = [prefix(length), metadata, ZEROS.subarray(0, length - metadata.length), ...parts];
+  if (done) startWriting(sink, buffers, done);
+  else writeAll(sink, buffers);
   return { offset: position, metadataLength: 8 + length, bodyLength };
 }
 

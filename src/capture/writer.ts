@@ -12,7 +12,7 @@ import { changedTopics, createTopicState, fieldMetadata, fileMetadata } from './
 import { writeComplete, writeGrowth } from './growing-dictionary.ts';
 import { addLosses, type LossList } from './losses.ts';
 import { addTexts, createRowIndices, fillIndices, type IndexColumn } from './row-indices.ts';
-import { type BlockPlace, type Sink, writeFooter, writeMagic, writeMessage } from './sink.ts';
+import { type BlockPlace, createSink, waitForSink, writeFooter, writeMagic, writeMessage } from './sink.ts';
 import { validityOfField, validityOfSentinel } from './validity.ts';
 
 export interface CaptureWriter {
@@ -20,6 +20,10 @@ export interface CaptureWriter {
   write(batch: EventBatch): void;
   /** Writes rows that wait for their batch to be full: a slow recording survives a crash up to here. */
   flush(): void;
+  /** What to wait for before more rows come, as `background` asks for; null if nothing. */
+  busy(): Promise<void> | null;
+  /** Waits for all rows that are being written. @throws the system's write errors */
+  settle(): Promise<void>;
   /** Writes what is left and the footer, and closes the file. The context must be complete by now. */
   finish(): void;
   /** Gives up: closes the file and, if it was opened by path, removes it. */
@@ -27,7 +31,30 @@ export interface CaptureWriter {
 }
 
 const NONE = new Uint8Array(0);
-const validities = COLUMNS.map(({ nullable }) => (nullable ? new Uint8Array(BATCH_ROWS / 8) : NONE));
+/** One batch may fill two slots while another is still being written, and leave rows in a fourth. */
+const SLOTS = 4;
+const MOST_UNDER_WAY = 1;
+
+/** Rows that wait for their batch to be full, or to be written, and what is derived from them. */
+interface Slot {
+  readonly batch: EventBatch;
+  readonly validities: readonly Uint8Array[];
+  readonly indices: Readonly<Record<IndexName, Pick<IndexColumn, 'indices' | 'validity'>>>;
+  underWay: boolean;
+}
+
+type IndexName = 'event' | 'reason' | 'text';
+const INDEX_NAMES: readonly IndexName[] = ['event', 'reason', 'text'];
+
+function createSlot(): Slot {
+  const index = () => ({ indices: new Uint16Array(BATCH_ROWS), validity: new Uint8Array(BATCH_ROWS / 8) });
+  return {
+    batch: createEventBatch(),
+    validities: COLUMNS.map(({ nullable }) => (nullable ? new Uint8Array(BATCH_ROWS / 8) : NONE)),
+    indices: { event: index(), reason: index(), text: index() },
+    underWay: false,
+  };
+}
 
 function bytesOf(values: Uint8Array | Uint16Array | Uint32Array | Int32Array, bytes: number): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, bytes);
@@ -45,18 +72,23 @@ function appendRows(source: EventBatch, from: number, rows: number, target: Even
 
 /**
  * `target`: a path (the file is replaced) or an open descriptor, written from its start on; a pipe will do.
- * `context` is read at every batch and at the end, when it must say everything. @throws the system's write errors
+ * `context` is read at every batch and at the end, when it must say everything. `background`: batches go into the file
+ * while the caller makes the next ones; it waits for busy() between them, and for settle() before finish() or abort().
+ * @throws the system's write errors
  */
 export function createCaptureWriter(
   target: string | number,
   context: TraceContext,
   toolVersion: string,
+  background = false,
 ): CaptureWriter {
   const fd = typeof target === 'number' ? target : openSync(target, 'w');
   // Not /dev/stdout, a pipe or a terminal; nor a descriptor of the caller, which may be appending.
   const isOwnFile = typeof target === 'string' && fstatSync(fd).isFile();
-  const sink: Sink = { fd, rewritable: isOwnFile, position: 0 };
-  const waiting = createEventBatch();
+  const sink = createSink(fd, isOwnFile);
+  const beside = background && isOwnFile;
+  const slots = [createSlot()];
+  let slot = slots[0];
   const indices = createRowIndices();
   const batches: BlockPlace[] = [];
   const topics = createTopicState();
@@ -71,17 +103,18 @@ export function createCaptureWriter(
     writeMessage(sink, encodeSchema(fileMetadata(context, toolVersion, topics), fieldMetadata(context)), []);
   }
 
-  function writeBatch(batch: EventBatch, from: number, rows: number): void {
+  /** Writes the first `rows` rows of a batch: the slot's own, or one that is done with when this returns. */
+  function writeBatch(batch: EventBatch, rows: number): void {
     start();
-    const view = from === 0 ? batch : sliceOf(batch, from, rows);
-    fillIndices(indices, context, view, rows);
-    addLosses(losses, view, rows);
+    for (const name of INDEX_NAMES) Object.assign(indices[name], slot.indices[name]);
+    fillIndices(indices, context, batch, rows);
+    addLosses(losses, batch, rows);
     for (const dictionary of dictionaries) writeGrowth(sink, dictionary, !finishing);
     const body = createBody();
     for (let i = 0; i < COLUMNS.length; i++) {
       const { column, bits, dictionary, field, sentinel, name } = COLUMNS[i];
       if (dictionary !== null || column === null) {
-        const index = indices[name as 'event' | 'reason' | 'text'] satisfies IndexColumn;
+        const index = indices[name as IndexName] satisfies IndexColumn;
         addColumn(
           body,
           index.nulls,
@@ -90,10 +123,10 @@ export function createCaptureWriter(
         );
         continue;
       }
-      const values = view[column];
-      const validity = validities[i].subarray(0, Math.ceil(rows / 8));
+      const values = batch[column];
+      const validity = slot.validities[i].subarray(0, Math.ceil(rows / 8));
       let nulls = 0;
-      if (field !== 0) nulls = validityOfField(view.fields, field, rows, validity);
+      if (field !== 0) nulls = validityOfField(batch.fields, field, rows, validity);
       else if (sentinel !== null)
         nulls = validityOfSentinel(values as Uint16Array | Int32Array, sentinel, rows, validity);
       const bytes = (rows * bits) / 8;
@@ -101,13 +134,38 @@ export function createCaptureWriter(
       else addColumn(body, nulls, validity, bytesOf(values, bytes));
     }
     const metadata = encodeBatch(shapeOf(body, rows), changedTopics(context, topics));
-    batches.push(writeMessage(sink, metadata, body.buffers));
+    const done = batch === slot.batch ? leaveSlot() : undefined;
+    batches.push(writeMessage(sink, metadata, body.buffers, done));
+  }
+
+  /** Goes on with another slot, if one is free; returns what gives this one back. */
+  function leaveSlot(): (() => void) | undefined {
+    if (!beside || finishing) return undefined;
+    let free = slots.find((other) => other !== slot && !other.underWay);
+    if (!free && slots.length < SLOTS) {
+      free = createSlot();
+      slots.push(free);
+    }
+    if (!free) return undefined;
+    const left = slot;
+    left.underWay = true;
+    slot = free;
+    return () => {
+      left.underWay = false;
+    };
   }
 
   function flush(): void {
-    if (waiting.length === 0) return;
-    writeBatch(waiting, 0, waiting.length);
-    waiting.length = 0;
+    const { batch } = slot;
+    const rows = batch.length;
+    if (rows === 0) return;
+    batch.length = 0;
+    writeBatch(batch, rows);
+  }
+
+  /** A descriptor must not be closed under rows that are still on their way to it. */
+  function mustBeSettled(): void {
+    if (sink.underWay > 0) throw new Error('rows are still being written: settle() first');
   }
 
   function close(): void {
@@ -117,22 +175,26 @@ export function createCaptureWriter(
 
   return {
     write(batch) {
+      if (sink.failure !== null) throw sink.failure;
       let from = 0;
       while (from < batch.length) {
-        if (waiting.length === 0 && batch.length - from >= BATCH_ROWS) {
-          writeBatch(batch, from, BATCH_ROWS);
+        if (!beside && slot.batch.length === 0 && batch.length - from >= BATCH_ROWS) {
+          writeBatch(from === 0 ? batch : sliceOf(batch, from, BATCH_ROWS), BATCH_ROWS);
           from += BATCH_ROWS;
           continue;
         }
-        const rows = Math.min(batch.length - from, BATCH_ROWS - waiting.length);
-        appendRows(batch, from, rows, waiting);
+        const rows = Math.min(batch.length - from, BATCH_ROWS - slot.batch.length);
+        appendRows(batch, from, rows, slot.batch);
         from += rows;
-        if (waiting.length === BATCH_ROWS) flush();
+        if (slot.batch.length === BATCH_ROWS) flush();
       }
     },
     flush,
+    busy: () => (sink.underWay > MOST_UNDER_WAY ? waitForSink(sink, MOST_UNDER_WAY) : null),
+    settle: () => waitForSink(sink, 0),
     finish() {
       if (!open) return;
+      mustBeSettled();
       finishing = true;
       start();
       flush();
@@ -146,6 +208,7 @@ export function createCaptureWriter(
     },
     abort() {
       if (!open) return;
+      mustBeSettled();
       close();
       if (isOwnFile) unlinkSync(target as string);
     },

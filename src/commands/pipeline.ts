@@ -150,16 +150,20 @@ export async function runConvert(
   const stream = await openEvents(paths, options);
   const checksums = startChecksums(paths);
   const summary = createEventSummary();
-  const writer = createCaptureWriter(output, stream.context, toolVersion());
+  const writer = createCaptureWriter(output, stream.context, toolVersion(), true);
   try {
-    await forEachBatch(stream, options, (batch) => {
+    // Rows go into the file while the next ones are read.
+    const pause = () => writer.busy() ?? options.pause?.();
+    await forEachBatch(stream, { ...options, pause }, (batch) => {
       addEvents(summary, batch);
       writer.write(batch);
     });
     for (const [i, sha256] of (await checksums).entries())
       if (sha256 !== null) stream.context.sources[i].sha256 = sha256;
+    await writer.settle();
     writer.finish();
   } catch (error) {
+    await writer.settle().catch(() => {});
     writer.abort();
     throw error;
   }
