@@ -79,6 +79,28 @@ describe('latency-format', async () => {
   });
 });
 
+/** Linux 6.1, `options/latency-format`: the first 400 lines; the numbers are another program's. */
+test('a real one', async () => {
+  const { quality, reasons, vcpus } = await runReport(
+    [path.join(import.meta.dirname, 'fixtures/latency-format.txt.gz')],
+    defaultReportOptions(),
+  );
+  expect(quality).toMatchObject({ exits: 155, entries: 156, paired: 154, entryWithoutExit: 2, openAtEnd: 1 });
+  expect(quality.warnings).toEqual([]);
+  expect(vcpus.map(({ tid, exits }) => [tid, exits])).toEqual([
+    [133, 75],
+    [134, 80],
+  ]);
+  const rows = reasons.map((r) => [r.name, r.exits, r.paired, Number(r.totalNs), r.minNs, r.maxNs]);
+  expect(rows.sort()).toEqual([
+    ['hlt', 36, 35, 76252000, 20000, 9110000],
+    ['interrupt', 29, 29, 1303000, 5000, 249000],
+    ['msr', 71, 71, 18944000, 21000, 3313000],
+    ['npf', 4, 4, 4581000, 581000, 2337000],
+    ['vintr', 15, 15, 252000, 12000, 26000],
+  ]);
+});
+
 test.each([
   '13999us#: kvm_pio: pio_write at 0x3f8 size 1 count 1 val 0x41',
   '  12us : kvm_pio: pio_write at 0x3f8 size 1 count 1 val 0x41',
