@@ -45,7 +45,7 @@ export interface QemuExitResult {
   readonly exitsWithoutRun: number;
   /** Times that were discarded because QEMU dropped events around them. */
   readonly invalidated: number;
-  /** Pairs whose second event was stamped first. */
+  /** Pairs whose second event was stamped first, or later than any recording lasts. */
   readonly backwards: number;
   readonly droppedEvents: number;
 }

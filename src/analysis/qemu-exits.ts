@@ -12,6 +12,7 @@ import { EV_QEMU_DROPPED, EV_QEMU_VCPU_IOCTL, EV_RUN_EXIT } from '../core/events
 import { compareWords, diffWords, TWO_32 } from '../core/words.ts';
 import { addExact } from './exact-sum.ts';
 import { createLatencyLog, type LatencyLog, logLatency, mergeLatencyLogs } from './latency-log.ts';
+import { MAX_LATENCY } from './pairing-state.ts';
 import {
   createQemuRow,
   createSlot,
@@ -210,7 +211,8 @@ function pair(
   if (between === kind) {
     if (kind === RUN) slot.interruptedRuns++;
     else slot.exitsWithoutRun++;
-  } else if (ns < 0) slot.backwards++;
+    // Longer than a recording can be (52 days): a damaged time, no duration.
+  } else if (ns < 0 || ns > MAX_LATENCY) slot.backwards++;
   else if (kind === RUN) addHandling(exits, slot.lastRow!, ns);
   else {
     row!.kvmPairs++;

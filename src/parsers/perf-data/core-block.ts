@@ -30,6 +30,8 @@ const ARG0 = 11;
 const ARG0_HIGH_MASK = 12;
 /** All ones where the sign of a 32-bit argument fills the upper half. */
 const ARG0_SIGN_MASK = 13;
+/** 1: has an argument, 0: none. */
+const HAS_ARG0 = 14;
 
 /** Plans by tracepoint id; EVENT 0 where samples must be decoded one by one. */
 export function createPlans(): Int32Array {
@@ -55,11 +57,14 @@ export function addPlan(plans: Int32Array, id: number, decoder: RecordDecoder, i
   plans[at + ADDRESS_HIGH_MASK] = plan.addressWide ? -1 : 0;
   plans[at + ARG0] = Math.max(0, plan.arg0);
   plans[at + ARG0_HIGH_MASK] = plan.arg0Wide ? -1 : 0;
+  plans[at + HAS_ARG0] = plan.arg0 >= 0 ? 1 : 0;
   plans[at + ARG0_SIGN_MASK] = plan.arg0Signed && !plan.arg0Wide ? -1 : 0;
 }
 
 /** Plan (its place in `plans`) of each sample of the block. */
 const planScratch = new Int32Array(4096);
+/** The samples of the block that have an argument: few of most recordings. */
+const argumentScratch = new Int32Array(4096);
 
 /**
  * Decodes samples (word positions in order[from, to), at most 4096) from row batch.length on. Stops at one that has no
@@ -77,6 +82,7 @@ export function decodeCoreBlock(
     decodePlaces(state, batch, order, from, end);
     decodeReasons(state, batch, order, from, end);
     decodeAddresses(state, batch, order, from, end);
+    decodeArguments(state, batch, order, from, findArguments(state, from, end));
     batch.length += end - from;
   }
   return end - from;
@@ -157,7 +163,7 @@ function decodeReasons(
   }
 }
 
-/** Address and first argument; `fields` says whether they mean anything. */
+/** `fields` says whether a row's address means anything. */
 function decodeAddresses(
   state: RecordState,
   batch: EventBatch,
@@ -168,19 +174,47 @@ function decodeAddresses(
   const { plans } = state;
   const { words } = state.window;
   const baseWord = (state.layout.variable >> 2) + 1;
-  const { address, arg0 } = batch;
+  const { address } = batch;
   let row = batch.length;
   for (let i = from; i < to; i++) {
-    const base = order[i] + baseWord;
     const plan = planScratch[i];
-    const addressAt = base + plans[plan + ADDRESS];
+    const addressAt = order[i] + baseWord + plans[plan + ADDRESS];
     address[2 * row] = words[addressAt];
     address[2 * row + 1] = words[addressAt + 1] & plans[plan + ADDRESS_HIGH_MASK];
-    const arg0At = base + plans[plan + ARG0];
-    const low = words[arg0At];
+    row++;
+  }
+}
+
+/** Lists the samples that have an argument; returns how many there are. */
+function findArguments({ plans }: RecordState, from: number, to: number): number {
+  let count = 0;
+  for (let i = from; i < to; i++) {
+    argumentScratch[count] = i;
+    count += plans[planScratch[i] + HAS_ARG0];
+  }
+  return count;
+}
+
+function decodeArguments(
+  state: RecordState,
+  batch: EventBatch,
+  order: Uint32Array,
+  from: number,
+  count: number,
+): void {
+  const { plans } = state;
+  const { words } = state.window;
+  const baseWord = (state.layout.variable >> 2) + 1;
+  const { arg0 } = batch;
+  const firstRow = batch.length - from;
+  for (let k = 0; k < count; k++) {
+    const i = argumentScratch[k];
+    const plan = planScratch[i];
+    const at = order[i] + baseWord + plans[plan + ARG0];
+    const row = firstRow + i;
+    const low = words[at];
     arg0[2 * row] = low;
     arg0[2 * row + 1] =
-      (words[arg0At + 1] & plans[plan + ARG0_HIGH_MASK]) | ((low >> 31) & plans[plan + ARG0_SIGN_MASK]);
-    row++;
+      (words[at + 1] & plans[plan + ARG0_HIGH_MASK]) | ((low >> 31) & plans[plan + ARG0_SIGN_MASK]);
   }
 }
