@@ -15,7 +15,7 @@ import {
 import { nearestRank } from './quantiles.ts';
 
 /** Values kept: 12 bytes each. */
-export const EXACT_LIMIT = 4 << 20;
+export const EXACT_LIMIT = 2 << 20;
 const CHUNK = 1 << 17;
 /** Pages (of SUBS buckets) per group. */
 const PAGES = BUCKETS / SUBS;

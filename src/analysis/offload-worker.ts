@@ -1,6 +1,15 @@
 /** The worker's side of offload.ts. */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { DONE, END, FAILED, HANDED, LENGTHS, OPTIONS, type ThreadMemory } from './analysis-thread.ts';
+import {
+  DONE,
+  END,
+  FAILED,
+  HANDED,
+  LENGTHS,
+  OPTIONS,
+  type ThreadMemory,
+  WAKE_BATCHES,
+} from './analysis-thread.ts';
 import { type AnalysisOptions, analyzeBatch, createAnalysis, finishAnalysis } from './analyze.ts';
 import { loadPasses } from './passes.ts';
 
@@ -19,7 +28,7 @@ try {
     batch.length = length;
     analyzeBatch(analysis, batch);
     Atomics.store(control, DONE, ++done);
-    Atomics.notify(control, DONE);
+    if (Atomics.load(control, HANDED) - done <= batches.length - WAKE_BATCHES) Atomics.notify(control, DONE);
   }
   parentPort!.postMessage(finishAnalysis(analysis));
 } catch (error) {

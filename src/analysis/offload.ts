@@ -13,6 +13,7 @@ import {
   RING,
   RING_ROWS,
   takeThread,
+  WAKE_BATCHES,
 } from './analysis-thread.ts';
 import type { AnalysisOptions, AnalysisResult } from './analyze.ts';
 
@@ -27,6 +28,15 @@ export interface Offload {
   readonly take: (batch: EventBatch) => void;
   readonly finish: () => Promise<AnalysisResult>;
   readonly abandon: () => void;
+}
+
+/** Waits until the worker is done with `wanted` batches, has failed, or does not get on any more. */
+function waitForRoom(control: Int32Array, wanted: number): void {
+  for (let timeouts = 0; timeouts < MAX_WAITS; ) {
+    const done = Atomics.load(control, DONE);
+    if (done >= wanted || Atomics.load(control, FAILED) !== 0) return;
+    if (Atomics.wait(control, DONE, done, PATIENCE) === 'timed-out') timeouts++;
+  }
 }
 
 export function startOffload(options: AnalysisOptions): Offload {
@@ -44,10 +54,7 @@ export function startOffload(options: AnalysisOptions): Offload {
   let handed = 0;
 
   const nextBatch = () => {
-    for (let waits = 0; handed - Atomics.load(control, DONE) >= RING; waits++) {
-      if (Atomics.load(control, FAILED) !== 0 || waits > MAX_WAITS) break;
-      Atomics.wait(control, DONE, handed - RING, PATIENCE);
-    }
+    if (handed - Atomics.load(control, DONE) >= RING) waitForRoom(control, handed - RING + WAKE_BATCHES);
     const batch = batches[handed % RING];
     batch.length = 0;
     return batch;
@@ -56,7 +63,8 @@ export function startOffload(options: AnalysisOptions): Offload {
     control[LENGTHS + (handed % RING)] = length;
     handed++;
     Atomics.store(control, HANDED, handed);
-    Atomics.notify(control, HANDED);
+    if (length === END || handed - Atomics.load(control, DONE) >= WAKE_BATCHES)
+      Atomics.notify(control, HANDED);
   };
   const take = (batch: EventBatch) => {
     if (batch === batches[handed % RING]) {
