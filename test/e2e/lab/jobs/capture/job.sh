@@ -80,6 +80,13 @@ $B --text | head -3 >text-head.txt; result head.rc $?; sleep 0.2; result head.in
 mkfifo /tmp/fifo; head -c 10 /tmp/fifo >/dev/null & $B -q -o closed.dat --status-json=3 3>/tmp/fifo & P=$!; wait $P; result closed.rc $?; gone closed $P
 $B -q -o hup.dat --status-json=3 3>hup.json & P=$!; running hup.json; sleep 0.3; kill -HUP $P; wait $P; result hup.rc $?; gone hup $P; say limits done
 
+# The emulated processor loses a guest now and then: then the whole job is tried again.
+mkdir -p /tmp/debug; mount -t debugfs none /tmp/debug 2>/dev/null
+for g in $B1 $B2; do
+  before=$(cat /tmp/debug/kvm/$g-*/exits); usleep 500000; after=$(cat /tmp/debug/kvm/$g-*/exits)
+  [ "$after" != "$before" ] || { say "guest $g makes no exits any more"; exit 1; }
+done
+
 # ---- filters, in the kernel
 $B -q -o pid.dat -p $B1 -d 0.5; result pid.rc $?
 T1=$($PS -Lo tid=,comm= -p $B2 | sed -n 's/^ *\([0-9]*\) CPU.*/\1/p'); $B -q -o tid.dat -t $T1 -d 0.5; result tid.rc $?
