@@ -17,9 +17,9 @@ import {
 } from './analysis-thread.ts';
 import type { AnalysisOptions, AnalysisResult } from './analyze.ts';
 
-/** How long a wait lasts before it looks whether the worker still lives, ms. */
+/** How long a wait lasts, ms, and how many without any progress are one too many: a worker may be stopped for a while. */
 const PATIENCE = 1000;
-const MAX_WAITS = 20;
+const MAX_WAITS = 60;
 
 export interface Offload {
   /** The batch that the parser may fill next; waits until the worker is done with it. */
@@ -30,13 +30,19 @@ export interface Offload {
   readonly abandon: () => void;
 }
 
-/** Waits until the worker is done with `wanted` batches, has failed, or does not get on any more. */
-function waitForRoom(control: Int32Array, wanted: number): void {
-  for (let timeouts = 0; timeouts < MAX_WAITS; ) {
+/**
+ * Waits until the worker is done with `wanted` batches, or has failed (finish() says why). Exported for its test.
+ * @throws Error when it makes no progress any more: a batch that it has not read must not be filled again.
+ */
+export function waitForRoom(control: Int32Array, wanted: number, patienceMs = PATIENCE): void {
+  for (let timeouts = 0, last = -1; timeouts < MAX_WAITS; ) {
     const done = Atomics.load(control, DONE);
     if (done >= wanted || Atomics.load(control, FAILED) !== 0) return;
-    if (Atomics.wait(control, DONE, done, PATIENCE) === 'timed-out') timeouts++;
+    if (done !== last) timeouts = 0;
+    last = done;
+    if (Atomics.wait(control, DONE, done, patienceMs) === 'timed-out') timeouts++;
   }
+  throw new Error('the analysis thread does not get on any more');
 }
 
 export function startOffload(options: AnalysisOptions): Offload {
