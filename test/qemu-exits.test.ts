@@ -218,6 +218,14 @@ describe('by definition', () => {
   });
 });
 
+test('a clock that ran backwards, or further ahead than any recording lasts, gives no time', () => {
+  const at = (kind: Event['kind'], time: bigint): Event => ({ kind, time, pid: 1, vcpu: 0, code: 2 });
+  const result = summed([
+    [at('exit', 1000n), at('run', 2n ** 60n), at('exit', 2n ** 60n + 5n), at('run', 2n ** 60n)],
+  ]);
+  expect([result.exits, result.backwards, result.rows[0].handling]).toEqual([2, 2, null]);
+});
+
 test('a real recording: every exit but the last of a vCPU is handled, and times fill the span between', () => {
   const exits = createQemuExits();
   const context = createTraceContext();

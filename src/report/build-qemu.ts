@@ -85,6 +85,7 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
               `QEMU dropped ${plural(qemu.droppedEvents, 'event')}: ${formatCount(qemu.invalidated)} times are left out.`,
             ]
           : []),
+        ...leftOut(qemu),
         ...(qemu.check ? [checkSentence(qemu.check)] : []),
       ],
       table: tableOf(
@@ -115,6 +116,20 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
       ),
     },
     ...(qemu.check && (asked || !qemu.check.agrees) ? [checkBlock(qemu.check, limit)] : []),
+  ];
+}
+
+/** What has no time, or is in no row, for another reason than drops. */
+function leftOut({ exitsWithoutRun, backwards, unplaced }: QemuModel): string[] {
+  const times = [
+    ...(exitsWithoutRun > 0
+      ? [`${formatCount(exitsWithoutRun)} without KVM_RUN being called after them`]
+      : []),
+    ...(backwards > 0 ? [`${formatCount(backwards)} whose clock ran backwards or far ahead`] : []),
+  ];
+  return [
+    ...(times.length > 0 ? [`Without a time: ${times.join(', ')}.`] : []),
+    ...(unplaced > 0 ? [`${plural(unplaced, 'return')} named no vCPU and are in no row.`] : []),
   ];
 }
 
