@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: [],
+    globalSetup: ['test/support/build-kernels.ts'],
     testTimeout: 120_000,
     // Whoever comes first builds the program, the others wait for it.
     hookTimeout: 120_000,

@@ -3,8 +3,9 @@
  * large recording launches it before anything else is loaded, so that it is ready, and warm, when the first events come.
  */
 import type { Worker } from 'node:worker_threads';
+import { type Arena, createArena, type SharedArena, shareArena } from '../core/arena.ts';
 import { workerThreads } from '../core/builtins.ts';
-import { createEventBatch, type EventBatch } from '../core/event-batch.ts';
+import { type ArenaBatch, createArenaBatch } from '../core/event-batch.ts';
 
 /** Batches in the ring, of 16 Ki rows: enough that parsing goes on while the worker starts. */
 export const RING = 24;
@@ -26,11 +27,16 @@ export const END = -1;
 /** What the worker gets at its start; its AnalysisOptions come as its only message. */
 export interface ThreadMemory {
   readonly control: Int32Array;
-  readonly batches: readonly EventBatch[];
+  readonly arena: SharedArena;
+  /** Tables of the ring's batches there. */
+  readonly tables: readonly number[];
 }
 
-export interface AnalysisThread extends ThreadMemory {
+export interface AnalysisThread {
   readonly worker: Worker;
+  readonly control: Int32Array;
+  readonly arena: Arena;
+  readonly batches: readonly ArenaBatch[];
 }
 
 /** Workers run compiled files only: not under a TypeScript runner. */
@@ -64,13 +70,18 @@ export function dropThread(): void {
 
 function createThread(): AnalysisThread {
   const control = new Int32Array(new SharedArrayBuffer(4 * (LENGTHS + RING)));
-  const batches = Array.from({ length: RING }, () => createEventBatch(RING_ROWS, true));
+  const arena = createArena();
+  const batches = Array.from({ length: RING }, () => createArenaBatch(arena, RING_ROWS));
   for (const batch of batches) batch.text.fill(-1);
-  const memory: ThreadMemory = { control, batches };
+  const memory: ThreadMemory = {
+    control,
+    arena: shareArena(arena),
+    tables: batches.map(({ table }) => table),
+  };
   const { Worker } = workerThreads();
   const worker = new Worker(new URL('./offload-worker.js', import.meta.url), {
     workerData: memory,
     execArgv: [],
   });
-  return { control, batches, worker };
+  return { control, arena, batches, worker };
 }

@@ -1,4 +1,5 @@
 /** One pass over events, all analyses fed from it. */
+import { type Arena, createArena } from '../core/arena.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import type { ThreadTable } from '../core/thread-table.ts';
 import { isIdle } from '../isa/reasons.ts';
@@ -79,6 +80,7 @@ export function createAnalysis(
   threads: ThreadTable | null,
   options: AnalysisOptions,
   passOf: (name: string) => AnyPass,
+  arena: Arena = createArena(),
 ): Analysis {
   const { selection } = options;
   const stats = createExitStats(options.grouping);
@@ -101,7 +103,7 @@ export function createAnalysis(
     addSlow(slow, batch, mask, idle);
     for (const { pass, state } of passes) pass.exits?.(state, batch, mask);
   };
-  const pairing = createPairing(threads, sink, selection === null ? null : entryFilter(selection));
+  const pairing = createPairing(threads, sink, selection === null ? null : entryFilter(selection), arena);
   return {
     pairing,
     summary: createEventSummary(),

@@ -3,23 +3,14 @@
  * Struct of arrays like EventBatch; 64-bit values as [low, high] word pairs, durations as exact doubles (ns).
  */
 
+import type { Arena } from '../core/arena.ts';
+import { allocateTable, type ColumnSpec, viewTable } from '../core/column-table.ts';
+
+export * from './exit-columns.ts';
+
 /** Rows of a batch. */
 export const EXIT_ROWS = 16384;
 
-/** The entry that ended the exit was found; the row has a latency. */
-export const PAIRED = 0;
-/** Another exit of the same thread came before any entry. */
-export const EXIT_WITHOUT_ENTRY = 1;
-/** The recording ended (or the thread number was reused) before an entry. */
-export const OPEN_AT_END = 2;
-/** Events were lost between exit and entry on a CPU involved: counted, but without latency. */
-export const INVALIDATED_BY_LOSS = 3;
-
-export const LEVEL_L1 = 0;
-/** Exit of a nested guest, handled by this host's KVM. */
-export const LEVEL_L2 = 1;
-/** Exit of a nested guest, handed on to the L1 hypervisor. */
-export const LEVEL_L2_REFLECTED = 2;
 export const LEVEL_NAMES = ['L1', 'L2', 'L2-reflected'] as const;
 
 export interface ExitBatch {
@@ -102,6 +93,48 @@ export function createExitBatch(capacity: number = EXIT_ROWS): ExitBatch {
     vector: new Int32Array(capacity),
     intrInfo: new Uint32Array(capacity),
   };
+}
+
+/** In the order of their table (exit-columns.ts). */
+const COLUMNS = {
+  exitTime: [Uint32Array, 2],
+  entryTime: [Uint32Array, 2],
+  latency: [Float64Array, 1],
+  state: [Uint8Array, 1],
+  tid: [Int32Array, 1],
+  thread: [Int32Array, 1],
+  pid: [Int32Array, 1],
+  vcpu: [Int32Array, 1],
+  exitCpu: [Uint16Array, 1],
+  entryCpu: [Uint16Array, 1],
+  isa: [Uint8Array, 1],
+  code: [Uint32Array, 1],
+  level: [Uint8Array, 1],
+  rip: [Uint32Array, 2],
+  hasRip: [Uint8Array, 1],
+  userspaceExits: [Uint16Array, 1],
+  userspaceCode: [Uint32Array, 1],
+  restarts: [Uint16Array, 1],
+  userspaceErrors: [Uint16Array, 1],
+  kernelNs: [Float64Array, 1],
+  userspaceNs: [Float64Array, 1],
+  detailEvent: [Uint16Array, 1],
+  detailCode: [Uint32Array, 1],
+  detailAddress: [Uint32Array, 2],
+  vector: [Int32Array, 1],
+  intrInfo: [Uint32Array, 1],
+} as const satisfies ColumnSpec;
+
+/** A batch that kernels can work on. */
+export interface ArenaExits extends ExitBatch {
+  readonly arena: Arena;
+  /** Address of the table of its columns there. */
+  readonly table: number;
+}
+
+export function createArenaExits(arena: Arena, capacity: number = EXIT_ROWS): ArenaExits {
+  const table = allocateTable(arena, COLUMNS, capacity);
+  return { length: 0, arena, table, ...viewTable(arena, COLUMNS, table) };
 }
 
 /** Copies row `from` of `source` over row `to` of `target`. */

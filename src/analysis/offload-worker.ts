@@ -1,5 +1,7 @@
 /** The worker's side of offload.ts. */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { joinArena } from '../core/arena.ts';
+import { arenaBatchAt } from '../core/event-batch.ts';
 import {
   DONE,
   END,
@@ -13,12 +15,14 @@ import {
 import { type AnalysisOptions, analyzeBatch, createAnalysis, finishAnalysis } from './analyze.ts';
 import { loadPasses } from './passes.ts';
 
-const { control, batches } = workerData as ThreadMemory;
+const { control, arena: shared, tables } = workerData as ThreadMemory;
 
 try {
   Atomics.wait(control, OPTIONS, 0);
   const options = receiveMessageOnPort(parentPort!)!.message as AnalysisOptions;
-  const analysis = createAnalysis(null, options, await loadPasses(options.passes));
+  const arena = joinArena(shared);
+  const batches = tables.map((table) => arenaBatchAt(arena, table));
+  const analysis = createAnalysis(null, options, await loadPasses(options.passes), arena);
   for (let done = 0; ; ) {
     while (Atomics.load(control, HANDED) === done) Atomics.wait(control, HANDED, done);
     const slot = done % batches.length;

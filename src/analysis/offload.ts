@@ -2,7 +2,7 @@
  * Analysis in a worker thread: this thread parses into batches of shared memory, the worker pairs and counts them in
  * the same order, so that the result is the same to the last bit. The two meet in a ring of batches and two counters.
  */
-import { copyRow, type EventBatch } from '../core/event-batch.ts';
+import { copyRows, type EventBatch } from '../core/event-batch.ts';
 import {
   DONE,
   END,
@@ -80,7 +80,7 @@ export function startOffload(options: AnalysisOptions): Offload {
     for (let from = 0; from < batch.length; from += RING_ROWS) {
       const target = nextBatch();
       const rows = Math.min(RING_ROWS, batch.length - from);
-      for (let row = 0; row < rows; row++) copyRow(batch, from + row, target, row);
+      copyRows(batch, from, target, rows);
       hand(rows);
     }
   };

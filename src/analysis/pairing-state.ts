@@ -1,17 +1,53 @@
 /** What pairing keeps while events pass by: the open exit of every thread, losses of every CPU, the rows that go out. */
-import { type EventBatch, NO_CPU } from '../core/event-batch.ts';
+import { type Arena, allocateI32, allocateU8, allocateU32, createArena } from '../core/arena.ts';
+import { type ArenaBatch, type EventBatch, NO_CPU } from '../core/event-batch.ts';
 import { type ThreadTable, vcpuOfThread } from '../core/thread-table.ts';
 import { diffWords } from '../core/words.ts';
-import { createExitBatch, type ExitBatch, INVALIDATED_BY_LOSS, LEVEL_L1, PAIRED } from './exit-batch.ts';
-import { createMatches, fillMatches, type Matches } from './pairing-fill.ts';
+import {
+  type ArenaExits,
+  createArenaExits,
+  createExitBatch,
+  type ExitBatch,
+  INVALIDATED_BY_LOSS,
+  LEVEL_L1,
+  PAIRED,
+} from './exit-batch.ts';
+import {
+  CODE,
+  CPU,
+  DETAIL,
+  DETAIL_CODE,
+  DETAIL_HIGH,
+  DETAIL_LOW,
+  ERRORS,
+  HAS_RIP,
+  INTR_INFO,
+  ISA,
+  KNOWN_PID,
+  KNOWN_VCPU,
+  LEVEL,
+  MAX_LATENCY,
+  NONE,
+  P_BYTES,
+  RESTARTS,
+  RIP_HIGH,
+  RIP_LOW,
+  STRIDE,
+  TIME_HIGH,
+  TIME_LOW,
+  USERSPACE,
+  USERSPACE_CODE,
+  USERSPACE_HIGH,
+  USERSPACE_LOW,
+  VCPU,
+  VECTOR,
+} from './pairing-layout.ts';
+import { EVENT_ROLES } from './roles.ts';
 import { createThreadSlots, type ThreadSlots } from './thread-slots.ts';
 
-export const CPUS = NO_CPU + 1;
-/** −1 as a word. */
-export const NONE = 0xffffffff;
-/** 52 days; sums and histograms are exact up to here. */
-export const MAX_LATENCY = 2 ** 52 - 1;
+export * from './pairing-layout.ts';
 
+export const CPUS = NO_CPU + 1;
 export interface EntryCounts {
   entries: number;
   /** Entries of a thread without an open exit. */
@@ -30,40 +66,15 @@ export interface EntryCounts {
   withoutThread: number;
 }
 
-/**
- * Open exit of each thread slot, one row of STRIDE words: what one exit touches lies in two cache lines instead of
- * twenty columns.
- */
-export const STRIDE = 32;
-export const IS_OPEN = 0;
-export const TIME_LOW = 1;
-export const TIME_HIGH = 2;
-export const CPU = 3;
-export const ISA = 4;
-export const CODE = 5;
-export const LEVEL = 6;
-export const RIP_LOW = 7;
-export const RIP_HIGH = 8;
-export const HAS_RIP = 9;
-/** Userspace exits without error, KVM_EXIT_* and time of the first; restarts; other errors. */
-export const USERSPACE = 10;
-export const USERSPACE_CODE = 11;
-export const USERSPACE_LOW = 12;
-export const USERSPACE_HIGH = 13;
-export const RESTARTS = 14;
-export const ERRORS = 15;
-export const DETAIL = 16;
-export const DETAIL_CODE = 17;
-export const DETAIL_LOW = 18;
-export const DETAIL_HIGH = 19;
-/** vCPU of the open exit, and what is known of the thread: vCPU and process (−1 as 0xffffffff). */
-export const VCPU = 20;
-export const KNOWN_VCPU = 21;
-export const KNOWN_PID = 22;
-export const VECTOR = 23;
-export const INTR_INFO = 24;
-
 export interface Pairing {
+  /** Where the tables lie that the kernel works on. */
+  readonly arena: Arena;
+  /** The kernel's view of this pairing: words at P_* (pairing-match.ts). */
+  readonly view: Int32Array;
+  /** EVENT_ROLES, for every number that an event column can hold. */
+  readonly roles: Uint8Array;
+  /** Rows of batches that lie elsewhere are copied here to be matched; made at the first use. */
+  scratch: ArenaBatch | null;
   /** Threads of the capture, if process ids and vCPU numbers that events do not carry are wanted. */
   readonly threads: ThreadTable | null;
   readonly slots: ThreadSlots;
@@ -73,8 +84,6 @@ export interface Pairing {
   open: Uint32Array;
   /** Row in the batch at hand of a slot's exit that is not kept in `open`; −1 between batches. */
   exitRow: Int32Array;
-  /** Pairs of the batch at hand whose row in `out` is yet to be filled from it (pairing-fill.ts). */
-  readonly matches: Matches;
   /** Time of the last record of each CPU; the start of all time before the first. */
   readonly lastTime: Uint32Array;
   /** Latest loss of each CPU: 0 none, 1 not yet ended, 2 ended at lossEnd. */
@@ -95,7 +104,7 @@ export interface Pairing {
   /** Pairs that wait in all. */
   deferred: number;
   readonly counts: EntryCounts;
-  readonly out: ExitBatch;
+  readonly out: ArenaExits;
   readonly sink: (batch: ExitBatch) => void;
   readonly acceptEntry: EntryFilter | null;
 }
@@ -108,21 +117,27 @@ export function createPairing(
   threads: ThreadTable | null,
   sink: (batch: ExitBatch) => void,
   acceptEntry: EntryFilter | null = null,
+  arena: Arena = createArena(),
 ): Pairing {
-  const out = createExitBatch();
+  const out = createArenaExits(arena);
+  const roles = allocateU8(arena, 65536);
+  roles.set(EVENT_ROLES);
   out.vector.fill(-1);
   return {
+    arena,
+    view: allocateI32(arena, P_BYTES / 4),
+    roles,
+    scratch: null,
     threads,
-    slots: createThreadSlots(),
+    slots: createThreadSlots(arena),
     slotsKnown: 0,
-    open: new Uint32Array(64 * STRIDE),
-    exitRow: new Int32Array(64).fill(-1),
-    matches: createMatches(),
-    lastTime: startOfTime(),
+    open: allocateU32(arena, 64 * STRIDE),
+    exitRow: allocateI32(arena, 64).fill(-1),
+    lastTime: startOfTime(arena),
     lossState: new Uint8Array(CPUS),
     lossStart: new Uint32Array(2 * CPUS),
     lossEnd: new Uint32Array(2 * CPUS),
-    deferredHead: new Int32Array(CPUS).fill(-1),
+    deferredHead: allocateI32(arena, CPUS).fill(-1),
     pool: createExitBatch(16),
     poolNext: new Int32Array(16),
     poolUsed: 0,
@@ -149,8 +164,8 @@ export function createPairing(
 }
 
 /** The earliest time for every CPU: the sign bit of each pair's high word. */
-function startOfTime(): Uint32Array {
-  const times = new Uint32Array(2 * CPUS);
+function startOfTime(arena: Arena): Uint32Array {
+  const times = allocateU32(arena, 2 * CPUS);
   for (let high = 1; high < times.length; high += 2) times[high] = 0x80000000;
   return times;
 }
@@ -234,7 +249,6 @@ export function flush(pairing: Pairing): void {
   const { out } = pairing;
   const { length } = out;
   if (length === 0) return;
-  fillMatches(pairing.matches, out);
   pairing.sink(out);
   out.length = 0;
   resetRows(pairing, 0, length);
@@ -261,10 +275,10 @@ export function resetRows(pairing: Pairing, from: number, to: number): void {
 /** Sets up a new thread's slot with what the thread table knows of it. */
 export function addThread(pairing: Pairing, slot: number): void {
   if ((slot + 1) * STRIDE > pairing.open.length) {
-    const open = new Uint32Array(2 * pairing.open.length);
+    const open = allocateU32(pairing.arena, 2 * pairing.open.length);
     open.set(pairing.open);
     pairing.open = open;
-    const exitRow = new Int32Array(open.length / STRIDE).fill(-1);
+    const exitRow = allocateI32(pairing.arena, open.length / STRIDE).fill(-1);
     exitRow.set(pairing.exitRow);
     pairing.exitRow = exitRow;
   }

@@ -1,13 +1,12 @@
 /**
  * Pairing: events in time order → exits with their fate. Per host thread, `kvm_exit` → the next `kvm_entry` of the
  * same tid, wherever the thread migrated in between; what lies between decides escalation, level and detail.
- * The common case is matched in pairing-match.ts; pairing-rules.ts says what each event does, pairing-losses.ts what
+ * The common case is matched by a kernel (pairing-match.ts); pairing-rules.ts says what each event does, pairing-losses.ts what
  * losses do to pairs.
  */
-import type { EventBatch } from '../core/event-batch.ts';
+import { type ArenaBatch, copyRows, createArenaBatch, type EventBatch, liesIn } from '../core/event-batch.ts';
 import { EV_LOST } from '../core/events.ts';
 import { OPEN_AT_END } from './exit-batch.ts';
-import { fillMatches, startMatches } from './pairing-fill.ts';
 import { followCpu, settleDeferred, startLoss } from './pairing-losses.ts';
 import { matchRows } from './pairing-match.ts';
 import { closeExit, countThreadless, emitOpen, keepExit, openExit, takeBetween } from './pairing-rules.ts';
@@ -17,10 +16,30 @@ import { slotOf } from './thread-slots.ts';
 
 export { createPairing, type EntryCounts, type EntryFilter, type Pairing } from './pairing-state.ts';
 
+/** Rows that are copied at once, where a batch lies outside of the pairing's arena. */
+const COPIED_ROWS = 16384;
+
 /** Takes in the events of a batch. */
 export function pairBatch(pairing: Pairing, batch: EventBatch): void {
-  const plain = !pairing.sawLoss && pairing.acceptEntry === null;
-  for (let row = plain ? matchUntilLoss(pairing, batch) : 0; row < batch.length; row++) {
+  if (!isPlain(pairing) || liesIn(pairing.arena, batch)) {
+    pairRows(pairing, batch);
+    return;
+  }
+  pairing.scratch ??= createArenaBatch(pairing.arena, COPIED_ROWS);
+  for (let from = 0; from < batch.length; from += COPIED_ROWS) {
+    copyRows(batch, from, pairing.scratch, Math.min(COPIED_ROWS, batch.length - from));
+    pairRows(pairing, pairing.scratch);
+  }
+}
+
+/** Nothing was lost and nothing is filtered: the kernel can match. */
+function isPlain(pairing: Pairing): boolean {
+  return !pairing.sawLoss && pairing.acceptEntry === null;
+}
+
+function pairRows(pairing: Pairing, batch: EventBatch): void {
+  const matched = isPlain(pairing) && liesIn(pairing.arena, batch) ? matchUntilLoss(pairing, batch) : 0;
+  for (let row = matched; row < batch.length; row++) {
     if (batch.event[row] === EV_LOST) {
       pairing.sawLoss = true;
       startLoss(pairing, batch.cpu[row]);
@@ -28,10 +47,9 @@ export function pairBatch(pairing: Pairing, batch: EventBatch): void {
   }
 }
 
-/** While nothing was lost and nothing is filtered; returns how many rows it took. */
-function matchUntilLoss(pairing: Pairing, batch: EventBatch): number {
-  const { matches, out } = pairing;
-  startMatches(matches, batch);
+/** Returns how many rows it took. */
+function matchUntilLoss(pairing: Pairing, batch: ArenaBatch): number {
+  const { out } = pairing;
   let row = matchRows(pairing, batch, 0);
   while (row < batch.length) {
     if (out.length === out.capacity) flush(pairing);
@@ -39,7 +57,6 @@ function matchUntilLoss(pairing: Pairing, batch: EventBatch): number {
     else takeRow(pairing, batch, row++);
     row = matchRows(pairing, batch, row);
   }
-  fillMatches(matches, out);
   for (let slot = 0; slot < pairing.slotsKnown; slot++) keepExit(pairing, batch, slot);
   return row;
 }

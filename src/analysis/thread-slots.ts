@@ -2,6 +2,7 @@
  * tid → dense slot number, by open addressing in an Int32Array: a Map costs several times as much per event, and a
  * table indexed by tid could be blown up by absurd tids.
  */
+import { type Arena, allocateI32 } from '../core/arena.ts';
 
 export interface ThreadSlots {
   /** tid of each slot in use. */
@@ -9,10 +10,16 @@ export interface ThreadSlots {
   count: number;
   /** Slot + 1 by hash position, 0 = free. */
   table: Int32Array;
+  /** Where the tables lie; null: in plain memory. */
+  readonly arena: Arena | null;
 }
 
-export function createThreadSlots(): ThreadSlots {
-  return { tids: new Int32Array(64), count: 0, table: new Int32Array(256) };
+export function createThreadSlots(arena: Arena | null = null): ThreadSlots {
+  return { tids: ints(arena, 64), count: 0, table: ints(arena, 256), arena };
+}
+
+function ints(arena: Arena | null, length: number): Int32Array {
+  return arena === null ? new Int32Array(length) : allocateI32(arena, length);
 }
 
 /** Slot of a tid, a new one (the next number) if it was not seen before. */
@@ -32,7 +39,7 @@ export function slotOf(slots: ThreadSlots, tid: number): number {
 function addSlot(slots: ThreadSlots, tid: number, at: number): number {
   const slot = slots.count++;
   if (slot === slots.tids.length) {
-    const tids = new Int32Array(2 * slot);
+    const tids = ints(slots.arena, 2 * slot);
     tids.set(slots.tids);
     slots.tids = tids;
   }
@@ -43,7 +50,7 @@ function addSlot(slots: ThreadSlots, tid: number, at: number): number {
 }
 
 function rehash(slots: ThreadSlots): void {
-  const table = new Int32Array(2 * slots.table.length);
+  const table = ints(slots.arena, 2 * slots.table.length);
   const mask = table.length - 1;
   for (let slot = 0; slot < slots.count; slot++) {
     let at = (Math.imul(slots.tids[slot], 0x9e3779b1) >>> 7) & mask;

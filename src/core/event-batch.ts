@@ -5,26 +5,14 @@
  * Int64Array, so Arrow gets them without conversion). Hot loops read words and never make a BigInt.
  */
 
+import type { Arena } from './arena.ts';
+import { allocateTable, type ColumnSpec, viewTable } from './column-table.ts';
+import { NO_CPU, UNKNOWN } from './event-columns.ts';
+
 /** Rows of a batch: 64 Ki, as the Arrow files use. */
 export const BATCH_ROWS = 65536;
 
-/** Value of `cpu` where the format does not say which CPU recorded the event. */
-export const NO_CPU = 0xffff;
-/** Value of `tid`, `pid`, `vcpu` and `text` where it is not known. */
-export const UNKNOWN = -1;
-
-/** Bits of the `fields` column: which of the nullable columns hold a recorded value in this row. */
-export const F_ISA = 1 << 0;
-export const F_CODE = 1 << 1;
-export const F_ADDRESS = 1 << 2;
-export const F_INFO1 = 1 << 3;
-export const F_INFO2 = 1 << 4;
-export const F_INTR_INFO = 1 << 5;
-export const F_ERROR_CODE = 1 << 6;
-export const F_ARG0 = 1 << 7;
-export const F_ARG1 = 1 << 8;
-/** Not a column: user space wrote the event's text to trace_marker (QEMU's ftrace backend does); no tracepoint. */
-export const F_MARKER = 1 << 9;
+export * from './event-columns.ts';
 
 export interface EventBatch {
   /** Rows in use; the columns may be longer. */
@@ -60,30 +48,81 @@ export interface EventBatch {
   readonly fields: Uint16Array;
 }
 
-/** `shared`: in memory that several threads can use. */
-export function createEventBatch(capacity: number = BATCH_ROWS, shared = false): EventBatch {
-  const memory = (bytes: number) => (shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes));
+/** A batch that kernels can work on. */
+export interface ArenaBatch extends EventBatch {
+  readonly arena: Arena;
+  /** Address of the table of its columns there (event-columns.ts). */
+  readonly table: number;
+}
+
+export function createEventBatch(capacity: number = BATCH_ROWS): EventBatch {
   return {
     length: 0,
     capacity,
-    time: new Uint32Array(memory(8 * capacity)),
-    cpu: new Uint16Array(memory(2 * capacity)),
-    tid: new Int32Array(memory(4 * capacity)),
-    pid: new Int32Array(memory(4 * capacity)),
-    vcpu: new Int32Array(memory(4 * capacity)),
-    event: new Uint16Array(memory(2 * capacity)),
-    isa: new Uint8Array(memory(capacity)),
-    code: new Uint32Array(memory(4 * capacity)),
-    address: new Uint32Array(memory(8 * capacity)),
-    info1: new Uint32Array(memory(8 * capacity)),
-    info2: new Uint32Array(memory(8 * capacity)),
-    intrInfo: new Uint32Array(memory(4 * capacity)),
-    errorCode: new Uint32Array(memory(4 * capacity)),
-    arg0: new Uint32Array(memory(8 * capacity)),
-    arg1: new Uint32Array(memory(8 * capacity)),
-    text: new Int32Array(memory(4 * capacity)),
-    fields: new Uint16Array(memory(2 * capacity)),
+    time: new Uint32Array(2 * capacity),
+    cpu: new Uint16Array(capacity),
+    tid: new Int32Array(capacity),
+    pid: new Int32Array(capacity),
+    vcpu: new Int32Array(capacity),
+    event: new Uint16Array(capacity),
+    isa: new Uint8Array(capacity),
+    code: new Uint32Array(capacity),
+    address: new Uint32Array(2 * capacity),
+    info1: new Uint32Array(2 * capacity),
+    info2: new Uint32Array(2 * capacity),
+    intrInfo: new Uint32Array(capacity),
+    errorCode: new Uint32Array(capacity),
+    arg0: new Uint32Array(2 * capacity),
+    arg1: new Uint32Array(2 * capacity),
+    text: new Int32Array(capacity),
+    fields: new Uint16Array(capacity),
   };
+}
+
+/** In the order of their table (event-columns.ts). */
+const COLUMNS = {
+  time: [Uint32Array, 2],
+  cpu: [Uint16Array, 1],
+  tid: [Int32Array, 1],
+  pid: [Int32Array, 1],
+  vcpu: [Int32Array, 1],
+  event: [Uint16Array, 1],
+  isa: [Uint8Array, 1],
+  code: [Uint32Array, 1],
+  address: [Uint32Array, 2],
+  info1: [Uint32Array, 2],
+  info2: [Uint32Array, 2],
+  intrInfo: [Uint32Array, 1],
+  errorCode: [Uint32Array, 1],
+  arg0: [Uint32Array, 2],
+  arg1: [Uint32Array, 2],
+  text: [Int32Array, 1],
+  fields: [Uint16Array, 1],
+} as const satisfies ColumnSpec;
+
+export function createArenaBatch(arena: Arena, capacity: number): ArenaBatch {
+  return arenaBatchAt(arena, allocateTable(arena, COLUMNS, capacity));
+}
+
+/** The batch whose table lies at `table`: made by another thread, maybe. */
+export function arenaBatchAt(arena: Arena, table: number): ArenaBatch {
+  return { length: 0, arena, table, ...viewTable(arena, COLUMNS, table) };
+}
+
+/** Whether kernels of the arena can work on the batch. */
+export function liesIn(arena: Arena, batch: EventBatch): batch is ArenaBatch {
+  return (batch as Partial<ArenaBatch>).arena === arena;
+}
+
+const COLUMN_NAMES = Object.keys(COLUMNS) as (keyof typeof COLUMNS)[];
+
+/** Makes rows [from, from + rows) of `source` the rows of `target`. */
+export function copyRows(source: EventBatch, from: number, target: EventBatch, rows: number): void {
+  for (const name of COLUMN_NAMES) {
+    const each = COLUMNS[name][1];
+    target[name].set(source[name].subarray(each * from, each * (from + rows)));
+  }
+  target.length = rows;
 }
 
 /** Resets one row to "nothing recorded"; word columns keep garbage, `fields` says that they do not apply. */

@@ -8,7 +8,7 @@ export const BIN = join(REPO, 'bin/kvmtrace.js');
 const BUILT = join(REPO, 'dist/bundle/main.js');
 const LOCK = join(REPO, 'dist/.building');
 
-function newestSource(folder: string): number {
+export function newestSource(folder: string): number {
   return Math.max(
     ...readdirSync(folder, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.name.endsWith('.ts'))
