@@ -1,6 +1,8 @@
 /** Dictionary indices of the rows of a batch: event names, reason names, texts. */
+
+import { type Arena, allocateI32, allocateU8 } from '../core/arena.ts';
 import { type Diagnostics, note } from '../core/diagnostics.ts';
-import { BATCH_ROWS, type EventBatch, F_ARG0, F_CODE, F_ISA } from '../core/event-batch.ts';
+import { type ArenaBatch, type EventBatch, F_ISA } from '../core/event-batch.ts';
 import {
   EV_EXIT,
   EV_NESTED_VMEXIT,
@@ -17,24 +19,29 @@ import { allReasons, reasonIndex, reasonName } from '../isa/reasons.ts';
 import { userspaceExitName } from '../isa/userspace-exits.ts';
 import { EVENT_DICTIONARY, REASON_DICTIONARY, TEXT_DICTIONARY } from '../parsers/capture-arrow/schema.ts';
 import { createGrowingDictionary, type GrowingDictionary, valueIndex } from './growing-dictionary.ts';
+import {
+  KIND_EXIT,
+  KIND_USERSPACE,
+  NO_INDEX,
+  NOT_ASKED,
+  QUICK_CODES,
+  QUICK_USERSPACE,
+  R_BYTES,
+  R_DEFAULT_ISA,
+  R_EXIT_REASONS,
+  R_KINDS,
+  R_USERSPACE_REASONS,
+} from './index-tables.ts';
+import { countBits } from './validity.ts';
 
 /** Most reason names of a capture: codes that no table knows must not grow the dictionary without bound. */
 const MAX_REASONS = 8192;
 /** Bytes for names and texts to come (growing-dictionary.ts): small beside the rows of a file that needs them. */
 const NAMES_ROOM = 1 << 16;
 const TEXTS_ROOM = 1 << 19;
-const NO_INDEX = -1;
-const NOT_ASKED = -2;
-/** Known exit reasons below this are looked up once per ISA. */
-const QUICK_CODES = 2048;
 
-/** Kinds of events by what their `code` is. */
-const EXIT = 1;
-const USERSPACE = 2;
-const kinds = new Uint8Array(256);
-for (const event of [EV_EXIT, EV_NESTED_VMEXIT, EV_NESTED_VMEXIT_INJECT, EV_S390_SIE_EXIT, EV_PPC_GUEST_EXIT])
-  kinds[event] = EXIT;
-for (const event of [EV_USERSPACE_EXIT, EV_RUN_EXIT]) kinds[event] = USERSPACE;
+const EXITS = [EV_EXIT, EV_NESTED_VMEXIT, EV_NESTED_VMEXIT_INJECT, EV_S390_SIE_EXIT, EV_PPC_GUEST_EXIT];
+const USERSPACE_EXITS = [EV_USERSPACE_EXIT, EV_RUN_EXIT];
 
 export interface IndexColumn {
   readonly dictionary: GrowingDictionary;
@@ -57,28 +64,43 @@ export interface RowIndices {
   readonly exitReason: Int32Array;
   readonly knownReason: Int32Array;
   readonly userspaceReason: Int32Array;
+  /** What the kernel reads of these (index-tables.ts). */
+  readonly kinds: Uint8Array;
+  readonly tables: Int32Array;
 }
 
 function createIndexColumn(id: number, room: number): IndexColumn {
   return {
     dictionary: createGrowingDictionary(id, room),
-    indices: new Uint16Array(BATCH_ROWS),
-    validity: new Uint8Array(BATCH_ROWS / 8),
+    indices: new Uint16Array(0),
+    validity: new Uint8Array(0),
     nulls: 0,
   };
 }
 
-export function createRowIndices(): RowIndices {
+/** `arena`: that of the batches whose rows get indices. */
+export function createRowIndices(arena: Arena): RowIndices {
+  const kinds = allocateU8(arena, 65536);
+  for (const event of EXITS) kinds[event] = KIND_EXIT;
+  for (const event of USERSPACE_EXITS) kinds[event] = KIND_USERSPACE;
+  const exitReason = allocateI32(arena, 256 * QUICK_CODES).fill(NOT_ASKED);
+  const userspaceReason = allocateI32(arena, QUICK_USERSPACE).fill(NOT_ASKED);
+  const tables = allocateI32(arena, R_BYTES / 4);
+  tables[R_KINDS >> 2] = kinds.byteOffset;
+  tables[R_EXIT_REASONS >> 2] = exitReason.byteOffset;
+  tables[R_USERSPACE_REASONS >> 2] = userspaceReason.byteOffset;
   return {
     event: createIndexColumn(EVENT_DICTIONARY, NAMES_ROOM),
     reason: createIndexColumn(REASON_DICTIONARY, NAMES_ROOM),
     text: createIndexColumn(TEXT_DICTIONARY, TEXTS_ROOM),
-    eventIndex: new Int32Array(65536).fill(NOT_ASKED),
+    eventIndex: allocateI32(arena, 65536).fill(NOT_ASKED),
     textIndex: new Int32Array(MAX_STRINGS).fill(NO_INDEX),
     textsAdded: 0,
     knownReason: new Int32Array(allReasons().length).fill(NOT_ASKED),
-    exitReason: new Int32Array(256 * QUICK_CODES).fill(NOT_ASKED),
-    userspaceReason: new Int32Array(256).fill(NOT_ASKED),
+    exitReason,
+    userspaceReason,
+    kinds,
+    tables,
   };
 }
 
@@ -101,26 +123,26 @@ function noteUnnamed(diagnostics: Diagnostics, count: number): void {
   );
 }
 
-function fillEvents(indices: RowIndices, context: TraceContext, batch: EventBatch, rows: number): void {
+function fillEvents(indices: RowIndices, context: TraceContext, batch: ArenaBatch, rows: number): void {
   const { event, eventIndex } = indices;
-  let nulls = 0;
+  const { indexEvents } = batch.arena.kernels;
+  const at = event.indices.byteOffset;
+  event.nulls = 0;
   let unnamed = 0;
-  for (let row = 0; row < rows; row++) {
+  for (let row = 0; ; ) {
+    row = indexEvents(batch.table, eventIndex.byteOffset, at, row, rows);
+    if (row === rows) break;
     const code = batch.event[row];
-    let index = eventIndex[code];
-    if (index === NOT_ASKED) index = newEventIndex(indices, context, code);
-    if (index < 0) {
-      nulls++;
-      if (code !== 0) unnamed++;
-    }
-    event.indices[row] = Math.max(index, 0);
+    if (eventIndex[code] === NOT_ASKED) newEventIndex(indices, context, code);
+    if (eventIndex[code] >= 0) continue;
+    event.nulls++;
+    if (code !== 0) unnamed++;
+    event.indices[row++] = 0;
   }
-  event.nulls = nulls;
-  if (nulls === 0) return;
+  if (event.nulls === 0) return;
   if (unnamed > 0) noteUnnamed(context.diagnostics, unnamed);
   event.validity.fill(0);
-  for (let row = 0; row < rows; row++)
-    if (eventIndex[batch.event[row]] >= 0) event.validity[row >> 3] |= 1 << (row & 7);
+  for (let i = 0; i < rows; i++) if (eventIndex[batch.event[i]] >= 0) event.validity[i >> 3] |= 1 << (i & 7);
 }
 
 /** Puts new texts of the context into the dictionary, in their order, so that a reader gets the same codes. */
@@ -186,42 +208,35 @@ function userspaceReason(indices: RowIndices, code: number): number {
   return index;
 }
 
-function fillReasons(indices: RowIndices, context: TraceContext, batch: EventBatch, rows: number): void {
-  const { reason, exitReason: quick } = indices;
+function fillReasons(indices: RowIndices, context: TraceContext, batch: ArenaBatch, rows: number): void {
+  const { reason, tables, kinds } = indices;
   const { indices: target, validity } = reason;
-  const { defaultIsa } = context;
-  const { event: events, fields: masks, isa: isas, code: codes, arg0 } = batch;
+  const { indexReasons } = batch.arena.kernels;
+  tables[R_DEFAULT_ISA >> 2] = context.defaultIsa;
   validity.fill(0);
-  let valid = 0;
-  for (let row = 0; row < rows; row++) {
-    const event = events[row];
-    const kind = event < kinds.length ? kinds[event] : 0;
-    target[row] = 0;
-    if (kind === 0) continue;
-    const fields = masks[row];
-    if ((fields & F_CODE) === 0) continue;
-    const code = codes[row];
-    let index = NO_INDEX;
-    if (kind === EXIT) {
-      const isa = (fields & F_ISA) !== 0 ? isas[row] : defaultIsa;
-      index = code < QUICK_CODES ? quick[isa * QUICK_CODES + code] : NOT_ASKED;
-      if (index === NOT_ASKED) index = exitReason(indices, context, isa, code);
+  for (let row = 0; ; row++) {
+    row = indexReasons(batch.table, tables.byteOffset, target.byteOffset, validity.byteOffset, row, rows);
+    if (row === rows) break;
+    // A name that is looked for the first time, or one of a large number.
+    const code = batch.code[row];
+    const isa = (batch.fields[row] & F_ISA) !== 0 ? batch.isa[row] : context.defaultIsa;
+    const index =
+      kinds[batch.event[row]] === KIND_EXIT
+        ? exitReason(indices, context, isa, code)
+        : userspaceReason(indices, code);
+    if (index >= 0) {
+      target[row] = index;
+      validity[row >> 3] |= 1 << (row & 7);
     }
-    // A negative errno: KVM_RUN failed, and the reason is that of an earlier exit.
-    else if ((fields & F_ARG0) === 0 || (arg0[2 * row + 1] | 0) >= 0) index = userspaceReason(indices, code);
-    if (index < 0) continue;
-    target[row] = index;
-    validity[row >> 3] |= 1 << (row & 7);
-    valid++;
   }
-  reason.nulls = rows - valid;
+  reason.nulls = rows - countBits(validity, Math.ceil(rows / 8));
 }
 
 /** Fills the three columns for rows [0, rows) of `batch`; dictionaries grow by what is new. */
 export function fillIndices(
   indices: RowIndices,
   context: TraceContext,
-  batch: EventBatch,
+  batch: ArenaBatch,
   rows: number,
 ): void {
   fillEvents(indices, context, batch, rows);

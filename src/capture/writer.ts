@@ -3,7 +3,14 @@
  * arrays; the file can be read up to its last whole batch at any time, and through its footer once finished.
  */
 import { closeSync, fstatSync, openSync, unlinkSync } from 'node:fs';
-import { BATCH_ROWS, createEventBatch, type EventBatch } from '../core/event-batch.ts';
+import { type Arena, allocateU8, allocateU16, createArena } from '../core/arena.ts';
+import {
+  type ArenaBatch,
+  BATCH_ROWS,
+  createArenaBatch,
+  type EventBatch,
+  UNKNOWN,
+} from '../core/event-batch.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import { COLUMNS } from '../parsers/capture-arrow/schema.ts';
 import { encodeBatch, encodeFooter, encodeSchema } from './arrow-messages.ts';
@@ -16,6 +23,8 @@ import { type BlockPlace, createSink, waitForSink, writeFooter, writeMagic, writ
 import { validityOfField, validityOfSentinel } from './validity.ts';
 
 export interface CaptureWriter {
+  /** An empty batch that write() takes without copying, if it is the next that is written. */
+  lend(): EventBatch;
   /** Takes rows in time order; they are copied or written before it returns. */
   write(batch: EventBatch): void;
   /** Writes rows that wait for their batch to be full: a slow recording survives a crash up to here. */
@@ -37,7 +46,7 @@ const MOST_UNDER_WAY = 1;
 
 /** Rows that wait for their batch to be full, or to be written, and what is derived from them. */
 interface Slot {
-  readonly batch: EventBatch;
+  readonly batch: ArenaBatch;
   readonly validities: readonly Uint8Array[];
   readonly indices: Readonly<Record<IndexName, Pick<IndexColumn, 'indices' | 'validity'>>>;
   underWay: boolean;
@@ -46,14 +55,24 @@ interface Slot {
 type IndexName = 'event' | 'reason' | 'text';
 const INDEX_NAMES: readonly IndexName[] = ['event', 'reason', 'text'];
 
-function createSlot(): Slot {
-  const index = () => ({ indices: new Uint16Array(BATCH_ROWS), validity: new Uint8Array(BATCH_ROWS / 8) });
+function createSlot(arena: Arena): Slot {
+  const index = () => ({
+    indices: allocateU16(arena, BATCH_ROWS),
+    validity: allocateU8(arena, BATCH_ROWS / 8),
+  });
   return {
-    batch: createEventBatch(),
-    validities: COLUMNS.map(({ nullable }) => (nullable ? new Uint8Array(BATCH_ROWS / 8) : NONE)),
+    batch: createLentBatch(arena),
+    validities: COLUMNS.map(({ nullable }) => (nullable ? allocateU8(arena, BATCH_ROWS / 8) : NONE)),
     indices: { event: index(), reason: index(), text: index() },
     underWay: false,
   };
+}
+
+/** Parsers rely on lent batches to have no texts (ParseOptions.nextBatch). */
+function createLentBatch(arena: Arena): ArenaBatch {
+  const batch = createArenaBatch(arena, BATCH_ROWS);
+  batch.text.fill(UNKNOWN);
+  return batch;
 }
 
 function bytesOf(values: Uint8Array | Uint16Array | Uint32Array | Int32Array, bytes: number): Uint8Array {
@@ -87,9 +106,12 @@ export function createCaptureWriter(
   const isOwnFile = typeof target === 'string' && fstatSync(fd).isFile();
   const sink = createSink(fd, isOwnFile);
   const beside = background && isOwnFile;
-  const slots = [createSlot()];
+  const arena = createArena();
+  const slots = [createSlot(arena)];
   let slot = slots[0];
-  const indices = createRowIndices();
+  /** Lent while the slot's own batch has rows that wait. */
+  let spare: ArenaBatch | null = null;
+  const indices = createRowIndices(arena);
   const batches: BlockPlace[] = [];
   const topics = createTopicState();
   const losses: LossList = { regions: 0, listed: [] };
@@ -103,8 +125,10 @@ export function createCaptureWriter(
     writeMessage(sink, encodeSchema(fileMetadata(context, toolVersion, topics), fieldMetadata(context)), []);
   }
 
-  /** Writes the first `rows` rows of a batch: the slot's own, or one that is done with when this returns. */
-  function writeBatch(batch: EventBatch, rows: number): void {
+  /** Writes the slot's rows. */
+  function writeBatch(): void {
+    const { batch } = slot;
+    const rows = batch.length;
     start();
     for (const name of INDEX_NAMES) Object.assign(indices[name], slot.indices[name]);
     fillIndices(indices, context, batch, rows);
@@ -126,16 +150,16 @@ export function createCaptureWriter(
       const values = batch[column];
       const validity = slot.validities[i].subarray(0, Math.ceil(rows / 8));
       let nulls = 0;
-      if (field !== 0) nulls = validityOfField(batch.fields, field, rows, validity);
+      if (field !== 0) nulls = validityOfField(batch, field, rows, validity);
       else if (sentinel !== null)
-        nulls = validityOfSentinel(values as Uint16Array | Int32Array, sentinel, rows, validity);
+        nulls = validityOfSentinel(batch, values as Uint16Array | Int32Array, sentinel, rows, validity);
       const bytes = (rows * bits) / 8;
       if (nulls === rows) addEmptyColumn(body, rows, validity, bytes);
       else addColumn(body, nulls, validity, bytesOf(values, bytes));
     }
     const metadata = encodeBatch(shapeOf(body, rows), changedTopics(context, topics));
-    const done = batch === slot.batch ? leaveSlot() : undefined;
-    batches.push(writeMessage(sink, metadata, body.buffers, done));
+    batches.push(writeMessage(sink, metadata, body.buffers, leaveSlot()));
+    batch.length = 0;
   }
 
   /** Goes on with another slot, if one is free; returns what gives this one back. */
@@ -143,7 +167,7 @@ export function createCaptureWriter(
     if (!beside || finishing) return undefined;
     let free = slots.find((other) => other !== slot && !other.underWay);
     if (!free && slots.length < SLOTS) {
-      free = createSlot();
+      free = createSlot(arena);
       slots.push(free);
     }
     if (!free) return undefined;
@@ -156,11 +180,7 @@ export function createCaptureWriter(
   }
 
   function flush(): void {
-    const { batch } = slot;
-    const rows = batch.length;
-    if (rows === 0) return;
-    batch.length = 0;
-    writeBatch(batch, rows);
+    if (slot.batch.length > 0) writeBatch();
   }
 
   /** A descriptor must not be closed under rows that are still on their way to it. */
@@ -174,19 +194,21 @@ export function createCaptureWriter(
   }
 
   return {
+    lend() {
+      if (slot.batch.length === 0) return slot.batch;
+      spare ??= createLentBatch(arena);
+      spare.length = 0;
+      return spare;
+    },
     write(batch) {
       if (sink.failure !== null) throw sink.failure;
-      let from = 0;
-      while (from < batch.length) {
-        if (!beside && slot.batch.length === 0 && batch.length - from >= BATCH_ROWS) {
-          writeBatch(from === 0 ? batch : sliceOf(batch, from, BATCH_ROWS), BATCH_ROWS);
-          from += BATCH_ROWS;
-          continue;
-        }
+      let from = batch === slot.batch ? batch.length : 0;
+      while (true) {
+        if (slot.batch.length === BATCH_ROWS) flush();
+        if (from >= batch.length) return;
         const rows = Math.min(batch.length - from, BATCH_ROWS - slot.batch.length);
         appendRows(batch, from, rows, slot.batch);
         from += rows;
-        if (slot.batch.length === BATCH_ROWS) flush();
       }
     },
     flush,
@@ -213,15 +235,4 @@ export function createCaptureWriter(
       if (isOwnFile) unlinkSync(target as string);
     },
   };
-}
-
-/** Rows [from, from + rows) as a batch of their own, sharing memory. */
-function sliceOf(batch: EventBatch, from: number, rows: number): EventBatch {
-  const slice: Record<string, unknown> = { length: rows, capacity: rows };
-  for (const { column, bits } of COLUMNS) {
-    if (column === null) continue;
-    const words = bits === 64 ? 2 : 1;
-    slice[column] = batch[column].subarray(words * from, words * (from + rows));
-  }
-  return slice as unknown as EventBatch;
 }

@@ -152,6 +152,7 @@ export async function runConvert(
   const summary = createEventSummary();
   const writer = createCaptureWriter(output, stream.context, toolVersion(), true);
   try {
+    stream.lendBatches(writer.lend);
     // Rows go into the file while the next ones are read.
     const pause = () => writer.busy() ?? options.pause?.();
     await forEachBatch(stream, { ...options, pause }, (batch) => {

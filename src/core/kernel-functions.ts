@@ -1,4 +1,16 @@
 /** What the compiled kernels (src/kernels/) can be called with. Addresses are byte offsets in their arena. */
 export interface Kernels {
   matchRows(pairing: number, batch: number, from: number, length: number): number;
+  fieldValidity(fields: number, bit: number, rows: number, bitmap: number): number;
+  validity16(values: number, sentinel: number, rows: number, bitmap: number): number;
+  validity32(values: number, sentinel: number, rows: number, bitmap: number): number;
+  indexEvents(batch: number, table: number, target: number, from: number, rows: number): number;
+  indexReasons(
+    batch: number,
+    tables: number,
+    target: number,
+    validity: number,
+    from: number,
+    rows: number,
+  ): number;
 }
