@@ -1,6 +1,6 @@
 /** Runs the analyses over a stream of events: in this thread, or beside it in a worker when that pays. */
 
-import { canOffload, dropThread } from '../analysis/analysis-thread.ts';
+import { canOffload, dropThread, RING_ROWS } from '../analysis/analysis-thread.ts';
 import {
   type Analysis,
   type AnalysisOptions,
@@ -12,6 +12,8 @@ import {
 } from '../analysis/analyze.ts';
 import { type Offload, startOffload } from '../analysis/offload.ts';
 import type { PassOf } from '../analysis/passes.ts';
+import { createArena } from '../core/arena.ts';
+import { createArenaBatch, UNKNOWN } from '../core/event-batch.ts';
 import { type EventStream, forEachBatch } from './event-stream.ts';
 import { OFFLOAD_BYTES } from './launch-analysis.ts';
 import type { NamedReasons } from './named-reasons.ts';
@@ -30,7 +32,15 @@ export async function analyzeStream(
   dropThread();
   const threads = needsThreads(analysisOptions) ? stream.context.threads : null;
   let analysis: Analysis | null = null;
-  const start = () => createAnalysis(threads, wantedPasses(stream, analysisOptions, passOf), passOf);
+  const arena = createArena();
+  const start = () => createAnalysis(threads, wantedPasses(stream, analysisOptions, passOf), passOf, arena);
+  // Filled where the kernels can work on it.
+  const lent = createArenaBatch(arena, RING_ROWS);
+  lent.text.fill(UNKNOWN);
+  stream.lendBatches(() => {
+    lent.length = 0;
+    return lent;
+  });
   await forEachBatch(stream, options, (batch) => {
     // With the first batch it is known which events were recorded.
     analysis ??= start();
