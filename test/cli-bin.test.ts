@@ -64,6 +64,20 @@ test.each([0, 1, 2])('exit status %i', async (status) => {
   expect((await kvmtrace(['report', trace, ...args])).status).toBe(status);
 });
 
+test('a limit of addresses: says what to do, and doing it helps', () => {
+  const run = (options: string) =>
+    spawnSync('bash', ['-c', `ulimit -v 4000000; exec "$0" "$1" report "$2"`, process.execPath, BIN, trace], {
+      encoding: 'utf8',
+      env: { ...process.env, NODE_OPTIONS: options },
+    });
+  const limited = run('');
+  expect(limited).toMatchObject({ status: 2, stdout: '' });
+  expect(limited.stderr).toMatch(/ulimit -v.*NODE_OPTIONS=--disable-wasm-trap-handler/);
+  const helped = run('--disable-wasm-trap-handler');
+  expect(helped).toMatchObject({ status: 0, stderr: '' });
+  expect(helped.stdout).toContain('Exits by reason');
+});
+
 describe('a reader that goes away is no error', () => {
   test.each(['text', 'json', 'csv'])('%s', (format) => {
     const slow = format === 'csv' ? '--table slow' : '';

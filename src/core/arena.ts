@@ -4,6 +4,7 @@
  * Memory is handed out from one end and never given back: it goes when nobody refers to the arena any more.
  */
 import { readFileSync } from 'node:fs';
+import { UsageError } from './errors.ts';
 import type { Kernels } from './kernel-functions.ts';
 
 export interface Arena {
@@ -33,10 +34,23 @@ function kernelModule(): WebAssembly.Module {
   return compiled;
 }
 
+/** @throws UsageError where a limit (`ulimit -v`) leaves too few addresses */
 export function createArena(): Arena {
-  const memory = new WebAssembly.Memory({ initial: FIRST_PAGES, maximum: MAX_PAGES, shared: true });
+  const memory = createMemory();
   new Int32Array(memory.buffer, 0, 1)[0] = START;
   return joinArena({ memory, module: kernelModule() });
+}
+
+/** V8 wants 10 GB of addresses, most of them for guard pages in place of checks; none of that is memory in use. */
+function createMemory(): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: FIRST_PAGES, maximum: MAX_PAGES, shared: true });
+  } catch (error) {
+    throw new UsageError(
+      `no room for working memory (${(error as Error).message})`,
+      'Raise the limit of addresses (ulimit -v, systemd LimitAS=) to 12 GB, or set NODE_OPTIONS=--disable-wasm-trap-handler (Node.js 20.15 or later): it needs 1 GB then.',
+    );
+  }
 }
 
 /** The same memory, for this thread's use. */
