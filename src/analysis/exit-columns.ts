@@ -43,3 +43,4 @@ export const X_DETAIL_CODE = 92;
 export const X_DETAIL_ADDRESS = 96;
 export const X_VECTOR = 100;
 export const X_INTR_INFO = 104;
+export const X_TABLE_BYTES = 108;

@@ -57,10 +57,22 @@ export const P_TO = 40;
 /** Whether userspace exits, details were seen; stays 1. */
 export const P_SAW_USERSPACE = 44;
 export const P_SAW_DETAIL = 48;
+/** Pairs that wait for a record of their exit's CPU (pairing-losses.ts): where they lie, and which rows are free. */
+export const P_POOL = 52;
+export const P_POOL_NEXT = 56;
+export const P_POOL_USED = 60;
+export const P_POOL_FREE = 64;
+/** Whether anything was lost; each CPU's latest loss (u8, LOSS_*), and when it ended (i64). */
+export const P_SAW_LOSS = 68;
+export const P_LOSS_STATE = 72;
+export const P_LOSS_END = 76;
 /** What the call has counted. */
-export const P_ENTRIES = 52;
-export const P_USERSPACE_EXITS = 56;
-export const P_RESTARTS = 60;
-export const P_ERRORS = 64;
-export const P_RUN_EXITS = 68;
-export const P_BYTES = 72;
+export const P_ENTRIES = 80;
+export const P_USERSPACE_EXITS = 84;
+export const P_RESTARTS = 88;
+export const P_ERRORS = 92;
+export const P_RUN_EXITS = 96;
+export const P_BYTES = 100;
+
+/** The CPU's latest loss goes on: it has no record since. */
+export const LOSS_OPEN = 1;

@@ -4,21 +4,23 @@
  * then. The exit's CPU, if it is another one, may still report a loss that began before the entry; such pairs wait
  * until that CPU's next record shows whether it did (`deferred`).
  */
+
+import { allocateI32 } from '../core/arena.ts';
 import { compareWords } from '../core/words.ts';
-import { copyExit, createExitBatch } from './exit-batch.ts';
-import { invalidate, type Pairing, pushRow } from './pairing-state.ts';
+import { copyExit, createArenaExits } from './exit-batch.ts';
+import { invalidate, LOSS_OPEN, type Pairing, pushRow } from './pairing-state.ts';
 
 /** A record of a CPU: a loss before it has ended. */
 export function followCpu(pairing: Pairing, cpu: number, low: number, high: number): void {
-  if (pairing.lossState[cpu] === 1) endLoss(pairing, cpu, low, high);
+  if (pairing.lossState[cpu] === LOSS_OPEN) endLoss(pairing, cpu, low, high);
   pairing.lastTime[2 * cpu] = low;
   pairing.lastTime[2 * cpu + 1] = high;
 }
 
 export function startLoss(pairing: Pairing, cpu: number): void {
   const { lossState, lossStart, lastTime } = pairing;
-  if (lossState[cpu] !== 1) {
-    lossState[cpu] = 1;
+  if (lossState[cpu] !== LOSS_OPEN) {
+    lossState[cpu] = LOSS_OPEN;
     // A loss before the first record of a CPU reaches back to the start of the recording.
     lossStart[2 * cpu] = lastTime[2 * cpu];
     lossStart[2 * cpu + 1] = lastTime[2 * cpu + 1];
@@ -36,7 +38,9 @@ export function endLoss(pairing: Pairing, cpu: number, low: number, high: number
 export function overlapsLoss(pairing: Pairing, cpu: number, low: number, high: number): boolean {
   const state = pairing.lossState[cpu];
   if (state === 0) return false;
-  return state === 1 || compareWords(pairing.lossEnd[2 * cpu], pairing.lossEnd[2 * cpu + 1], low, high) > 0;
+  return (
+    state === LOSS_OPEN || compareWords(pairing.lossEnd[2 * cpu], pairing.lossEnd[2 * cpu + 1], low, high) > 0
+  );
 }
 
 /** Keeps row `row` of the output aside until the next record of `cpu`. */
@@ -45,7 +49,6 @@ export function defer(pairing: Pairing, row: number, cpu: number): void {
   copyExit(pairing.out, row, pairing.pool, at);
   pairing.poolNext[at] = pairing.deferredHead[cpu];
   pairing.deferredHead[cpu] = at;
-  pairing.deferred++;
 }
 
 function takePoolRow(pairing: Pairing): number {
@@ -55,9 +58,9 @@ function takePoolRow(pairing: Pairing): number {
     return free;
   }
   if (pairing.poolUsed === pairing.pool.capacity) {
-    const pool = createExitBatch(2 * pairing.pool.capacity);
+    const pool = createArenaExits(pairing.arena, 2 * pairing.pool.capacity);
     for (let i = 0; i < pairing.poolUsed; i++) copyExit(pairing.pool, i, pool, i);
-    const next = new Int32Array(pool.capacity);
+    const next = allocateI32(pairing.arena, pool.capacity);
     next.set(pairing.poolNext);
     pairing.pool = pool;
     pairing.poolNext = next;
@@ -85,7 +88,6 @@ export function settleDeferred(pairing: Pairing, cpu: number, lost: boolean): vo
     const next = pairing.poolNext[at];
     pairing.poolNext[at] = pairing.poolFree;
     pairing.poolFree = at;
-    pairing.deferred--;
     at = next;
   }
   pairing.deferredHead[cpu] = -1;

@@ -8,12 +8,19 @@ import {
   P_ERRORS,
   P_EXIT_ROW,
   P_LAST_TIME,
+  P_LOSS_END,
+  P_LOSS_STATE,
   P_OPEN,
   P_OUT,
+  P_POOL,
+  P_POOL_FREE,
+  P_POOL_NEXT,
+  P_POOL_USED,
   P_RESTARTS,
   P_ROLES,
   P_RUN_EXITS,
   P_SAW_DETAIL,
+  P_SAW_LOSS,
   P_SAW_USERSPACE,
   P_SLOT_MASK,
   P_SLOT_TABLE,
@@ -34,6 +41,8 @@ export function matchRows(pairing: Pairing, batch: ArenaBatch, from: number): nu
   view[P_TO >> 2] = out.length;
   const row = arena.kernels.matchRows(view.byteOffset, batch.table, from, batch.length);
   out.length = view[P_TO >> 2];
+  pairing.poolUsed = view[P_POOL_USED >> 2];
+  pairing.poolFree = view[P_POOL_FREE >> 2];
   pairing.sawUserspace = view[P_SAW_USERSPACE >> 2] !== 0;
   pairing.sawDetail = view[P_SAW_DETAIL >> 2] !== 0;
   counts.entries += view[P_ENTRIES >> 2];
@@ -58,6 +67,13 @@ function showTables(pairing: Pairing, out: ArenaExits): void {
   view[P_OPEN >> 2] = pairing.open.byteOffset;
   view[P_EXIT_ROW >> 2] = pairing.exitRow.byteOffset;
   view[P_OUT >> 2] = out.table;
+  view[P_POOL >> 2] = pairing.pool.table;
+  view[P_POOL_NEXT >> 2] = pairing.poolNext.byteOffset;
+  view[P_POOL_USED >> 2] = pairing.poolUsed;
+  view[P_POOL_FREE >> 2] = pairing.poolFree;
+  view[P_SAW_LOSS >> 2] = pairing.sawLoss ? 1 : 0;
+  view[P_LOSS_STATE >> 2] = pairing.lossState.byteOffset;
+  view[P_LOSS_END >> 2] = pairing.lossEnd.byteOffset;
   view[P_SAW_USERSPACE >> 2] = pairing.sawUserspace ? 1 : 0;
   view[P_SAW_DETAIL >> 2] = pairing.sawDetail ? 1 : 0;
 }

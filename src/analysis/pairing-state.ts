@@ -6,7 +6,6 @@ import { diffWords } from '../core/words.ts';
 import {
   type ArenaExits,
   createArenaExits,
-  createExitBatch,
   type ExitBatch,
   INVALIDATED_BY_LOSS,
   LEVEL_L1,
@@ -48,6 +47,8 @@ import { createThreadSlots, type ThreadSlots } from './thread-slots.ts';
 export * from './pairing-layout.ts';
 
 export const CPUS = NO_CPU + 1;
+/** Pairs that may wait at first. */
+const POOL_ROWS = 64;
 export interface EntryCounts {
   entries: number;
   /** Entries of a thread without an open exit. */
@@ -92,7 +93,7 @@ export interface Pairing {
   readonly lossEnd: Uint32Array;
   /** Pairs that wait for a record of their exit's CPU: row in `pool`, by CPU a linked list. */
   readonly deferredHead: Int32Array;
-  pool: ExitBatch;
+  pool: ArenaExits;
   poolNext: Int32Array;
   /** Rows of the pool ever used, and the first of those free again (linked through poolNext), −1 if none. */
   poolUsed: number;
@@ -101,8 +102,6 @@ export interface Pairing {
   sawLoss: boolean;
   sawUserspace: boolean;
   sawDetail: boolean;
-  /** Pairs that wait in all. */
-  deferred: number;
   readonly counts: EntryCounts;
   readonly out: ArenaExits;
   readonly sink: (batch: ExitBatch) => void;
@@ -134,18 +133,17 @@ export function createPairing(
     open: allocateU32(arena, 64 * STRIDE),
     exitRow: allocateI32(arena, 64).fill(-1),
     lastTime: startOfTime(arena),
-    lossState: new Uint8Array(CPUS),
+    lossState: allocateU8(arena, CPUS),
     lossStart: new Uint32Array(2 * CPUS),
-    lossEnd: new Uint32Array(2 * CPUS),
+    lossEnd: allocateU32(arena, 2 * CPUS),
     deferredHead: allocateI32(arena, CPUS).fill(-1),
-    pool: createExitBatch(16),
-    poolNext: new Int32Array(16),
+    pool: createArenaExits(arena, POOL_ROWS),
+    poolNext: allocateI32(arena, POOL_ROWS),
     poolUsed: 0,
     poolFree: -1,
     sawLoss: false,
     sawUserspace: false,
     sawDetail: false,
-    deferred: 0,
     counts: {
       entries: 0,
       entryWithoutExit: 0,

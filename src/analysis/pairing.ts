@@ -5,13 +5,12 @@
  * losses do to pairs.
  */
 import { type ArenaBatch, copyRows, createArenaBatch, type EventBatch, liesIn } from '../core/event-batch.ts';
-import { EV_LOST } from '../core/events.ts';
 import { OPEN_AT_END } from './exit-batch.ts';
 import { followCpu, settleDeferred, startLoss } from './pairing-losses.ts';
 import { matchRows } from './pairing-match.ts';
 import { closeExit, countThreadless, emitOpen, keepExit, openExit, takeBetween } from './pairing-rules.ts';
 import { addThread, CPUS, flush, IS_OPEN, type Pairing, STRIDE } from './pairing-state.ts';
-import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT, ROLE_NONE } from './roles.ts';
+import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT, ROLE_LOST, ROLE_NONE } from './roles.ts';
 import { slotOf } from './thread-slots.ts';
 
 export { createPairing, type EntryCounts, type EntryFilter, type Pairing } from './pairing-state.ts';
@@ -21,51 +20,39 @@ const COPIED_ROWS = 16384;
 
 /** Takes in the events of a batch. */
 export function pairBatch(pairing: Pairing, batch: EventBatch): void {
-  if (!isPlain(pairing) || liesIn(pairing.arena, batch)) {
-    pairRows(pairing, batch);
-    return;
-  }
-  pairing.scratch ??= createArenaBatch(pairing.arena, COPIED_ROWS);
-  for (let from = 0; from < batch.length; from += COPIED_ROWS) {
-    copyRows(batch, from, pairing.scratch, Math.min(COPIED_ROWS, batch.length - from));
-    pairRows(pairing, pairing.scratch);
-  }
-}
-
-/** Nothing was lost and nothing is filtered: the kernel can match. */
-function isPlain(pairing: Pairing): boolean {
-  return !pairing.sawLoss && pairing.acceptEntry === null;
-}
-
-function pairRows(pairing: Pairing, batch: EventBatch): void {
-  const matched = isPlain(pairing) && liesIn(pairing.arena, batch) ? matchUntilLoss(pairing, batch) : 0;
-  for (let row = matched; row < batch.length; row++) {
-    if (batch.event[row] === EV_LOST) {
-      pairing.sawLoss = true;
-      startLoss(pairing, batch.cpu[row]);
-    } else takeRow(pairing, batch, row);
+  // Filters ask TypeScript about every entry.
+  if (pairing.acceptEntry !== null) for (let row = 0; row < batch.length; row++) takeRow(pairing, batch, row);
+  else if (liesIn(pairing.arena, batch)) matchBatch(pairing, batch);
+  else {
+    pairing.scratch ??= createArenaBatch(pairing.arena, COPIED_ROWS);
+    for (let from = 0; from < batch.length; from += COPIED_ROWS) {
+      copyRows(batch, from, pairing.scratch, Math.min(COPIED_ROWS, batch.length - from));
+      matchBatch(pairing, pairing.scratch);
+    }
   }
 }
 
-/** Returns how many rows it took. */
-function matchUntilLoss(pairing: Pairing, batch: ArenaBatch): number {
+function matchBatch(pairing: Pairing, batch: ArenaBatch): void {
   const { out } = pairing;
   let row = matchRows(pairing, batch, 0);
   while (row < batch.length) {
     if (out.length === out.capacity) flush(pairing);
-    else if (batch.event[row] === EV_LOST) break;
     else takeRow(pairing, batch, row++);
     row = matchRows(pairing, batch, row);
   }
   for (let slot = 0; slot < pairing.slotsKnown; slot++) keepExit(pairing, batch, slot);
-  return row;
 }
 
-/** Any event but a loss, by the rules. */
+/** Any event, by the rules. */
 function takeRow(pairing: Pairing, batch: EventBatch, row: number): void {
   const cpu = batch.cpu[row];
   const tid = batch.tid[row];
   const role = EVENT_ROLES[batch.event[row]];
+  if (role === ROLE_LOST) {
+    pairing.sawLoss = true;
+    startLoss(pairing, cpu);
+    return;
+  }
   followCpu(pairing, cpu, batch.time[2 * row], batch.time[2 * row + 1]);
   if (pairing.deferredHead[cpu] >= 0) settleDeferred(pairing, cpu, false);
   if (role === ROLE_NONE) return;

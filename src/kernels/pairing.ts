@@ -1,11 +1,12 @@
 /**
- * The hot loop of pairing: exits whose entry follows in the same batch and on the same CPU, while nothing was lost.
+ * The hot loop of pairing: exits and their entries.
  * analysis/pairing-rules.ts says in TypeScript what each event does, and a test compares the two.
  */
 import {
   LEVEL_L1,
   LEVEL_L2,
   LEVEL_L2_REFLECTED,
+  PAIRED,
   X_CAPACITY,
   X_CODE,
   X_DETAIL_ADDRESS,
@@ -24,6 +25,8 @@ import {
   X_PID,
   X_RESTARTS,
   X_RIP,
+  X_STATE,
+  X_TABLE_BYTES,
   X_THREAD,
   X_TID,
   X_USERSPACE_CODE,
@@ -34,15 +37,21 @@ import {
   X_VECTOR,
 } from '../analysis/exit-columns.ts';
 import {
+  CODE,
+  CPU,
   DETAIL,
   DETAIL_CODE,
   DETAIL_HIGH,
   DETAIL_LOW,
   ERRORS,
+  HAS_RIP,
+  INTR_INFO,
   IS_OPEN,
+  ISA,
   KNOWN_PID,
   KNOWN_VCPU,
   LEVEL,
+  LOSS_OPEN,
   MAX_LATENCY,
   NONE,
   P_DEFERRED,
@@ -50,12 +59,19 @@ import {
   P_ERRORS,
   P_EXIT_ROW,
   P_LAST_TIME,
+  P_LOSS_END,
+  P_LOSS_STATE,
   P_OPEN,
   P_OUT,
+  P_POOL,
+  P_POOL_FREE,
+  P_POOL_NEXT,
+  P_POOL_USED,
   P_RESTARTS,
   P_ROLES,
   P_RUN_EXITS,
   P_SAW_DETAIL,
+  P_SAW_LOSS,
   P_SAW_USERSPACE,
   P_SLOT_MASK,
   P_SLOT_TABLE,
@@ -64,11 +80,15 @@ import {
   P_TO,
   P_USERSPACE_EXITS,
   RESTARTS,
+  RIP_HIGH,
+  RIP_LOW,
   STRIDE,
+  TIME_LOW,
   USERSPACE,
   USERSPACE_CODE,
   USERSPACE_HIGH,
   USERSPACE_LOW,
+  VCPU,
   VECTOR,
 } from '../analysis/pairing-layout.ts';
 import {
@@ -125,6 +145,38 @@ function findSlot(pairing: usize, tid: i32): i32 {
   }
 }
 
+/** A free row of the pool, −1 if it must grow. */
+function takePoolRow(pairing: usize): i32 {
+  const free = load<i32>(pairing, P_POOL_FREE);
+  if (free >= 0) {
+    store<i32>(pairing, load<i32>(load<usize>(pairing, P_POOL_NEXT) + ((<usize>free) << 2)), P_POOL_FREE);
+    return free;
+  }
+  const used = load<i32>(pairing, P_POOL_USED);
+  if (used === load<i32>(load<usize>(pairing, P_POOL), X_CAPACITY)) return -1;
+  store<i32>(pairing, used + 1, P_POOL_USED);
+  return used;
+}
+
+/** Moves pairs that waited for the CPU at `head` to the output, up to `capacity`; returns its rows in use. */
+function settleDeferred(pairing: usize, head: usize, rows: i32, capacity: i32): i32 {
+  const next = load<usize>(pairing, P_POOL_NEXT);
+  const pool = load<usize>(pairing, P_POOL);
+  const out = load<usize>(pairing, P_OUT);
+  let at = load<i32>(head);
+  let to = rows;
+  while (at >= 0 && to < capacity) {
+    moveExit(pool, at, out, to++);
+    const link = next + ((<usize>at) << 2);
+    const following = load<i32>(link);
+    store<i32>(link, load<i32>(pairing, P_POOL_FREE));
+    store<i32>(pairing, at, P_POOL_FREE);
+    at = following;
+  }
+  store<i32>(head, at);
+  return to;
+}
+
 /**
  * Takes rows [from, length) of the batch and stops at the first that needs more than matching, or when the output is
  * full; returns that row (`length` at the end). An exit is only remembered by its row.
@@ -136,13 +188,13 @@ export function matchRows(pairing: usize, batch: usize, from: i32, length: i32):
   const slotsKnown = load<i32>(pairing, P_SLOTS_KNOWN);
   const open = load<usize>(pairing, P_OPEN);
   const exitRow = load<usize>(pairing, P_EXIT_ROW);
+  const sawLoss = load<u32>(pairing, P_SAW_LOSS) !== 0;
+  const lossState = load<usize>(pairing, P_LOSS_STATE);
   const out = load<usize>(pairing, P_OUT);
   const capacity = load<i32>(out, X_CAPACITY);
   const time = load<usize>(batch, EVENT_TIME);
   const cpus = load<usize>(batch, EVENT_CPU);
   const tids = load<usize>(batch, EVENT_TID);
-  const pids = load<usize>(batch, EVENT_PID);
-  const vcpus = load<usize>(batch, EVENT_VCPU);
   const events = load<usize>(batch, EVENT_EVENT);
   let to = load<i32>(pairing, P_TO);
   let entries: i32 = 0;
@@ -152,8 +204,14 @@ export function matchRows(pairing: usize, batch: usize, from: i32, length: i32):
   for (; row < length && to < capacity; row++) {
     const at: usize = row;
     const role = <i32>load<u8>(roles + <usize>load<u16>(events + (at << 1)));
+    if (role === ROLE_LOST || role === ROLE_REFINE) break;
     const cpu = <usize>load<u16>(cpus + (at << 1));
-    if (role === ROLE_LOST || role === ROLE_REFINE || load<i32>(deferred + (cpu << 2)) >= 0) break;
+    if (sawLoss && load<u8>(lossState + cpu) === LOSS_OPEN) break;
+    const head = deferred + (cpu << 2);
+    if (load<i32>(head) >= 0) {
+      to = settleDeferred(pairing, head, to, capacity);
+      if (to === capacity) break;
+    }
     const now = load<i64>(time + (at << 3));
     store<i64>(lastTime + (cpu << 3), now);
     if (role === ROLE_NONE) continue;
@@ -171,34 +229,42 @@ export function matchRows(pairing: usize, batch: usize, from: i32, length: i32):
       store<i32>(exitAt, row);
     } else if (role !== ROLE_ENTRY) takeBetween(pairing, batch, at, own, role, exit >= 0);
     else {
-      const exitFrom: usize = exit;
-      if (exit < 0 || <usize>load<u16>(cpus + (exitFrom << 1)) !== cpu) break;
-      const exitTime = load<i64>(time + (exitFrom << 3));
+      const isRow = exit >= 0;
+      if (!isRow && load<u32>(own, IS_OPEN << 2) === 0) break;
+      const exitTime = isRow ? load<i64>(time + ((<usize>exit) << 3)) : load<i64>(own, TIME_LOW << 2);
       const latency = now - exitTime;
       if (latency < 0 || latency > MAX_LATENCY) break;
+      const exitCpu = isRow ? <usize>load<u16>(cpus + ((<usize>exit) << 1)) : load<usize>(own, CPU << 2);
+      if (sawLoss && (mayBeLost(pairing, cpu, exitTime) || mayBeLost(pairing, exitCpu, exitTime))) break;
+      let table = out;
+      let index = to;
+      if (exitCpu !== cpu) {
+        // It waits for the exit's CPU: a loss there may have begun before the entry (analysis/pairing-losses.ts).
+        index = takePoolRow(pairing);
+        if (index < 0) break;
+        table = load<usize>(pairing, P_POOL);
+        const waiting = deferred + (exitCpu << 2);
+        store<i32>(load<usize>(pairing, P_POOL_NEXT) + ((<usize>index) << 2), load<i32>(waiting));
+        store<i32>(waiting, index);
+        presetExit(table, index);
+      } else to++;
       store<i32>(exitAt, -1);
-      const exitVcpu = load<i32>(vcpus + (exitFrom << 2));
-      const vcpu = load<i32>(vcpus + (at << 2));
-      if (vcpu >= 0) store<i32>(own, vcpu, KNOWN_VCPU << 2);
-      else if (exitVcpu >= 0) store<i32>(own, exitVcpu, KNOWN_VCPU << 2);
-      const exitPid = load<i32>(pids + (exitFrom << 2));
-      const pid = load<i32>(pids + (at << 2));
-      if (pid >= 0) store<i32>(own, pid, KNOWN_PID << 2);
-      else if (exitPid >= 0) store<i32>(own, exitPid, KNOWN_PID << 2);
-      const row4 = (<usize>to) << 2;
-      store<i64>(load<usize>(out, X_EXIT_TIME) + (row4 << 1), exitTime);
-      store<i64>(load<usize>(out, X_ENTRY_TIME) + (row4 << 1), now);
-      store<f64>(load<usize>(out, X_LATENCY) + (row4 << 1), <f64>latency);
-      store<i32>(load<usize>(out, X_THREAD) + row4, slot);
-      store<i32>(load<usize>(out, X_TID) + row4, tid);
-      store<i32>(load<usize>(out, X_PID) + row4, load<i32>(own, KNOWN_PID << 2));
-      store<i32>(load<usize>(out, X_VCPU) + row4, exitVcpu >= 0 ? exitVcpu : load<i32>(own, KNOWN_VCPU << 2));
-      store<u16>(load<usize>(out, X_EXIT_CPU) + (row4 >> 1), <u16>cpu);
-      store<u16>(load<usize>(out, X_ENTRY_CPU) + (row4 >> 1), <u16>cpu);
-      copyExit(batch, exitFrom, out, to);
-      if (load<u32>(own, IS_OPEN << 2) === 1) writeBetween(pairing, own, out, to, exitTime, now);
+      if (isRow) copyExit(batch, exit, own, table, index);
+      else keptExit(own, table, index);
+      learnThread(batch, at, own);
+      const at4 = (<usize>index) << 2;
+      store<i64>(load<usize>(table, X_EXIT_TIME) + (at4 << 1), exitTime);
+      store<i64>(load<usize>(table, X_ENTRY_TIME) + (at4 << 1), now);
+      store<f64>(load<usize>(table, X_LATENCY) + (at4 << 1), <f64>latency);
+      store<i32>(load<usize>(table, X_THREAD) + at4, slot);
+      store<i32>(load<usize>(table, X_TID) + at4, tid);
+      store<i32>(load<usize>(table, X_PID) + at4, load<i32>(own, KNOWN_PID << 2));
+      const vcpu = load<usize>(table, X_VCPU) + at4;
+      if (load<i32>(vcpu) < 0) store<i32>(vcpu, load<i32>(own, KNOWN_VCPU << 2));
+      store<u16>(load<usize>(table, X_EXIT_CPU) + (at4 >> 1), <u16>exitCpu);
+      store<u16>(load<usize>(table, X_ENTRY_CPU) + (at4 >> 1), <u16>cpu);
+      if (load<u32>(own, IS_OPEN << 2) === 1) writeBetween(pairing, own, table, index, exitTime, now);
       entries++;
-      to++;
     }
   }
   store<i32>(pairing, to, P_TO);
@@ -206,8 +272,24 @@ export function matchRows(pairing: usize, batch: usize, from: i32, length: i32):
   return row;
 }
 
-/** What the exit's own event says. */
-function copyExit(batch: usize, exit: usize, out: usize, to: usize): void {
+/** Whether the CPU's latest loss goes on or ended after the given time. */
+function mayBeLost(pairing: usize, cpu: usize, time: i64): bool {
+  const state = load<u8>(load<usize>(pairing, P_LOSS_STATE) + cpu);
+  if (state === 0) return false;
+  return state === LOSS_OPEN || load<i64>(load<usize>(pairing, P_LOSS_END) + (cpu << 3)) > time;
+}
+
+/** What an event says of its thread. */
+function learnThread(batch: usize, row: usize, own: usize): void {
+  const vcpu = load<i32>(load<usize>(batch, EVENT_VCPU) + (row << 2));
+  if (vcpu >= 0) store<i32>(own, vcpu, KNOWN_VCPU << 2);
+  const pid = load<i32>(load<usize>(batch, EVENT_PID) + (row << 2));
+  if (pid >= 0) store<i32>(own, pid, KNOWN_PID << 2);
+}
+
+/** What the exit's own event says, which is a row of the batch. */
+function copyExit(batch: usize, exit: usize, own: usize, out: usize, to: usize): void {
+  learnThread(batch, exit, own);
   const fields = <u32>load<u16>(load<usize>(batch, EVENT_FIELDS) + (exit << 1));
   store<u8>(
     load<usize>(out, X_ISA) + to,
@@ -223,6 +305,71 @@ function copyExit(batch: usize, exit: usize, out: usize, to: usize): void {
     load<usize>(out, X_INTR_INFO) + (to << 2),
     fields & F_INTR_INFO ? load<u32>(load<usize>(batch, EVENT_INTR_INFO) + (exit << 2)) : 0,
   );
+  store<i32>(load<usize>(out, X_VCPU) + (to << 2), load<i32>(load<usize>(batch, EVENT_VCPU) + (exit << 2)));
+}
+
+/** What the exit's own event said, kept from an earlier batch. */
+function keptExit(own: usize, out: usize, to: usize): void {
+  store<u8>(load<usize>(out, X_ISA) + to, <u8>load<u32>(own, ISA << 2));
+  store<u32>(load<usize>(out, X_CODE) + (to << 2), load<u32>(own, CODE << 2));
+  const rip = load<usize>(out, X_RIP) + (to << 3);
+  store<u32>(rip, load<u32>(own, RIP_LOW << 2));
+  store<u32>(rip, load<u32>(own, RIP_HIGH << 2), 4);
+  store<u8>(load<usize>(out, X_HAS_RIP) + to, <u8>load<u32>(own, HAS_RIP << 2));
+  store<u32>(load<usize>(out, X_INTR_INFO) + (to << 2), load<u32>(own, INTR_INFO << 2));
+  store<i32>(load<usize>(out, X_VCPU) + (to << 2), load<i32>(own, VCPU << 2));
+}
+
+/** Makes a row of the pool what rows of the output are from the start: paired, at level 1, nothing in between. */
+function presetExit(out: usize, to: usize): void {
+  store<u8>(load<usize>(out, X_STATE) + to, PAIRED);
+  store<u8>(load<usize>(out, X_LEVEL) + to, LEVEL_L1);
+  store<i32>(load<usize>(out, X_VECTOR) + (to << 2), -1);
+  store<u16>(load<usize>(out, X_USERSPACE_EXITS) + (to << 1), 0);
+  store<u16>(load<usize>(out, X_RESTARTS) + (to << 1), 0);
+  store<u16>(load<usize>(out, X_USERSPACE_ERRORS) + (to << 1), 0);
+  store<u16>(load<usize>(out, X_DETAIL_EVENT) + (to << 1), 0);
+}
+
+/** Copies one row; the column tables have the same order and widths. */
+function moveExit(source: usize, from: usize, target: usize, to: usize): void {
+  for (let column: usize = X_CAPACITY + 4; column < <usize>X_TABLE_BYTES; column += 4) {
+    const width = <usize>columnWidth(column);
+    const value = load<usize>(source + column) + from * width;
+    const place = load<usize>(target + column) + to * width;
+    if (width === 8) store<u64>(place, load<u64>(value));
+    else if (width === 4) store<u32>(place, load<u32>(value));
+    else if (width === 2) store<u16>(place, load<u16>(value));
+    else store<u8>(place, load<u8>(value));
+  }
+}
+
+/** Bytes per row of a column. */
+function columnWidth(column: usize): i32 {
+  switch (<i32>column) {
+    case X_EXIT_TIME:
+    case X_ENTRY_TIME:
+    case X_LATENCY:
+    case X_RIP:
+    case X_KERNEL_NS:
+    case X_USERSPACE_NS:
+    case X_DETAIL_ADDRESS:
+      return 8;
+    case X_EXIT_CPU:
+    case X_ENTRY_CPU:
+    case X_USERSPACE_EXITS:
+    case X_RESTARTS:
+    case X_USERSPACE_ERRORS:
+    case X_DETAIL_EVENT:
+      return 2;
+    case X_STATE:
+    case X_ISA:
+    case X_LEVEL:
+    case X_HAS_RIP:
+      return 1;
+    default:
+      return 4;
+  }
 }
 
 function addOne(address: usize): void {
