@@ -57,10 +57,15 @@ export const P_TO = 40;
 /** Whether userspace exits, details were seen; stays 1. */
 export const P_SAW_USERSPACE = 44;
 export const P_SAW_DETAIL = 48;
+/** Records of pairs that wait (deferred-layout.ts): how many there is room for, were ever used, and the first free, or −1. */
+export const P_POOL = 52;
+export const P_POOL_ROOM = 56;
+export const P_POOL_USED = 60;
+export const P_POOL_FREE = 64;
 /** What the call has counted. */
-export const P_ENTRIES = 52;
-export const P_USERSPACE_EXITS = 56;
-export const P_RESTARTS = 60;
-export const P_ERRORS = 64;
-export const P_RUN_EXITS = 68;
-export const P_BYTES = 72;
+export const P_ENTRIES = 68;
+export const P_USERSPACE_EXITS = 72;
+export const P_RESTARTS = 76;
+export const P_ERRORS = 80;
+export const P_RUN_EXITS = 84;
+export const P_BYTES = 88;

@@ -1,5 +1,6 @@
 /** Calls the kernel that matches exits with entries (src/kernels/pairing.ts) and keeps its view of a pairing. */
 import type { ArenaBatch } from '../core/event-batch.ts';
+import { D_BYTES } from './deferred-layout.ts';
 import type { ArenaExits } from './exit-batch.ts';
 import {
   P_BYTES,
@@ -10,6 +11,8 @@ import {
   P_LAST_TIME,
   P_OPEN,
   P_OUT,
+  P_POOL,
+  P_POOL_ROOM,
   P_RESTARTS,
   P_ROLES,
   P_RUN_EXITS,
@@ -57,7 +60,9 @@ function showTables(pairing: Pairing, out: ArenaExits): void {
   view[P_SLOTS_KNOWN >> 2] = pairing.slotsKnown;
   view[P_OPEN >> 2] = pairing.open.byteOffset;
   view[P_EXIT_ROW >> 2] = pairing.exitRow.byteOffset;
-  view[P_OUT >> 2] = out.table;
+  view[P_OUT >> 2] = out.address;
+  view[P_POOL >> 2] = pairing.pool.byteOffset;
+  view[P_POOL_ROOM >> 2] = (4 * pairing.pool.length) / D_BYTES;
   view[P_SAW_USERSPACE >> 2] = pairing.sawUserspace ? 1 : 0;
   view[P_SAW_DETAIL >> 2] = pairing.sawDetail ? 1 : 0;
 }

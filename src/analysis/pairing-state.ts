@@ -3,10 +3,10 @@ import { type Arena, allocateI32, allocateU8, allocateU32, createArena } from '.
 import { type ArenaBatch, type EventBatch, NO_CPU } from '../core/event-batch.ts';
 import { type ThreadTable, vcpuOfThread } from '../core/thread-table.ts';
 import { diffWords } from '../core/words.ts';
+import { D_BYTES } from './deferred-layout.ts';
 import {
   type ArenaExits,
   createArenaExits,
-  createExitBatch,
   type ExitBatch,
   INVALIDATED_BY_LOSS,
   LEVEL_L1,
@@ -29,6 +29,7 @@ import {
   MAX_LATENCY,
   NONE,
   P_BYTES,
+  P_POOL_FREE,
   RESTARTS,
   RIP_HIGH,
   RIP_LOW,
@@ -90,19 +91,14 @@ export interface Pairing {
   readonly lossState: Uint8Array;
   readonly lossStart: Uint32Array;
   readonly lossEnd: Uint32Array;
-  /** Pairs that wait for a record of their exit's CPU: row in `pool`, by CPU a linked list. */
+  /** Pairs that wait for a record of their exit's CPU: number of a record, by CPU a linked list. */
   readonly deferredHead: Int32Array;
-  pool: ExitBatch;
-  poolNext: Int32Array;
-  /** Rows of the pool ever used, and the first of those free again (linked through poolNext), −1 if none. */
-  poolUsed: number;
-  poolFree: number;
+  /** The records (deferred-layout.ts). Which are used and free is in `view`. */
+  pool: Int32Array;
   /** Whether anything of the kind has been seen: what nobody recorded costs nothing. */
   sawLoss: boolean;
   sawUserspace: boolean;
   sawDetail: boolean;
-  /** Pairs that wait in all. */
-  deferred: number;
   readonly counts: EntryCounts;
   readonly out: ArenaExits;
   readonly sink: (batch: ExitBatch) => void;
@@ -123,9 +119,11 @@ export function createPairing(
   const roles = allocateU8(arena, 65536);
   roles.set(EVENT_ROLES);
   out.vector.fill(-1);
+  const view = allocateI32(arena, P_BYTES / 4);
+  view[P_POOL_FREE / 4] = -1;
   return {
     arena,
-    view: allocateI32(arena, P_BYTES / 4),
+    view,
     roles,
     scratch: null,
     threads,
@@ -138,14 +136,10 @@ export function createPairing(
     lossStart: new Uint32Array(2 * CPUS),
     lossEnd: new Uint32Array(2 * CPUS),
     deferredHead: allocateI32(arena, CPUS).fill(-1),
-    pool: createExitBatch(16),
-    poolNext: new Int32Array(16),
-    poolUsed: 0,
-    poolFree: -1,
+    pool: allocateI32(arena, (64 * D_BYTES) / 4),
     sawLoss: false,
     sawUserspace: false,
     sawDetail: false,
-    deferred: 0,
     counts: {
       entries: 0,
       entryWithoutExit: 0,

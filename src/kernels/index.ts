@@ -1,4 +1,9 @@
-/** What the module exports (core/kernel-functions.ts says it to TypeScript). */
-import { matchRows } from './pairing.ts';
+/**
+ * What the module exports (core/kernel-functions.ts says to TypeScript what it may call). The second list is of rare
+ * paths: what is exported is not compiled into the loop that calls it, where it would take the registers away.
+ */
+import { defer, keepRow, putRow, settleDeferred } from './deferred-pairs.ts';
+import { matchRows, takeBetween, writeBetween } from './pairing.ts';
 
-export { matchRows };
+export { keepRow, matchRows, putRow };
+export { defer, settleDeferred, takeBetween, writeBetween };

@@ -3,10 +3,10 @@
  * analysis/pairing-rules.ts says in TypeScript what each event does, and a test compares the two.
  */
 import {
+  EXIT_ROWS,
   LEVEL_L1,
   LEVEL_L2,
   LEVEL_L2_REFLECTED,
-  X_CAPACITY,
   X_CODE,
   X_DETAIL_ADDRESS,
   X_DETAIL_CODE,
@@ -106,13 +106,15 @@ import {
   F_ISA,
 } from '../core/event-columns.ts';
 
+import { defer, hasRecord, settleDeferred } from './deferred-pairs.ts';
+
 /** No tid is that small: the first row looks its slot up. */
 const NO_TID: i32 = i32.MIN_VALUE;
 /** −EINTR: KVM_RUN was interrupted by a signal ("restart (4)"). */
 const MINUS_EINTR: i32 = -4;
 
 /** Slot of a tid, −1 if it has none (analysis/thread-slots.ts). */
-function findSlot(pairing: usize, tid: i32): i32 {
+export function findSlot(pairing: usize, tid: i32): i32 {
   const table = load<usize>(pairing, P_SLOT_TABLE);
   const mask = load<u32>(pairing, P_SLOT_MASK);
   const tids = load<usize>(pairing, P_SLOT_TIDS);
@@ -137,7 +139,6 @@ export function matchRows(pairing: usize, batch: usize, from: i32, length: i32):
   const open = load<usize>(pairing, P_OPEN);
   const exitRow = load<usize>(pairing, P_EXIT_ROW);
   const out = load<usize>(pairing, P_OUT);
-  const capacity = load<i32>(out, X_CAPACITY);
   const time = load<usize>(batch, EVENT_TIME);
   const cpus = load<usize>(batch, EVENT_CPU);
   const tids = load<usize>(batch, EVENT_TID);
@@ -149,11 +150,15 @@ export function matchRows(pairing: usize, batch: usize, from: i32, length: i32):
   let lastTid = NO_TID;
   let slot: i32 = 0;
   let row = from;
-  for (; row < length && to < capacity; row++) {
+  for (; row < length && to < EXIT_ROWS; row++) {
     const at: usize = row;
     const role = <i32>load<u8>(roles + <usize>load<u16>(events + (at << 1)));
     const cpu = <usize>load<u16>(cpus + (at << 1));
-    if (role === ROLE_LOST || role === ROLE_REFINE || load<i32>(deferred + (cpu << 2)) >= 0) break;
+    if (role === ROLE_LOST || role === ROLE_REFINE) break;
+    if (load<i32>(deferred + (cpu << 2)) >= 0) {
+      to = settleDeferred(pairing, deferred + (cpu << 2), out, to);
+      if (to === EXIT_ROWS) break;
+    }
     const now = load<i64>(time + (at << 3));
     store<i64>(lastTime + (cpu << 3), now);
     if (role === ROLE_NONE) continue;
@@ -172,7 +177,9 @@ export function matchRows(pairing: usize, batch: usize, from: i32, length: i32):
     } else if (role !== ROLE_ENTRY) takeBetween(pairing, batch, at, own, role, exit >= 0);
     else {
       const exitFrom: usize = exit;
-      if (exit < 0 || <usize>load<u16>(cpus + (exitFrom << 1)) !== cpu) break;
+      if (exit < 0) break;
+      const exitCpu = <usize>load<u16>(cpus + (exitFrom << 1));
+      if (exitCpu !== cpu && !hasRecord(pairing)) break;
       const exitTime = load<i64>(time + (exitFrom << 3));
       const latency = now - exitTime;
       if (latency < 0 || latency > MAX_LATENCY) break;
@@ -186,19 +193,20 @@ export function matchRows(pairing: usize, batch: usize, from: i32, length: i32):
       if (pid >= 0) store<i32>(own, pid, KNOWN_PID << 2);
       else if (exitPid >= 0) store<i32>(own, exitPid, KNOWN_PID << 2);
       const row4 = (<usize>to) << 2;
-      store<i64>(load<usize>(out, X_EXIT_TIME) + (row4 << 1), exitTime);
-      store<i64>(load<usize>(out, X_ENTRY_TIME) + (row4 << 1), now);
-      store<f64>(load<usize>(out, X_LATENCY) + (row4 << 1), <f64>latency);
-      store<i32>(load<usize>(out, X_THREAD) + row4, slot);
-      store<i32>(load<usize>(out, X_TID) + row4, tid);
-      store<i32>(load<usize>(out, X_PID) + row4, load<i32>(own, KNOWN_PID << 2));
-      store<i32>(load<usize>(out, X_VCPU) + row4, exitVcpu >= 0 ? exitVcpu : load<i32>(own, KNOWN_VCPU << 2));
-      store<u16>(load<usize>(out, X_EXIT_CPU) + (row4 >> 1), <u16>cpu);
-      store<u16>(load<usize>(out, X_ENTRY_CPU) + (row4 >> 1), <u16>cpu);
+      store<i64>(out + (row4 << 1), exitTime, X_EXIT_TIME);
+      store<i64>(out + (row4 << 1), now, X_ENTRY_TIME);
+      store<f64>(out + (row4 << 1), <f64>latency, X_LATENCY);
+      store<i32>(out + row4, slot, X_THREAD);
+      store<i32>(out + row4, tid, X_TID);
+      store<i32>(out + row4, load<i32>(own, KNOWN_PID << 2), X_PID);
+      store<i32>(out + row4, exitVcpu >= 0 ? exitVcpu : load<i32>(own, KNOWN_VCPU << 2), X_VCPU);
+      store<u16>(out + (row4 >> 1), <u16>exitCpu, X_EXIT_CPU);
+      store<u16>(out + (row4 >> 1), <u16>cpu, X_ENTRY_CPU);
       copyExit(batch, exitFrom, out, to);
       if (load<u32>(own, IS_OPEN << 2) === 1) writeBetween(pairing, own, out, to, exitTime, now);
       entries++;
-      to++;
+      if (exitCpu === cpu) to++;
+      else defer(pairing, deferred + (exitCpu << 2), out, to);
     }
   }
   store<i32>(pairing, to, P_TO);
@@ -209,19 +217,18 @@ export function matchRows(pairing: usize, batch: usize, from: i32, length: i32):
 /** What the exit's own event says. */
 function copyExit(batch: usize, exit: usize, out: usize, to: usize): void {
   const fields = <u32>load<u16>(load<usize>(batch, EVENT_FIELDS) + (exit << 1));
-  store<u8>(
-    load<usize>(out, X_ISA) + to,
-    fields & F_ISA ? load<u8>(load<usize>(batch, EVENT_ISA) + exit) : 0,
-  );
+  store<u8>(out + to, fields & F_ISA ? load<u8>(load<usize>(batch, EVENT_ISA) + exit) : 0, X_ISA);
   store<u32>(
-    load<usize>(out, X_CODE) + (to << 2),
+    out + (to << 2),
     fields & F_CODE ? load<u32>(load<usize>(batch, EVENT_CODE) + (exit << 2)) : 0,
+    X_CODE,
   );
-  store<u64>(load<usize>(out, X_RIP) + (to << 3), load<u64>(load<usize>(batch, EVENT_ADDRESS) + (exit << 3)));
-  store<u8>(load<usize>(out, X_HAS_RIP) + to, fields & F_ADDRESS ? 1 : 0);
+  store<u64>(out + (to << 3), load<u64>(load<usize>(batch, EVENT_ADDRESS) + (exit << 3)), X_RIP);
+  store<u8>(out + to, fields & F_ADDRESS ? 1 : 0, X_HAS_RIP);
   store<u32>(
-    load<usize>(out, X_INTR_INFO) + (to << 2),
+    out + (to << 2),
     fields & F_INTR_INFO ? load<u32>(load<usize>(batch, EVENT_INTR_INFO) + (exit << 2)) : 0,
+    X_INTR_INFO,
   );
 }
 
@@ -230,7 +237,14 @@ function addOne(address: usize): void {
 }
 
 /** An event that is neither exit nor entry. `own`: the open exit of its thread; `isRow`: it is known by its row only. */
-function takeBetween(pairing: usize, batch: usize, row: usize, own: usize, role: i32, isRow: bool): void {
+export function takeBetween(
+  pairing: usize,
+  batch: usize,
+  row: usize,
+  own: usize,
+  role: i32,
+  isRow: bool,
+): void {
   if (isRow && load<u32>(own, IS_OPEN << 2) === 0) {
     store<u32>(own, 1, IS_OPEN << 2);
     store<u32>(own, LEVEL_L1, LEVEL << 2);
@@ -318,7 +332,7 @@ function duration(time: i64, from: i64): f64 {
 }
 
 /** Writes what lay between an exit and its entry, and closes it. Columns of what was never seen stay as they are. */
-function writeBetween(
+export function writeBetween(
   pairing: usize,
   own: usize,
   out: usize,
@@ -327,27 +341,27 @@ function writeBetween(
   entryTime: i64,
 ): void {
   store<u32>(own, 0, IS_OPEN << 2);
-  store<u8>(load<usize>(out, X_LEVEL) + to, <u8>load<u32>(own, LEVEL << 2));
-  store<u32>(load<usize>(out, X_VECTOR) + (to << 2), load<u32>(own, VECTOR << 2));
+  store<u8>(out + to, <u8>load<u32>(own, LEVEL << 2), X_LEVEL);
+  store<u32>(out + (to << 2), load<u32>(own, VECTOR << 2), X_VECTOR);
   if (load<u32>(pairing, P_SAW_USERSPACE)) {
     const userspace = load<u32>(own, USERSPACE << 2);
-    storeCount(load<usize>(out, X_USERSPACE_EXITS) + (to << 1), userspace);
-    storeCount(load<usize>(out, X_RESTARTS) + (to << 1), load<u32>(own, RESTARTS << 2));
-    storeCount(load<usize>(out, X_USERSPACE_ERRORS) + (to << 1), load<u32>(own, ERRORS << 2));
+    storeCount(out + X_USERSPACE_EXITS + (to << 1), userspace);
+    storeCount(out + X_RESTARTS + (to << 1), load<u32>(own, RESTARTS << 2));
+    storeCount(out + X_USERSPACE_ERRORS + (to << 1), load<u32>(own, ERRORS << 2));
     if (userspace > 0) {
       const left =
         <i64>load<u32>(own, USERSPACE_LOW << 2) | ((<i64>load<u32>(own, USERSPACE_HIGH << 2)) << 32);
-      store<u32>(load<usize>(out, X_USERSPACE_CODE) + (to << 2), load<u32>(own, USERSPACE_CODE << 2));
-      store<f64>(load<usize>(out, X_KERNEL_NS) + (to << 3), duration(left, exitTime));
-      store<f64>(load<usize>(out, X_USERSPACE_NS) + (to << 3), duration(entryTime, left));
+      store<u32>(out + (to << 2), load<u32>(own, USERSPACE_CODE << 2), X_USERSPACE_CODE);
+      store<f64>(out + (to << 3), duration(left, exitTime), X_KERNEL_NS);
+      store<f64>(out + (to << 3), duration(entryTime, left), X_USERSPACE_NS);
     }
   }
   if (load<u32>(pairing, P_SAW_DETAIL)) {
     const detail = load<u32>(own, DETAIL << 2);
-    store<u16>(load<usize>(out, X_DETAIL_EVENT) + (to << 1), <u16>detail);
+    store<u16>(out + (to << 1), <u16>detail, X_DETAIL_EVENT);
     if (detail !== 0) {
-      store<u32>(load<usize>(out, X_DETAIL_CODE) + (to << 2), load<u32>(own, DETAIL_CODE << 2));
-      const address = load<usize>(out, X_DETAIL_ADDRESS) + (to << 3);
+      store<u32>(out + (to << 2), load<u32>(own, DETAIL_CODE << 2), X_DETAIL_CODE);
+      const address = out + X_DETAIL_ADDRESS + (to << 3);
       store<u32>(address, load<u32>(own, DETAIL_LOW << 2));
       store<u32>(address, load<u32>(own, DETAIL_HIGH << 2), 4);
     }
