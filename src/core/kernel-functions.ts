@@ -3,4 +3,5 @@ export interface Kernels {
   matchRows(pairing: number, batch: number, from: number, length: number): number;
   keepRow(batch: number, row: number, record: number): void;
   putRow(record: number, batch: number, row: number): void;
+  countEvents(summary: number, batch: number, length: number): number;
 }

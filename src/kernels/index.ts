@@ -3,7 +3,8 @@
  * paths: what is exported is not compiled into the loop that calls it, where it would take the registers away.
  */
 import { defer, keepRow, putRow, settleDeferred } from './deferred-pairs.ts';
+import { countEvents } from './event-counts.ts';
 import { matchRows, takeBetween, writeBetween } from './pairing.ts';
 
-export { keepRow, matchRows, putRow };
+export { countEvents, keepRow, matchRows, putRow };
 export { defer, settleDeferred, takeBetween, writeBetween };
