@@ -4,7 +4,20 @@
  */
 import { defer, keepRow, putRow, settleDeferred } from './deferred-pairs.ts';
 import { countEvents } from './event-counts.ts';
+import { addLong, countExits, countUserspace, findGroup } from './exit-counts.ts';
 import { matchRows, takeBetween, writeBetween } from './pairing.ts';
 
-export { countEvents, keepRow, matchRows, putRow };
-export { defer, settleDeferred, takeBetween, writeBetween };
+export {
+  addLong,
+  countEvents,
+  countExits,
+  countUserspace,
+  defer,
+  findGroup,
+  keepRow,
+  matchRows,
+  putRow,
+  settleDeferred,
+  takeBetween,
+  writeBetween,
+};
