@@ -1,7 +1,7 @@
 /** Matching (the hot path) against the rules alone, on made-up recordings with everything that may lie in between. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { copyExit, createExitBatch, type ExitBatch } from '../src/analysis/exit-batch.ts';
+import { copyExit, createExitBatch, EXIT_ROWS, type ExitBatch } from '../src/analysis/exit-batch.ts';
 import { createPairing, finishPairing, pairBatch } from '../src/analysis/pairing.ts';
 import {
   clearRow,
@@ -153,5 +153,27 @@ test('the output is handed on when it is full, in the middle of a batch', () => 
   );
   const { exits, counts } = pair(recording, 65536, false);
   expect(exits.length).toBeGreaterThan(16384);
+  expect({ exits, counts }).toEqual(pair(recording, 1000, true));
+});
+
+test('more pairs wait for a CPU than there is room for, in the pool and in the output', () => {
+  const threads = 2 * EXIT_ROWS + 100;
+  const row = (event: number, tid: number, cpu: number, i: number): Row => ({
+    ...{ event, tid, cpu, pid: 7, vcpu: -1, step: 1, value: i },
+    fields: F_ISA | F_CODE | F_ADDRESS,
+  });
+  const all = Array.from({ length: threads }, (_, i) => i);
+  const recording = [
+    ...all.map((i) => row(EV_EXIT, 1 + i, 0, i)),
+    ...all.filter((i) => i % 100 === 0).map((i) => row(EV_PIO, 1 + i, 0, i)),
+    ...all.map((i) => row(EV_ENTRY, 1 + i, 1, i)),
+    // CPU 0 goes on: all of them stand.
+    row(EV_EXIT, 1, 0, 5),
+    row(EV_ENTRY, 1, 0, 6),
+    // Records that were used are used again.
+    ...all.slice(0, 300).flatMap((i) => [row(EV_EXIT, 1 + i, 2, i), row(EV_ENTRY, 1 + i, 1, i)]),
+  ];
+  const { exits, counts } = pair(recording, 3 * threads, false);
+  expect(exits.length).toBe(threads + 301);
   expect({ exits, counts }).toEqual(pair(recording, 1000, true));
 });

@@ -14,6 +14,7 @@ import {
 import { addEvents } from './event-summary.ts';
 import { joinEventSummaries } from './event-summary-join.ts';
 import type { ExitBatch } from './exit-batch.ts';
+import { settleExits } from './exit-counter.ts';
 import { mergeExitStats } from './exit-stats.ts';
 import { fillThreads, finishParts, joinParts } from './pairing-join.ts';
 import { closePart, createPairingPart, type PairingPart, pairPart } from './pairing-part.ts';
@@ -56,7 +57,9 @@ export function createAnalysisPart(
 }
 
 /** Gives exits that joining decided the numbers that their threads have in this part's statistics. */
-function numberThreads({ threads }: Analysis, batch: ExitBatch): void {
+function numberThreads({ counter }: Analysis, batch: ExitBatch): void {
+  settleExits(counter);
+  const { threads } = counter;
   const slots = new Map<number, number>();
   for (let slot = 0; slot < threads.count; slot++) slots.set(threads.tid[slot], slot);
   let free = threads.count;
@@ -83,14 +86,18 @@ export function mergeParts(
   { analysis, pairing }: AnalysisPart,
   { analysis: later, pairing: next }: AnalysisPart,
 ): void {
+  const { counter } = analysis;
+  const { counter: more } = later;
   joinEventSummaries(analysis.summary, later.summary, next);
-  fillThreads(pairing, later.slow.rows);
+  fillThreads(pairing, more.slow.rows);
   joinParts(pairing, next);
-  mergeExitStats(analysis.stats, later.stats);
-  mergeThreadStats(analysis.threads, later.threads);
-  mergeUserspaceStats(analysis.userspace, later.userspace);
-  mergeSlowLists(analysis.slow, later.slow);
-  for (let state = 0; state < analysis.states.length; state++) analysis.states[state] += later.states[state];
+  settleExits(counter);
+  settleExits(more);
+  mergeExitStats(counter.stats, more.stats);
+  mergeThreadStats(counter.threads, more.threads);
+  mergeUserspaceStats(counter.userspace, more.userspace);
+  mergeSlowLists(counter.slow, more.slow);
+  for (let state = 0; state < counter.states.length; state++) counter.states[state] += more.states[state];
   for (const [i, { pass, state }] of analysis.passes.entries()) pass.merge(state, later.passes[i].state);
 }
 

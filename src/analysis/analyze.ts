@@ -3,7 +3,14 @@ import { type Arena, createArena } from '../core/arena.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import type { ThreadTable } from '../core/thread-table.ts';
 import { isIdle } from '../isa/reasons.ts';
-import { addEvents, createEventSummary, type EventSummary, finishEvents } from './event-summary.ts';
+import {
+  type ArenaSummary,
+  addEvents,
+  createArenaSummary,
+  type EventSummary,
+  finishEvents,
+  plainSummary,
+} from './event-summary.ts';
 import {
   EXIT_WITHOUT_ENTRY,
   type ExitBatch,
@@ -11,16 +18,16 @@ import {
   OPEN_AT_END,
   PAIRED,
 } from './exit-batch.ts';
-import { addExits, createExitStats, type ExitStats, type ExitTable, groupKey } from './exit-stats.ts';
-import { type Grouping, KEY_CODE, KEY_ISA } from './groups.ts';
-import { idleRows } from './idle-rows.ts';
+import { countExits, createExitCounter, type ExitCounter, settleExits } from './exit-counter.ts';
+import { type ExitTable, groupKey } from './exit-stats.ts';
+import { type Grouping, KEY_CODE, KEY_ISA, plainGroups } from './groups.ts';
 import { log2Counts, type Quantiles, quantilesOf } from './latency-log.ts';
 import { createPairing, type EntryCounts, finishPairing, type Pairing, pairBatch } from './pairing.ts';
 import type { AnyPass, PassRequest } from './pass.ts';
 import { createSelected, entryFilter, type Selection, selectExits } from './selection.ts';
-import { addSlow, createSlowList, type SlowList, type SlowResult, slowResult } from './slow-list.ts';
-import { addThreads, createThreadStats, type ThreadStats } from './thread-stats.ts';
-import { addUserspace, createUserspaceStats, type UserspaceStats } from './userspace-stats.ts';
+import { createSlowList, type SlowResult, slowResult } from './slow-list.ts';
+import type { ThreadStats } from './thread-stats.ts';
+import type { UserspaceStats } from './userspace-stats.ts';
 
 export interface AnalysisOptions {
   /** null: everything. */
@@ -41,12 +48,8 @@ interface RunningPass {
 /** The running state of all passes. */
 export interface Analysis {
   readonly pairing: Pairing;
-  readonly summary: EventSummary;
-  readonly stats: ExitStats;
-  readonly threads: ThreadStats;
-  readonly userspace: UserspaceStats;
-  readonly slow: SlowList;
-  readonly states: Float64Array;
+  readonly summary: ArenaSummary;
+  readonly counter: ExitCounter;
   readonly passes: readonly RunningPass[];
 }
 
@@ -83,42 +86,20 @@ export function createAnalysis(
   arena: Arena = createArena(),
 ): Analysis {
   const { selection } = options;
-  const stats = createExitStats(options.grouping);
-  const threadStats = createThreadStats();
-  const userspace = createUserspaceStats();
   const slow = createSlowList(options.slowLimit, options.slowThanNs, options.slowIncludeIdle);
-  const states = new Float64Array(4);
-  const mask = selection === null ? null : createSelected();
+  const counter = createExitCounter(options.grouping, slow, arena);
+  const mask = selection === null ? null : createSelected(arena);
   const passes = options.passes.map((request) => {
     const pass = passOf(request.name);
     return { pass, state: pass.create(request.options, { selection, threads }) };
   });
   const sink = (batch: ExitBatch) => {
     if (selection !== null) selectExits(selection, batch, mask!);
-    countStates(states, batch, mask);
-    const idle = idleRows(batch);
-    addExits(stats, batch, mask);
-    addThreads(threadStats, batch, mask, idle);
-    addUserspace(userspace, batch, mask);
-    addSlow(slow, batch, mask, idle);
+    countExits(counter, batch, mask);
     for (const { pass, state } of passes) pass.exits?.(state, batch, mask);
   };
   const pairing = createPairing(threads, sink, selection === null ? null : entryFilter(selection), arena);
-  return {
-    pairing,
-    summary: createEventSummary(),
-    stats,
-    threads: threadStats,
-    userspace,
-    slow,
-    states,
-    passes,
-  };
-}
-
-function countStates(states: Float64Array, batch: ExitBatch, selected: Uint8Array | null): void {
-  const { state, length } = batch;
-  for (let row = 0; row < length; row++) if (selected === null || selected[row] !== 0) states[state[row]]++;
+  return { pairing, summary: createArenaSummary(arena), counter, passes };
 }
 
 /** Whether the options need to know threads' processes or vCPUs while events pass by. */
@@ -142,18 +123,20 @@ export function analyzeExits(analysis: Analysis, batch: EventBatch): void {
 }
 
 export function finishAnalysis(analysis: Analysis): AnalysisResult {
-  const { summary, stats, threads, userspace, slow, states } = analysis;
+  const { summary, counter } = analysis;
   finishEvents(summary);
   finishPairing(analysis.pairing);
+  settleExits(counter);
+  const { stats, threads, userspace, slow, states } = counter;
   const groups = Uint32Array.from({ length: stats.groups.count }, (_, group) => group);
   const busy = groups.filter(
     (group) => !isIdle(groupKey(stats, group, KEY_ISA), groupKey(stats, group, KEY_CODE)),
   );
   const sets = [...Array.from(groups, (group) => Uint32Array.of(group)), groups, busy];
-  const { log, ...table } = stats;
+  const { log, groups: groupTable, ...columns } = stats;
   return {
-    summary,
-    stats: table,
+    summary: plainSummary(summary),
+    stats: { ...columns, groups: plainGroups(groupTable) },
     quantiles: quantilesOf(log, sets, QUANTILES),
     histograms: Array.from(groups, (group) => log2Counts(log, group)),
     threads,

@@ -1,7 +1,9 @@
 /** What was recorded: count of every event, first and last time, losses and how much of the recording they cover. */
-import { type EventBatch, F_ARG0, F_MARKER, NO_CPU } from '../core/event-batch.ts';
+import { type Arena, allocateF64, allocateU8, allocateU32 } from '../core/arena.ts';
+import { type ArenaBatch, type EventBatch, F_ARG0, F_MARKER, liesIn, NO_CPU } from '../core/event-batch.ts';
 import { EV_LOST, MAX_EVENTS } from '../core/events.ts';
 import { compareWords, diffWords } from '../core/words.ts';
+import { CPU_SEEN, S_BYTES, S_COUNTS, S_CPU_LAST, S_CPU_STATE, S_FIELDS } from './event-summary-layout.ts';
 
 export interface EventSummary {
   /** Count per event code; EV_LOST and markers are not in it. */
@@ -29,8 +31,36 @@ export interface EventSummary {
   readonly cpuState: Uint8Array;
 }
 
-const SEEN = 1;
+const SEEN = CPU_SEEN;
 const GAP = 2;
+
+/** A summary that a kernel counts for: its columns by event and CPU lie in an arena. */
+export interface ArenaSummary extends EventSummary {
+  readonly arena: Arena;
+  /** The kernel's view: words at S_*. */
+  readonly view: Uint32Array;
+}
+
+export function createArenaSummary(arena: Arena): ArenaSummary {
+  const counts = allocateF64(arena, 65536);
+  const cpuLast = allocateU32(arena, 2 * (NO_CPU + 1));
+  const cpuState = allocateU8(arena, NO_CPU + 1);
+  const view = allocateU32(arena, S_BYTES / 4);
+  view[S_COUNTS / 4] = counts.byteOffset;
+  view[S_CPU_LAST / 4] = cpuLast.byteOffset;
+  view[S_CPU_STATE / 4] = cpuState.byteOffset;
+  return { ...createEventSummary(), counts, cpuLast, cpuState, arena, view };
+}
+
+/** What was found, in memory of its own: it may be sent between threads. */
+export function plainSummary({ arena: _arena, view: _view, ...summary }: ArenaSummary): EventSummary {
+  return {
+    ...summary,
+    counts: summary.counts.slice(0, MAX_EVENTS),
+    cpuLast: summary.cpuLast.slice(),
+    cpuState: summary.cpuState.slice(),
+  };
+}
 
 export function createEventSummary(): EventSummary {
   return {
@@ -52,23 +82,35 @@ export function createEventSummary(): EventSummary {
   };
 }
 
-export function addEvents(summary: EventSummary, batch: EventBatch): void {
+export function addEvents(summary: EventSummary | ArenaSummary, batch: EventBatch): void {
   if (batch.length === 0) return;
   const { counts } = summary;
-  if (countEvents(counts, batch) & F_MARKER) countMarkers(summary, batch);
+  let row = 0;
+  let fields = 0;
+  if ('arena' in summary && liesIn(summary.arena, batch) && !summary.gaps) {
+    row = countPlain(summary, batch);
+    fields = summary.view[S_FIELDS / 4];
+  }
+  fields |= countEvents(counts, batch, row);
+  if (fields & F_MARKER) countMarkers(summary, batch);
   if (counts[EV_LOST] > 0) summary.gaps = true;
   summary.events += batch.length - counts[EV_LOST];
   counts[EV_LOST] = 0;
   addTimes(summary, batch, 0);
   addTimes(summary, batch, batch.length - 1);
-  if (summary.gaps) followGaps(summary, batch);
-  else followCpus(summary, batch);
+  if (summary.gaps) followGaps(summary, batch, row);
+  else followCpus(summary, batch, row);
 }
 
-/** Counts the rows per event; returns all their F_* bits. A loop of its own is compiled once (see exit-stats.ts). */
-function countEvents(counts: Float64Array, { event, fields, length }: EventBatch): number {
+/** Counts the rows up to the first loss and follows their CPUs; returns where it stopped. */
+function countPlain({ arena, view }: ArenaSummary, batch: ArenaBatch): number {
+  return arena.kernels.countEvents(view.byteOffset, batch.table, batch.length);
+}
+
+/** Counts rows from `from` on per event; returns all their F_* bits. A loop of its own is compiled once. */
+function countEvents(counts: Float64Array, { event, fields, length }: EventBatch, from: number): number {
   let all = 0;
-  for (let row = 0; row < length; row++) {
+  for (let row = from; row < length; row++) {
     counts[event[row]]++;
     all |= fields[row];
   }
@@ -103,10 +145,10 @@ function addTimes(summary: EventSummary, batch: EventBatch, row: number): void {
 }
 
 /** While nothing was lost it is enough to remember each CPU's last time. */
-function followCpus(summary: EventSummary, batch: EventBatch): void {
+function followCpus(summary: EventSummary, batch: EventBatch, from: number): void {
   const { cpuLast, cpuState } = summary;
   const { cpu: cpus, time, length } = batch;
-  for (let row = 0; row < length; row++) {
+  for (let row = from; row < length; row++) {
     const cpu = cpus[row];
     cpuLast[2 * cpu] = time[2 * row];
     cpuLast[2 * cpu + 1] = time[2 * row + 1];
@@ -114,10 +156,10 @@ function followCpus(summary: EventSummary, batch: EventBatch): void {
   }
 }
 
-function followGaps(summary: EventSummary, batch: EventBatch): void {
+function followGaps(summary: EventSummary, batch: EventBatch, from: number): void {
   const { cpuLast, cpuState } = summary;
   const { event, time, cpu: cpus } = batch;
-  for (let row = 0; row < batch.length; row++) {
+  for (let row = from; row < batch.length; row++) {
     if (event[row] === EV_LOST) {
       addLoss(summary, batch, row);
       continue;

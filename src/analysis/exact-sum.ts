@@ -13,6 +13,12 @@ export function addExact(sums: Float64Array, index: number, value: number): void
   } else sums[2 * index] = low;
 }
 
+/** Adds an integer of 64 bits, given as words. */
+export function addExactWords(sums: Float64Array, index: number, low: number, high: number): void {
+  addExact(sums, index, (high & 0xfffff) * 4294967296 + low);
+  sums[2 * index + 1] += high >>> 20;
+}
+
 /** Adds one sum to another. */
 export function mergeExact(sums: Float64Array, index: number, from: Float64Array, fromIndex: number): void {
   addExact(sums, index, from[2 * fromIndex]);

@@ -3,13 +3,39 @@
  * Struct of arrays like EventBatch; 64-bit values as [low, high] word pairs, durations as exact doubles (ns).
  */
 
-import type { Arena } from '../core/arena.ts';
-import { allocateTable, type ColumnSpec, viewTable } from '../core/column-table.ts';
+import { type Arena, allocate } from '../core/arena.ts';
+import {
+  EXIT_ROWS,
+  X_BYTES,
+  X_CODE,
+  X_DETAIL_ADDRESS,
+  X_DETAIL_CODE,
+  X_DETAIL_EVENT,
+  X_ENTRY_CPU,
+  X_ENTRY_TIME,
+  X_EXIT_CPU,
+  X_EXIT_TIME,
+  X_HAS_RIP,
+  X_INTR_INFO,
+  X_ISA,
+  X_KERNEL_NS,
+  X_LATENCY,
+  X_LEVEL,
+  X_PID,
+  X_RESTARTS,
+  X_RIP,
+  X_STATE,
+  X_THREAD,
+  X_TID,
+  X_USERSPACE_CODE,
+  X_USERSPACE_ERRORS,
+  X_USERSPACE_EXITS,
+  X_USERSPACE_NS,
+  X_VCPU,
+  X_VECTOR,
+} from './exit-columns.ts';
 
 export * from './exit-columns.ts';
-
-/** Rows of a batch. */
-export const EXIT_ROWS = 16384;
 
 export const LEVEL_NAMES = ['L1', 'L2', 'L2-reflected'] as const;
 
@@ -95,46 +121,49 @@ export function createExitBatch(capacity: number = EXIT_ROWS): ExitBatch {
   };
 }
 
-/** In the order of their table (exit-columns.ts). */
+/** Type, elements per row and place of each. */
 const COLUMNS = {
-  exitTime: [Uint32Array, 2],
-  entryTime: [Uint32Array, 2],
-  latency: [Float64Array, 1],
-  state: [Uint8Array, 1],
-  tid: [Int32Array, 1],
-  thread: [Int32Array, 1],
-  pid: [Int32Array, 1],
-  vcpu: [Int32Array, 1],
-  exitCpu: [Uint16Array, 1],
-  entryCpu: [Uint16Array, 1],
-  isa: [Uint8Array, 1],
-  code: [Uint32Array, 1],
-  level: [Uint8Array, 1],
-  rip: [Uint32Array, 2],
-  hasRip: [Uint8Array, 1],
-  userspaceExits: [Uint16Array, 1],
-  userspaceCode: [Uint32Array, 1],
-  restarts: [Uint16Array, 1],
-  userspaceErrors: [Uint16Array, 1],
-  kernelNs: [Float64Array, 1],
-  userspaceNs: [Float64Array, 1],
-  detailEvent: [Uint16Array, 1],
-  detailCode: [Uint32Array, 1],
-  detailAddress: [Uint32Array, 2],
-  vector: [Int32Array, 1],
-  intrInfo: [Uint32Array, 1],
-} as const satisfies ColumnSpec;
+  exitTime: [Uint32Array, 2, X_EXIT_TIME],
+  entryTime: [Uint32Array, 2, X_ENTRY_TIME],
+  latency: [Float64Array, 1, X_LATENCY],
+  state: [Uint8Array, 1, X_STATE],
+  tid: [Int32Array, 1, X_TID],
+  thread: [Int32Array, 1, X_THREAD],
+  pid: [Int32Array, 1, X_PID],
+  vcpu: [Int32Array, 1, X_VCPU],
+  exitCpu: [Uint16Array, 1, X_EXIT_CPU],
+  entryCpu: [Uint16Array, 1, X_ENTRY_CPU],
+  isa: [Uint8Array, 1, X_ISA],
+  code: [Uint32Array, 1, X_CODE],
+  level: [Uint8Array, 1, X_LEVEL],
+  rip: [Uint32Array, 2, X_RIP],
+  hasRip: [Uint8Array, 1, X_HAS_RIP],
+  userspaceExits: [Uint16Array, 1, X_USERSPACE_EXITS],
+  userspaceCode: [Uint32Array, 1, X_USERSPACE_CODE],
+  restarts: [Uint16Array, 1, X_RESTARTS],
+  userspaceErrors: [Uint16Array, 1, X_USERSPACE_ERRORS],
+  kernelNs: [Float64Array, 1, X_KERNEL_NS],
+  userspaceNs: [Float64Array, 1, X_USERSPACE_NS],
+  detailEvent: [Uint16Array, 1, X_DETAIL_EVENT],
+  detailCode: [Uint32Array, 1, X_DETAIL_CODE],
+  detailAddress: [Uint32Array, 2, X_DETAIL_ADDRESS],
+  vector: [Int32Array, 1, X_VECTOR],
+  intrInfo: [Uint32Array, 1, X_INTR_INFO],
+} as const;
 
 /** A batch that kernels can work on. */
 export interface ArenaExits extends ExitBatch {
   readonly arena: Arena;
-  /** Address of the table of its columns there. */
-  readonly table: number;
+  /** Its address there. */
+  readonly address: number;
 }
 
-export function createArenaExits(arena: Arena, capacity: number = EXIT_ROWS): ArenaExits {
-  const table = allocateTable(arena, COLUMNS, capacity);
-  return { length: 0, arena, table, ...viewTable(arena, COLUMNS, table) };
+export function createArenaExits(arena: Arena): ArenaExits {
+  const address = allocate(arena, X_BYTES);
+  const column = ([type, each, offset]: (typeof COLUMNS)[keyof typeof COLUMNS]) =>
+    new (type as Uint8ArrayConstructor)(arena.memory.buffer, address + offset, each * EXIT_ROWS);
+  const columns = Object.fromEntries(Object.entries(COLUMNS).map(([name, spec]) => [name, column(spec)]));
+  return { ...(columns as unknown as ExitBatch), length: 0, capacity: EXIT_ROWS, arena, address };
 }
 
 /** Copies row `from` of `source` over row `to` of `target`. */

@@ -15,32 +15,38 @@ export const LEVEL_L2 = 1;
 /** Exit of a nested guest, handed on to the L1 hypervisor. */
 export const LEVEL_L2_REFLECTED = 2;
 
-/** Byte offsets in the table of an ExitBatch's columns (core/column-table.ts). */
-export const X_CAPACITY = 0;
-export const X_EXIT_TIME = 4;
-export const X_ENTRY_TIME = 8;
-export const X_LATENCY = 12;
-export const X_STATE = 16;
-export const X_TID = 20;
-export const X_THREAD = 24;
-export const X_PID = 28;
-export const X_VCPU = 32;
-export const X_EXIT_CPU = 36;
-export const X_ENTRY_CPU = 40;
-export const X_ISA = 44;
-export const X_CODE = 48;
-export const X_LEVEL = 52;
-export const X_RIP = 56;
-export const X_HAS_RIP = 60;
-export const X_USERSPACE_EXITS = 64;
-export const X_USERSPACE_CODE = 68;
-export const X_RESTARTS = 72;
-export const X_USERSPACE_ERRORS = 76;
-export const X_KERNEL_NS = 80;
-export const X_USERSPACE_NS = 84;
-export const X_DETAIL_EVENT = 88;
-export const X_DETAIL_CODE = 92;
-export const X_DETAIL_ADDRESS = 96;
-export const X_VECTOR = 100;
-export const X_INTR_INFO = 104;
-export const X_TABLE_BYTES = 108;
+/** Rows of an ExitBatch in an arena: so many that its columns stay in a processor's cache from kernel to kernel. */
+export const EXIT_ROWS = 4096;
+
+/**
+ * Byte offsets of the columns in such a batch: constants, so that kernels need no address but the batch's. A cache line
+ * between columns keeps the same row of all of them from meeting in one set of the cache.
+ */
+const LINE = 64;
+export const X_EXIT_TIME = 0;
+export const X_ENTRY_TIME = X_EXIT_TIME + 8 * EXIT_ROWS + LINE;
+export const X_LATENCY = X_ENTRY_TIME + 8 * EXIT_ROWS + LINE;
+export const X_RIP = X_LATENCY + 8 * EXIT_ROWS + LINE;
+export const X_KERNEL_NS = X_RIP + 8 * EXIT_ROWS + LINE;
+export const X_USERSPACE_NS = X_KERNEL_NS + 8 * EXIT_ROWS + LINE;
+export const X_DETAIL_ADDRESS = X_USERSPACE_NS + 8 * EXIT_ROWS + LINE;
+export const X_TID = X_DETAIL_ADDRESS + 8 * EXIT_ROWS + LINE;
+export const X_THREAD = X_TID + 4 * EXIT_ROWS + LINE;
+export const X_PID = X_THREAD + 4 * EXIT_ROWS + LINE;
+export const X_VCPU = X_PID + 4 * EXIT_ROWS + LINE;
+export const X_CODE = X_VCPU + 4 * EXIT_ROWS + LINE;
+export const X_USERSPACE_CODE = X_CODE + 4 * EXIT_ROWS + LINE;
+export const X_DETAIL_CODE = X_USERSPACE_CODE + 4 * EXIT_ROWS + LINE;
+export const X_VECTOR = X_DETAIL_CODE + 4 * EXIT_ROWS + LINE;
+export const X_INTR_INFO = X_VECTOR + 4 * EXIT_ROWS + LINE;
+export const X_EXIT_CPU = X_INTR_INFO + 4 * EXIT_ROWS + LINE;
+export const X_ENTRY_CPU = X_EXIT_CPU + 2 * EXIT_ROWS + LINE;
+export const X_USERSPACE_EXITS = X_ENTRY_CPU + 2 * EXIT_ROWS + LINE;
+export const X_RESTARTS = X_USERSPACE_EXITS + 2 * EXIT_ROWS + LINE;
+export const X_USERSPACE_ERRORS = X_RESTARTS + 2 * EXIT_ROWS + LINE;
+export const X_DETAIL_EVENT = X_USERSPACE_ERRORS + 2 * EXIT_ROWS + LINE;
+export const X_STATE = X_DETAIL_EVENT + 2 * EXIT_ROWS + LINE;
+export const X_ISA = X_STATE + 1 * EXIT_ROWS + LINE;
+export const X_LEVEL = X_ISA + 1 * EXIT_ROWS + LINE;
+export const X_HAS_RIP = X_LEVEL + 1 * EXIT_ROWS + LINE;
+export const X_BYTES = X_HAS_RIP + 1 * EXIT_ROWS;

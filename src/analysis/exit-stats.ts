@@ -1,23 +1,15 @@
 /**
- * Counts, latency and escalation per group of exits: one pass over decided exits. Sums are exact integers, so that
- * partial results merge to the same bytes in any order.
+ * Counts, latency and escalation per group of exits. Sums are exact integers, so that partial results merge to the same
+ * bytes in any order. What single exits add is said here, a kernel adds most of them (exit-counter.ts).
  */
+import type { Arena } from '../core/arena.ts';
 import { addExact, exactToBigInt, mergeExact } from './exact-sum.ts';
-import { EXIT_ROWS, type ExitBatch, PAIRED } from './exit-batch.ts';
-import {
-  createGroupTable,
-  findGroup,
-  type Grouping,
-  type GroupTable,
-  groupOf,
-  KEY_CODE,
-  KEY_INTS,
-} from './groups.ts';
-import { createLatencyLog, type LatencyLog, logLatencies, mergeLatencyLogs } from './latency-log.ts';
+import { type ExitBatch, PAIRED } from './exit-batch.ts';
+import { HALF_BITS, MAX_SQUARED } from './exit-count-layout.ts';
+import { createGroupTable, findGroup, type Grouping, type GroupTable, KEY_CODE, KEY_INTS } from './groups.ts';
+import { createLatencyLog, type LatencyLog, logLatency, mergeLatencyLogs } from './latency-log.ts';
 
-/** Squares are summed from two 24-bit halves; longer latencies (78 h) count as this in the deviation. */
-const MAX_SQUARED = 2 ** 48 - 1;
-const HALF = 2 ** 24;
+const HALF = 2 ** HALF_BITS;
 
 export interface ExitStats {
   readonly groups: GroupTable;
@@ -70,11 +62,15 @@ const SUMS = [
   'squareLow',
 ] as const;
 
-export function createExitStats(grouping: Grouping, exactLimit?: number): ExitStats {
+export function createExitStats(
+  grouping: Grouping,
+  arena: Arena | null = null,
+  exactLimit?: number,
+): ExitStats {
   const stats = {
-    groups: createGroupTable(grouping),
+    groups: createGroupTable(grouping, arena),
     capacity: 0,
-    log: createLatencyLog(exactLimit),
+    log: createLatencyLog(exactLimit, arena),
   } as unknown as ExitStats;
   grow(stats, 64);
   return stats;
@@ -93,87 +89,45 @@ function grow(stats: ExitStats, capacity: number): void {
   stats.capacity = capacity;
 }
 
-/** Groups of a batch's rows; NOT_SELECTED for those that do not count. */
-const groupScratch = new Int32Array(EXIT_ROWS);
-const NOT_SELECTED = -1;
-
-/**
- * Counts the rows of a batch; `selected[row]` 0 leaves a row out (null: all rows). One small loop per kind of column
- * instead of a large one: it is compiled before the next batch comes and not thrown away by what is rare.
- */
-export function addExits(stats: ExitStats, batch: ExitBatch, selected: Uint8Array | null): void {
-  findGroups(stats.groups, batch, selected);
+/** Makes columns for all groups of the table. */
+export function coverGroups(stats: ExitStats): void {
   while (stats.groups.count > stats.capacity) grow(stats, 2 * stats.capacity);
-  countExits(stats, batch);
-  countUserspace(stats, batch);
-  leaveOutUnpaired(batch);
-  sumLatencies(stats, batch);
-  logLatencies(stats.log, groupScratch, batch.latency, batch.length);
 }
 
-function findGroups(groups: GroupTable, batch: ExitBatch, selected: Uint8Array | null): void {
-  for (let row = 0; row < batch.length; row++)
-    groupScratch[row] = selected !== null && selected[row] === 0 ? NOT_SELECTED : groupOf(groups, batch, row);
-}
-
-function countExits(stats: ExitStats, batch: ExitBatch): void {
-  const { exits, levels } = stats;
-  const { level, length } = batch;
-  for (let row = 0; row < length; row++) {
-    const group = groupScratch[row];
-    if (group < 0) continue;
-    exits[group]++;
-    levels[3 * group + level[row]]++;
-  }
-}
-
-function countUserspace(stats: ExitStats, batch: ExitBatch): void {
-  const { restarts, errors, escalated, kernelNs, userspaceNs } = stats;
-  const { restarts: batchRestarts, userspaceErrors, userspaceExits, state, length } = batch;
-  for (let row = 0; row < length; row++) {
-    const group = groupScratch[row];
-    if (group < 0) continue;
-    if (batchRestarts[row] > 0) restarts[group]++;
-    if (userspaceErrors[row] > 0) errors[group]++;
-    if (userspaceExits[row] === 0) continue;
-    escalated[group]++;
-    if (state[row] !== PAIRED) continue;
-    addExact(kernelNs, group, batch.kernelNs[row]);
-    addExact(userspaceNs, group, batch.userspaceNs[row]);
-  }
-}
-
-/** From here on only pairs count. */
-function leaveOutUnpaired(batch: ExitBatch): void {
-  const { state, length } = batch;
-  for (let row = 0; row < length; row++) if (state[row] !== PAIRED) groupScratch[row] = NOT_SELECTED;
-}
-
-/** All sums in one loop: each waits for its last value to be stored, and the processor lets them wait together. */
-function sumLatencies(stats: ExitStats, batch: ExitBatch): void {
-  const { paired, min, max, total, guestKernel, ripUnknown, squareHigh, squareCross, squareLow } = stats;
-  const { latency: latencies, hasRip, rip, length } = batch;
-  for (let row = 0; row < length; row++) {
-    const group = groupScratch[row];
-    if (group < 0) continue;
-    const latency = latencies[row];
-    paired[group]++;
-    if (latency < min[group]) min[group] = latency;
-    if (latency > max[group]) max[group] = latency;
-    addExact(total, group, latency);
-    if (hasRip[row] === 0) addExact(ripUnknown, group, latency);
-    // perf-prof's rule: guest RIP ≥ 0xffff000000000000 is the kernel half.
-    else if (rip[2 * row + 1] >= 0xffff0000) addExact(guestKernel, group, latency);
-    let low = latency;
-    if (low >= HALF) {
-      const squared = low < MAX_SQUARED ? low : MAX_SQUARED;
-      const high = Math.floor(squared / HALF);
-      low = squared - high * HALF;
-      addExact(squareHigh, group, high * high);
-      addExact(squareCross, group, high * low);
+/** Adds an exit to its group. */
+export function addExit(stats: ExitStats, group: number, batch: ExitBatch, row: number): void {
+  coverGroups(stats);
+  const isPair = batch.state[row] === PAIRED;
+  stats.exits[group]++;
+  stats.levels[3 * group + batch.level[row]]++;
+  if (batch.restarts[row] > 0) stats.restarts[group]++;
+  if (batch.userspaceErrors[row] > 0) stats.errors[group]++;
+  if (batch.userspaceExits[row] > 0) {
+    stats.escalated[group]++;
+    if (isPair) {
+      addExact(stats.kernelNs, group, batch.kernelNs[row]);
+      addExact(stats.userspaceNs, group, batch.userspaceNs[row]);
     }
-    addExact(squareLow, group, low * low);
   }
+  if (isPair) addLatency(stats, group, batch, row);
+}
+
+function addLatency(stats: ExitStats, group: number, batch: ExitBatch, row: number): void {
+  const latency = batch.latency[row];
+  stats.paired[group]++;
+  if (latency < stats.min[group]) stats.min[group] = latency;
+  if (latency > stats.max[group]) stats.max[group] = latency;
+  addExact(stats.total, group, latency);
+  if (batch.hasRip[row] === 0) addExact(stats.ripUnknown, group, latency);
+  // perf-prof's rule: guest RIP ≥ 0xffff000000000000 is the kernel half.
+  else if (batch.rip[2 * row + 1] >= 0xffff0000) addExact(stats.guestKernel, group, latency);
+  const squared = Math.min(latency, MAX_SQUARED);
+  const high = Math.floor(squared / HALF);
+  const low = squared - high * HALF;
+  addExact(stats.squareHigh, group, high * high);
+  addExact(stats.squareCross, group, high * low);
+  addExact(stats.squareLow, group, low * low);
+  logLatency(stats.log, group, latency);
 }
 
 /** Adds the other's counts; both must have the same grouping. */

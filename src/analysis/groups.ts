@@ -2,10 +2,12 @@
  * Grouping of exits: which row of a table an exit belongs to. The reason is always part of the key; --by adds VM,
  * thread, vCPU, CPU and level. Open addressing over small integer keys, no string or object per exit.
  */
+import { type Arena, allocateI32 } from '../core/arena.ts';
 import type { ExitBatch } from './exit-batch.ts';
+import { KEY_INTS, RECENT } from './exit-count-layout.ts';
 
 /** Ints of a key: isa, code, pid, tid, vcpu, cpu, level. */
-export const KEY_INTS = 7;
+export { KEY_INTS };
 export const KEY_ISA = 0;
 export const KEY_CODE = 1;
 export const KEY_PID = 2;
@@ -33,20 +35,31 @@ export interface GroupTable {
   readonly plain: boolean;
   /** Direct-mapped memory of reasons seen: isa, code, group per entry; group −1 = free. */
   readonly recent: Int32Array;
+  /** Where the tables lie, for a kernel that looks groups up (src/kernels/exit-counts.ts); null: in plain memory. */
+  readonly arena: Arena | null;
 }
 
-const RECENT = 256;
-
-export function createGroupTable(grouping: Grouping): GroupTable {
+export function createGroupTable(grouping: Grouping, arena: Arena | null = null): GroupTable {
   const { pid, tid, vcpu, cpu, level } = grouping;
   return {
     grouping,
     count: 0,
-    keys: new Int32Array(KEY_INTS * 64),
-    table: new Int32Array(256),
+    keys: ints(arena, KEY_INTS * 64),
+    table: ints(arena, 256),
     plain: !(pid || tid || vcpu || cpu || level),
-    recent: new Int32Array(3 * RECENT).fill(-1),
+    recent: ints(arena, 3 * RECENT).fill(-1),
+    arena,
   };
+}
+
+function ints(arena: Arena | null, length: number): Int32Array {
+  return arena === null ? new Int32Array(length) : allocateI32(arena, length);
+}
+
+/** The groups in memory of their own: they may be sent between threads. */
+export function plainGroups(groups: GroupTable): GroupTable {
+  const { keys, table, recent } = groups;
+  return { ...groups, arena: null, keys: keys.slice(), table: table.slice(), recent: recent.slice() };
 }
 
 const scratch = new Int32Array(KEY_INTS);
@@ -105,14 +118,14 @@ function hashKey(keys: Int32Array, at: number): number {
 function addGroup(groups: GroupTable, keys: Int32Array, at: number, position: number): number {
   const group = groups.count++;
   if ((group + 1) * KEY_INTS > groups.keys.length) {
-    const grown = new Int32Array(2 * groups.keys.length);
+    const grown = ints(groups.arena, 2 * groups.keys.length);
     grown.set(groups.keys);
     groups.keys = grown;
   }
   for (let i = 0; i < KEY_INTS; i++) groups.keys[group * KEY_INTS + i] = keys[at + i];
   groups.table[position] = group + 1;
   if (2 * groups.count > groups.table.length) {
-    const table = new Int32Array(2 * groups.table.length);
+    const table = ints(groups.arena, 2 * groups.table.length);
     const mask = table.length - 1;
     for (let g = 0; g < groups.count; g++) {
       let slot = hashKey(groups.keys, g * KEY_INTS) & mask;

@@ -3,6 +3,7 @@
  * percentiles exact: the histogram tells which few buckets hold the wanted ranks, and only those are sorted. Beyond
  * that percentiles are the buckets' middles with a stated error, so that memory does not grow with the recording.
  */
+import { type Arena, allocateF64, allocateU32 } from '../core/arena.ts';
 import {
   BUCKETS,
   bucketMiddle,
@@ -16,7 +17,7 @@ import { nearestRank } from './quantiles.ts';
 
 /** Values kept: 12 bytes each. */
 export const EXACT_LIMIT = 2 << 20;
-const CHUNK = 1 << 17;
+export const CHUNK = 1 << 17;
 /** Pages (of SUBS buckets) per group. */
 const PAGES = BUCKETS / SUBS;
 /** Buckets of the coarse histogram: 0–1, 2–3, 4–7 … (bcc's rule). */
@@ -33,9 +34,11 @@ export interface LatencyLog {
   /** Counts of the pages' buckets. */
   counts: Float64Array;
   pages: number;
+  /** Where chunks lie, for a kernel that fills them (src/kernels/exit-counts.ts); null: in plain memory. */
+  readonly arena: Arena | null;
 }
 
-export function createLatencyLog(limit: number = EXACT_LIMIT): LatencyLog {
+export function createLatencyLog(limit: number = EXACT_LIMIT, arena: Arena | null = null): LatencyLog {
   return {
     limit,
     count: 0,
@@ -44,107 +47,41 @@ export function createLatencyLog(limit: number = EXACT_LIMIT): LatencyLog {
     pageOf: new Int32Array(16 * PAGES),
     counts: new Float64Array(64 * SUBS),
     pages: 0,
+    arena,
   };
 }
 
-/** Adds values[0 … length) to their groups; those of a negative group are left out. Values: integers below 2^53. */
-export function logLatencies(
-  log: LatencyLog,
-  groups: Int32Array,
-  values: Float64Array,
-  length: number,
-): void {
-  if (bucketScratch.length < length) bucketScratch = new Int32Array(length);
-  findBuckets(groups, values, length);
-  let row = countBuckets(log, groups, 0, length);
-  while (row < length) {
-    pageFor(log, groups[row] * PAGES + (bucketScratch[row] >> SUB_BITS));
-    row = countBuckets(log, groups, row, length);
-  }
-  if (log.exact) keepValues(log, groups, values, length);
-}
-
-let bucketScratch = new Int32Array(0);
-
-function findBuckets(groups: Int32Array, values: Float64Array, length: number): void {
-  for (let row = 0; row < length; row++) if (groups[row] >= 0) bucketScratch[row] = bucketOf(values[row]);
-}
-
-/** Counts rows from `from` on up to the first that needs a new page; returns where it stopped. */
-function countBuckets(log: LatencyLog, groups: Int32Array, from: number, length: number): number {
-  const { pageOf, counts } = log;
-  for (let row = from; row < length; row++) {
-    const group = groups[row];
-    if (group < 0) continue;
-    const bucket = bucketScratch[row];
-    const entry = group * PAGES + (bucket >> SUB_BITS);
-    const page = entry < pageOf.length ? pageOf[entry] : 0;
-    if (page === 0) return row;
-    counts[(page - 1) * SUBS + (bucket & (SUBS - 1))]++;
-  }
-  return length;
-}
-
-function keepValues(log: LatencyLog, groups: Int32Array, values: Float64Array, length: number): void {
-  let row = 0;
-  while (row < length && log.exact) {
-    const at = log.count % CHUNK;
-    if (at === 0 || log.count === log.limit) {
-      // The last chunk is full, or there is none: the next value starts another, or is one too many.
-      if (groups[row] >= 0) keepValue(log, groups[row], values[row]);
-      row++;
-      continue;
-    }
-    const end = Math.min(CHUNK, at + log.limit - log.count);
-    const from = row;
-    row = fillChunk(log.chunks[log.chunks.length - 1], at, end, groups, values, from, length);
-    log.count += countKept(groups, from, row);
-  }
-}
-
-/** Fills chunk[at … end) with values from row `from` on; returns the row where it stopped. */
-function fillChunk(
-  chunk: LatencyLog['chunks'][number],
-  at: number,
-  end: number,
-  groups: Int32Array,
-  values: Float64Array,
-  from: number,
-  length: number,
-): number {
-  const { groups: keptGroups, values: keptValues } = chunk;
-  let row = from;
-  for (; row < length && at < end; row++) {
-    const group = groups[row];
-    if (group < 0) continue;
-    keptGroups[at] = group;
-    keptValues[at++] = values[row];
-  }
-  return row;
-}
-
-function countKept(groups: Int32Array, from: number, to: number): number {
-  let count = 0;
-  for (let row = from; row < to; row++) if (groups[row] >= 0) count++;
-  return count;
-}
-
+/** Adds a value, a non-negative integer below 2^53, to its group. */
 export function logLatency(log: LatencyLog, group: number, value: number): void {
   countLatency(log, group, bucketOf(value), 1);
   if (log.exact) keepValue(log, group, value);
 }
 
 function keepValue(log: LatencyLog, group: number, value: number): void {
+  const chunk = openChunk(log);
+  if (chunk === null) return;
+  const at = log.count++ % CHUNK;
+  chunk.groups[at] = group;
+  chunk.values[at] = value;
+}
+
+export type Chunk = LatencyLog['chunks'][number];
+
+/** The chunk that the next value goes to, at log.count % CHUNK; null, and values are no longer kept, if it is too many. */
+export function openChunk(log: LatencyLog): Chunk | null {
   if (log.count === log.limit) {
     log.exact = false;
     log.chunks = [];
-    return;
   }
-  const at = log.count++ % CHUNK;
-  if (at === 0) log.chunks.push({ groups: new Uint32Array(CHUNK), values: new Float64Array(CHUNK) });
-  const chunk = log.chunks[log.chunks.length - 1];
-  chunk.groups[at] = group;
-  chunk.values[at] = value;
+  if (!log.exact) return null;
+  if (log.count === log.chunks.length * CHUNK) log.chunks.push(createChunk(log.arena));
+  return log.chunks[log.chunks.length - 1];
+}
+
+function createChunk(arena: Arena | null): Chunk {
+  return arena === null
+    ? { groups: new Uint32Array(CHUNK), values: new Float64Array(CHUNK) }
+    : { groups: allocateU32(arena, CHUNK), values: allocateF64(arena, CHUNK) };
 }
 
 /** Makes sure that the log has the page of an entry of `pageOf`; returns its number. */
@@ -157,7 +94,8 @@ function pageFor(log: LatencyLog, entry: number): number {
   return log.pageOf[entry] || addPage(log, entry);
 }
 
-function countLatency(log: LatencyLog, group: number, bucket: number, count: number): void {
+/** Adds `count` values of a bucket. */
+export function countLatency(log: LatencyLog, group: number, bucket: number, count: number): void {
   const page = pageFor(log, group * PAGES + (bucket >> SUB_BITS));
   log.counts[(page - 1) * SUBS + (bucket & (SUBS - 1))] += count;
 }

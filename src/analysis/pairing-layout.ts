@@ -57,9 +57,9 @@ export const P_TO = 40;
 /** Whether userspace exits, details were seen; stays 1. */
 export const P_SAW_USERSPACE = 44;
 export const P_SAW_DETAIL = 48;
-/** Pairs that wait for a record of their exit's CPU (pairing-losses.ts): where they lie, and which rows are free. */
+/** Records of pairs that wait (deferred-layout.ts): how many there is room for, were ever used, and the first free, or −1. */
 export const P_POOL = 52;
-export const P_POOL_NEXT = 56;
+export const P_POOL_ROOM = 56;
 export const P_POOL_USED = 60;
 export const P_POOL_FREE = 64;
 /** Whether anything was lost; each CPU's latest loss (u8, LOSS_*), and when it ended (i64). */

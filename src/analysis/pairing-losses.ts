@@ -4,11 +4,13 @@
  * then. The exit's CPU, if it is another one, may still report a loss that began before the entry; such pairs wait
  * until that CPU's next record shows whether it did (`deferred`).
  */
-
 import { allocateI32 } from '../core/arena.ts';
 import { compareWords } from '../core/words.ts';
-import { copyExit, createArenaExits } from './exit-batch.ts';
-import { invalidate, LOSS_OPEN, type Pairing, pushRow } from './pairing-state.ts';
+import { D_BYTES, D_NEXT } from './deferred-layout.ts';
+import { invalidate, LOSS_OPEN, P_POOL_FREE, P_POOL_USED, type Pairing, pushRow } from './pairing-state.ts';
+
+/** Words of a record of a pair that waits. */
+const WORDS = D_BYTES / 4;
 
 /** A record of a CPU: a loss before it has ended. */
 export function followCpu(pairing: Pairing, cpu: number, low: number, high: number): void {
@@ -45,50 +47,46 @@ export function overlapsLoss(pairing: Pairing, cpu: number, low: number, high: n
 
 /** Keeps row `row` of the output aside until the next record of `cpu`. */
 export function defer(pairing: Pairing, row: number, cpu: number): void {
-  const at = takePoolRow(pairing);
-  copyExit(pairing.out, row, pairing.pool, at);
-  pairing.poolNext[at] = pairing.deferredHead[cpu];
+  const at = takeRecord(pairing);
+  const { arena, out, pool } = pairing;
+  arena.kernels.keepRow(out.address, row, pool.byteOffset + at * D_BYTES);
+  pool[at * WORDS + D_NEXT / 4] = pairing.deferredHead[cpu];
   pairing.deferredHead[cpu] = at;
 }
 
-function takePoolRow(pairing: Pairing): number {
-  const free = pairing.poolFree;
+/** Number of a free record. */
+function takeRecord(pairing: Pairing): number {
+  const { view, pool } = pairing;
+  const free = view[P_POOL_FREE / 4];
   if (free >= 0) {
-    pairing.poolFree = pairing.poolNext[free];
+    view[P_POOL_FREE / 4] = pool[free * WORDS + D_NEXT / 4];
     return free;
   }
-  if (pairing.poolUsed === pairing.pool.capacity) {
-    const pool = createArenaExits(pairing.arena, 2 * pairing.pool.capacity);
-    for (let i = 0; i < pairing.poolUsed; i++) copyExit(pairing.pool, i, pool, i);
-    const next = allocateI32(pairing.arena, pool.capacity);
-    next.set(pairing.poolNext);
-    pairing.pool = pool;
-    pairing.poolNext = next;
+  if (view[P_POOL_USED / 4] === pool.length / WORDS) {
+    pairing.pool = allocateI32(pairing.arena, 2 * pool.length);
+    pairing.pool.set(pool);
   }
-  return pairing.poolUsed++;
+  return view[P_POOL_USED / 4]++;
 }
 
 /** Decides the pairs that waited for `cpu`: its next record is a loss, or it is not. */
 export function settleDeferred(pairing: Pairing, cpu: number, lost: boolean): void {
-  const { pool, lossStart } = pairing;
+  const { view, pool, arena, out } = pairing;
   let at = pairing.deferredHead[cpu];
   while (at >= 0) {
-    if (
-      lost &&
-      compareWords(
-        lossStart[2 * cpu],
-        lossStart[2 * cpu + 1],
-        pool.entryTime[2 * at],
-        pool.entryTime[2 * at + 1],
-      ) < 0
-    )
-      invalidate(pool, at);
-    copyExit(pool, at, pairing.out, pairing.out.length);
+    arena.kernels.putRow(pool.byteOffset + at * D_BYTES, out.address, out.length);
+    if (lost && beganBefore(pairing, cpu, out.length)) invalidate(out, out.length);
     pushRow(pairing);
-    const next = pairing.poolNext[at];
-    pairing.poolNext[at] = pairing.poolFree;
-    pairing.poolFree = at;
+    const next = pool[at * WORDS + D_NEXT / 4];
+    pool[at * WORDS + D_NEXT / 4] = view[P_POOL_FREE / 4];
+    view[P_POOL_FREE / 4] = at;
     at = next;
   }
   pairing.deferredHead[cpu] = -1;
+}
+
+/** Whether the CPU's loss began before the entry of a row of the output. */
+function beganBefore({ lossStart, out: { entryTime } }: Pairing, cpu: number, row: number): boolean {
+  const at = 2 * cpu;
+  return compareWords(lossStart[at], lossStart[at + 1], entryTime[2 * row], entryTime[2 * row + 1]) < 0;
 }

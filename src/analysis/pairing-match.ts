@@ -1,5 +1,6 @@
 /** Calls the kernel that matches exits with entries (src/kernels/pairing.ts) and keeps its view of a pairing. */
 import type { ArenaBatch } from '../core/event-batch.ts';
+import { D_BYTES } from './deferred-layout.ts';
 import type { ArenaExits } from './exit-batch.ts';
 import {
   P_BYTES,
@@ -13,9 +14,7 @@ import {
   P_OPEN,
   P_OUT,
   P_POOL,
-  P_POOL_FREE,
-  P_POOL_NEXT,
-  P_POOL_USED,
+  P_POOL_ROOM,
   P_RESTARTS,
   P_ROLES,
   P_RUN_EXITS,
@@ -41,8 +40,6 @@ export function matchRows(pairing: Pairing, batch: ArenaBatch, from: number): nu
   view[P_TO >> 2] = out.length;
   const row = arena.kernels.matchRows(view.byteOffset, batch.table, from, batch.length);
   out.length = view[P_TO >> 2];
-  pairing.poolUsed = view[P_POOL_USED >> 2];
-  pairing.poolFree = view[P_POOL_FREE >> 2];
   pairing.sawUserspace = view[P_SAW_USERSPACE >> 2] !== 0;
   pairing.sawDetail = view[P_SAW_DETAIL >> 2] !== 0;
   counts.entries += view[P_ENTRIES >> 2];
@@ -66,11 +63,9 @@ function showTables(pairing: Pairing, out: ArenaExits): void {
   view[P_SLOTS_KNOWN >> 2] = pairing.slotsKnown;
   view[P_OPEN >> 2] = pairing.open.byteOffset;
   view[P_EXIT_ROW >> 2] = pairing.exitRow.byteOffset;
-  view[P_OUT >> 2] = out.table;
-  view[P_POOL >> 2] = pairing.pool.table;
-  view[P_POOL_NEXT >> 2] = pairing.poolNext.byteOffset;
-  view[P_POOL_USED >> 2] = pairing.poolUsed;
-  view[P_POOL_FREE >> 2] = pairing.poolFree;
+  view[P_OUT >> 2] = out.address;
+  view[P_POOL >> 2] = pairing.pool.byteOffset;
+  view[P_POOL_ROOM >> 2] = (4 * pairing.pool.length) / D_BYTES;
   view[P_SAW_LOSS >> 2] = pairing.sawLoss ? 1 : 0;
   view[P_LOSS_STATE >> 2] = pairing.lossState.byteOffset;
   view[P_LOSS_END >> 2] = pairing.lossEnd.byteOffset;

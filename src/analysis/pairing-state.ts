@@ -3,6 +3,7 @@ import { type Arena, allocateI32, allocateU8, allocateU32, createArena } from '.
 import { type ArenaBatch, type EventBatch, NO_CPU } from '../core/event-batch.ts';
 import { type ThreadTable, vcpuOfThread } from '../core/thread-table.ts';
 import { diffWords } from '../core/words.ts';
+import { D_BYTES } from './deferred-layout.ts';
 import {
   type ArenaExits,
   createArenaExits,
@@ -28,6 +29,7 @@ import {
   MAX_LATENCY,
   NONE,
   P_BYTES,
+  P_POOL_FREE,
   RESTARTS,
   RIP_HIGH,
   RIP_LOW,
@@ -47,8 +49,6 @@ import { createThreadSlots, type ThreadSlots } from './thread-slots.ts';
 export * from './pairing-layout.ts';
 
 export const CPUS = NO_CPU + 1;
-/** Pairs that may wait at first. */
-const POOL_ROWS = 64;
 export interface EntryCounts {
   entries: number;
   /** Entries of a thread without an open exit. */
@@ -87,17 +87,14 @@ export interface Pairing {
   exitRow: Int32Array;
   /** Time of the last record of each CPU; the start of all time before the first. */
   readonly lastTime: Uint32Array;
-  /** Latest loss of each CPU: 0 none, 1 not yet ended, 2 ended at lossEnd. */
+  /** Latest loss of each CPU: 0 none, LOSS_OPEN, 2 ended at lossEnd. */
   readonly lossState: Uint8Array;
   readonly lossStart: Uint32Array;
   readonly lossEnd: Uint32Array;
-  /** Pairs that wait for a record of their exit's CPU: row in `pool`, by CPU a linked list. */
+  /** Pairs that wait for a record of their exit's CPU: number of a record, by CPU a linked list. */
   readonly deferredHead: Int32Array;
-  pool: ArenaExits;
-  poolNext: Int32Array;
-  /** Rows of the pool ever used, and the first of those free again (linked through poolNext), −1 if none. */
-  poolUsed: number;
-  poolFree: number;
+  /** The records (deferred-layout.ts). Which are used and free is in `view`. */
+  pool: Int32Array;
   /** Whether anything of the kind has been seen: what nobody recorded costs nothing. */
   sawLoss: boolean;
   sawUserspace: boolean;
@@ -122,9 +119,11 @@ export function createPairing(
   const roles = allocateU8(arena, 65536);
   roles.set(EVENT_ROLES);
   out.vector.fill(-1);
+  const view = allocateI32(arena, P_BYTES / 4);
+  view[P_POOL_FREE / 4] = -1;
   return {
     arena,
-    view: allocateI32(arena, P_BYTES / 4),
+    view,
     roles,
     scratch: null,
     threads,
@@ -137,10 +136,7 @@ export function createPairing(
     lossStart: new Uint32Array(2 * CPUS),
     lossEnd: allocateU32(arena, 2 * CPUS),
     deferredHead: allocateI32(arena, CPUS).fill(-1),
-    pool: createArenaExits(arena, POOL_ROWS),
-    poolNext: allocateI32(arena, POOL_ROWS),
-    poolUsed: 0,
-    poolFree: -1,
+    pool: allocateI32(arena, (64 * D_BYTES) / 4),
     sawLoss: false,
     sawUserspace: false,
     sawDetail: false,

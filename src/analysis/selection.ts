@@ -1,4 +1,5 @@
 /** Which exits (and entries) an analysis looks at: the filters of the command line as plain sets. */
+import { type Arena, allocateU8 } from '../core/arena.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import { compareWords } from '../core/words.ts';
 import { basicReason } from '../isa/reason-code.ts';
@@ -70,6 +71,6 @@ export function entryFilter(selection: Selection): EntryFilter {
     passesTime(selection, batch.time[2 * row], batch.time[2 * row + 1]);
 }
 
-export function createSelected(): Uint8Array {
-  return new Uint8Array(EXIT_ROWS);
+export function createSelected(arena: Arena): Uint8Array {
+  return allocateU8(arena, EXIT_ROWS);
 }

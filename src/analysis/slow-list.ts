@@ -29,44 +29,26 @@ export function createSlowList(limit: number, thanNs: number, includeIdle: boole
   };
 }
 
+/** Adds a batch's rows; `selected[row]` 0 leaves one out (null: none), `idle[row]` 1: the guest merely waits in it. */
 export function addSlow(
   list: SlowList,
   batch: ExitBatch,
   selected: Uint8Array | null,
   idle: Uint8Array,
 ): void {
-  let row = nextSlow(list, batch, selected, idle, 0);
-  while (row < batch.length) {
-    addRow(list, batch, row);
-    row = nextSlow(list, batch, selected, idle, row + 1);
-  }
+  for (let row = 0; row < batch.length; row++)
+    if (selected === null || selected[row] !== 0) addSlowRow(list, batch, row, idle[row] !== 0);
 }
 
-/** Counts what qualifies from row `from` on, up to a row that is slow enough for the list (included); returns it. */
-function nextSlow(
-  list: SlowList,
-  batch: ExitBatch,
-  selected: Uint8Array | null,
-  idle: Uint8Array,
-  from: number,
-): number {
-  const { latency: latencies, state, length } = batch;
-  const { thanNs, includeIdle, floor } = list;
-  let { qualified } = list;
-  let row = from;
-  for (; row < length; row++) {
-    const latency = latencies[row];
-    if (latency <= thanNs || state[row] !== PAIRED) continue;
-    if (selected !== null && selected[row] === 0) continue;
-    if (!includeIdle && idle[row] !== 0) continue;
-    qualified++;
-    if (latency >= floor) break;
-  }
-  list.qualified = qualified;
-  return row;
+export function addSlowRow(list: SlowList, batch: ExitBatch, row: number, idle: boolean): void {
+  const latency = batch.latency[row];
+  if (latency <= list.thanNs || batch.state[row] !== PAIRED || (idle && !list.includeIdle)) return;
+  list.qualified++;
+  if (latency >= list.floor) addRow(list, batch, row);
 }
 
-function addRow(list: SlowList, batch: ExitBatch, row: number): void {
+/** Takes in a row that qualified and reaches the floor. */
+export function addRow(list: SlowList, batch: ExitBatch, row: number): void {
   if (list.limit === 0) return;
   copyExit(batch, row, list.rows, list.rows.length++);
   if (list.rows.length === list.rows.capacity) cut(list);

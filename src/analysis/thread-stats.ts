@@ -41,44 +41,24 @@ function grow(stats: ThreadStats, size: number): void {
   stats.idle = doubles(stats.idle, 2);
 }
 
-/** `idle[row]` 1: an exit in which the guest merely waits. */
-export function addThreads(
-  stats: ThreadStats,
-  batch: ExitBatch,
-  selected: Uint8Array | null,
-  idle: Uint8Array,
-): void {
-  const highest = highestThread(batch, stats.count - 1);
-  if (highest >= stats.exits.length) grow(stats, 2 * (highest + 1));
-  stats.count = highest + 1;
-  sumThreads(stats, batch, selected, idle);
+/** Makes columns for threads up to this number of them. */
+export function coverThreads(stats: ThreadStats, count: number): void {
+  if (count > stats.exits.length) grow(stats, 2 * count);
+  if (count > stats.count) stats.count = count;
 }
 
-function highestThread({ thread, length }: ExitBatch, highest: number): number {
-  for (let row = 0; row < length; row++) if (thread[row] > highest) highest = thread[row];
-  return highest;
-}
-
-function sumThreads(
-  stats: ThreadStats,
-  batch: ExitBatch,
-  selected: Uint8Array | null,
-  idle: Uint8Array,
-): void {
-  const { tid, pid, vcpu, exits, paired, total, idle: idleNs } = stats;
-  const { thread, tid: tids, pid: pids, vcpu: vcpus, state, latency, length } = batch;
-  for (let row = 0; row < length; row++) {
-    if (selected !== null && selected[row] === 0) continue;
-    const slot = thread[row];
-    exits[slot]++;
-    tid[slot] = tids[row];
-    if (pids[row] >= 0) pid[slot] = pids[row];
-    if (vcpus[row] >= 0) vcpu[slot] = vcpus[row];
-    if (state[row] !== PAIRED) continue;
-    paired[slot]++;
-    addExact(total, slot, latency[row]);
-    if (idle[row] !== 0) addExact(idleNs, slot, latency[row]);
-  }
+/** Adds an exit to its thread. `idle`: one in which the guest merely waits. */
+export function addThreadExit(stats: ThreadStats, batch: ExitBatch, row: number, idle: boolean): void {
+  const slot = batch.thread[row];
+  coverThreads(stats, slot + 1);
+  stats.exits[slot]++;
+  stats.tid[slot] = batch.tid[row];
+  if (batch.pid[row] >= 0) stats.pid[slot] = batch.pid[row];
+  if (batch.vcpu[row] >= 0) stats.vcpu[slot] = batch.vcpu[row];
+  if (batch.state[row] !== PAIRED) return;
+  stats.paired[slot]++;
+  addExact(stats.total, slot, batch.latency[row]);
+  if (idle) addExact(stats.idle, slot, batch.latency[row]);
 }
 
 /** Adds the other's threads, found by tid (numbers of threads differ between partial results). */

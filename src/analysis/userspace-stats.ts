@@ -1,9 +1,7 @@
 /** Escalated exits by the reason that KVM_RUN gave to user space (KVM_EXIT_*). */
 import { addExact, mergeExact } from './exact-sum.ts';
 import { type ExitBatch, PAIRED } from './exit-batch.ts';
-
-/** Reasons with a column of their own; larger numbers (none exists) share the last. */
-const REASONS = 256;
+import { USERSPACE_REASONS as REASONS } from './exit-count-layout.ts';
 
 export interface UserspaceStats {
   /** Escalated exits per KVM_EXIT_*; an exit counts once, by its first userspace exit. */
@@ -16,13 +14,12 @@ export function createUserspaceStats(): UserspaceStats {
   return { count: new Float64Array(REASONS), userspaceNs: new Float64Array(2 * REASONS) };
 }
 
-export function addUserspace(stats: UserspaceStats, batch: ExitBatch, selected: Uint8Array | null): void {
-  for (let row = 0; row < batch.length; row++) {
-    if (batch.userspaceExits[row] === 0 || (selected !== null && selected[row] === 0)) continue;
-    const code = Math.min(batch.userspaceCode[row], REASONS - 1);
-    stats.count[code]++;
-    if (batch.state[row] === PAIRED) addExact(stats.userspaceNs, code, batch.userspaceNs[row]);
-  }
+/** Adds an exit, if it was escalated. */
+export function addEscalation(stats: UserspaceStats, batch: ExitBatch, row: number): void {
+  if (batch.userspaceExits[row] === 0) return;
+  const code = Math.min(batch.userspaceCode[row], REASONS - 1);
+  stats.count[code]++;
+  if (batch.state[row] === PAIRED) addExact(stats.userspaceNs, code, batch.userspaceNs[row]);
 }
 
 export function mergeUserspaceStats(stats: UserspaceStats, other: UserspaceStats): void {

@@ -13,4 +13,8 @@ export interface Kernels {
     from: number,
     rows: number,
   ): number;
+  keepRow(batch: number, row: number, record: number): void;
+  putRow(record: number, batch: number, row: number): void;
+  countExits(counter: number, batch: number, from: number, length: number): number;
+  countEvents(summary: number, batch: number, length: number): number;
 }

@@ -1,6 +1,33 @@
-/** What the module exports (core/kernel-functions.ts says it to TypeScript). */
+/**
+ * What the module exports (core/kernel-functions.ts says to TypeScript what it may call). The second list is of rare
+ * paths: what is exported is not compiled into the loop that calls it, where it would take the registers away.
+ */
+import { takeBetween, writeBetween } from './between.ts';
+import { defer, keepRow, putRow, settleDeferred } from './deferred-pairs.ts';
+import { countEvents } from './event-counts.ts';
+import { addLong, countExits, countUserspace, findGroup } from './exit-counts.ts';
 import { indexEvents, indexReasons } from './indices.ts';
-import { matchRows } from './pairing.ts';
+import { keptExit, matchRows, mayBeLost } from './pairing.ts';
 import { fieldValidity, validity16, validity32 } from './validity.ts';
 
-export { fieldValidity, indexEvents, indexReasons, matchRows, validity16, validity32 };
+export {
+  addLong,
+  countEvents,
+  countExits,
+  countUserspace,
+  defer,
+  fieldValidity,
+  findGroup,
+  indexEvents,
+  indexReasons,
+  keepRow,
+  keptExit,
+  matchRows,
+  mayBeLost,
+  putRow,
+  settleDeferred,
+  takeBetween,
+  validity16,
+  validity32,
+  writeBetween,
+};

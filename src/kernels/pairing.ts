@@ -1,17 +1,10 @@
 /**
- * The hot loop of pairing: exits and their entries.
- * analysis/pairing-rules.ts says in TypeScript what each event does, and a test compares the two.
+ * The hot loop of pairing: exits and their entries. analysis/pairing-rules.ts says in TypeScript what each event does, and
+ * a test compares the two.
  */
 import {
-  LEVEL_L1,
-  LEVEL_L2,
-  LEVEL_L2_REFLECTED,
-  PAIRED,
-  X_CAPACITY,
+  EXIT_ROWS,
   X_CODE,
-  X_DETAIL_ADDRESS,
-  X_DETAIL_CODE,
-  X_DETAIL_EVENT,
   X_ENTRY_CPU,
   X_ENTRY_TIME,
   X_EXIT_CPU,
@@ -19,96 +12,47 @@ import {
   X_HAS_RIP,
   X_INTR_INFO,
   X_ISA,
-  X_KERNEL_NS,
   X_LATENCY,
-  X_LEVEL,
   X_PID,
-  X_RESTARTS,
   X_RIP,
-  X_STATE,
-  X_TABLE_BYTES,
   X_THREAD,
   X_TID,
-  X_USERSPACE_CODE,
-  X_USERSPACE_ERRORS,
-  X_USERSPACE_EXITS,
-  X_USERSPACE_NS,
   X_VCPU,
-  X_VECTOR,
 } from '../analysis/exit-columns.ts';
 import {
   CODE,
   CPU,
-  DETAIL,
-  DETAIL_CODE,
-  DETAIL_HIGH,
-  DETAIL_LOW,
-  ERRORS,
   HAS_RIP,
   INTR_INFO,
   IS_OPEN,
   ISA,
   KNOWN_PID,
   KNOWN_VCPU,
-  LEVEL,
   LOSS_OPEN,
   MAX_LATENCY,
-  NONE,
   P_DEFERRED,
   P_ENTRIES,
-  P_ERRORS,
   P_EXIT_ROW,
   P_LAST_TIME,
   P_LOSS_END,
   P_LOSS_STATE,
   P_OPEN,
   P_OUT,
-  P_POOL,
-  P_POOL_FREE,
-  P_POOL_NEXT,
-  P_POOL_USED,
-  P_RESTARTS,
   P_ROLES,
-  P_RUN_EXITS,
-  P_SAW_DETAIL,
   P_SAW_LOSS,
-  P_SAW_USERSPACE,
   P_SLOT_MASK,
   P_SLOT_TABLE,
   P_SLOT_TIDS,
   P_SLOTS_KNOWN,
   P_TO,
-  P_USERSPACE_EXITS,
-  RESTARTS,
-  RIP_HIGH,
   RIP_LOW,
   STRIDE,
   TIME_LOW,
-  USERSPACE,
-  USERSPACE_CODE,
-  USERSPACE_HIGH,
-  USERSPACE_LOW,
   VCPU,
-  VECTOR,
 } from '../analysis/pairing-layout.ts';
-import {
-  ROLE_DETAIL,
-  ROLE_ENTRY,
-  ROLE_EXIT,
-  ROLE_INJECT,
-  ROLE_LOST,
-  ROLE_NESTED_EXIT,
-  ROLE_NESTED_INJECT,
-  ROLE_NONE,
-  ROLE_REFINE,
-  ROLE_RUN_EXIT,
-  ROLE_USERSPACE_EXIT,
-  ROLE_VCPU,
-  ROLE_WEAK_DETAIL,
-} from '../analysis/role-codes.ts';
+import { ROLE_ENTRY, ROLE_EXIT, ROLE_LOST, ROLE_NONE, ROLE_REFINE } from '../analysis/role-codes.ts';
 import {
   EVENT_ADDRESS,
-  EVENT_ARG0,
   EVENT_CODE,
   EVENT_CPU,
   EVENT_EVENT,
@@ -120,19 +64,18 @@ import {
   EVENT_TIME,
   EVENT_VCPU,
   F_ADDRESS,
-  F_ARG0,
   F_CODE,
   F_INTR_INFO,
   F_ISA,
 } from '../core/event-columns.ts';
+import { takeBetween, writeBetween } from './between.ts';
+import { defer, hasRecord, settleDeferred } from './deferred-pairs.ts';
 
 /** No tid is that small: the first row looks its slot up. */
 const NO_TID: i32 = i32.MIN_VALUE;
-/** −EINTR: KVM_RUN was interrupted by a signal ("restart (4)"). */
-const MINUS_EINTR: i32 = -4;
 
 /** Slot of a tid, −1 if it has none (analysis/thread-slots.ts). */
-function findSlot(pairing: usize, tid: i32): i32 {
+export function findSlot(pairing: usize, tid: i32): i32 {
   const table = load<usize>(pairing, P_SLOT_TABLE);
   const mask = load<u32>(pairing, P_SLOT_MASK);
   const tids = load<usize>(pairing, P_SLOT_TIDS);
@@ -143,38 +86,6 @@ function findSlot(pairing: usize, tid: i32): i32 {
     if (slot < 0 || load<i32>(tids + ((<usize>slot) << 2)) === tid) return slot;
     at++;
   }
-}
-
-/** A free row of the pool, −1 if it must grow. */
-function takePoolRow(pairing: usize): i32 {
-  const free = load<i32>(pairing, P_POOL_FREE);
-  if (free >= 0) {
-    store<i32>(pairing, load<i32>(load<usize>(pairing, P_POOL_NEXT) + ((<usize>free) << 2)), P_POOL_FREE);
-    return free;
-  }
-  const used = load<i32>(pairing, P_POOL_USED);
-  if (used === load<i32>(load<usize>(pairing, P_POOL), X_CAPACITY)) return -1;
-  store<i32>(pairing, used + 1, P_POOL_USED);
-  return used;
-}
-
-/** Moves pairs that waited for the CPU at `head` to the output, up to `capacity`; returns its rows in use. */
-function settleDeferred(pairing: usize, head: usize, rows: i32, capacity: i32): i32 {
-  const next = load<usize>(pairing, P_POOL_NEXT);
-  const pool = load<usize>(pairing, P_POOL);
-  const out = load<usize>(pairing, P_OUT);
-  let at = load<i32>(head);
-  let to = rows;
-  while (at >= 0 && to < capacity) {
-    moveExit(pool, at, out, to++);
-    const link = next + ((<usize>at) << 2);
-    const following = load<i32>(link);
-    store<i32>(link, load<i32>(pairing, P_POOL_FREE));
-    store<i32>(pairing, at, P_POOL_FREE);
-    at = following;
-  }
-  store<i32>(head, at);
-  return to;
 }
 
 /**
@@ -189,28 +100,27 @@ export function matchRows(pairing: usize, batch: usize, from: i32, length: i32):
   const open = load<usize>(pairing, P_OPEN);
   const exitRow = load<usize>(pairing, P_EXIT_ROW);
   const sawLoss = load<u32>(pairing, P_SAW_LOSS) !== 0;
-  const lossState = load<usize>(pairing, P_LOSS_STATE);
   const out = load<usize>(pairing, P_OUT);
-  const capacity = load<i32>(out, X_CAPACITY);
   const time = load<usize>(batch, EVENT_TIME);
   const cpus = load<usize>(batch, EVENT_CPU);
   const tids = load<usize>(batch, EVENT_TID);
+  const pids = load<usize>(batch, EVENT_PID);
+  const vcpus = load<usize>(batch, EVENT_VCPU);
   const events = load<usize>(batch, EVENT_EVENT);
   let to = load<i32>(pairing, P_TO);
   let entries: i32 = 0;
   let lastTid = NO_TID;
   let slot: i32 = 0;
   let row = from;
-  for (; row < length && to < capacity; row++) {
+  for (; row < length && to < EXIT_ROWS; row++) {
     const at: usize = row;
     const role = <i32>load<u8>(roles + <usize>load<u16>(events + (at << 1)));
-    if (role === ROLE_LOST || role === ROLE_REFINE) break;
     const cpu = <usize>load<u16>(cpus + (at << 1));
-    if (sawLoss && load<u8>(lossState + cpu) === LOSS_OPEN) break;
-    const head = deferred + (cpu << 2);
-    if (load<i32>(head) >= 0) {
-      to = settleDeferred(pairing, head, to, capacity);
-      if (to === capacity) break;
+    if (role === ROLE_LOST || role === ROLE_REFINE) break;
+    if (sawLoss && load<u8>(load<usize>(pairing, P_LOSS_STATE) + cpu) === LOSS_OPEN) break;
+    if (load<i32>(deferred + (cpu << 2)) >= 0) {
+      to = settleDeferred(pairing, deferred + (cpu << 2), out, to);
+      if (to === EXIT_ROWS) break;
     }
     const now = load<i64>(time + (at << 3));
     store<i64>(lastTime + (cpu << 3), now);
@@ -231,40 +141,43 @@ export function matchRows(pairing: usize, batch: usize, from: i32, length: i32):
     else {
       const isRow = exit >= 0;
       if (!isRow && load<u32>(own, IS_OPEN << 2) === 0) break;
-      const exitTime = isRow ? load<i64>(time + ((<usize>exit) << 3)) : load<i64>(own, TIME_LOW << 2);
+      const exitFrom: usize = exit;
+      const exitCpu = isRow ? <usize>load<u16>(cpus + (exitFrom << 1)) : load<usize>(own, CPU << 2);
+      if (exitCpu !== cpu && !hasRecord(pairing)) break;
+      const exitTime = isRow ? load<i64>(time + (exitFrom << 3)) : load<i64>(own, TIME_LOW << 2);
       const latency = now - exitTime;
       if (latency < 0 || latency > MAX_LATENCY) break;
-      const exitCpu = isRow ? <usize>load<u16>(cpus + ((<usize>exit) << 1)) : load<usize>(own, CPU << 2);
       if (sawLoss && (mayBeLost(pairing, cpu, exitTime) || mayBeLost(pairing, exitCpu, exitTime))) break;
-      let table = out;
-      let index = to;
-      if (exitCpu !== cpu) {
-        // It waits for the exit's CPU: a loss there may have begun before the entry (analysis/pairing-losses.ts).
-        index = takePoolRow(pairing);
-        if (index < 0) break;
-        table = load<usize>(pairing, P_POOL);
-        const waiting = deferred + (exitCpu << 2);
-        store<i32>(load<usize>(pairing, P_POOL_NEXT) + ((<usize>index) << 2), load<i32>(waiting));
-        store<i32>(waiting, index);
-        presetExit(table, index);
-      } else to++;
-      store<i32>(exitAt, -1);
-      if (isRow) copyExit(batch, exit, own, table, index);
-      else keptExit(own, table, index);
-      learnThread(batch, at, own);
-      const at4 = (<usize>index) << 2;
-      store<i64>(load<usize>(table, X_EXIT_TIME) + (at4 << 1), exitTime);
-      store<i64>(load<usize>(table, X_ENTRY_TIME) + (at4 << 1), now);
-      store<f64>(load<usize>(table, X_LATENCY) + (at4 << 1), <f64>latency);
-      store<i32>(load<usize>(table, X_THREAD) + at4, slot);
-      store<i32>(load<usize>(table, X_TID) + at4, tid);
-      store<i32>(load<usize>(table, X_PID) + at4, load<i32>(own, KNOWN_PID << 2));
-      const vcpu = load<usize>(table, X_VCPU) + at4;
-      if (load<i32>(vcpu) < 0) store<i32>(vcpu, load<i32>(own, KNOWN_VCPU << 2));
-      store<u16>(load<usize>(table, X_EXIT_CPU) + (at4 >> 1), <u16>exitCpu);
-      store<u16>(load<usize>(table, X_ENTRY_CPU) + (at4 >> 1), <u16>cpu);
-      if (load<u32>(own, IS_OPEN << 2) === 1) writeBetween(pairing, own, table, index, exitTime, now);
+      let exitVcpu: i32;
+      if (isRow) {
+        store<i32>(exitAt, -1);
+        exitVcpu = load<i32>(vcpus + (exitFrom << 2));
+        if (exitVcpu >= 0) store<i32>(own, exitVcpu, KNOWN_VCPU << 2);
+        const exitPid = load<i32>(pids + (exitFrom << 2));
+        if (exitPid >= 0) store<i32>(own, exitPid, KNOWN_PID << 2);
+        copyExit(batch, exitFrom, out, to);
+      } else {
+        exitVcpu = load<i32>(own, VCPU << 2);
+        keptExit(own, out, to);
+      }
+      const vcpu = load<i32>(vcpus + (at << 2));
+      if (vcpu >= 0) store<i32>(own, vcpu, KNOWN_VCPU << 2);
+      const pid = load<i32>(pids + (at << 2));
+      if (pid >= 0) store<i32>(own, pid, KNOWN_PID << 2);
+      const row4 = (<usize>to) << 2;
+      store<i64>(out + (row4 << 1), exitTime, X_EXIT_TIME);
+      store<i64>(out + (row4 << 1), now, X_ENTRY_TIME);
+      store<f64>(out + (row4 << 1), <f64>latency, X_LATENCY);
+      store<i32>(out + row4, slot, X_THREAD);
+      store<i32>(out + row4, tid, X_TID);
+      store<i32>(out + row4, load<i32>(own, KNOWN_PID << 2), X_PID);
+      store<i32>(out + row4, exitVcpu >= 0 ? exitVcpu : load<i32>(own, KNOWN_VCPU << 2), X_VCPU);
+      store<u16>(out + (row4 >> 1), <u16>exitCpu, X_EXIT_CPU);
+      store<u16>(out + (row4 >> 1), <u16>cpu, X_ENTRY_CPU);
+      if (load<u32>(own, IS_OPEN << 2) === 1) writeBetween(pairing, own, out, to, exitTime, now);
       entries++;
+      if (exitCpu === cpu) to++;
+      else defer(pairing, deferred + (exitCpu << 2), out, to);
     }
   }
   store<i32>(pairing, to, P_TO);
@@ -273,234 +186,35 @@ export function matchRows(pairing: usize, batch: usize, from: i32, length: i32):
 }
 
 /** Whether the CPU's latest loss goes on or ended after the given time. */
-function mayBeLost(pairing: usize, cpu: usize, time: i64): bool {
+export function mayBeLost(pairing: usize, cpu: usize, time: i64): bool {
   const state = load<u8>(load<usize>(pairing, P_LOSS_STATE) + cpu);
   if (state === 0) return false;
   return state === LOSS_OPEN || load<i64>(load<usize>(pairing, P_LOSS_END) + (cpu << 3)) > time;
 }
 
-/** What an event says of its thread. */
-function learnThread(batch: usize, row: usize, own: usize): void {
-  const vcpu = load<i32>(load<usize>(batch, EVENT_VCPU) + (row << 2));
-  if (vcpu >= 0) store<i32>(own, vcpu, KNOWN_VCPU << 2);
-  const pid = load<i32>(load<usize>(batch, EVENT_PID) + (row << 2));
-  if (pid >= 0) store<i32>(own, pid, KNOWN_PID << 2);
+/** What the exit's own event said, kept from an earlier batch. */
+export function keptExit(own: usize, out: usize, to: usize): void {
+  store<u8>(out + to, <u8>load<u32>(own, ISA << 2), X_ISA);
+  store<u32>(out + (to << 2), load<u32>(own, CODE << 2), X_CODE);
+  store<u64>(out + (to << 3), load<u64>(own, RIP_LOW << 2), X_RIP);
+  store<u8>(out + to, <u8>load<u32>(own, HAS_RIP << 2), X_HAS_RIP);
+  store<u32>(out + (to << 2), load<u32>(own, INTR_INFO << 2), X_INTR_INFO);
 }
 
 /** What the exit's own event says, which is a row of the batch. */
-function copyExit(batch: usize, exit: usize, own: usize, out: usize, to: usize): void {
-  learnThread(batch, exit, own);
+function copyExit(batch: usize, exit: usize, out: usize, to: usize): void {
   const fields = <u32>load<u16>(load<usize>(batch, EVENT_FIELDS) + (exit << 1));
-  store<u8>(
-    load<usize>(out, X_ISA) + to,
-    fields & F_ISA ? load<u8>(load<usize>(batch, EVENT_ISA) + exit) : 0,
-  );
+  store<u8>(out + to, fields & F_ISA ? load<u8>(load<usize>(batch, EVENT_ISA) + exit) : 0, X_ISA);
   store<u32>(
-    load<usize>(out, X_CODE) + (to << 2),
+    out + (to << 2),
     fields & F_CODE ? load<u32>(load<usize>(batch, EVENT_CODE) + (exit << 2)) : 0,
+    X_CODE,
   );
-  store<u64>(load<usize>(out, X_RIP) + (to << 3), load<u64>(load<usize>(batch, EVENT_ADDRESS) + (exit << 3)));
-  store<u8>(load<usize>(out, X_HAS_RIP) + to, fields & F_ADDRESS ? 1 : 0);
+  store<u64>(out + (to << 3), load<u64>(load<usize>(batch, EVENT_ADDRESS) + (exit << 3)), X_RIP);
+  store<u8>(out + to, fields & F_ADDRESS ? 1 : 0, X_HAS_RIP);
   store<u32>(
-    load<usize>(out, X_INTR_INFO) + (to << 2),
+    out + (to << 2),
     fields & F_INTR_INFO ? load<u32>(load<usize>(batch, EVENT_INTR_INFO) + (exit << 2)) : 0,
+    X_INTR_INFO,
   );
-  store<i32>(load<usize>(out, X_VCPU) + (to << 2), load<i32>(load<usize>(batch, EVENT_VCPU) + (exit << 2)));
-}
-
-/** What the exit's own event said, kept from an earlier batch. */
-function keptExit(own: usize, out: usize, to: usize): void {
-  store<u8>(load<usize>(out, X_ISA) + to, <u8>load<u32>(own, ISA << 2));
-  store<u32>(load<usize>(out, X_CODE) + (to << 2), load<u32>(own, CODE << 2));
-  const rip = load<usize>(out, X_RIP) + (to << 3);
-  store<u32>(rip, load<u32>(own, RIP_LOW << 2));
-  store<u32>(rip, load<u32>(own, RIP_HIGH << 2), 4);
-  store<u8>(load<usize>(out, X_HAS_RIP) + to, <u8>load<u32>(own, HAS_RIP << 2));
-  store<u32>(load<usize>(out, X_INTR_INFO) + (to << 2), load<u32>(own, INTR_INFO << 2));
-  store<i32>(load<usize>(out, X_VCPU) + (to << 2), load<i32>(own, VCPU << 2));
-}
-
-/** Makes a row of the pool what rows of the output are from the start: paired, at level 1, nothing in between. */
-function presetExit(out: usize, to: usize): void {
-  store<u8>(load<usize>(out, X_STATE) + to, PAIRED);
-  store<u8>(load<usize>(out, X_LEVEL) + to, LEVEL_L1);
-  store<i32>(load<usize>(out, X_VECTOR) + (to << 2), -1);
-  store<u16>(load<usize>(out, X_USERSPACE_EXITS) + (to << 1), 0);
-  store<u16>(load<usize>(out, X_RESTARTS) + (to << 1), 0);
-  store<u16>(load<usize>(out, X_USERSPACE_ERRORS) + (to << 1), 0);
-  store<u16>(load<usize>(out, X_DETAIL_EVENT) + (to << 1), 0);
-}
-
-/** Copies one row; the column tables have the same order and widths. */
-function moveExit(source: usize, from: usize, target: usize, to: usize): void {
-  for (let column: usize = X_CAPACITY + 4; column < <usize>X_TABLE_BYTES; column += 4) {
-    const width = <usize>columnWidth(column);
-    const value = load<usize>(source + column) + from * width;
-    const place = load<usize>(target + column) + to * width;
-    if (width === 8) store<u64>(place, load<u64>(value));
-    else if (width === 4) store<u32>(place, load<u32>(value));
-    else if (width === 2) store<u16>(place, load<u16>(value));
-    else store<u8>(place, load<u8>(value));
-  }
-}
-
-/** Bytes per row of a column. */
-function columnWidth(column: usize): i32 {
-  switch (<i32>column) {
-    case X_EXIT_TIME:
-    case X_ENTRY_TIME:
-    case X_LATENCY:
-    case X_RIP:
-    case X_KERNEL_NS:
-    case X_USERSPACE_NS:
-    case X_DETAIL_ADDRESS:
-      return 8;
-    case X_EXIT_CPU:
-    case X_ENTRY_CPU:
-    case X_USERSPACE_EXITS:
-    case X_RESTARTS:
-    case X_USERSPACE_ERRORS:
-    case X_DETAIL_EVENT:
-      return 2;
-    case X_STATE:
-    case X_ISA:
-    case X_LEVEL:
-    case X_HAS_RIP:
-      return 1;
-    default:
-      return 4;
-  }
-}
-
-function addOne(address: usize): void {
-  store<u32>(address, load<u32>(address) + 1);
-}
-
-/** An event that is neither exit nor entry. `own`: the open exit of its thread; `isRow`: it is known by its row only. */
-function takeBetween(pairing: usize, batch: usize, row: usize, own: usize, role: i32, isRow: bool): void {
-  if (isRow && load<u32>(own, IS_OPEN << 2) === 0) {
-    store<u32>(own, 1, IS_OPEN << 2);
-    store<u32>(own, LEVEL_L1, LEVEL << 2);
-    store<u32>(own, 0, USERSPACE << 2);
-    store<u32>(own, 0, RESTARTS << 2);
-    store<u32>(own, 0, ERRORS << 2);
-    store<u32>(own, 0, DETAIL << 2);
-    store<u32>(own, NONE, VECTOR << 2);
-  }
-  if (role === ROLE_USERSPACE_EXIT) {
-    store<u32>(pairing, 1, P_SAW_USERSPACE);
-    userspaceExit(pairing, batch, row, own);
-  } else if (role === ROLE_DETAIL || role === ROLE_WEAK_DETAIL) {
-    store<u32>(pairing, 1, P_SAW_DETAIL);
-    addDetail(load<usize>(pairing, P_ROLES), batch, row, own, role);
-  } else if (role === ROLE_INJECT) {
-    if (load<u16>(load<usize>(batch, EVENT_FIELDS) + (row << 1)) & F_ADDRESS)
-      store<u32>(own, load<u32>(load<usize>(batch, EVENT_ADDRESS) + (row << 3)), VECTOR << 2);
-  } else if (role === ROLE_NESTED_EXIT) {
-    if (load<u32>(own, LEVEL << 2) === LEVEL_L1) store<u32>(own, LEVEL_L2, LEVEL << 2);
-  } else if (role === ROLE_NESTED_INJECT) {
-    if (load<u32>(own, LEVEL << 2) === LEVEL_L2) store<u32>(own, LEVEL_L2_REFLECTED, LEVEL << 2);
-  } else if (role === ROLE_VCPU) {
-    if (load<u32>(own, KNOWN_VCPU << 2) === NONE)
-      store<u32>(own, load<u32>(load<usize>(batch, EVENT_VCPU) + (row << 2)), KNOWN_VCPU << 2);
-  } else if (role === ROLE_RUN_EXIT) {
-    store<u32>(pairing, 1, P_SAW_USERSPACE);
-    addOne(pairing + P_RUN_EXITS);
-    if (load<u32>(own, IS_OPEN << 2) === 0 || load<u32>(own, USERSPACE << 2) > 0) return;
-    store<u32>(own, 1, USERSPACE << 2);
-    leaveKernel(batch, row, own);
-  }
-}
-
-function userspaceExit(pairing: usize, batch: usize, row: usize, own: usize): void {
-  const isOpen = load<u32>(own, IS_OPEN << 2) === 1;
-  addOne(pairing + P_USERSPACE_EXITS);
-  // errno is signed; where it is not recorded the exit counts as good (all kernels since 3.10 record it).
-  const errno =
-    load<u16>(load<usize>(batch, EVENT_FIELDS) + (row << 1)) & F_ARG0
-      ? load<i32>(load<usize>(batch, EVENT_ARG0) + (row << 3))
-      : 0;
-  if (errno < 0) {
-    const isRestart = errno === MINUS_EINTR;
-    addOne(pairing + (isRestart ? P_RESTARTS : P_ERRORS));
-    if (isOpen) addOne(own + ((isRestart ? RESTARTS : ERRORS) << 2));
-    return;
-  }
-  if (!isOpen) return;
-  addOne(own + (USERSPACE << 2));
-  if (load<u32>(own, USERSPACE << 2) === 1) leaveKernel(batch, row, own);
-}
-
-function leaveKernel(batch: usize, row: usize, own: usize): void {
-  store<u32>(own, load<u32>(load<usize>(batch, EVENT_CODE) + (row << 2)), USERSPACE_CODE << 2);
-  const time = load<usize>(batch, EVENT_TIME) + (row << 3);
-  store<u32>(own, load<u32>(time), USERSPACE_LOW << 2);
-  store<u32>(own, load<u32>(time, 4), USERSPACE_HIGH << 2);
-}
-
-/** The first detail event of an exit stands for it, later ones are its consequences; only weak ones give way. */
-function addDetail(roles: usize, batch: usize, row: usize, own: usize, role: i32): void {
-  const known = load<u32>(own, DETAIL << 2);
-  if (role === ROLE_WEAK_DETAIL && known !== 0) return;
-  if (load<u32>(own, IS_OPEN << 2) === 0) return;
-  if (known !== 0 && load<u8>(roles + <usize>known) === ROLE_DETAIL) return;
-  const fields = <u32>load<u16>(load<usize>(batch, EVENT_FIELDS) + (row << 1));
-  if ((fields & F_ADDRESS) === 0) return;
-  store<u32>(own, load<u16>(load<usize>(batch, EVENT_EVENT) + (row << 1)), DETAIL << 2);
-  store<u32>(
-    own,
-    fields & F_CODE ? load<u32>(load<usize>(batch, EVENT_CODE) + (row << 2)) : 0,
-    DETAIL_CODE << 2,
-  );
-  const address = load<usize>(batch, EVENT_ADDRESS) + (row << 3);
-  store<u32>(own, load<u32>(address), DETAIL_LOW << 2);
-  store<u32>(own, load<u32>(address, 4), DETAIL_HIGH << 2);
-}
-
-/** From one time to the other, within what sums can hold. */
-function duration(time: i64, from: i64): f64 {
-  const ns: i64 = time - from;
-  if (ns < 0) return 0;
-  return <f64>(ns < MAX_LATENCY ? ns : MAX_LATENCY);
-}
-
-/** Writes what lay between an exit and its entry, and closes it. Columns of what was never seen stay as they are. */
-function writeBetween(
-  pairing: usize,
-  own: usize,
-  out: usize,
-  to: usize,
-  exitTime: i64,
-  entryTime: i64,
-): void {
-  store<u32>(own, 0, IS_OPEN << 2);
-  store<u8>(load<usize>(out, X_LEVEL) + to, <u8>load<u32>(own, LEVEL << 2));
-  store<u32>(load<usize>(out, X_VECTOR) + (to << 2), load<u32>(own, VECTOR << 2));
-  if (load<u32>(pairing, P_SAW_USERSPACE)) {
-    const userspace = load<u32>(own, USERSPACE << 2);
-    storeCount(load<usize>(out, X_USERSPACE_EXITS) + (to << 1), userspace);
-    storeCount(load<usize>(out, X_RESTARTS) + (to << 1), load<u32>(own, RESTARTS << 2));
-    storeCount(load<usize>(out, X_USERSPACE_ERRORS) + (to << 1), load<u32>(own, ERRORS << 2));
-    if (userspace > 0) {
-      const left =
-        <i64>load<u32>(own, USERSPACE_LOW << 2) | ((<i64>load<u32>(own, USERSPACE_HIGH << 2)) << 32);
-      store<u32>(load<usize>(out, X_USERSPACE_CODE) + (to << 2), load<u32>(own, USERSPACE_CODE << 2));
-      store<f64>(load<usize>(out, X_KERNEL_NS) + (to << 3), duration(left, exitTime));
-      store<f64>(load<usize>(out, X_USERSPACE_NS) + (to << 3), duration(entryTime, left));
-    }
-  }
-  if (load<u32>(pairing, P_SAW_DETAIL)) {
-    const detail = load<u32>(own, DETAIL << 2);
-    store<u16>(load<usize>(out, X_DETAIL_EVENT) + (to << 1), <u16>detail);
-    if (detail !== 0) {
-      store<u32>(load<usize>(out, X_DETAIL_CODE) + (to << 2), load<u32>(own, DETAIL_CODE << 2));
-      const address = load<usize>(out, X_DETAIL_ADDRESS) + (to << 3);
-      store<u32>(address, load<u32>(own, DETAIL_LOW << 2));
-      store<u32>(address, load<u32>(own, DETAIL_HIGH << 2), 4);
-    }
-  }
-}
-
-function storeCount(address: usize, count: u32): void {
-  store<u16>(address, <u16>(count < 0xffff ? count : 0xffff));
 }
