@@ -54,7 +54,7 @@ import {
 } from './exit-records.ts';
 import { addExit, createExitStats, type ExitStats } from './exit-stats.ts';
 import { type Grouping, groupOf } from './groups.ts';
-import { CHUNK, type LatencyLog, openChunk } from './latency-log.ts';
+import { CHUNK, fitsChunk, inChunks, type LatencyLog, openChunk } from './latency-log.ts';
 import { addRow, addSlowRow, type SlowList } from './slow-list.ts';
 import { addThreadExit, createThreadStats, type ThreadStats } from './thread-stats.ts';
 import { addEscalation, createUserspaceStats, type UserspaceStats } from './userspace-stats.ts';
@@ -185,13 +185,13 @@ function showTables({ view, doubles, stats, records, slow }: ExitCounter, select
 }
 
 /** Shows the chunk that values are kept in; without one, or at its end, the kernel stops. Returns the next place. */
-function showChunk(view: Uint32Array, { exact, chunks, count, limit }: LatencyLog): number {
-  view[C_KEEPS / 4] = exact ? 1 : 0;
-  const start = Math.max(0, chunks.length - 1) * CHUNK;
+function showChunk(view: Uint32Array, log: LatencyLog): number {
+  const { exact, chunks, count, limit } = log;
   const chunk = chunks.at(-1);
-  const kept = chunk === undefined ? 0 : count - start;
+  const kept = chunk === undefined ? 0 : inChunks(log) - (chunks.length - 1) * CHUNK;
+  view[C_KEEPS / 4] = exact ? 1 : 0;
   view[C_KEPT / 4] = kept;
-  view[C_KEPT_END / 4] = chunk === undefined ? 0 : Math.min(CHUNK, limit - start);
+  view[C_KEPT_END / 4] = chunk === undefined ? 0 : Math.min(CHUNK, kept + limit - count);
   view[C_KEPT_GROUPS / 4] = chunk?.groups.byteOffset ?? 0;
   view[C_KEPT_VALUES / 4] = chunk?.values.byteOffset ?? 0;
   return kept;
@@ -203,8 +203,8 @@ function makeRoom({ stats, records }: ExitCounter, batch: ExitBatch, row: number
   if (!hasRecord(records, stats, group) || !hasThread(records, batch.thread[row])) return false;
   if (batch.state[row] !== PAIRED) return true;
   if (!hasPage(records, group, batch.latency[row])) return false;
-  if (stats.log.exact) openChunk(stats.log);
-  return true;
+  // Long latencies of values that are kept take more than a chunk has.
+  return openChunk(stats.log) === null || fitsChunk(group, batch.latency[row]);
 }
 
 /** Takes over all that records hold: the statistics are complete up to here. */

@@ -3,7 +3,7 @@
  * percentiles exact: the histogram tells which few buckets hold the wanted ranks, and only those are sorted. Beyond
  * that percentiles are the buckets' middles with a stated error, so that memory does not grow with the recording.
  */
-import { type Arena, allocateF64, allocateU32 } from '../core/arena.ts';
+import { type Arena, allocateU16, allocateU32 } from '../core/arena.ts';
 import {
   BUCKETS,
   bucketMiddle,
@@ -15,7 +15,7 @@ import {
 } from './log-linear.ts';
 import { nearestRank } from './quantiles.ts';
 
-/** Values kept: 12 bytes each. */
+/** Values kept: 6 bytes each. */
 export const EXACT_LIMIT = 2 << 20;
 export const CHUNK = 1 << 17;
 /** Pages (of SUBS buckets) per group. */
@@ -25,10 +25,12 @@ const LOG2_BUCKETS = 53;
 
 export interface LatencyLog {
   readonly limit: number;
-  /** Values so far; beyond `limit` the chunks are gone. */
+  /** Values so far; beyond `limit` they are gone. */
   count: number;
   exact: boolean;
-  chunks: { readonly groups: Uint32Array; readonly values: Float64Array }[];
+  chunks: { readonly groups: Uint16Array; readonly values: Uint32Array }[];
+  /** Values of 4.3 s and more, or of groups beyond 65536, which chunks have no room for. */
+  wide: { readonly groups: number[]; readonly values: number[] };
   /** Page number + 1 by group · PAGES + page of the bucket; 0 = not made yet. */
   pageOf: Int32Array;
   /** Counts of the pages' buckets. */
@@ -44,6 +46,7 @@ export function createLatencyLog(limit: number = EXACT_LIMIT, arena: Arena | nul
     count: 0,
     exact: true,
     chunks: [],
+    wide: { groups: [], values: [] },
     pageOf: new Int32Array(16 * PAGES),
     counts: new Float64Array(64 * SUBS),
     pages: 0,
@@ -58,30 +61,45 @@ export function logLatency(log: LatencyLog, group: number, value: number): void 
 }
 
 function keepValue(log: LatencyLog, group: number, value: number): void {
-  const chunk = openChunk(log);
-  if (chunk === null) return;
-  const at = log.count++ % CHUNK;
-  chunk.groups[at] = group;
-  chunk.values[at] = value;
+  if (log.count === log.limit) dropValues(log);
+  if (!log.exact) return;
+  if (!fitsChunk(group, value)) {
+    log.wide.groups.push(group);
+    log.wide.values.push(value);
+  } else {
+    const at = inChunks(log) % CHUNK;
+    const chunk = openChunk(log)!;
+    chunk.groups[at] = group;
+    chunk.values[at] = value;
+  }
+  log.count++;
 }
+
+function dropValues(log: LatencyLog): void {
+  log.exact = false;
+  log.chunks = [];
+  log.wide = { groups: [], values: [] };
+}
+
+export const fitsChunk = (group: number, value: number) => group < 65536 && value < 4294967296;
+
+/** Values that lie in chunks. */
+export const inChunks = ({ count, wide }: LatencyLog) => count - wide.values.length;
 
 export type Chunk = LatencyLog['chunks'][number];
 
-/** The chunk that the next value goes to, at log.count % CHUNK; null, and values are no longer kept, if it is too many. */
+/** The chunk that the next value goes to, at inChunks() % CHUNK; null, and values are no longer kept, if it is too many. */
 export function openChunk(log: LatencyLog): Chunk | null {
-  if (log.count === log.limit) {
-    log.exact = false;
-    log.chunks = [];
-  }
+  if (log.count === log.limit) dropValues(log);
   if (!log.exact) return null;
-  if (log.count === log.chunks.length * CHUNK) log.chunks.push(createChunk(log.arena));
+  if (inChunks(log) === log.chunks.length * CHUNK) log.chunks.push(createChunk(log.arena));
   return log.chunks[log.chunks.length - 1];
 }
 
 function createChunk(arena: Arena | null): Chunk {
   return arena === null
-    ? { groups: new Uint32Array(CHUNK), values: new Float64Array(CHUNK) }
-    : { groups: allocateU32(arena, CHUNK), values: allocateF64(arena, CHUNK) };
+    ? { groups: new Uint16Array(CHUNK), values: new Uint32Array(CHUNK) }
+    : { groups: allocateU16(arena, CHUNK), values: allocateU32(arena, CHUNK) };
 }
 
 /** Makes sure that the log has the page of an entry of `pageOf`; returns its number. */
@@ -131,20 +149,22 @@ export function mergeLatencyLogs(log: LatencyLog, other: LatencyLog, groupOf: Ui
     forEachBucket(other, group, (bucket, count) => countLatency(log, groupOf[group], bucket, count));
   if (!log.exact) return;
   if (!other.exact || log.count + other.count > log.limit) {
-    log.exact = false;
-    log.chunks = [];
+    dropValues(log);
     return;
   }
   forEachValue(other, (group, value) => keepValue(log, groupOf[group], value));
 }
 
 function forEachValue(log: LatencyLog, visit: (group: number, value: number) => void): void {
-  let left = log.count;
+  let left = inChunks(log);
   for (const { groups, values } of log.chunks) {
     const n = Math.min(left, CHUNK);
     for (let i = 0; i < n; i++) visit(groups[i], values[i]);
     left -= n;
   }
+  log.wide.values.forEach((value, i) => {
+    visit(log.wide.groups[i], value);
+  });
 }
 
 /** Counts of a group per power of two: 0–1, 2–3, 4–7 … ns. */
@@ -235,21 +255,22 @@ function collectBuckets(log: LatencyLog, places: readonly (Place | null)[][]): M
     kept.set(place.bucket, list);
   }
   const filled = new Uint32Array(lists.length);
-  for (let left = log.count, chunk = 0; left > 0; left -= CHUNK, chunk++) {
-    const { groups, values } = log.chunks[chunk];
-    const end = Math.min(left, CHUNK);
+  const collect = (groups: ArrayLike<number>, values: ArrayLike<number>, end: number) => {
     for (let i = nextWanted(values, listOf, 0, end); i < end; i = nextWanted(values, listOf, i + 1, end)) {
       const list = listOf[bucketOf(values[i])] - 1;
       const at = filled[list]++;
       lists[list].groups[at] = groups[i];
       lists[list].values[at] = values[i];
     }
-  }
+  };
+  for (let left = inChunks(log), chunk = 0; left > 0; left -= CHUNK, chunk++)
+    collect(log.chunks[chunk].groups, log.chunks[chunk].values, Math.min(left, CHUNK));
+  collect(log.wide.groups, log.wide.values, log.wide.values.length);
   return kept;
 }
 
 /** First of values[from … end) whose bucket has a list; `end` if there is none. */
-function nextWanted(values: Float64Array, listOf: Uint32Array, from: number, end: number): number {
+function nextWanted(values: ArrayLike<number>, listOf: Uint32Array, from: number, end: number): number {
   let i = from;
   while (i < end && listOf[bucketOf(values[i])] === 0) i++;
   return i;

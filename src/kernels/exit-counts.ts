@@ -163,9 +163,9 @@ export function countExits(counter: usize, batch: usize, from: i32, length: i32)
       if (page === 0) break;
       if (keeps !== 0) {
         const kept = load<usize>(counter, C_KEPT);
-        if (kept === load<usize>(counter, C_KEPT_END)) break;
-        store<u32>(load<usize>(counter, C_KEPT_GROUPS) + (kept << 2), group);
-        store<f64>(load<usize>(counter, C_KEPT_VALUES) + (kept << 3), value);
+        if (kept === load<usize>(counter, C_KEPT_END) || latency > <i64>u32.MAX_VALUE) break;
+        store<u16>(load<usize>(counter, C_KEPT_GROUPS) + (kept << 1), <u16>group);
+        store<u32>(load<usize>(counter, C_KEPT_VALUES) + (kept << 2), <u32>latency);
         store<usize>(counter, kept + 1, C_KEPT);
       }
       // The seven bits behind the first; below 128 the last seven.
