@@ -148,11 +148,9 @@ export function createPairing(
   };
 }
 
-/** The earliest time for every CPU: the sign bit of each pair's high word. */
+/** The earliest time for every CPU: the sign bit of each pair, which alone is a double's −0. */
 function startOfTime(): Uint32Array {
-  const times = new Uint32Array(2 * CPUS);
-  for (let high = 1; high < times.length; high += 2) times[high] = 0x80000000;
-  return times;
+  return new Uint32Array(new Float64Array(CPUS).fill(-0).buffer);
 }
 
 /** From one time to the other, within what sums can hold. */

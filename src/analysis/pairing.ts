@@ -66,7 +66,7 @@ function takeRow(pairing: Pairing, batch: EventBatch, row: number): void {
 
 /** The recording has ended: what is open stays open, deferred pairs stand. */
 export function finishPairing(pairing: Pairing): void {
-  for (let cpu = 0; cpu < CPUS; cpu++)
+  for (let cpu = 0; pairing.deferred > 0 && cpu < CPUS; cpu++)
     if (pairing.deferredHead[cpu] >= 0) settleDeferred(pairing, cpu, false);
   for (let slot = 0; slot < pairing.slotsKnown; slot++)
     if (pairing.open[slot * STRIDE + IS_OPEN] === 1) emitOpen(pairing, slot, OPEN_AT_END);
