@@ -13,26 +13,29 @@ import {
 import { type AnalysisOptions, analyzeBatch, createAnalysis, finishAnalysis } from './analyze.ts';
 import { loadPasses } from './passes.ts';
 
-const { control, batches } = workerData as ThreadMemory;
+void run(workerData as ThreadMemory);
 
-try {
-  Atomics.wait(control, OPTIONS, 0);
-  const options = receiveMessageOnPort(parentPort!)!.message as AnalysisOptions;
-  const analysis = createAnalysis(null, options, await loadPasses(options.passes));
-  for (let done = 0; ; ) {
-    while (Atomics.load(control, HANDED) === done) Atomics.wait(control, HANDED, done);
-    const slot = done % batches.length;
-    const length = control[LENGTHS + slot];
-    if (length === END) break;
-    const batch = batches[slot];
-    batch.length = length;
-    analyzeBatch(analysis, batch);
-    Atomics.store(control, DONE, ++done);
-    if (Atomics.load(control, HANDED) - done <= batches.length - WAKE_BATCHES) Atomics.notify(control, DONE);
+async function run({ control, batches }: ThreadMemory): Promise<void> {
+  try {
+    Atomics.wait(control, OPTIONS, 0);
+    const options = receiveMessageOnPort(parentPort!)!.message as AnalysisOptions;
+    const analysis = createAnalysis(null, options, await loadPasses(options.passes));
+    for (let done = 0; ; ) {
+      while (Atomics.load(control, HANDED) === done) Atomics.wait(control, HANDED, done);
+      const slot = done % batches.length;
+      const length = control[LENGTHS + slot];
+      if (length === END) break;
+      const batch = batches[slot];
+      batch.length = length;
+      analyzeBatch(analysis, batch);
+      Atomics.store(control, DONE, ++done);
+      if (Atomics.load(control, HANDED) - done <= batches.length - WAKE_BATCHES)
+        Atomics.notify(control, DONE);
+    }
+    parentPort!.postMessage(finishAnalysis(analysis));
+  } catch (error) {
+    Atomics.store(control, FAILED, 1);
+    Atomics.notify(control, DONE);
+    throw error;
   }
-  parentPort!.postMessage(finishAnalysis(analysis));
-} catch (error) {
-  Atomics.store(control, FAILED, 1);
-  Atomics.notify(control, DONE);
-  throw error;
 }
