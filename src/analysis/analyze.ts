@@ -153,7 +153,7 @@ export function finishAnalysis(analysis: Analysis): AnalysisResult {
     summary,
     stats: table,
     quantiles: quantilesOf(log, sets, QUANTILES),
-    histograms: Array.from(groups, (group) => log2Counts(log, group)),
+    histograms: log2Counts(log, groups.length),
     threads,
     userspace,
     slow: slowResult(slow),

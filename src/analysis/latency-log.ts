@@ -13,10 +13,13 @@ import {
   SUBS,
 } from './log-linear.ts';
 import { nearestRank } from './quantiles.ts';
+import { smallQuantiles } from './small-quantiles.ts';
 
 /** Values kept: 12 bytes each. */
 export const EXACT_LIMIT = 2 << 20;
 const CHUNK = 1 << 17;
+/** Up to so many values it is faster to go through them than through the buckets of every group. */
+const SMALL = 1 << 15;
 /** Pages (of SUBS buckets) per group. */
 const PAGES = BUCKETS / SUBS;
 /** Buckets of the coarse histogram: 0–1, 2–3, 4–7 … (bcc's rule). */
@@ -200,6 +203,15 @@ export function mergeLatencyLogs(log: LatencyLog, other: LatencyLog, groupOf: Ui
   forEachValue(other, (group, value) => keepValue(log, groupOf[group], value));
 }
 
+function valuesByGroup(log: LatencyLog): number[][] {
+  const values: number[][] = [];
+  forEachValue(log, (group, value) => {
+    values[group] ??= [];
+    values[group].push(value);
+  });
+  return values;
+}
+
 function forEachValue(log: LatencyLog, visit: (group: number, value: number) => void): void {
   let left = log.count;
   for (const { groups, values } of log.chunks) {
@@ -209,12 +221,22 @@ function forEachValue(log: LatencyLog, visit: (group: number, value: number) => 
   }
 }
 
-/** Counts of a group per power of two: 0–1, 2–3, 4–7 … ns. */
-export function log2Counts(log: LatencyLog, group: number): Float64Array {
-  const counts = new Float64Array(LOG2_BUCKETS);
-  forEachBucket(log, group, (bucket, count) => {
-    counts[log2Floor(bucketMiddle(bucket))] += count;
-  });
+function isSmall(log: LatencyLog): boolean {
+  return log.exact && log.count <= SMALL;
+}
+
+/** Counts of groups 0 … groups − 1 per power of two: 0–1, 2–3, 4–7 … ns. */
+export function log2Counts(log: LatencyLog, groups: number): Float64Array[] {
+  const counts = Array.from({ length: groups }, () => new Float64Array(LOG2_BUCKETS));
+  if (isSmall(log))
+    forEachValue(log, (group, value) => {
+      counts[group][log2Floor(value)]++;
+    });
+  else
+    for (let group = 0; group < groups; group++)
+      forEachBucket(log, group, (bucket, count) => {
+        counts[group][log2Floor(bucketMiddle(bucket))] += count;
+      });
   return counts;
 }
 
@@ -237,6 +259,7 @@ export function quantilesOf(
   sets: readonly Uint32Array[],
   quantiles: readonly number[],
 ): Quantiles[] {
+  if (isSmall(log)) return smallQuantiles(valuesByGroup(log), sets, quantiles);
   const places = sets.map((set) => findPlaces(log, set, quantiles));
   const kept = log.exact ? collectBuckets(log, places) : null;
   return sets.map((set, s) => {
