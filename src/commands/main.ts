@@ -8,14 +8,14 @@ import { createProgram } from './program.ts';
 
 /** Runs with the process's own streams and sets its exit status. */
 export async function main(args: readonly string[]): Promise<void> {
-  // `kvmtrace report … | head`: the reader has seen enough, which is no error.
-  for (const stream of [process.stdout, process.stderr])
-    stream.on('error', (error: NodeJS.ErrnoException) => {
+  process.exitCode = await run(
+    args,
+    processEnvironment((error) => {
       abortOutputs();
-      if (error.code === 'EPIPE') process.exit(0);
-      process.exit(2);
-    });
-  process.exitCode = await run(args, processEnvironment());
+      // `kvmtrace report … | head`: the reader has seen enough, which is no error.
+      process.exit(error.code === 'EPIPE' ? 0 : 2);
+    }),
+  );
 }
 
 /** The exit status of one command line; never throws. */
