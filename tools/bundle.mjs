@@ -182,7 +182,8 @@ function warm(folder) {
     encoding: 'utf8',
     env,
   });
-  if (status !== 0) throw new Error(`the bundle's code cache could not be made:\n${stderr}`);
+  const made = readdirSync(folder).some((name) => name.startsWith('cache-'));
+  if (status !== 0 || !made) throw new Error(`the bundle's code cache could not be made:\n${stderr}`);
 }
 
 const fresh = join(DIST, `bundle.${process.pid}.tmp`);

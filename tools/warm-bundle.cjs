@@ -13,12 +13,11 @@ const SAMPLES = join(__dirname, '../samples');
 
 const { load, chunks, CACHES } = require(join(bundle, 'load.js'));
 
-async function warm() {
-  await load('./main.js').main(['report', join(SAMPLES, 'intel-perf/perf.data')]);
-  if (process.exitCode !== 0) return;
+process.on('exit', (status) => {
+  if (status !== 0) return;
   mkdirSync(join(bundle, CACHES));
   for (const [id, { script }] of chunks)
     writeFileSync(join(bundle, CACHES, `${id}.cache`), script.createCachedData());
-}
+});
 
-warm();
+load('./main.js').main(['report', join(SAMPLES, 'intel-perf/perf.data')]);

@@ -2,6 +2,7 @@
  * The worker thread that analyses beside the parser (offload.ts): its memory, and its start. A command that will read a
  * large recording launches it before anything else is loaded, so that it is ready, and warm, when the first events come.
  */
+import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { workerThreads } from '../core/builtins.ts';
 import { createEventBatch, type EventBatch } from '../core/event-batch.ts';
@@ -35,7 +36,7 @@ export interface AnalysisThread extends ThreadMemory {
 
 /** Workers run compiled files only: not under a TypeScript runner. */
 export function canOffload(): boolean {
-  return import.meta.url.endsWith('.js');
+  return import.meta.filename.endsWith('.js');
 }
 
 let launched: AnalysisThread | null = null;
@@ -68,7 +69,7 @@ function createThread(): AnalysisThread {
   for (const batch of batches) batch.text.fill(-1);
   const memory: ThreadMemory = { control, batches };
   const { Worker } = workerThreads();
-  const worker = new Worker(new URL('./offload-worker.js', import.meta.url), {
+  const worker = new Worker(join(import.meta.dirname, 'offload-worker.js'), {
     workerData: memory,
     execArgv: [],
   });

@@ -6,6 +6,9 @@ import { describeError } from './errors.ts';
 import { abortOutputs } from './output.ts';
 import { createProgram } from './program.ts';
 
+/** Commands that leave nothing to be done when they return: no child process, no pipe that is still being emptied. */
+const ENDING = ['report', 'info', 'diff'];
+
 /** Runs with the process's own streams and sets its exit status. */
 export async function main(args: readonly string[]): Promise<void> {
   process.exitCode = await run(
@@ -16,6 +19,8 @@ export async function main(args: readonly string[]): Promise<void> {
       process.exit(error.code === 'EPIPE' ? 0 : 2);
     }),
   );
+  // Taking down what Node.js has set up, and the analysis thread, takes 5 ms more; the system does it faster.
+  if (ENDING.includes(args[0])) process.exit();
 }
 
 /** The exit status of one command line; never throws. */

@@ -1,5 +1,7 @@
 /** Modules of Node.js that few runs need, loaded at the first use: each takes 2 ms, of some 20 before the first event. */
 
+export const stream = (): typeof import('node:stream') => process.getBuiltinModule('node:stream');
+
 export const zlib = (): typeof import('node:zlib') => process.getBuiltinModule('node:zlib');
 
 export const workerThreads = (): typeof import('node:worker_threads') =>
