@@ -1,12 +1,16 @@
 /** What a run loads of dist/bundle: starting is a matter of files and bytes. */
+
 import { spawnSync } from 'node:child_process';
-import { readFileSync, statSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
-import { BIN, ensureBuilt } from './support/built.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ensureBuilt } from './support/built.ts';
 import { REPO, SAMPLES } from './support/corpus.ts';
+import { load, loadedFiles } from './support/loaded.ts';
 
 const BUNDLE = join(REPO, 'dist/bundle');
+const SAMPLE = join(SAMPLES, 'intel-perf/perf.data');
 
 beforeAll(ensureBuilt);
 
@@ -15,21 +19,17 @@ function needs(file: string, found = new Set<string>()): Set<string> {
   if (found.has(file)) return found;
   found.add(file);
   const text = readFileSync(join(BUNDLE, file), 'utf8');
-  for (const [, imported] of text.matchAll(/^import (?:.* from )?"\.\/([\w.-]+)";$/gm))
-    needs(imported, found);
+  for (const [, required] of text.matchAll(/^(?:const \w+ = )?require\("\.\/([\w.-]+)"\);$/gm))
+    needs(required, found);
   return found;
 }
 
-/** Files that a run loads: Node.js names them when it is asked to. */
+/** Files of the bundle that a run loads. */
 function loaded(...args: string[]): string[] {
-  const { stderr, status } = spawnSync(process.execPath, [BIN, ...args], {
-    env: { ...process.env, NODE_DEBUG: 'esm' },
-    encoding: 'utf8',
-    maxBuffer: 1 << 26,
-  });
-  expect(status).toBe(0);
-  expect(stderr).not.toMatch(/apache-arrow|fast-csv/);
-  return [...new Set([...stderr.matchAll(/dist\/bundle\/([\w.-]+\.js)/g)].map(([, file]) => file))];
+  const files = loadedFiles(...args).filter((file) => file.startsWith('dist/bundle/'));
+  const text = files.map((file) => readFileSync(join(REPO, file), 'utf8')).join('\n');
+  expect(text).not.toMatch(/^\/\/ node_modules\/(apache-arrow|@?fast-csv)/m);
+  return files.map((file) => file.slice('dist/bundle/'.length)).filter((file) => file !== 'load.js');
 }
 
 const kilobytes = (files: Iterable<string>) =>
@@ -37,7 +37,7 @@ const kilobytes = (files: Iterable<string>) =>
 
 describe('a report', () => {
   test('of perf.data loads its parser and no other one, and text to print', () => {
-    const files = loaded('report', join(SAMPLES, 'intel-perf/perf.data'));
+    const files = loaded('report', SAMPLE);
     expect(files).toContain('perf-data.js');
     expect(files).toContain('text.js');
     expect(files.length).toBeLessThanOrEqual(12);
@@ -65,4 +65,68 @@ test('the analysis worker loads analyses only', () => {
   expect(files).not.toContain('main.js');
   expect(files).not.toContain('report.js');
   expect(kilobytes(files)).toBeLessThan(250);
+});
+
+describe('the code cache', () => {
+  let folder: string;
+  const run = (...args: string[]) =>
+    spawnSync(process.execPath, [...args, join(folder, 'bin/kvmtrace.js'), 'report', SAMPLE], {
+      encoding: 'utf8',
+    });
+  const caches = () => {
+    const name = readdirSync(join(folder, 'dist/bundle')).find((entry) => entry.startsWith('cache-'));
+    return join(folder, 'dist/bundle', name ?? '');
+  };
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'kvmtrace-cache-'));
+    for (const part of ['bin', 'dist/bundle', 'package.json'])
+      cpSync(join(REPO, part), join(folder, part), { recursive: true });
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  test('is taken for all that a report loads', () => {
+    const { files, rejected } = load(['report', SAMPLE], { NODE_OPTIONS: '' });
+    expect(files.length).toBeGreaterThan(5);
+    expect(rejected).toEqual([]);
+  });
+
+  test('that does not fit or is not there changes nothing but the time', () => {
+    const expected = run().stdout;
+    expect(expected).toContain('EPT_VIOLATION');
+    // Other flags than at its making: V8 refuses it.
+    expect(run('--max-lazy')).toMatchObject({ status: 0, stdout: expected, stderr: '' });
+    for (const name of readdirSync(caches())) {
+      const path = join(caches(), name);
+      writeFileSync(path, readFileSync(path).subarray(0, 1000));
+    }
+    expect(run()).toMatchObject({ status: 0, stdout: expected, stderr: '' });
+    rmSync(caches(), { recursive: true });
+    expect(run()).toMatchObject({ status: 0, stdout: expected, stderr: '' });
+  });
+
+  test('names no folder of the machine that made it', () => {
+    for (const name of readdirSync(
+      join(BUNDLE, `cache-${process.version}-${process.platform}-${process.arch}`),
+    ))
+      expect(
+        readFileSync(
+          join(BUNDLE, `cache-${process.version}-${process.platform}-${process.arch}`, name),
+          'latin1',
+        ),
+      ).not.toContain(REPO);
+  });
+});
+
+test('a stack trace tells file, line and function', () => {
+  const { stderr } = spawnSync(
+    process.execPath,
+    [join(REPO, 'bin/kvmtrace.js'), 'report', '/dev/null', '--debug'],
+    {
+      encoding: 'utf8',
+    },
+  );
+  const [, file, line] = /at openInput \((dist\/bundle\/[\w-]+\.js):(\d+):\d+\)/.exec(stderr) ?? [];
+  const text = readFileSync(join(REPO, file), 'utf8').split('\n');
+  expect(text[Number(line) - 1]).toMatch(/new [\w.]*TraceFormatError/);
 });

@@ -29,12 +29,15 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 describe('contents', () => {
   test('are what users need, and nothing of ours', () => {
     const allowed =
-      /^(package\.json|README\.md|LICENSE|bin\/kvmtrace\.js|dist\/bundle\/([\w-]+\.js|LICENSES\.txt)|dist\/kernels\.wasm|docs\/[\w-]+\.md|docs\/man\/[\w-]+\.1|native\/(README\.md|Makefile|[\w-]+\.[ch])|samples\/(README\.md|intel-perf\/perf\.data))$/;
+      /^(package\.json|README\.md|LICENSE|bin\/(kvmtrace\.js|package\.json)|dist\/bundle\/([\w-]+\.js|package\.json|LICENSES\.txt|cache-[\w.-]+\/[\w-]+\.js\.cache)|dist\/kernels\.wasm|docs\/[\w-]+\.md|docs\/man\/[\w-]+\.1|native\/(README\.md|Makefile|[\w-]+\.[ch])|samples\/(README\.md|intel-perf\/perf\.data))$/;
     expect(files.filter((file) => !allowed.test(file))).toEqual([]);
     for (const wanted of [
       'bin/kvmtrace.js',
+      'bin/package.json',
+      'dist/bundle/load.js',
       'dist/bundle/main.js',
       'dist/kernels.wasm',
+      'dist/bundle/package.json',
       'dist/bundle/offload-worker.js',
       'dist/bundle/qmp-guard.js',
       'dist/bundle/LICENSES.txt',

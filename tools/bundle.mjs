@@ -1,10 +1,20 @@
 #!/usr/bin/env node
 /**
  * Bundles dist/ (one file per source, by tsc) into the few files of dist/bundle/ that the program loads: opening,
- * resolving and linking some 300 modules takes longer than analysing a small recording. What is imported dynamically
- * stays in files of its own. Names and lines are kept, so that stack traces can be read.
+ * resolving and linking some 300 modules takes longer than analysing a small recording. They are CommonJS, because V8
+ * can then be given what it has compiled before (load-chunk.cjs). What is imported dynamically stays in files of its
+ * own. Names and lines are kept, so that stack traces can be read.
  */
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import {
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
@@ -69,7 +79,10 @@ async function bundle(folder) {
   });
   const { output } = await build.write({
     dir: folder,
-    format: 'esm',
+    format: 'cjs',
+    dynamicImportInCjs: false,
+    externalLiveBindings: false,
+    esModule: false,
     entryFileNames: '[name].js',
     chunkFileNames: '[name].js',
     minify: false,
@@ -143,38 +156,56 @@ function licences(modules) {
 }
 
 /**
- * The bundler makes files that only hand on what another one exports, for modules that are imported in more ways than
- * one. Each costs a millisecond to load: dynamic imports take the other file instead, and entries become it.
- * @param {string} folder
+ * The text of a file as load-chunk.cjs wants it: all of it ASCII, so that it needs no decoding, and exports that are
+ * properties instead of functions that return them.
+ * @param {string} text
  */
-function skipFacades(folder) {
-  const names = readdirSync(folder).filter((name) => name.endsWith('.js'));
-  const texts = new Map(names.map((name) => [name, readFileSync(join(folder, name), 'utf8')]));
-  const entries = ENTRIES.map((entry) => basename(entry));
-  for (const [facade, text] of [...texts]) {
-    const match = /^import \{ ([\w$, ]+) \} from "\.\/([\w.-]+)";\s+export \{ ([\w$, ]+) \};\s*$/.exec(text);
-    if (!match) continue;
-    const [, imported, target, exported] = match;
-    if (!exported.split(', ').every((name) => imported.split(', ').includes(name))) continue;
-    const isEntry = entries.includes(facade);
-    if (isEntry) texts.set(facade, texts.get(target));
-    texts.delete(isEntry ? target : facade);
-    const [gone, kept] = isEntry ? [target, facade] : [facade, target];
-    for (const [name, code] of texts) texts.set(name, code.replaceAll(`"./${gone}"`, `"./${kept}"`));
-  }
-  for (const name of names) rmSync(join(folder, name));
-  for (const [name, text] of texts) writeFileSync(join(folder, name), text);
+function prepareChunk(text) {
+  return text
+    .replace(
+      /^Object\.defineProperty\(exports, "([\w$]+)", \{\s+enumerable: true,\s+get: function \(\) \{\s+return ([\w$]+);\s+\}\s+\}\);$/gm,
+      // What is assigned later has to be asked for again.
+      (getter, name, value) =>
+        new RegExp(`^let ${value.replaceAll('$', '\\$')}\\b`, 'm').test(text)
+          ? getter
+          : `exports.${name} = ${value};`,
+    )
+    .replace(/[^\0-\x7f]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** Compiles ahead what most runs need (warm-bundle.cjs). @param {string} folder */
+function warm(folder) {
+  // Flags from the environment would make the cache one for runs with these flags.
+  const { NODE_OPTIONS: _, ...env } = process.env;
+  const { status, stderr } = spawnSync(process.execPath, [join(ROOT, 'tools/warm-bundle.cjs'), folder], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    encoding: 'utf8',
+    env,
+  });
+  const made = readdirSync(folder).some((name) => name.startsWith('cache-'));
+  if (status !== 0 || !made) throw new Error(`the bundle's code cache could not be made:\n${stderr}`);
 }
 
 const fresh = join(DIST, `bundle.${process.pid}.tmp`);
 try {
   const chunks = await bundle(fresh);
-  skipFacades(fresh);
+  for (const { fileName } of chunks) {
+    const path = join(fresh, fileName);
+    const text = prepareChunk(readFileSync(path, 'utf8'));
+    // Started by Node.js, but what it needs is loaded as everything is.
+    writeFileSync(
+      path,
+      fileName === basename(WORKER) ? `require = require("./load.js").load;\n${text}` : text,
+    );
+  }
+  writeFileSync(join(fresh, 'package.json'), '{ "type": "commonjs" }\n');
+  copyFileSync(join(ROOT, 'tools/load-chunk.cjs'), join(fresh, 'load.js'));
   const texts = licences(chunks.flatMap(({ modules }) => Object.keys(modules)));
   writeFileSync(
     join(fresh, 'LICENSES.txt'),
     `The files here contain code of these packages:\n\n${texts.join(`\n${'-'.repeat(80)}\n\n`)}`,
   );
+  warm(fresh);
   // At once, so that programs started meanwhile find all of the old files or all of the new ones.
   const old = `${fresh}.old`;
   if (existsSync(BUNDLE)) renameSync(BUNDLE, old);

@@ -2,6 +2,7 @@
  * The worker thread that analyses beside the parser (offload.ts): its memory, and its start. A command that will read a
  * large recording launches it before anything else is loaded, so that it is ready, and warm, when the first events come.
  */
+import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { type Arena, createArena, type SharedArena, shareArena } from '../core/arena.ts';
 import { workerThreads } from '../core/builtins.ts';
@@ -41,7 +42,7 @@ export interface AnalysisThread {
 
 /** Workers run compiled files only: not under a TypeScript runner. */
 export function canOffload(): boolean {
-  return import.meta.url.endsWith('.js');
+  return import.meta.filename.endsWith('.js');
 }
 
 let launched: AnalysisThread | null = null;
@@ -79,7 +80,7 @@ function createThread(): AnalysisThread {
     tables: batches.map(({ table }) => table),
   };
   const { Worker } = workerThreads();
-  const worker = new Worker(new URL('./offload-worker.js', import.meta.url), {
+  const worker = new Worker(join(import.meta.dirname, 'offload-worker.js'), {
     workerData: memory,
     execArgv: [],
   });

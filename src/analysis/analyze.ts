@@ -138,7 +138,7 @@ export function finishAnalysis(analysis: Analysis): AnalysisResult {
     summary: plainSummary(summary),
     stats: { ...columns, groups: plainGroups(groupTable) },
     quantiles: quantilesOf(log, sets, QUANTILES),
-    histograms: Array.from(groups, (group) => log2Counts(log, group)),
+    histograms: log2Counts(log, groups.length),
     threads,
     userspace,
     slow: slowResult(slow),

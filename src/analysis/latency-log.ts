@@ -14,10 +14,13 @@ import {
   SUBS,
 } from './log-linear.ts';
 import { nearestRank } from './quantiles.ts';
+import { smallQuantiles } from './small-quantiles.ts';
 
 /** Values kept: 6 bytes each. */
 export const EXACT_LIMIT = 2 << 20;
 export const CHUNK = 1 << 17;
+/** Up to so many values it is faster to go through them than through the buckets of every group. */
+const SMALL = 1 << 15;
 /** Pages (of SUBS buckets) per group. */
 const PAGES = BUCKETS / SUBS;
 /** Buckets of the coarse histogram: 0–1, 2–3, 4–7 … (bcc's rule). */
@@ -136,7 +139,7 @@ export function forEachBucket(
   visit: (bucket: number, count: number) => void,
 ): void {
   for (let page = 0; page < PAGES; page++) {
-    const at = ((log.pageOf[group * PAGES + page] ?? 0) - 1) * SUBS;
+    const at = pageAt(log, group, page);
     if (at < 0) continue;
     for (let sub = 0; sub < SUBS; sub++)
       if (log.counts[at + sub] > 0) visit(page * SUBS + sub, log.counts[at + sub]);
@@ -155,6 +158,15 @@ export function mergeLatencyLogs(log: LatencyLog, other: LatencyLog, groupOf: Ui
   forEachValue(other, (group, value) => keepValue(log, groupOf[group], value));
 }
 
+function valuesByGroup(log: LatencyLog): number[][] {
+  const values: number[][] = [];
+  forEachValue(log, (group, value) => {
+    values[group] ??= [];
+    values[group].push(value);
+  });
+  return values;
+}
+
 function forEachValue(log: LatencyLog, visit: (group: number, value: number) => void): void {
   let left = inChunks(log);
   for (const { groups, values } of log.chunks) {
@@ -167,13 +179,34 @@ function forEachValue(log: LatencyLog, visit: (group: number, value: number) => 
   });
 }
 
-/** Counts of a group per power of two: 0–1, 2–3, 4–7 … ns. */
-export function log2Counts(log: LatencyLog, group: number): Float64Array {
-  const counts = new Float64Array(LOG2_BUCKETS);
-  forEachBucket(log, group, (bucket, count) => {
-    counts[log2Floor(bucketMiddle(bucket))] += count;
-  });
+function isSmall(log: LatencyLog): boolean {
+  return log.exact && log.count <= SMALL;
+}
+
+/** Counts of groups 0 … groups − 1 per power of two: 0–1, 2–3, 4–7 … ns. */
+export function log2Counts(log: LatencyLog, groups: number): Float64Array[] {
+  const counts = Array.from({ length: groups }, () => new Float64Array(LOG2_BUCKETS));
+  if (isSmall(log))
+    forEachValue(log, (group, value) => {
+      counts[group][log2Floor(value)]++;
+    });
+  else for (let group = 0; group < groups; group++) countLog2(log, group, counts[group]);
   return counts;
+}
+
+function countLog2(log: LatencyLog, group: number, counts: Float64Array): void {
+  const buckets = new Float64Array(SUBS);
+  for (let page = 0; page < PAGES; page++) {
+    const at = pageAt(log, group, page);
+    // All of a page is within one power of two, but for the first, which has a bucket for each value.
+    if (at >= 0 && page > 0) counts[page + SUB_BITS - 1] = addCounts(buckets, 0, log.counts, at);
+    else if (at >= 0) for (let sub = 0; sub < SUBS; sub++) counts[log2Floor(sub)] += log.counts[at + sub];
+  }
+}
+
+/** Where the counts of a group's page begin; negative: it has none. */
+function pageAt(log: LatencyLog, group: number, page: number): number {
+  return ((log.pageOf[group * PAGES + page] ?? 0) - 1) * SUBS;
 }
 
 export interface Quantiles {
@@ -195,6 +228,7 @@ export function quantilesOf(
   sets: readonly Uint32Array[],
   quantiles: readonly number[],
 ): Quantiles[] {
+  if (isSmall(log)) return smallQuantiles(valuesByGroup(log), sets, quantiles);
   const places = sets.map((set) => findPlaces(log, set, quantiles));
   const kept = log.exact ? collectBuckets(log, places) : null;
   return sets.map((set, s) => {
@@ -221,19 +255,33 @@ export function quantilesOf(
 
 function findPlaces(log: LatencyLog, set: Uint32Array, quantiles: readonly number[]): (Place | null)[] {
   const counts = new Float64Array(BUCKETS);
-  let total = 0;
+  const pageTotals = new Float64Array(PAGES);
   for (const group of set)
-    forEachBucket(log, group, (bucket, count) => {
-      counts[bucket] += count;
-      total += count;
-    });
+    for (let page = 0; page < PAGES; page++) {
+      const at = pageAt(log, group, page);
+      if (at >= 0) pageTotals[page] += addCounts(counts, page * SUBS, log.counts, at);
+    }
+  const total = pageTotals.reduce((sum, pageTotal) => sum + pageTotal, 0);
   return quantiles.map((q) => {
     if (total === 0) return null;
     let rank = nearestRank(q, total);
-    let bucket = 0;
+    let page = 0;
+    while (rank > pageTotals[page]) rank -= pageTotals[page++];
+    let bucket = page * SUBS;
     while (rank > counts[bucket]) rank -= counts[bucket++];
     return { bucket, rank };
   });
+}
+
+/** Adds the counts of a page's buckets; returns their sum. */
+function addCounts(to: Float64Array, toFrom: number, counts: Float64Array, from: number): number {
+  let total = 0;
+  for (let sub = 0; sub < SUBS; sub++) {
+    const count = counts[from + sub];
+    to[toFrom + sub] += count;
+    total += count;
+  }
+  return total;
 }
 
 interface BucketValues {

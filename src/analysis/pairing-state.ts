@@ -1,5 +1,5 @@
 /** What pairing keeps while events pass by: the open exit of every thread, losses of every CPU, the rows that go out. */
-import { type Arena, allocateI32, allocateU8, allocateU32, createArena } from '../core/arena.ts';
+import { type Arena, allocateF64, allocateI32, allocateU8, allocateU32, createArena } from '../core/arena.ts';
 import { type ArenaBatch, type EventBatch, NO_CPU } from '../core/event-batch.ts';
 import { type ThreadTable, vcpuOfThread } from '../core/thread-table.ts';
 import { diffWords } from '../core/words.ts';
@@ -157,11 +157,10 @@ export function createPairing(
   };
 }
 
-/** The earliest time for every CPU: the sign bit of each pair's high word. */
+/** The earliest time for every CPU: the sign bit of each pair, which alone is a double's −0. */
 function startOfTime(arena: Arena): Uint32Array {
-  const times = allocateU32(arena, 2 * CPUS);
-  for (let high = 1; high < times.length; high += 2) times[high] = 0x80000000;
-  return times;
+  const doubles = allocateF64(arena, CPUS).fill(-0);
+  return new Uint32Array(doubles.buffer, doubles.byteOffset, 2 * CPUS);
 }
 
 /** From one time to the other, within what sums can hold. */

@@ -9,7 +9,7 @@ import { OPEN_AT_END } from './exit-batch.ts';
 import { followCpu, settleDeferred, startLoss } from './pairing-losses.ts';
 import { matchRows } from './pairing-match.ts';
 import { closeExit, countThreadless, emitOpen, keepExit, openExit, takeBetween } from './pairing-rules.ts';
-import { addThread, CPUS, flush, IS_OPEN, type Pairing, STRIDE } from './pairing-state.ts';
+import { addThread, CPUS, flush, IS_OPEN, P_POOL_USED, type Pairing, STRIDE } from './pairing-state.ts';
 import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT, ROLE_LOST, ROLE_NONE } from './roles.ts';
 import { slotOf } from './thread-slots.ts';
 
@@ -70,7 +70,8 @@ function takeRow(pairing: Pairing, batch: EventBatch, row: number): void {
 
 /** The recording has ended: what is open stays open, deferred pairs stand. */
 export function finishPairing(pairing: Pairing): void {
-  for (let cpu = 0; cpu < CPUS; cpu++)
+  const waited = pairing.view[P_POOL_USED / 4] > 0;
+  for (let cpu = 0; waited && cpu < CPUS; cpu++)
     if (pairing.deferredHead[cpu] >= 0) settleDeferred(pairing, cpu, false);
   for (let slot = 0; slot < pairing.slotsKnown; slot++)
     if (pairing.open[slot * STRIDE + IS_OPEN] === 1) emitOpen(pairing, slot, OPEN_AT_END);

@@ -1,9 +1,10 @@
 /** The outside world as commands see it; tests hand in their own streams and pipeline. */
 import type { Pipeline } from './options.ts';
+import { type Output, standardError, standardOutput } from './standard-streams.ts';
 
 export interface Environment {
-  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
-  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+  readonly stdout: Output;
+  readonly stderr: Output;
   readonly env: NodeJS.ProcessEnv;
   /** The command line, for reports that say how they were made. */
   readonly args?: readonly string[];
@@ -11,10 +12,11 @@ export interface Environment {
   readonly loadPipeline: () => Promise<Pipeline>;
 }
 
-export function processEnvironment(): Environment {
+/** `failed` is told when standard output or error cannot be written. */
+export function processEnvironment(failed: (error: NodeJS.ErrnoException) => void = () => {}): Environment {
   return {
-    stdout: process.stdout,
-    stderr: process.stderr,
+    stdout: standardOutput(failed),
+    stderr: standardError(failed),
     env: process.env,
     loadPipeline: () => import('./pipeline.ts'),
   };

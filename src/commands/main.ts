@@ -6,16 +6,21 @@ import { describeError } from './errors.ts';
 import { abortOutputs } from './output.ts';
 import { createProgram } from './program.ts';
 
+/** Commands that leave nothing to be done when they return: no child process, no pipe that is still being emptied. */
+const ENDING = ['report', 'info', 'diff'];
+
 /** Runs with the process's own streams and sets its exit status. */
 export async function main(args: readonly string[]): Promise<void> {
-  // `kvmtrace report … | head`: the reader has seen enough, which is no error.
-  for (const stream of [process.stdout, process.stderr])
-    stream.on('error', (error: NodeJS.ErrnoException) => {
+  process.exitCode = await run(
+    args,
+    processEnvironment((error) => {
       abortOutputs();
-      if (error.code === 'EPIPE') process.exit(0);
-      process.exit(2);
-    });
-  process.exitCode = await run(args, processEnvironment());
+      // `kvmtrace report … | head`: the reader has seen enough, which is no error.
+      process.exit(error.code === 'EPIPE' ? 0 : 2);
+    }),
+  );
+  // Taking down what Node.js has set up, and the analysis thread, takes 5 ms more; the system does it faster.
+  if (ENDING.includes(args[0])) process.exit();
 }
 
 /** The exit status of one command line; never throws. */

@@ -18,6 +18,7 @@ import {
 import { basename, dirname, join, resolve } from 'node:path';
 import { UsageError } from '../core/errors.ts';
 import type { Rendered } from '../report/renderers.ts';
+import type { Output } from './standard-streams.ts';
 
 export interface OutputFile {
   /** As the user named it. */
@@ -161,7 +162,7 @@ export async function writeToFile(output: OutputFile, rendered: Rendered): Promi
 }
 
 /** Writes all pieces to a stream and waits until it has taken them. */
-export async function writeToStream(stream: NodeJS.WritableStream, rendered: Rendered): Promise<void> {
+export async function writeToStream(stream: Output, rendered: Rendered): Promise<void> {
   const write = (text: string) =>
     new Promise<void>((done, failed) => stream.write(text, (error) => (error ? failed(error) : done())));
   if (typeof rendered === 'string') await write(rendered);

@@ -1,4 +1,5 @@
 /** What commands do with inputs: open, parse, analyse, build the model. Calls the rooms in order, nothing else. */
+import { statSync } from 'node:fs';
 import type { AnalysisResult } from '../analysis/analyze.ts';
 import { addEvents, createEventSummary, finishEvents, lostEvents } from '../analysis/event-summary.ts';
 import { loadPasses, needsAllColumns } from '../analysis/passes.ts';
@@ -169,7 +170,6 @@ export async function runConvert(
     throw error;
   }
   finishEvents(summary);
-  const { statSync } = await import('node:fs');
   return {
     events: summary.events,
     bytes: statSync(output).size,

@@ -1,6 +1,7 @@
 /** What the terminal can do and what the user wants of it; the progress line. */
 import { plainText } from '../report/escape.ts';
 import { formatBytes } from '../report/units.ts';
+import type { Output } from './standard-streams.ts';
 
 export type ColorChoice = 'auto' | 'always' | 'never';
 
@@ -30,7 +31,7 @@ const REDRAW_MS = 100;
 
 /** One line on stderr that is drawn over; silent unless stderr is a terminal. */
 export function createProgress(
-  stream: NodeJS.WritableStream & Stream,
+  stream: Output,
   label: string,
   quiet: boolean,
   env: NodeJS.ProcessEnv,

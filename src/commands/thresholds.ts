@@ -2,6 +2,7 @@
 import type { RowMatcher } from './fail-on.ts';
 import type { ReportOptions, UnknownReason } from './options.ts';
 import { option } from './report-options.ts';
+import type { Output } from './standard-streams.ts';
 
 export interface PreparedThreshold<T> {
   readonly threshold: T;
@@ -49,7 +50,7 @@ export function checkThresholds<T extends AnyThreshold>(
     threshold: T,
     matches: RowMatcher,
   ) => { readonly exceeded: boolean; readonly measured: boolean; readonly found: string },
-  stderr: NodeJS.WritableStream,
+  stderr: Output,
 ): number {
   let status = 0;
   for (const { threshold, matches } of thresholds) {

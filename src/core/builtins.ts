@@ -1,8 +1,8 @@
 /** Modules of Node.js that few runs need, loaded at the first use: each takes 2 ms, of some 20 before the first event. */
-import { createRequire } from 'node:module';
 
-const require = createRequire(import.meta.url);
+export const stream = (): typeof import('node:stream') => process.getBuiltinModule('node:stream');
 
-export const zlib = (): typeof import('node:zlib') => require('node:zlib');
+export const zlib = (): typeof import('node:zlib') => process.getBuiltinModule('node:zlib');
 
-export const workerThreads = (): typeof import('node:worker_threads') => require('node:worker_threads');
+export const workerThreads = (): typeof import('node:worker_threads') =>
+  process.getBuiltinModule('node:worker_threads');

@@ -3,6 +3,7 @@
  * whichever of space, `-` and `_` separates its words, or a number.
  */
 import { ISA_NAMED, ISA_NAMES, ISA_VMX } from '../core/isa-codes.ts';
+import { lazy } from '../core/lazy.ts';
 import { codeFromWide } from './reason-code.ts';
 import type { Reason } from './reason-row.ts';
 import { REASON_TABLES, VMX_ENTRY_FAILURES, VMX_FAILED_VMENTRY } from './reason-tables.ts';
@@ -21,21 +22,24 @@ export function reasonInputKey(text: string): string {
     .replace(/[\s_-]+/g, '_');
 }
 
-const spellings = new Map<string, Spelling[]>();
-for (const [isa, rows] of REASON_TABLES) {
-  for (const { code, name, printed, aliases } of rows) {
-    addSpelling(name, { isa, code, name, own: true });
-    for (const alias of [...(aliases ?? []), ...(printed ? [printed] : [])]) {
-      addSpelling(alias, { isa, code, name, own: false });
+const spellings = lazy(() => {
+  const known = new Map<string, Spelling[]>();
+  for (const [isa, rows] of REASON_TABLES) {
+    for (const { code, name, printed, aliases } of rows) {
+      addSpelling(known, name, { isa, code, name, own: true });
+      for (const alias of [...(aliases ?? []), ...(printed ? [printed] : [])]) {
+        addSpelling(known, alias, { isa, code, name, own: false });
+      }
     }
   }
-}
+  return known;
+});
 
-function addSpelling(text: string, spelling: Spelling): void {
+function addSpelling(known: Map<string, Spelling[]>, text: string, spelling: Spelling): void {
   const key = reasonInputKey(text);
-  const list = spellings.get(key);
+  const list = known.get(key);
   if (list) list.push(spelling);
-  else spellings.set(key, [spelling]);
+  else known.set(key, [spelling]);
 }
 
 const PREFIX = /^(exit_reason_|svm_exit_|exit_)/;
@@ -49,7 +53,7 @@ export function findReasons(text: string): Reason[] {
   const number = parseCode(text);
   if (number !== null) return withEntryFailures(reasonsOfNumber(number));
   const key = reasonInputKey(text);
-  const found = spellings.get(key) ?? spellings.get(key.replace(PREFIX, '')) ?? [];
+  const found = spellings().get(key) ?? spellings().get(key.replace(PREFIX, '')) ?? [];
   const seen = new Set<string>();
   const reasons: Reason[] = [];
   for (const { isa, code, own } of found) {
@@ -95,7 +99,7 @@ export function suggestReasons(text: string, limit: number): string[] {
   const key = reasonInputKey(text).replace(PREFIX, '').slice(0, MAX_COMPARED);
   if (!key) return [];
   const best = new Map<string, number>();
-  for (const [spelling, reasons] of spellings) {
+  for (const [spelling, reasons] of spellings()) {
     const distance = nearness(key, spelling);
     if (distance === null) continue;
     for (const { name } of reasons) best.set(name, Math.min(distance, best.get(name) ?? distance));

@@ -9,6 +9,7 @@ import {
   ISA_SVM,
   ISA_VMX,
 } from '../core/isa-codes.ts';
+import { lazy } from '../core/lazy.ts';
 import { ARM64_ROWS } from './arm64.generated.ts';
 import { LOONGARCH_ROWS } from './loongarch.generated.ts';
 import { MIPS_ROWS } from './mips.ts';
@@ -42,11 +43,11 @@ export const REASON_TABLES: ReadonlyMap<number, readonly ReasonRow[]> = new Map(
   [ISA_MIPS, MIPS_ROWS],
 ]);
 
-const rowsByCode: ReadonlyMap<number, ReadonlyMap<number, ReasonRow>> = new Map(
-  [...REASON_TABLES].map(([isa, rows]) => [isa, new Map(rows.map((row) => [row.code, row]))]),
+const rowsByCode: ReadonlyMap<number, () => ReadonlyMap<number, ReasonRow>> = new Map(
+  [...REASON_TABLES].map(([isa, rows]) => [isa, lazy(() => new Map(rows.map((row) => [row.code, row])))]),
 );
 
 /** The table's row of a code, VMX flags included; undefined where no table knows it. */
 export function reasonRow(isa: number, code: number): ReasonRow | undefined {
-  return rowsByCode.get(isa)?.get(code);
+  return rowsByCode.get(isa)?.().get(code);
 }

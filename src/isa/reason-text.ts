@@ -4,6 +4,7 @@
  * and SVM names in lower case, the plugin prints VMX names in upper case and SVM names as EXIT_… or VMGEXIT_….
  */
 import { ISA_ARM, ISA_ARM64, ISA_SVM, ISA_VMX } from '../core/isa-codes.ts';
+import { lazy } from '../core/lazy.ts';
 import { armReasonCode, codeFromWide } from './reason-code.ts';
 import type { Reason } from './reason-row.ts';
 import { REASON_TABLES, VMX_FAILED_VMENTRY } from './reason-tables.ts';
@@ -22,20 +23,26 @@ function addNames(map: NameMap, isa: number, spelling: 'name' | 'printed' | 'old
   }
 }
 
-const x86Names: NameMap = new Map();
-for (const isa of [ISA_VMX, ISA_SVM]) addNames(x86Names, isa, 'name');
-for (const isa of [ISA_VMX, ISA_SVM]) addNames(x86Names, isa, 'printed');
-// 2.6.3x kernels printed VMX names in lower case; those that SVM has too ("hlt") are read as SVM.
-addNames(x86Names, ISA_VMX, 'old-name');
+const x86Names = lazy(() => {
+  const names: NameMap = new Map();
+  for (const isa of [ISA_VMX, ISA_SVM]) addNames(names, isa, 'name');
+  for (const isa of [ISA_VMX, ISA_SVM]) addNames(names, isa, 'printed');
+  // 2.6.3x kernels printed VMX names in lower case; those that SVM has too ("hlt") are read as SVM.
+  addNames(names, ISA_VMX, 'old-name');
+  return names;
+});
 
-const otherNames: ReadonlyMap<number, NameMap> = new Map(
-  [...REASON_TABLES.keys()]
-    .filter((isa) => isa !== ISA_VMX && isa !== ISA_SVM)
-    .map((isa) => {
-      const map: NameMap = new Map();
-      addNames(map, isa, 'name');
-      return [isa, map];
-    }),
+const otherNames = lazy(
+  (): ReadonlyMap<number, NameMap> =>
+    new Map(
+      [...REASON_TABLES.keys()]
+        .filter((isa) => isa !== ISA_VMX && isa !== ISA_SVM)
+        .map((isa) => {
+          const map: NameMap = new Map();
+          addNames(map, isa, 'name');
+          return [isa, map];
+        }),
+    ),
 );
 
 /**
@@ -45,11 +52,11 @@ const otherNames: ReadonlyMap<number, NameMap> = new Map(
  * every SVM code that it had no name for; that cannot be told from a real one.
  */
 export function parseReasonName(name: string, isaHint: number): Reason | null {
-  const names = otherNames.get(isaHint) ?? x86Names;
+  const names = otherNames().get(isaHint) ?? x86Names();
   const known = names.get(name);
   if (known) return known;
   if (name.length > MAX_NAME) return null;
-  return parseNumber(name, isaHint) ?? (names === x86Names ? parseFlagged(name, isaHint) : null);
+  return parseNumber(name, isaHint) ?? (names === x86Names() ? parseFlagged(name, isaHint) : null);
 }
 
 const HEX = /^0x([0-9a-fA-F]{1,16})$/;
@@ -69,8 +76,8 @@ function parseFlagged(text: string, isaHint: number): Reason | null {
   const match = FLAGGED.exec(text);
   if (!match) return null;
   // Only VMX reasons have flags, so a number with flags is VMX whatever the hint.
-  const basic = x86Names.get(match[1]) ?? parseNumber(match[1], ISA_VMX);
-  if (basic?.isa !== ISA_VMX || basic.code > 0xffff || otherNames.has(isaHint)) return null;
+  const basic = x86Names().get(match[1]) ?? parseNumber(match[1], ISA_VMX);
+  if (basic?.isa !== ISA_VMX || basic.code > 0xffff || otherNames().has(isaHint)) return null;
   let code = basic.code;
   for (const flag of match[2].split(/[ |]/)) {
     if (flag === 'FAILED_VMENTRY') code |= VMX_FAILED_VMENTRY;

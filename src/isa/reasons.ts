@@ -13,6 +13,7 @@ import {
   ISA_SVM,
   ISA_VMX,
 } from '../core/isa-codes.ts';
+import { lazy } from '../core/lazy.ts';
 import { REASON_ORDER } from './reason-order.ts';
 import type { NamedReason } from './reason-row.ts';
 import { reasonRow, VMX_FAILED_VMENTRY } from './reason-tables.ts';
@@ -87,34 +88,40 @@ export function isIdle(isa: number, code: number): boolean {
   }
 }
 
-const ORDERED: readonly NamedReason[] = REASON_ORDER.flatMap(([isa, codes]) =>
-  codes.map((code) => ({ isa, code, name: reasonName(isa, code) })),
+const ordered = lazy((): readonly NamedReason[] =>
+  REASON_ORDER.flatMap(([isa, codes]) => codes.map((code) => ({ isa, code, name: reasonName(isa, code) }))),
 );
 
 /** Every known reason in a fixed, append-only order. */
 export function allReasons(): readonly NamedReason[] {
-  return ORDERED;
+  return ordered();
 }
 
 /** Codes below this are looked up in one flat array; the largest small code is PowerPC's 0xf40. */
 const DENSE_CODES = 4096;
 const DENSE_ISAS = 16;
-const dense = new Int16Array(DENSE_ISAS * DENSE_CODES).fill(-1);
 
-const largeReasons = ORDERED.map((reason, index) => ({ ...reason, index }))
-  .filter(({ code }) => code >= DENSE_CODES)
-  .sort((a, b) => a.code - b.code);
-const largeCodes = Uint32Array.from(largeReasons, ({ code }) => code);
-const largeIsas = Uint8Array.from(largeReasons, ({ isa }) => isa);
-const largeIndexes = Int16Array.from(largeReasons, ({ index }) => index);
-
-ORDERED.forEach(({ isa, code }, index) => {
-  if (code < DENSE_CODES) dense[isa * DENSE_CODES + code] = index;
+const indexes = lazy(() => {
+  const dense = new Int16Array(DENSE_ISAS * DENSE_CODES).fill(-1);
+  ordered().forEach(({ isa, code }, index) => {
+    if (code < DENSE_CODES) dense[isa * DENSE_CODES + code] = index;
+  });
+  const large = ordered()
+    .map((reason, index) => ({ ...reason, index }))
+    .filter(({ code }) => code >= DENSE_CODES)
+    .sort((a, b) => a.code - b.code);
+  return {
+    dense,
+    largeCodes: Uint32Array.from(large, ({ code }) => code),
+    largeIsas: Uint8Array.from(large, ({ isa }) => isa),
+    largeIndexes: Int16Array.from(large, ({ index }) => index),
+  };
 });
 
 /** Index into allReasons(), −1 for a reason that no table knows. Called per event: allocates nothing. */
 export function reasonIndex(isa: number, code: number): number {
   const unsigned = code >>> 0;
+  const { dense, largeCodes, largeIsas, largeIndexes } = indexes();
   if (unsigned < DENSE_CODES) return isa < DENSE_ISAS ? dense[isa * DENSE_CODES + unsigned] : -1;
   // A few dozen entries: the first with this code, then its neighbours of other ISAs.
   let low = 0;

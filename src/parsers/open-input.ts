@@ -3,8 +3,7 @@
  * back and forth and cannot (a pipe, a compressed file) is spooled to a temporary file that is unlinked at once.
  */
 import { createReadStream, readSync, statSync } from 'node:fs';
-import { Readable } from 'node:stream';
-import { zlib } from '../core/builtins.ts';
+import { stream, zlib } from '../core/builtins.ts';
 import { type Diagnostics, note } from '../core/diagnostics.ts';
 import { TraceFormatError } from '../core/errors.ts';
 import { type ByteSource, openFileSource, readFully } from './byte-source.ts';
@@ -135,7 +134,7 @@ async function gunzip(source: ByteSource, diagnostics: Diagnostics): Promise<Byt
   const input =
     source.seekable && source.name !== '-'
       ? createReadStream(source.name, { highWaterMark: 1 << 20 })
-      : Readable.from(chunksOf(source));
+      : stream().Readable.from(chunksOf(source));
   const output = input.pipe(zlib().createGunzip({ chunkSize: 1 << 18 }));
   input.on('error', (error: Error) => output.destroy(error));
   const file = temporaryFile(SPOOL_HINT);

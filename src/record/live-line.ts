@@ -19,7 +19,11 @@ export function liveText(facts: LiveFacts): string {
   return `recording  ${parts.join('  ')}  (Ctrl-C stops)`;
 }
 
-type Terminal = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+interface Terminal {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+}
 
 export interface LiveLine {
   draw(facts: LiveFacts): void;

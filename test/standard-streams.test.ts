@@ -1,0 +1,82 @@
+/** Standard output that is written without Node's streams: pipes that are full, non-blocking, closed. */
+import { spawnSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { plainOutput } from '../src/commands/standard-streams.ts';
+import { smallTrace } from './fixtures/small-trace.ts';
+import { BIN, ensureBuilt, kvmtrace } from './support/built.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'kvmtrace-streams-'));
+const NODE = process.execPath;
+const trace = smallTrace(3000);
+const PYTHON = spawnSync('python3', ['--version']);
+/** 300 KB, more than a pipe holds. */
+const ARGS = '- --format json --slow 3000';
+
+beforeAll(ensureBuilt);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const shell = (script: string) =>
+  spawnSync('bash', ['-c', `set -o pipefail; ${script}`], {
+    input: trace,
+    encoding: 'utf8',
+    maxBuffer: 1 << 26,
+  });
+
+test('a file gets all of it, in order', () => {
+  const path = join(folder, 'out');
+  const fd = openSync(path, 'w');
+  const output = plainOutput(fd, () => expect.unreachable());
+  let written = 0;
+  output.write('é', () => written++);
+  output.write(Buffer.from('b'), () => written++);
+  output.write('c');
+  closeSync(fd);
+  expect(readFileSync(path, 'utf8')).toBe('ébc');
+  expect(written).toBe(2);
+});
+
+test('an error is told first, then handed to the writer', () => {
+  const fd = openSync('/dev/full', 'w');
+  const told: string[] = [];
+  const output = plainOutput(fd, ({ code }) => told.push(`failed ${code}`));
+  output.write('x', (error) => told.push(`done ${(error as NodeJS.ErrnoException).code}`));
+  closeSync(fd);
+  expect(told).toEqual(['failed ENOSPC', 'done ENOSPC']);
+});
+
+describe('the program', () => {
+  test('writes the same to a file and a slow pipe', async () => {
+    const { stdout } = await kvmtrace(['report', ...ARGS.split(' ')], { input: trace });
+    expect(stdout.length).toBeGreaterThan(200_000);
+    const path = join(folder, 'report.json');
+    expect(shell(`'${NODE}' '${BIN}' report ${ARGS} > '${path}'`).status).toBe(0);
+    expect(readFileSync(path, 'utf8')).toBe(stdout);
+    expect(shell(`'${NODE}' '${BIN}' report ${ARGS} | (sleep 0.5; cat)`)).toMatchObject({
+      status: 0,
+      stdout,
+    });
+  });
+
+  test.skipIf(PYTHON.status !== 0)('waits for the reader of a non-blocking pipe', async () => {
+    const { stdout } = await kvmtrace(['report', ...ARGS.split(' ')], { input: trace });
+    const nonBlocking = `import os, subprocess, sys, time
+r, w = os.pipe()
+os.set_blocking(w, False)
+child = subprocess.Popen(sys.argv[1:], stdout=w)
+os.close(w)
+time.sleep(0.5)
+while chunk := os.read(r, 65536): sys.stdout.buffer.write(chunk)
+sys.exit(child.wait())`;
+    expect(shell(`python3 -c '${nonBlocking}' '${NODE}' '${BIN}' report ${ARGS}`)).toMatchObject({
+      status: 0,
+      stdout,
+    });
+  });
+
+  test('ends with status 2 when there is no room', () => {
+    expect(shell(`'${NODE}' '${BIN}' report ${ARGS} > /dev/full`).status).toBe(2);
+  });
+});
