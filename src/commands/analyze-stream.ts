@@ -1,6 +1,6 @@
 /** Runs the analyses over a stream of events: in this thread, or beside it in a worker when that pays. */
 
-import { canOffload, dropThread } from '../analysis/analysis-thread.ts';
+import { canOffload, dropThread, launchThread } from '../analysis/analysis-thread.ts';
 import {
   type Analysis,
   type AnalysisOptions,
@@ -51,7 +51,7 @@ async function runBeside(
     running ??= startOffload(wantedPasses(stream, analysisOptions, passOf));
     return running;
   };
-  stream.lendBatches(() => offload().nextBatch());
+  stream.lendBatches({ arena: launchThread().arena, nextBatch: () => offload().nextBatch() });
   try {
     await forEachBatch(stream, options, (batch) => offload().take(batch));
   } catch (error) {

@@ -1,4 +1,6 @@
 /** What the module exports (core/kernel-functions.ts says it to TypeScript). */
 import { matchRows } from './pairing.ts';
+import { mergeSamples } from './perf-merge.ts';
+import { walkSamples } from './perf-walk.ts';
 
-export { matchRows };
+export { matchRows, mergeSamples, walkSamples };
