@@ -62,6 +62,9 @@ import {
 } from '../parsers/perf-data/window-layout.ts';
 import { findRaw, idKind } from './perf-sample.ts';
 
+/** Raw data: its size, and the common fields that all tracepoints have. */
+const SHORTEST: usize = 12;
+
 /**
  * Fills rows [from, to) of the batch and returns the row at which it stopped: at the end of the heap's first run, beyond
  * the limit, or at a record of that run which is no plain sample with a plan. record-window.ts says what the heap is.
@@ -81,6 +84,7 @@ export function mergeSamples(window: usize, batch: usize, from: i32, to: i32): i
   // Where no CPU was recorded, the record's type is read and made NO_CPU.
   const noCpu: u32 = cpuAt === 0 ? NO_CPU : 0;
   const variable = load<usize>(window, W_VARIABLE);
+  const smallest = variable + SHORTEST;
   const isFixed = load<u32>(window, W_READ) === 0 && load<u32>(window, W_CALLCHAIN) === 0;
   const idAt = load<usize>(window, W_ID);
   const idKinds = load<usize>(window, W_ID_KINDS);
@@ -121,7 +125,7 @@ export function mergeSamples(window: usize, batch: usize, from: i32, to: i32): i
     while (at < end) {
       const header = load<u64>(at);
       const size = <usize>(header >> 48);
-      isPlain = <u32>header === RECORD_SAMPLE && size >= variable;
+      isPlain = <u32>header === RECORD_SAMPLE && size >= smallest;
       if (!isPlain) break;
       if (idKinds !== 0 && idKind(idKinds, at + idAt) !== ID_MAIN) {
         isPlain = false;
@@ -131,11 +135,13 @@ export function mergeSamples(window: usize, batch: usize, from: i32, to: i32): i
       key = <f64>(time - base);
       if (key > bound || (key === bound && run > boundRun) || row === lastRow) break;
       const next = at + size;
-      const raw = isFixed ? at + variable : findRaw(window, at, next);
+      let raw = at + variable;
+      if (!isFixed) {
+        raw = findRaw(window, at, next);
+        isPlain = raw !== 0;
+        if (!isPlain) break;
+      }
       const data = raw + 4;
-      // The common fields are 8 bytes.
-      isPlain = raw !== 0 && data + 8 <= next;
-      if (!isPlain) break;
       const length = load<usize>(raw);
       const plan = plans + <usize>load<u16>(data) * PLAN_BYTES;
       // Without a plan the minimum is 0: nothing is as long as −1.

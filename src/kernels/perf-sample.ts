@@ -23,5 +23,5 @@ export function findRaw(window: usize, at: usize, end: usize): usize {
     if (count > 8192) return 0;
     position += 8 + (count << 3);
   }
-  return position + 4 <= end ? position : 0;
+  return position + 12 <= end ? position : 0;
 }
