@@ -19,6 +19,8 @@ import {
 } from '../core/event-columns.ts';
 import { ISA_FOREIGN } from '../core/isa-numbers.ts';
 import {
+  KIND_CORE,
+  KIND_LISTED,
   PLAN_ADDRESS,
   PLAN_ADDRESS_MASK,
   PLAN_ARG0,
@@ -29,10 +31,9 @@ import {
   PLAN_CODE_MASK,
   PLAN_EVENT,
   PLAN_FIELDS,
-  PLAN_HAS_ARG0,
   PLAN_ISA,
   PLAN_ISA_MASK,
-  PLAN_LISTED,
+  PLAN_KIND,
   PLAN_MINIMUM,
   PLAN_VCPU,
   PLAN_VCPU_MASK,
@@ -103,9 +104,8 @@ export function mergeSamples(window: usize, batch: usize, from: i32, to: i32): i
   const lastRow: usize = to;
   while (row < lastRow) {
     const run = load<u32>(heap);
-    // The next best run is one of the heap's second level; of equal keys the earlier run goes first.
-    let bound = limit;
-    let boundRun = u32.MAX_VALUE;
+    // Up to the key of the next best run, which is one of the heap's second level; of equal keys the earlier run's first.
+    let last = <i64>limit;
     if (heapSize > 1) {
       let next = load<u32>(heap, 4);
       if (heapSize > 2) {
@@ -113,40 +113,54 @@ export function mergeSamples(window: usize, batch: usize, from: i32, to: i32): i
         if (isBefore(runKey, other, next)) next = other;
       }
       const nextKey = load<f64>(runKey + ((<usize>next) << 3));
-      if (nextKey <= bound) {
-        bound = nextKey;
-        boundRun = next;
-      }
+      if (nextKey <= limit) last = <i64>nextKey - i64(run > next);
     }
     const end = bytes + load<usize>(runEnd + ((<usize>run) << 2));
     let at = bytes + load<usize>(runAt + ((<usize>run) << 2));
-    let key = load<f64>(runKey + ((<usize>run) << 3));
+    const first = at;
+    let key = <i64>load<f64>(runKey + ((<usize>run) << 3));
     let isPlain = true;
     while (at < end) {
       const header = load<u64>(at);
       const size = <usize>(header >> 48);
-      isPlain = <u32>header === RECORD_SAMPLE && size >= smallest;
-      if (!isPlain) break;
+      // Bits are tested with as few branches as possible, but not computed: that takes longer.
+      if (<u32>header !== RECORD_SAMPLE) {
+        isPlain = false;
+        break;
+      }
+      if (size < smallest) {
+        isPlain = false;
+        break;
+      }
       if (idKinds !== 0 && idKind(idKinds, at + idAt) !== ID_MAIN) {
         isPlain = false;
         break;
       }
       const time = load<i64>(at + timeAt);
-      key = <f64>(time - base);
-      if (key > bound || (key === bound && run > boundRun) || row === lastRow) break;
+      key = time - base;
+      if (key > last) break;
+      if (row === lastRow) break;
       const next = at + size;
       let raw = at + variable;
       if (!isFixed) {
         raw = findRaw(window, at, next);
-        isPlain = raw !== 0;
-        if (!isPlain) break;
+        if (raw === 0) {
+          isPlain = false;
+          break;
+        }
       }
       const data = raw + 4;
       const length = load<usize>(raw);
       const plan = plans + <usize>load<u16>(data) * PLAN_BYTES;
+      if (length > next - data) {
+        isPlain = false;
+        break;
+      }
       // Without a plan the minimum is 0: nothing is as long as −1.
-      isPlain = length <= next - data && load<usize>(plan, PLAN_MINIMUM) - 1 < length;
-      if (!isPlain) break;
+      if (load<usize>(plan, PLAN_MINIMUM) - 1 >= length) {
+        isPlain = false;
+        break;
+      }
       const row2 = row << 1;
       const row4 = row << 2;
       const row8 = row << 3;
@@ -156,33 +170,38 @@ export function mergeSamples(window: usize, batch: usize, from: i32, to: i32): i
       store<u32>(tids + row4, <u32>(thread >> 32));
       const cpu = load<u32>(at + cpuAt) | noCpu;
       store<u16>(cpus + row2, <u16>min<u32>(cpu, NO_CPU));
-      if (load<u32>(plan, PLAN_LISTED)) list(window, <u32>row, <u32>(data - bytes));
-      else {
-        store<u16>(events + row2, load<u16>(plan, PLAN_EVENT));
-        store<u16>(fields + row2, load<u16>(plan, PLAN_FIELDS));
-        const vcpuMask = load<u32>(plan, PLAN_VCPU_MASK);
-        store<u32>(vcpus + row4, (load<u32>(data + load<usize>(plan, PLAN_VCPU)) & vcpuMask) | ~vcpuMask);
-        store<u32>(
-          codes + row4,
-          load<u32>(data + load<usize>(plan, PLAN_CODE)) & load<u32>(plan, PLAN_CODE_MASK),
-        );
-        store<u64>(
-          addresses + row8,
-          load<u64>(data + load<usize>(plan, PLAN_ADDRESS)) & load<u64>(plan, PLAN_ADDRESS_MASK),
-        );
-        // 1 VMX, 2 SVM; 0 where there is no such field.
-        const isaMask = load<u32>(plan, PLAN_ISA_MASK);
-        const isa = load<u32>(data + load<usize>(plan, PLAN_ISA)) & isaMask;
-        store<u8>(isas + row, <u8>(isa - (isaMask & 1) > 1 ? ISA_FOREIGN | (isa & 0x7f) : isa));
-        if (load<u32>(plan, PLAN_HAS_ARG0))
-          store<u64>(load<usize>(batch, EVENT_ARG0) + row8, argument(plan, data));
+      const kind = load<u32>(plan, PLAN_KIND);
+      if (kind !== KIND_CORE) {
+        if (kind === KIND_LISTED) {
+          list(window, <u32>row, <u32>(data - bytes));
+          row++;
+          at = next;
+          continue;
+        }
+        store<u64>(load<usize>(batch, EVENT_ARG0) + row8, argument(plan, data));
       }
+      store<u16>(events + row2, load<u16>(plan, PLAN_EVENT));
+      store<u16>(fields + row2, load<u16>(plan, PLAN_FIELDS));
+      const vcpuMask = load<u32>(plan, PLAN_VCPU_MASK);
+      store<u32>(vcpus + row4, (load<u32>(data + load<usize>(plan, PLAN_VCPU)) & vcpuMask) | ~vcpuMask);
+      store<u32>(
+        codes + row4,
+        load<u32>(data + load<usize>(plan, PLAN_CODE)) & load<u32>(plan, PLAN_CODE_MASK),
+      );
+      store<u64>(
+        addresses + row8,
+        load<u64>(data + load<usize>(plan, PLAN_ADDRESS)) & load<u64>(plan, PLAN_ADDRESS_MASK),
+      );
+      // 1 VMX, 2 SVM; 0 where there is no such field.
+      const isaMask = load<u32>(plan, PLAN_ISA_MASK);
+      const isa = load<u32>(data + load<usize>(plan, PLAN_ISA)) & isaMask;
+      store<u8>(isas + row, <u8>(isa - (isaMask & 1) > 1 ? ISA_FOREIGN | (isa & 0x7f) : isa));
       row++;
       at = next;
     }
     store<u32>(runAt + ((<usize>run) << 2), <u32>(at - bytes));
-    store<f64>(runKey + ((<usize>run) << 3), key);
-    if (at >= end || !isPlain || key > limit) break;
+    store<f64>(runKey + ((<usize>run) << 3), <f64>key);
+    if (at >= end || !isPlain || at === first || <f64>key > limit) break;
     if (heapSize > 1) siftDown(heap, heapSize, runKey);
   }
   return <i32>row;
@@ -198,7 +217,7 @@ function list(window: usize, row: u32, position: u32): void {
 }
 
 function argument(plan: usize, data: usize): u64 {
-  const shift = load<u64>(plan, PLAN_ARG0_SHIFT) & 63;
+  const shift = <u64>load<u32>(plan, PLAN_ARG0_SHIFT);
   const left = load<u64>(data + load<usize>(plan, PLAN_ARG0)) << shift;
   return load<u32>(plan, PLAN_ARG0_SIGNED) ? <u64>(<i64>left >> <i64>shift) : left >> shift;
 }

@@ -3,6 +3,9 @@ import { type Arena, allocateI32 } from '../../core/arena.ts';
 import { EXIT_REASON_EVENTS } from '../../core/events.ts';
 import type { RecordDecoder } from '../tracepoint/decoder.ts';
 import {
+  KIND_ARGUMENT,
+  KIND_CORE,
+  KIND_LISTED,
   PLAN_ADDRESS,
   PLAN_ADDRESS_MASK,
   PLAN_ARG0,
@@ -12,10 +15,9 @@ import {
   PLAN_CODE,
   PLAN_CODE_MASK,
   PLAN_EVENT,
-  PLAN_HAS_ARG0,
   PLAN_ISA,
   PLAN_ISA_MASK,
-  PLAN_LISTED,
+  PLAN_KIND,
   PLAN_MINIMUM,
   PLAN_VCPU,
   PLAN_VCPU_MASK,
@@ -41,20 +43,20 @@ export function addPlan(plans: Int32Array, id: number, decoder: RecordDecoder, c
   set(PLAN_MINIMUM, Math.max(SHORTEST, decoder.minimum));
   // An exit without `isa` field needs the header's CPU vendor.
   if (!coreOnly || core === null || (core.isa < 0 && EXIT_REASON_EVENTS.has(decoder.event))) {
-    set(PLAN_LISTED, 1);
+    set(PLAN_KIND, KIND_LISTED);
     return;
   }
   const place = (offset: number, mask: number, word: number) => {
     set(offset, 4 * Math.max(0, word));
     set(mask, word >= 0 ? -1 : 0);
   };
+  set(PLAN_KIND, core.arg0 >= 0 ? KIND_ARGUMENT : KIND_CORE);
   set(PLAN_EVENT, decoder.event | (core.fields << 16));
   place(PLAN_VCPU, PLAN_VCPU_MASK, core.vcpu);
   place(PLAN_ISA, PLAN_ISA_MASK, core.isa);
   place(PLAN_CODE, PLAN_CODE_MASK, core.code);
   place(PLAN_ADDRESS, PLAN_ADDRESS_MASK, core.address);
   set(PLAN_ADDRESS_MASK + 4, core.addressWide ? -1 : 0);
-  set(PLAN_HAS_ARG0, core.arg0 >= 0 ? 1 : 0);
   set(PLAN_ARG0, 4 * Math.max(0, core.arg0));
   set(PLAN_ARG0_SHIFT, core.arg0Wide ? 0 : 32);
   set(PLAN_ARG0_SIGNED, core.arg0Signed ? 1 : 0);
