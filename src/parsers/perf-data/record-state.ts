@@ -109,8 +109,8 @@ export function attrsChanged(state: RecordState): void {
         : ID_MAIN;
   state.idKinds = null;
   if (!attrs.every((attr) => kind(attr) === ID_MAIN) && layout.id >= 0) {
-    state.idTable ??= allocateU8(state.window.arena, ID_TABLE);
-    state.idKinds = state.idTable.fill(0);
+    state.idKinds = state.idTable?.fill(0) ?? allocateU8(state.window.arena, ID_TABLE);
+    state.idTable = state.idKinds;
     for (const [id, index] of state.attrOfId) if (id < ID_TABLE) state.idKinds[id] = kind(attrs[index]);
   }
   state.groupMembers = attrs.some((attr) => attr.layout.hasRead && attr.readFormat & 8) ? MAX_MEMBERS : 0;

@@ -52,6 +52,7 @@ export interface RecordWindow {
   handedOut: number;
   /** Sorted runs in temporary files, all from before what the window holds (spill.ts). */
   spills: Spill[];
+  writeBuffer: Uint8Array | null;
   /** While merging: the first runs are blocks of these spills. */
   loaded: Spill[];
   /** Bytes that the window is meant to hold at most; more are spilled. */
@@ -68,7 +69,7 @@ export interface WindowLimits {
   readonly startBytes?: number;
 }
 
-export const WINDOW_LIMITS: WindowLimits = { cap: 48 << 20, blockBytes: 72 << 10 };
+export const WINDOW_LIMITS: WindowLimits = { cap: 20 << 20, blockBytes: 72 << 10 };
 
 export const START_BYTES = 2 << 20;
 const START_RUNS = 256;
@@ -104,6 +105,7 @@ export function createRecordWindow(arena: Arena, limits: WindowLimits = WINDOW_L
     limit: Number.NEGATIVE_INFINITY,
     handedOut: Number.NEGATIVE_INFINITY,
     spills: [],
+    writeBuffer: null,
     loaded: [],
     cap,
     blockBytes,
