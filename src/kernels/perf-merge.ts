@@ -66,6 +66,9 @@ import { findRaw, idKind } from './perf-sample.ts';
 /** Raw data: its size, and the common fields that all tracepoints have. */
 const SHORTEST: usize = 12;
 
+/** Keys up to here are the same as integers and as doubles, which the tables have; damaged times may be beyond. */
+const EXACT: f64 = 9007199254740991;
+
 /**
  * Fills rows [from, to) of the batch and returns the row at which it stopped: at the end of the heap's first run, beyond
  * the limit, or at a record of that run which is no plain sample with a plan. record-window.ts says what the heap is.
@@ -104,8 +107,10 @@ export function mergeSamples(window: usize, batch: usize, from: i32, to: i32): i
   const lastRow: usize = to;
   while (row < lastRow) {
     const run = load<u32>(heap);
+    const runFrom = load<f64>(runKey + ((<usize>run) << 3));
+    if (abs(runFrom) > EXACT) break;
     // Up to the key of the next best run, which is one of the heap's second level; of equal keys the earlier run's first.
-    let last = <i64>limit;
+    let last = <i64>min(limit, EXACT);
     if (heapSize > 1) {
       let next = load<u32>(heap, 4);
       if (heapSize > 2) {
@@ -113,12 +118,12 @@ export function mergeSamples(window: usize, batch: usize, from: i32, to: i32): i
         if (isBefore(runKey, other, next)) next = other;
       }
       const nextKey = load<f64>(runKey + ((<usize>next) << 3));
-      if (nextKey <= limit) last = <i64>nextKey - i64(run > next);
+      if (nextKey <= limit) last = <i64>min(nextKey, EXACT) - i64(run > next);
     }
     const end = bytes + load<usize>(runEnd + ((<usize>run) << 2));
     let at = bytes + load<usize>(runAt + ((<usize>run) << 2));
     const first = at;
-    let key = <i64>load<f64>(runKey + ((<usize>run) << 3));
+    let key = <i64>runFrom;
     let isPlain = true;
     while (at < end) {
       const header = load<u64>(at);

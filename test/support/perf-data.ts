@@ -2,6 +2,7 @@
 import { createArena } from '../../src/core/arena.ts';
 import {
   createArenaBatch,
+  createEventBatch,
   F_ADDRESS,
   F_ARG0,
   F_ARG1,
@@ -29,15 +30,20 @@ export interface ReadPerf {
   readonly diagnostics: Readonly<Record<string, number>>;
 }
 
-export function readPerf(
-  input: Uint8Array | ByteSource,
-  options: { maxRead?: number; limits?: WindowLimits; coreOnly?: boolean } = {},
-): ReadPerf {
+export interface ReadPerfOptions {
+  readonly maxRead?: number;
+  readonly limits?: WindowLimits;
+  readonly coreOnly?: boolean;
+  /** Rows go to batches that no kernel can reach: all of them are merged and decoded in TypeScript. */
+  readonly withoutKernel?: boolean;
+}
+
+export function readPerf(input: Uint8Array | ByteSource, options: ReadPerfOptions = {}): ReadPerf {
   const source = input instanceof Uint8Array ? memorySource(input, 'test', options.maxRead) : input;
   const context = createTraceContext();
   const rows: PerfRow[] = [];
   const arena = createArena();
-  const batch = createArenaBatch(arena, ROWS);
+  const batch = options.withoutKernel ? createEventBatch(ROWS) : createArenaBatch(arena, ROWS);
   batch.text.fill(-1);
   const nextBatch = () => {
     batch.length = 0;
