@@ -7,7 +7,7 @@ import asc from 'assemblyscript/asc';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const TARGET = join(ROOT, 'dist/kernels.wasm');
-/** core/arena.ts makes the memory: the numbers of pages are the same there. */
+/** core/arena.ts makes the memory, of as many pages at most and no fewer at first. */
 const OPTIONS = [
   '--baseDir',
   ROOT,

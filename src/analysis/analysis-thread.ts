@@ -47,12 +47,14 @@ export function canOffload(): boolean {
 
 let launched: AnalysisThread | null = null;
 
-/** Starts a thread ahead of time, for whoever takes it first. */
-export function launchThread(): void {
-  if (!canOffload() || launched !== null) return;
-  launched = createThread();
-  // Nobody waits for it until it has been taken.
-  launched.worker.unref();
+/** Starts a thread ahead of time, for whoever takes it first, if that has not been done. */
+export function launchThread(): AnalysisThread {
+  if (launched === null) {
+    launched = createThread();
+    // Nobody waits for it until it has been taken.
+    launched.worker.unref();
+  }
+  return launched;
 }
 
 /** The thread that was launched, else a new one. */

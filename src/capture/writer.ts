@@ -23,6 +23,8 @@ import { type BlockPlace, createSink, waitForSink, writeFooter, writeMagic, writ
 import { validityOfField, validityOfSentinel } from './validity.ts';
 
 export interface CaptureWriter {
+  /** Where lent batches lie. */
+  readonly arena: Arena;
   /** An empty batch that write() takes without copying, if it is the next that is written. */
   lend(): EventBatch;
   /** Takes rows in time order; they are copied or written before it returns. */
@@ -194,6 +196,7 @@ export function createCaptureWriter(
   }
 
   return {
+    arena,
     lend() {
       if (slot.batch.length === 0) return slot.batch;
       spare ??= createLentBatch(arena);

@@ -1,6 +1,6 @@
 /** Runs the analyses over a stream of events: in this thread, or beside it in a worker when that pays. */
 
-import { canOffload, dropThread, RING_ROWS } from '../analysis/analysis-thread.ts';
+import { canOffload, dropThread, launchThread, RING_ROWS } from '../analysis/analysis-thread.ts';
 import {
   type Analysis,
   type AnalysisOptions,
@@ -37,10 +37,11 @@ export async function analyzeStream(
   // Filled where the kernels can work on it.
   const lent = createArenaBatch(arena, RING_ROWS);
   lent.text.fill(UNKNOWN);
-  stream.lendBatches(() => {
+  const nextBatch = () => {
     lent.length = 0;
     return lent;
-  });
+  };
+  stream.lendBatches({ arena, nextBatch });
   await forEachBatch(stream, options, (batch) => {
     // With the first batch it is known which events were recorded.
     analysis ??= start();
@@ -61,7 +62,7 @@ async function runBeside(
     running ??= startOffload(wantedPasses(stream, analysisOptions, passOf));
     return running;
   };
-  stream.lendBatches(() => offload().nextBatch());
+  stream.lendBatches({ arena: launchThread().arena, nextBatch: () => offload().nextBatch() });
   try {
     await forEachBatch(stream, options, (batch) => offload().take(batch));
   } catch (error) {

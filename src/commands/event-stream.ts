@@ -14,6 +14,9 @@ import { alignClocks, isQemu } from './align-inputs.ts';
 import { findTwins } from './find-twins.ts';
 import type { ReadOptions } from './options.ts';
 
+/** Batches for a parser to fill, and the arena that they lie in (ParseOptions). */
+export type BatchLender = Required<Pick<ParseOptions, 'arena' | 'nextBatch'>>;
+
 export interface EventStream {
   readonly context: TraceContext;
   /** Batches in time order; each is valid until the next is asked for. */
@@ -23,7 +26,7 @@ export interface EventStream {
   /** Whether an input is from a machine of that kind, as far as it has been read: `ppc`. */
   isFrom(arch: string): boolean;
   /** Lets the parser fill the given batches instead of its own; only has an effect before the first batch. */
-  lendBatches(nextBatch: () => EventBatch): void;
+  lendBatches(lender: BatchLender): void;
   close(): void;
 }
 
@@ -47,7 +50,7 @@ export async function openEvents(
     }
   }
   const progress = sumProgress(inputs, options);
-  let nextBatch: (() => EventBatch) | undefined;
+  let lent: BatchLender | undefined;
   const alone = inputs.length === 1;
   // One input states the run's facts itself; of several each states its own, which are combined at the end.
   const contexts = inputs.map(() => (alone ? context : createInputContext(context)));
@@ -59,7 +62,7 @@ export async function openEvents(
       paths[i],
       parseLazily(input, contexts[i], () => ({
         // Merged streams copy rows into a batch of their own anyway.
-        ...(nextBatch && alone ? { nextBatch } : {}),
+        ...(alone ? lent : {}),
         ...traceEventsOf(paths[i], input, options),
         coreOnly,
         onProgress: (bytes) => progress(i, bytes),
@@ -82,7 +85,7 @@ export async function openEvents(
     inputs,
     isFrom: (arch) => contexts.some((input) => input.arch?.startsWith(arch) ?? false),
     lendBatches: (lender) => {
-      nextBatch = lender;
+      lent = lender;
     },
     close: () => {
       for (const input of inputs) input.source.close();

@@ -153,7 +153,7 @@ export async function runConvert(
   const summary = createEventSummary();
   const writer = createCaptureWriter(output, stream.context, toolVersion(), true);
   try {
-    stream.lendBatches(writer.lend);
+    stream.lendBatches({ arena: writer.arena, nextBatch: writer.lend });
     // Rows go into the file while the next ones are read.
     const pause = () => writer.busy() ?? options.pause?.();
     await forEachBatch(stream, { ...options, pause }, (batch) => {

@@ -19,8 +19,13 @@ export interface SharedArena {
 }
 
 const PAGE = 65536;
-const FIRST_PAGES = 16;
-/** 1 GiB of addresses; memory is used only where something is written. The kernels are built for the same number. */
+/**
+ * 160 MiB of addresses to begin with, which is enough for most runs, then steps of 16 MiB: growing can take as long as
+ * reading a small file, and memory is used only where something is written.
+ */
+const FIRST_PAGES = 2560;
+const STEP_PAGES = 256;
+/** 1 GiB. The kernels are built for the same number. */
 const MAX_PAGES = 16384;
 /** Word 0 is the first free byte; what is handed out begins behind it, on a cache line of its own. */
 const START = 64;
@@ -72,7 +77,11 @@ export function allocate({ memory }: Arena, bytes: number): number {
   const address = Atomics.add(new Int32Array(memory.buffer, 0, 1), 0, size);
   const missing = address + size - memory.buffer.byteLength;
   // Another thread may grow it as well: then there is room for both.
-  if (missing > 0) memory.grow(Math.ceil(missing / PAGE));
+  if (missing > 0) {
+    const pages = Math.ceil(missing / PAGE);
+    const left = MAX_PAGES - memory.buffer.byteLength / PAGE;
+    memory.grow(Math.max(pages, Math.min(STEP_PAGES, left)));
+  }
   return address;
 }
 

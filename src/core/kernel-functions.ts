@@ -17,4 +17,6 @@ export interface Kernels {
   putRow(record: number, batch: number, row: number): void;
   countExits(counter: number, batch: number, from: number, length: number): number;
   countEvents(summary: number, batch: number, length: number): number;
+  walkSamples(window: number, from: number): number;
+  mergeSamples(window: number, batch: number, from: number, to: number): number;
 }

@@ -8,6 +8,8 @@ import { countEvents } from './event-counts.ts';
 import { addLong, countExits, countUserspace, findGroup } from './exit-counts.ts';
 import { indexEvents, indexReasons } from './indices.ts';
 import { keptExit, matchRows, mayBeLost } from './pairing.ts';
+import { mergeSamples } from './perf-merge.ts';
+import { walkSamples } from './perf-walk.ts';
 import { fieldValidity, validity16, validity32 } from './validity.ts';
 
 export {
@@ -24,10 +26,12 @@ export {
   keptExit,
   matchRows,
   mayBeLost,
+  mergeSamples,
   putRow,
   settleDeferred,
   takeBetween,
   validity16,
   validity32,
+  walkSamples,
   writeBetween,
 };

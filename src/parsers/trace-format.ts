@@ -1,4 +1,5 @@
 /** What every parser is to the rest of the program: one entry of the registry (registry.ts). */
+import type { Arena } from '../core/arena.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import type { ByteSource } from './byte-source.ts';
@@ -26,6 +27,8 @@ export interface ParseOptions {
    * is filled. `text` is −1 throughout when it comes. Parsers may ignore it and reuse a batch of their own.
    */
   readonly nextBatch?: () => EventBatch;
+  /** Where those batches lie: kernels can fill them if the rest of what they need lies there as well. */
+  readonly arena?: Arena;
   /** Called now and then with the bytes consumed so far. */
   readonly onProgress?: (bytes: number) => void;
 }

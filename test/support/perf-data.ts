@@ -1,5 +1,7 @@
 /** Reads perf.data into plain rows. */
+import { createArena } from '../../src/core/arena.ts';
 import {
+  createArenaBatch,
   createEventBatch,
   F_ADDRESS,
   F_ARG0,
@@ -19,9 +21,8 @@ import type { WindowLimits } from '../../src/parsers/perf-data/record-window.ts'
 /** One row as text: time, cpu, tid, pid, event and every recorded column. */
 export type PerfRow = string;
 
-/** One batch for all: making one takes longer than reading a small file. */
-const batch = createEventBatch();
-batch.text.fill(-1);
+/** Few, because making a large batch takes longer than reading a small file. */
+const ROWS = 1000;
 
 export interface ReadPerf {
   readonly rows: PerfRow[];
@@ -29,13 +30,21 @@ export interface ReadPerf {
   readonly diagnostics: Readonly<Record<string, number>>;
 }
 
-export function readPerf(
-  input: Uint8Array | ByteSource,
-  options: { maxRead?: number; limits?: WindowLimits; coreOnly?: boolean } = {},
-): ReadPerf {
+export interface ReadPerfOptions {
+  readonly maxRead?: number;
+  readonly limits?: WindowLimits;
+  readonly coreOnly?: boolean;
+  /** Rows go to batches that no kernel can reach: all of them are merged and decoded in TypeScript. */
+  readonly withoutKernel?: boolean;
+}
+
+export function readPerf(input: Uint8Array | ByteSource, options: ReadPerfOptions = {}): ReadPerf {
   const source = input instanceof Uint8Array ? memorySource(input, 'test', options.maxRead) : input;
   const context = createTraceContext();
   const rows: PerfRow[] = [];
+  const arena = createArena();
+  const batch = options.withoutKernel ? createEventBatch(ROWS) : createArenaBatch(arena, ROWS);
+  batch.text.fill(-1);
   const nextBatch = () => {
     batch.length = 0;
     return batch;
@@ -43,7 +52,7 @@ export function readPerf(
   for (const b of parsePerfData(
     source,
     context,
-    { coreOnly: options.coreOnly ?? false, nextBatch },
+    { coreOnly: options.coreOnly ?? false, arena, nextBatch },
     options.limits,
   ))
     for (let i = 0; i < b.length; i++) {

@@ -1,14 +1,13 @@
 /** From the window's ready records to rows, in the order of time. */
 import { note } from '../../core/diagnostics.ts';
-import { type EventBatch, F_ARG0, F_ISA, NO_CPU } from '../../core/event-batch.ts';
+import { type EventBatch, F_ARG0, F_ISA, liesIn, NO_CPU } from '../../core/event-batch.ts';
 import { EV_LOST, EXIT_REASON_EVENTS } from '../../core/events.ts';
-import { decodeCore, decodeRecord } from '../tracepoint/decoder.ts';
+import { decodeRecord } from '../tracepoint/decoder.ts';
 import { rawOffset } from './attr.ts';
-import { decodeCoreBlock } from './core-block.ts';
-import { orderPlain } from './order-plain.ts';
-import { layoutOf, type RecordState } from './record-state.ts';
+import { layoutOf, MERGED_ROWS, type RecordState } from './record-state.ts';
 import { RECORD_LOST, RECORD_SAMPLE } from './record-types.ts';
 import { dropRuns, popRun, siftDown } from './record-window.ts';
+import { mergeSamples } from './sample-kernels.ts';
 import { addGroupMembers } from './sampled-groups.ts';
 import { loadBlock, unloadSpills } from './spill.ts';
 import { applyThreadRecord } from './thread-records.ts';
@@ -21,7 +20,12 @@ export function decodeReady(state: RecordState, batch: EventBatch): boolean {
   while (window.heapSize > 0) {
     const room = batch.capacity - batch.length - groupMembers;
     if (room <= 0) return true;
-    if (state.fast && groupMembers === 0 && takePlain(state, batch, room)) continue;
+    if (state.mergesPlain && liesIn(window.arena, batch)) {
+      const rows = Math.min(room, MERGED_ROWS);
+      const before = batch.length;
+      completeRows(state, batch, mergeSamples(window, batch, rows));
+      if (batch.length === before + rows) continue;
+    }
     // The best run is used up, beyond the limit, or stands at a record that is to be looked at by itself.
     const run = window.heap[0];
     if (findKey(state, run)) {
@@ -41,18 +45,18 @@ export function decodeReady(state: RecordState, batch: EventBatch): boolean {
   return false;
 }
 
-/** Decodes plain samples in the order of time, at most `room`; whether there were any. */
-function takePlain(state: RecordState, batch: EventBatch, room: number): boolean {
-  const { window, order } = state;
-  const count = orderPlain(state, Math.min(room, order.length));
-  let done = 0;
-  while (done < count) {
-    if (state.blocks) done += decodeCoreBlock(state, batch, order, done, count);
-    if (done === count) break;
-    const word = order[done++];
-    decodePlain(state, batch, word, window.words[word + 1] >>> 16);
+/** Decodes what a merge has left out of the first `count` rows of `state.listed`. */
+function completeRows(state: RecordState, batch: EventBatch, count: number): void {
+  const { listed } = state;
+  const { view } = state.window;
+  for (let i = 0; i < count; i++) {
+    const row = listed[2 * i];
+    const base = listed[2 * i + 1];
+    // Whole, and of a tracepoint with a decoder: the merge stops at any other.
+    const decoder = state.decoders[view.getUint16(base, true)]!;
+    decodeRecord(decoder, view, base, view.getUint32(base - 4, true), batch, row);
+    if (EXIT_REASON_EVENTS.has(decoder.event)) setIsa(state, batch, row);
   }
-  return count > 0;
 }
 
 /** Steps to a run's next timed record, from the one at runAt on, and makes its time the run's key; false: no more. */
@@ -70,41 +74,6 @@ function findKey(state: RecordState, run: number): boolean {
     runAt[run] += size;
   }
   return false;
-}
-
-/** A sample of the main layout at word `word`: everything is at a known place. */
-function decodePlain(state: RecordState, batch: EventBatch, word: number, size: number): void {
-  const { layout } = state;
-  const { words } = state.window;
-  const row = batch.length;
-  const at = word * 4;
-  const raw = layout.fixedRaw
-    ? at + layout.variable
-    : rawOffset(layout, state.window.view, at, at + size, true);
-  const length = raw < 0 ? 0 : words[raw >>> 2];
-  const base = raw + 4;
-  if (length < 8 || base + length > at + size) {
-    noteDamaged(state);
-    return;
-  }
-  // common_type is the tracepoint id; the attr's config says the same but needs a look-up.
-  const decoder = state.decoders[words[base >>> 2] & 0xffff];
-  if (decoder === undefined || length < decoder.minimum || layout.tid < 0) {
-    decodeOther(state, batch, at);
-    return;
-  }
-  const time = word + (layout.time >> 2);
-  batch.time[2 * row] = words[time];
-  batch.time[2 * row + 1] = words[time + 1];
-  const cpu = layout.cpu >= 0 ? words[word + (layout.cpu >> 2)] : NO_CPU;
-  batch.cpu[row] = cpu < NO_CPU ? cpu : NO_CPU;
-  const tid = word + (layout.tid >> 2);
-  batch.pid[row] = words[tid] | 0;
-  batch.tid[row] = words[tid + 1] | 0;
-  if (state.coreOnly && decoder.core !== null) decodeCore(decoder, words, base >>> 2, batch, row);
-  else decodeRecord(decoder, state.window.view, base, length, batch, row);
-  batch.length = row + 1;
-  if (EXIT_REASON_EVENTS.has(decoder.event)) setIsa(state, batch, row);
 }
 
 /** Kernels before 2.6.38 did not record the ISA; the header's CPU vendor tells (spec §3). */

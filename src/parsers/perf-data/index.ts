@@ -2,9 +2,11 @@
  * perf.data in all its containers: a file, a pipe (`-o -`), compressed (`-z`), a folder (`--threads`). Layouts:
  * formats.md A.1; tools/perf/Documentation/perf.data-file-format.txt.
  */
+
+import { type Arena, createArena } from '../../core/arena.ts';
 import { note } from '../../core/diagnostics.ts';
 import { TraceFormatError } from '../../core/errors.ts';
-import { createEventBatch, type EventBatch } from '../../core/event-batch.ts';
+import { BATCH_ROWS, createArenaBatch, type EventBatch } from '../../core/event-batch.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { checkBehind } from '../following-recording.ts';
@@ -58,7 +60,8 @@ export function* parsePerfData(
   const header = readHeader(source, context);
   const { little, attrs, attrOfId, pipe } = header;
   const startBytes = Math.min(START_BYTES, (source.size ?? START_BYTES) + 8);
-  const state = createRecordState(context, little, attrs, attrOfId, options.coreOnly ?? false, {
+  const arena = options.arena ?? createArena();
+  const state = createRecordState(context, little, attrs, attrOfId, options.coreOnly ?? false, arena, {
     startBytes,
     ...limits,
   });
@@ -71,7 +74,7 @@ export function* parsePerfData(
   };
   if (!pipe) prepare(header, container);
   const streams = streamsOf(header, source);
-  const output = { batch: firstBatch(options), options };
+  const output = { batch: firstBatch(arena, options), options };
   try {
     for (const [from, to] of streams)
       yield* readStream(createRecordReader(container, from, to), streams.length === 1, output);
@@ -192,9 +195,9 @@ interface Output {
   readonly options: ParseOptions;
 }
 
-function firstBatch(options: ParseOptions): EventBatch {
+function firstBatch(arena: Arena, options: ParseOptions): EventBatch {
   if (options.nextBatch) return options.nextBatch();
-  const batch = createEventBatch();
+  const batch = createArenaBatch(arena, BATCH_ROWS);
   // No perf record has a text: the column is set once.
   batch.text.fill(-1);
   return batch;

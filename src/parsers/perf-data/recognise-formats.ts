@@ -4,6 +4,7 @@
  * a layout that a known kernel has, values that all fit it, and above all how they follow each other in each thread.
  * Nothing is assumed unless exactly one tracepoint fits; otherwise the file is refused.
  */
+import { createArena } from '../../core/arena.ts';
 import { note } from '../../core/diagnostics.ts';
 import { TraceFormatError } from '../../core/errors.ts';
 import { createTraceContext } from '../../core/trace-context.ts';
@@ -51,6 +52,8 @@ export function recogniseFormats(
     header.attrs,
     header.attrOfId,
     false,
+    // Apart, since it goes when the formats are known.
+    createArena(),
     {
       ...WINDOW_LIMITS,
       startBytes: Math.min(START_BYTES, (source.size ?? START_BYTES) + 8),

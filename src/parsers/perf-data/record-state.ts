@@ -1,21 +1,25 @@
 /** What the record functions share: attrs, decoders and the window of one record stream. */
-import { EXIT_REASON_EVENTS } from '../../core/events.ts';
+import { type Arena, allocateU8, allocateU32 } from '../../core/arena.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { compileDecoder, type RecordDecoder } from '../tracepoint/decoder.ts';
 import type { EventFormat } from '../tracepoint/format.ts';
 import { PERF_TYPE_TRACEPOINT, type PerfAttr, type SampleLayout, sampleLayout } from './attr.ts';
-import { addPlan, createPlans } from './core-block.ts';
+import { addPlan, createPlans } from './plans.ts';
 import { createRecordWindow, type RecordWindow, WINDOW_LIMITS, type WindowLimits } from './record-window.ts';
+import { ID_FOREIGN, ID_MAIN, ID_OTHER_LAYOUT, ID_TABLE } from './sample-ids.ts';
+import {
+  W_CALLCHAIN,
+  W_CPU,
+  W_ID,
+  W_ID_KINDS,
+  W_LISTED,
+  W_PLANS,
+  W_READ,
+  W_TID,
+  W_TIME,
+  W_VARIABLE,
+} from './window-layout.ts';
 
-/** What a sample id says of its record: samples of the main layout need no further look-up. */
-export const ID_MAIN = 1;
-/** A tracepoint whose samples are laid out otherwise. */
-export const ID_OTHER_LAYOUT = 2;
-/** No tracepoint: not ours. */
-export const ID_FOREIGN = 3;
-
-/** Ids are small numbers (a kernel counter); larger ones are looked up in a Map. */
-const ID_TABLE = 1 << 18;
 /** Members of one sampled group that are looked at. */
 const MAX_MEMBERS = 64;
 
@@ -27,32 +31,31 @@ export interface RecordState {
   readonly attrOfId: Map<number, number>;
   /** ID_* by sample id; null where all attrs are tracepoints of one layout. */
   idKinds: Uint8Array | null;
+  /** Its memory, once it has been needed. */
+  idTable: Uint8Array | null;
   /** Layout of the tracepoints' samples, of side-band records and of samples whose attr cannot be found. */
   layout: SampleLayout;
   /** By tracepoint id. */
   readonly decoders: (RecordDecoder | undefined)[];
   readonly window: RecordWindow;
-  /** Little-endian, time aligned and at a fixed place: whole words can be read. */
-  fast: boolean;
+  /** Samples of the main layout have a time, in this processor's byte order: a kernel can walk over them. */
+  walksPlain: boolean;
+  /** … and a thread and raw data, and stand for one event each: a kernel can merge them. */
+  mergesPlain: boolean;
   /** Most members that a sampled group adds to a sample; 0 where there are no such groups. */
   groupMembers: number;
   /** Last count of each member by sample id. */
   readonly groupCounts: Map<number, number>;
-  /** Only columns that analyses of exits read are wanted (see decodeCore). */
+  /** Only columns that analyses of exits read are wanted (ParseOptions.coreOnly). */
   readonly coreOnly: boolean;
-  /** Plain samples are decoded in blocks: core columns only, everything at a fixed place, no groups. */
-  blocks: boolean;
-  /** What decodeCoreBlock() does, by tracepoint id. */
+  /** What the merge does, by tracepoint id. */
   readonly plans: Int32Array;
-  /** Word positions of samples that are decoded together, in order of time. */
-  readonly order: Uint32Array;
+  /** Rows of a merge that are not complete, each with the position of its raw data. */
+  readonly listed: Uint32Array;
 }
 
-/** Without blocks no plan is looked up. */
-const NO_PLANS = new Int32Array(0);
-
-/** Samples that are decoded together. */
-const BLOCK = 2048;
+/** Rows that are merged at once. */
+export const MERGED_ROWS = 4096;
 
 export function createRecordState(
   context: TraceContext,
@@ -60,6 +63,7 @@ export function createRecordState(
   attrs: PerfAttr[],
   attrOfId: Map<number, number>,
   coreOnly: boolean,
+  arena: Arena,
   limits: WindowLimits = WINDOW_LIMITS,
 ): RecordState {
   const state: RecordState = {
@@ -68,17 +72,21 @@ export function createRecordState(
     attrs,
     attrOfId,
     idKinds: null,
+    idTable: null,
     layout: NO_LAYOUT,
     decoders: [],
-    window: createRecordWindow(limits),
-    fast: false,
+    window: createRecordWindow(arena, limits),
+    walksPlain: false,
+    mergesPlain: false,
     groupMembers: 0,
     groupCounts: new Map(),
     coreOnly,
-    blocks: false,
-    plans: coreOnly ? createPlans() : NO_PLANS,
-    order: new Uint32Array(BLOCK),
+    plans: createPlans(arena),
+    listed: allocateU32(arena, 2 * MERGED_ROWS),
   };
+  const { table } = state.window;
+  table[W_PLANS >> 2] = state.plans.byteOffset;
+  table[W_LISTED >> 2] = state.listed.byteOffset;
   attrsChanged(state);
   return state;
 }
@@ -101,18 +109,25 @@ export function attrsChanged(state: RecordState): void {
         : ID_MAIN;
   state.idKinds = null;
   if (!attrs.every((attr) => kind(attr) === ID_MAIN) && layout.id >= 0) {
-    state.idKinds = new Uint8Array(ID_TABLE);
+    state.idKinds = state.idTable?.fill(0) ?? allocateU8(state.window.arena, ID_TABLE);
+    state.idTable = state.idKinds;
     for (const [id, index] of state.attrOfId) if (id < ID_TABLE) state.idKinds[id] = kind(attrs[index]);
   }
-  state.fast = state.little && layout.time >= 0 && layout.time % 8 === 0;
   state.groupMembers = attrs.some((attr) => attr.layout.hasRead && attr.readFormat & 8) ? MAX_MEMBERS : 0;
-  state.blocks =
-    state.coreOnly &&
-    state.fast &&
-    state.groupMembers === 0 &&
-    layout.fixedRaw &&
-    layout.tid >= 0 &&
-    layout.variable % 4 === 0;
+  state.walksPlain = state.little && layout.time >= 0;
+  state.mergesPlain = state.walksPlain && layout.tid >= 0 && layout.hasRaw && state.groupMembers === 0;
+  showLayout(state);
+}
+
+function showLayout({ window: { table }, layout, idKinds }: RecordState): void {
+  table[W_TIME >> 2] = layout.time;
+  table[W_ID >> 2] = layout.id;
+  table[W_TID >> 2] = layout.tid;
+  table[W_CPU >> 2] = Math.max(0, layout.cpu);
+  table[W_VARIABLE >> 2] = layout.variable;
+  table[W_READ >> 2] = layout.hasRead ? layout.readFormat + 1 : 0;
+  table[W_CALLCHAIN >> 2] = layout.hasCallchain ? 1 : 0;
+  table[W_ID_KINDS >> 2] = idKinds?.byteOffset ?? 0;
 }
 
 /** Makes decoders of the recorded formats by tracepoint id (at most 65535: common_type is a u16). */
@@ -121,7 +136,7 @@ export function addFormats(state: RecordState, formats: ReadonlyMap<number, Even
     if (id >= 65536 || state.decoders[id]) continue;
     const decoder = compileDecoder(format, state.context.events, state.little);
     state.decoders[id] = decoder;
-    if (state.coreOnly) addPlan(state.plans, id, decoder, EXIT_REASON_EVENTS.has(decoder.event));
+    addPlan(state.plans, id, decoder, state.coreOnly);
   }
 }
 

@@ -48,7 +48,7 @@ function spillWindow(state: RecordState): void {
   if (window.heapSize > 0) {
     const key = window.runKey[window.heap[0]];
     const file = temporaryFile('');
-    const out = { file, bytes: new Uint8Array(Math.min(WRITE_BYTES, window.used)), used: 0 };
+    const out = { file, bytes: writeBuffer(window), used: 0 };
     while (window.heapSize > 0) {
       const run = window.heap[0];
       copyRun(state, run, out);
@@ -60,6 +60,12 @@ function spillWindow(state: RecordState): void {
   }
   dropRuns(window, 0);
   window.limit = limit;
+}
+
+/** One for all spills: buffers of spills long written would wait for the garbage collector. */
+function writeBuffer(window: RecordWindow): Uint8Array {
+  window.writeBuffer ??= new Uint8Array(Math.min(WRITE_BYTES, window.cap));
+  return window.writeBuffer;
 }
 
 interface Output {
@@ -158,6 +164,9 @@ function countLate(state: RecordState): void {
 function loadSpills(state: RecordState, limit: number): void {
   const { window } = state;
   const { blockBytes } = window;
+  const needed = window.used - firstNeeded(window);
+  // The blocks take the place of records that do not fit beside them.
+  if (needed + window.spills.length * blockBytes > window.cap) spillWindow(state);
   const loaded = window.spills.filter((spill) => spill.key <= limit);
   const count = loaded.length;
   if (count === 0) return;

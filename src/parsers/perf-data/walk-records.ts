@@ -3,8 +3,7 @@
  * and which are applied or counted at once.
  */
 import { note } from '../../core/diagnostics.ts';
-import { TWO_32 } from '../../core/words.ts';
-import { ID_MAIN, layoutOf, type RecordState } from './record-state.ts';
+import { layoutOf, type RecordState } from './record-state.ts';
 import {
   FIRST_USER_RECORD,
   HEADER_BYTES,
@@ -17,6 +16,7 @@ import {
   RECORD_THROTTLE,
 } from './record-types.ts';
 import { keyOf, type RecordWindow, startRun } from './record-window.ts';
+import { walkSamples } from './sample-kernels.ts';
 import { applyThreadRecord } from './thread-records.ts';
 
 /** Why walking stopped. */
@@ -30,12 +30,12 @@ export const WALK_DAMAGED = 3;
 
 /** Walks the window's records from `parsed` on as far as they are whole. */
 export function walkRecords(state: RecordState): number {
-  const { window, little, fast } = state;
+  const { window, little, walksPlain } = state;
   const { view, used } = window;
   let at = window.parsed;
   let reason = WALK_MORE;
   while (true) {
-    if (fast) at = walkPlain(state, at);
+    if (walksPlain) at = walkSamples(window, at);
     if (at + HEADER_BYTES > used) break;
     const type = view.getUint32(at, little);
     const size = view.getUint16(at + 6, little);
@@ -61,35 +61,6 @@ export function walkRecords(state: RecordState): number {
   }
   window.parsed = at;
   return reason;
-}
-
-/**
- * Passes over plain samples of the main layout, from `from` on, as long as they are in order: most of every file.
- * Returns where it stopped.
- */
-function walkPlain(state: RecordState, from: number): number {
-  const { window, idKinds } = state;
-  const { words, used, baseLow, baseHigh } = window;
-  const { variable } = state.layout;
-  const timeWord = state.layout.time >> 2;
-  const idWord = state.layout.id >> 2;
-  let { lastKey } = window;
-  let at = from;
-  if ((at & 7) !== 0) return at;
-  while (at + HEADER_BYTES <= used) {
-    const word = at >>> 2;
-    const size = words[word + 1] >>> 16;
-    if (words[word] !== RECORD_SAMPLE || size < variable || at + size > used || (size & 7) !== 0) break;
-    if (idKinds !== null && idKinds[words[word + idWord]] !== ID_MAIN) break;
-    const key = ((words[word + timeWord + 1] - baseHigh) | 0) * TWO_32 + (words[word + timeWord] - baseLow);
-    if (key < lastKey) break;
-    lastKey = key;
-    at += size;
-  }
-  // Infinity: no run has been started yet.
-  if (at > from && lastKey > window.maxKey) window.maxKey = lastKey;
-  window.lastKey = lastKey;
-  return at;
 }
 
 /** Ends the last run at what has been walked. */
