@@ -12,6 +12,8 @@ import {
 } from '../analysis/analyze.ts';
 import { type Offload, startOffload } from '../analysis/offload.ts';
 import type { PassOf } from '../analysis/passes.ts';
+import type { Arena } from '../core/arena.ts';
+import type { ArenaBatch } from '../core/event-batch.ts';
 import { type EventStream, forEachBatch } from './event-stream.ts';
 import { OFFLOAD_BYTES } from './launch-analysis.ts';
 import type { NamedReasons } from './named-reasons.ts';
@@ -30,10 +32,11 @@ export async function analyzeStream(
   dropThread();
   const threads = needsThreads(analysisOptions) ? stream.context.threads : null;
   let analysis: Analysis | null = null;
-  const start = () => createAnalysis(threads, wantedPasses(stream, analysisOptions, passOf), passOf);
+  const start = (arena?: Arena) =>
+    createAnalysis(threads, wantedPasses(stream, analysisOptions, passOf), passOf, arena);
   await forEachBatch(stream, options, (batch) => {
     // With the first batch it is known which events were recorded.
-    analysis ??= start();
+    analysis ??= start((batch as Partial<ArenaBatch>).arena);
     names?.take(batch);
     analyzeBatch(analysis, batch);
   });
