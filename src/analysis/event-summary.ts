@@ -192,7 +192,8 @@ function endGap(summary: EventSummary, cpu: number, low: number, high: number, s
 /** Gaps that no later record ended reach to the end of the recording. To be called once, at the end. */
 export function finishEvents(summary: EventSummary): void {
   // Eight CPUs at a time: most of the 65536 were not seen.
-  const eights = new Float64Array(summary.cpuState.buffer);
+  const { cpuState } = summary;
+  const eights = new Float64Array(cpuState.buffer, cpuState.byteOffset, cpuState.length / 8);
   for (let i = 0; i < eights.length; i++)
     if (eights[i] !== 0) for (let cpu = 8 * i; cpu < 8 * i + 8; cpu++) finishCpu(summary, cpu);
 }
