@@ -8,14 +8,17 @@ import { type Arena, createArena, type SharedArena, shareArena } from '../core/a
 import { workerThreads } from '../core/builtins.ts';
 import { type ArenaBatch, createArenaBatch } from '../core/event-batch.ts';
 
-/** Batches in the ring, of 16 Ki rows: enough that parsing goes on while the worker starts. */
-export const RING = 24;
-export const RING_ROWS = 16384;
+/**
+ * Batches in the ring, of 8 Ki rows: enough that parsing goes on while the worker starts, and few enough that most of what
+ * one thread has written is still in a cache when the other one reads it.
+ */
+export const RING = 16;
+export const RING_ROWS = 8192;
 /**
  * A thread that waits is woken for this many batches at a time: waking it costs the other one up to 0.1 ms where the CPU
  * has gone to sleep meanwhile, as it does in a VM.
  */
-export const WAKE_BATCHES = 8;
+export const WAKE_BATCHES = 4;
 /** Words of the control block: batches handed over, done with, worker failed, options sent; then the batches' lengths. */
 export const HANDED = 0;
 export const DONE = 1;
