@@ -3,14 +3,16 @@
  * and the first after it. Counted in rows (the order of the recording), so that equal times do not matter. Remembers
  * enough of its beginning for an earlier part of the recording to be put in front of it.
  */
+import { type Arena, allocateF64, allocateU8 } from '../core/arena.ts';
 import { NO_CPU } from '../core/event-batch.ts';
+import { LOSS_OPEN } from './cpu-records-layout.ts';
 
 const CPUS = NO_CPU + 1;
 const NEVER = Number.POSITIVE_INFINITY;
 
 const NO_LOSS = 0;
 /** The CPU has no record after its latest loss yet. */
-const OPEN = 1;
+const OPEN = LOSS_OPEN;
 const ENDED = 2;
 
 export interface CpuLosses {
@@ -27,13 +29,15 @@ export interface CpuLosses {
   readonly beforeFirstLoss: Float64Array;
 }
 
-export function createCpuLosses(): CpuLosses {
+/** `arena`: where a kernel can follow records (pairing-part.ts). */
+export function createCpuLosses(arena: Arena | null = null): CpuLosses {
+  const doubles = () => (arena === null ? new Float64Array(CPUS) : allocateF64(arena, CPUS));
   return {
     row: 0,
-    state: new Uint8Array(CPUS),
+    state: arena === null ? new Uint8Array(CPUS) : allocateU8(arena, CPUS),
     lossEnd: new Float64Array(CPUS).fill(-1),
-    first: new Float64Array(CPUS).fill(NEVER),
-    last: new Float64Array(CPUS).fill(-1),
+    first: doubles().fill(NEVER),
+    last: doubles().fill(-1),
     firstLoss: new Float64Array(CPUS).fill(NEVER),
     beforeFirstLoss: new Float64Array(CPUS).fill(-1),
   };

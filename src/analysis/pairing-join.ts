@@ -12,9 +12,7 @@
  * What an earlier part alone was told of a thread's process and vCPU is filled in for joined exits and by fillThreads();
  * a selection or grouping by such numbers needs the thread table, as in one pass over events that do not carry them.
  */
-import { createEventBatch, type EventBatch } from '../core/event-batch.ts';
 import { hadLossBefore, isOpen, LOSS, mergeCpuLosses, NOTHING, nextOn } from './cpu-losses.ts';
-import { appendRows } from './event-rows.ts';
 import { EXIT_WITHOUT_ENTRY, type ExitBatch, INVALIDATED_BY_LOSS } from './exit-batch.ts';
 import { createPairing, finishPairing, type Pairing, pairBatch } from './pairing.ts';
 import {
@@ -22,11 +20,12 @@ import {
   compareAt,
   copyTime,
   createPartThread,
-  MAX_ROWS,
   type PairingPart,
   type PartThread,
   singleExit,
 } from './pairing-part.ts';
+import { addThread, STRIDE } from './pairing-state.ts';
+import { slotOf } from './thread-slots.ts';
 
 /** Adds the next part; both have been closed. What joining decides goes to the sink of the part that it belongs to. */
 export function joinParts(part: PairingPart, next: PairingPart): void {
@@ -73,20 +72,21 @@ function overlapsLoss({ losses, times }: PairingPart, cpu: number, row: ExitBatc
   );
 }
 
-/** Pairs tails with heads: one exit per thread. */
+/** Ends tails with the heads behind them: one exit per thread. */
 function joinThreads(part: PairingPart, next: PairingPart): void {
   const ended: PartThread[] = [];
-  let rows = createEventBatch(64);
-  for (const thread of part.threads.values()) {
-    const head = next.threads.get(thread.tid);
-    if (thread.tail === null || head === undefined || head.headEnd === 0) continue;
-    rows = appendRows(appendRows(rows, thread.tail), head.head!);
-    ended.push(head);
+  for (const { tid, tail } of part.threads.values()) {
+    const head = next.threads.get(tid);
+    if (tail !== null && head !== undefined && head.headEnd !== 0) ended.push(head);
   }
-  const exits = pairRows(part, rows);
+  const exits = new Map<number, ExitBatch>();
+  const pairing = replay(part, ended, (row) => exits.set(row.tid[0], row));
+  finishPairing(pairing);
+  part.pairing.counts.negativeLatency += pairing.counts.negativeLatency;
+  part.pairing.counts.absurdLatency += pairing.counts.absurdLatency;
   for (const head of ended) {
-    const row = exits.get(head.tid);
-    if (row === undefined) continue;
+    const row = exits.get(head.tid)!;
+    fillThreads(part, row);
     if (head.headEnd === BY_EXIT) {
       row.state[0] = EXIT_WITHOUT_ENTRY;
       part.sink(row);
@@ -97,18 +97,26 @@ function joinThreads(part: PairingPart, next: PairingPart): void {
   }
 }
 
-/** The exits of rows in which each thread has one, by thread. */
-function pairRows(part: PairingPart, rows: EventBatch): Map<number, ExitBatch> {
-  const exits = new Map<number, ExitBatch>();
+/** Goes on with the part's open exits of some threads through their heads of the next part. */
+function replay(part: PairingPart, heads: readonly PartThread[], sink: (row: ExitBatch) => void): Pairing {
   const pairing = createPairing(part.threadTable, (batch) => {
-    for (let row = 0; row < batch.length; row++) exits.set(batch.tid[row], singleExit(batch, row));
+    for (let row = 0; row < batch.length; row++) sink(singleExit(batch, row));
   });
-  pairBatch(pairing, rows);
-  finishPairing(pairing);
-  for (const row of exits.values()) fillThreads(part, row);
-  part.pairing.counts.negativeLatency += pairing.counts.negativeLatency;
-  part.pairing.counts.absurdLatency += pairing.counts.absurdLatency;
-  return exits;
+  // Tails may have seen either.
+  pairing.sawUserspace = pairing.sawDetail = true;
+  for (const { tid, head } of heads) {
+    openTail(pairing, tid, part.threads.get(tid)!.tail!);
+    if (head !== null && head.length > 0) pairBatch(pairing, head);
+  }
+  return pairing;
+}
+
+/** Makes a tail the thread's open exit; returns its slot. */
+function openTail(pairing: Pairing, tid: number, tail: Uint32Array): number {
+  const slot = slotOf(pairing.slots, tid);
+  addThread(pairing, slot);
+  pairing.open.set(tail, slot * STRIDE);
+  return slot;
 }
 
 /** What losses do to a pair whose entry is row `at` of the next part. */
@@ -140,8 +148,8 @@ function followThread(part: PairingPart, next: PartThread): void {
   if (next.pid >= 0) thread.pid = next.pid;
   if (next.headEnd !== 0) thread.tail = next.tail;
   else if (thread.tail !== null) {
-    if (thread.tail.length < MAX_ROWS) thread.tail = appendRows(thread.tail, next.head!);
-    else part.dropped += next.head!.length;
+    const pairing = replay(part, [next], () => {});
+    thread.tail = pairing.open.slice(0, STRIDE);
   }
 }
 
@@ -171,8 +179,15 @@ export function fillThreads({ threads }: PairingPart, rows: ExitBatch): void {
 
 /** The recording has ended: what is open stays open, pairs that wait stand. */
 export function finishParts(part: PairingPart): void {
-  let rows = createEventBatch(64);
-  for (const { tail } of part.threads.values()) if (tail !== null) rows = appendRows(rows, tail);
   for (const { row } of part.held.splice(0)) part.sink(row);
-  for (const row of pairRows(part, rows).values()) part.sink(row);
+  const pairing = createPairing(part.threadTable, (batch) => {
+    for (let row = 0; row < batch.length; row++) {
+      const exit = singleExit(batch, row);
+      fillThreads(part, exit);
+      part.sink(exit);
+    }
+  });
+  pairing.sawUserspace = pairing.sawDetail = true;
+  for (const { tid, tail } of part.threads.values()) if (tail !== null) openTail(pairing, tid, tail);
+  finishPairing(pairing);
 }

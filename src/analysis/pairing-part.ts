@@ -1,12 +1,16 @@
 /** One part of a recording, paired on its own; what it cannot decide is kept for joining it (pairing-join.ts). */
-import { createEventBatch, type EventBatch } from '../core/event-batch.ts';
+import { type Arena, allocateI32, allocateU32, createArena } from '../core/arena.ts';
+import { type ArenaBatch, createEventBatch, type EventBatch, liesIn } from '../core/event-batch.ts';
+import { EV_LOST } from '../core/events.ts';
 import type { ThreadTable } from '../core/thread-table.ts';
 import { compareWords } from '../core/words.ts';
 import { addLoss, addRecord, type CpuLosses, createCpuLosses, isOpen } from './cpu-losses.ts';
+import { F_BYTES, F_FIRST, F_FIRST_TIME, F_LAST, F_LAST_TIME, F_STATE } from './cpu-records-layout.ts';
 import { appendRow } from './event-rows.ts';
 import { copyExit, createExitBatch, type ExitBatch, OPEN_AT_END, PAIRED } from './exit-batch.ts';
 import { createPairing, type EntryFilter, finishPairing, type Pairing, pairBatch } from './pairing.ts';
-import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT, ROLE_LOST, ROLE_NONE, ROLE_VCPU } from './roles.ts';
+import { IS_OPEN, KNOWN_PID, KNOWN_VCPU, STRIDE } from './pairing-layout.ts';
+import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT, ROLE_LOST, ROLE_NONE } from './roles.ts';
 
 /** Events kept per thread and side: more than one exit has, unless something is wrong. */
 export const MAX_ROWS = 4096;
@@ -26,10 +30,8 @@ export interface PartThread {
   /** Row of the head's last event, and whether that entry is among those that are counted. */
   headRow: number;
   headCounted: boolean | null;
-  /** Events since the exit that is open; null: none is. */
-  tail: EventBatch | null;
-  /** Where the open exit is in the batch at hand; −1: not in it. */
-  tailFrom: number;
+  /** The exit that is open at the part's end, as pairing keeps it (pairing-layout.ts); null: none is. */
+  tail: Uint32Array | null;
 }
 
 /** Times that belong to the rows of CpuLosses, word pairs by CPU. */
@@ -47,8 +49,12 @@ export interface PairingPart {
   readonly threadTable: ThreadTable | null;
   readonly pairing: Pairing;
   readonly threads: Map<number, PartThread>;
+  /** Threads whose head goes on. */
+  openHeads: number;
   readonly losses: CpuLosses;
   readonly times: CpuTimes;
+  /** What a kernel is shown of them: words at F_* (cpu-records-layout.ts). */
+  readonly tables: Int32Array;
   /** Pairs that wait for the next part, for an earlier one, or for both. */
   readonly held: Held[];
   /** No more events come: what is undecided is held. */
@@ -70,11 +76,12 @@ export function createPairingPart(
   sink: (batch: ExitBatch) => void,
   acceptEntry: EntryFilter | null,
   later: boolean,
+  arena: Arena = createArena(),
 ): PairingPart {
-  const losses = createCpuLosses();
-  const words = () => new Uint32Array(2 * losses.first.length);
+  const losses = createCpuLosses(arena);
+  const words = () => allocateU32(arena, 2 * losses.first.length);
   const accept: EntryFilter = (batch, row, pid, vcpu) => {
-    const counted = acceptEntry === null || acceptEntry(batch, row, pid, vcpu);
+    const counted = acceptEntry!(batch, row, pid, vcpu);
     const thread = part.threads.get(batch.tid[row]);
     if (thread?.headEnd === BY_ENTRY) thread.headCounted ??= counted;
     return counted;
@@ -82,10 +89,17 @@ export function createPairingPart(
   const part: PairingPart = {
     later,
     threadTable,
-    pairing: createPairing(threadTable, (batch) => sift(part, batch), accept),
+    pairing: createPairing(
+      threadTable,
+      (batch) => sift(part, batch),
+      acceptEntry === null ? null : accept,
+      arena,
+    ),
     threads: new Map(),
+    openHeads: 0,
     losses,
     times: { first: words(), last: words(), beforeLoss: words(), lossEnd: words() },
+    tables: allocateI32(arena, F_BYTES / 4),
     held: [],
     closed: false,
     dropped: 0,
@@ -96,28 +110,40 @@ export function createPairingPart(
 
 /** Takes in the events of a batch. */
 export function pairPart(part: PairingPart, batch: EventBatch): void {
-  const { threads, later } = part;
-  const { event: events, tid: tids, vcpu: vcpus, pid: pids, cpu: cpus, time } = batch;
+  const { pairing } = part;
+  const firstRow = part.losses.row;
+  followCpus(part, batch);
+  if (!part.later) {
+    pairBatch(pairing, batch);
+    return;
+  }
+  // A filter asks about the entries that end heads, so that these have to be known.
+  if (pairing.acceptEntry !== null) {
+    watchHeads(part, batch, firstRow);
+    pairBatch(pairing, batch);
+    return;
+  }
+  const { count } = pairing.slots;
+  pairBatch(pairing, batch);
+  if (part.openHeads > 0 || pairing.slots.count > count) watchHeads(part, batch, firstRow);
+}
+
+/** Keeps the events of threads that have had neither exit nor entry yet. */
+function watchHeads(part: PairingPart, batch: EventBatch, firstRow: number): void {
+  const { threads } = part;
+  const { event: events, tid: tids } = batch;
   for (let row = 0; row < batch.length; row++) {
     const role = EVENT_ROLES[events[row]];
-    const at = followCpu(part, cpus[row], role === ROLE_LOST, time[2 * row], time[2 * row + 1]);
     const tid = tids[row];
     if (role === ROLE_NONE || role === ROLE_LOST || tid < 0) continue;
     let thread = threads.get(tid);
     if (thread === undefined) {
-      thread = createPartThread(tid, later);
+      thread = createPartThread(tid, true);
       threads.set(tid, thread);
+      part.openHeads++;
     }
-    if (role === ROLE_EXIT || role === ROLE_ENTRY) {
-      if (vcpus[row] >= 0) thread.vcpu = vcpus[row];
-      if (pids[row] >= 0) thread.pid = pids[row];
-      thread.tail = null;
-      thread.tailFrom = role === ROLE_EXIT ? row : -1;
-    } else if (role === ROLE_VCPU && thread.vcpu < 0) thread.vcpu = vcpus[row];
-    if (thread.head !== null && thread.headEnd === 0) addToHead(part, thread, batch, row, role, at);
+    if (thread.headEnd === 0) addToHead(part, thread, batch, row, role, firstRow + row);
   }
-  keepTails(part, batch);
-  pairBatch(part.pairing, batch);
 }
 
 export function createPartThread(tid: number, later: boolean): PartThread {
@@ -130,27 +156,55 @@ export function createPartThread(tid: number, later: boolean): PartThread {
     headRow: -1,
     headCounted: null,
     tail: null,
-    tailFrom: -1,
   };
 }
 
-/** Returns the row's number in the part. */
+/** Follows the CPUs' records and losses: by a kernel from loss to loss, if the batch lies where it can. */
+function followCpus(part: PairingPart, batch: EventBatch): void {
+  const { event: events, cpu: cpus, time, length } = batch;
+  const inArena = liesIn(part.pairing.arena, batch);
+  for (let row = 0; row < length; ) {
+    if (inArena) row = followRecords(part, batch, row);
+    if (row === length) return;
+    followCpu(part, cpus[row], events[row] === EV_LOST, time[2 * row], time[2 * row + 1]);
+    row++;
+  }
+}
+
+/** Takes records from row `from` on; returns the first that a loss concerns. */
+function followRecords(
+  { losses, times, tables, pairing }: PairingPart,
+  batch: ArenaBatch,
+  from: number,
+): number {
+  const rows = new Float64Array(tables.buffer, tables.byteOffset, 1);
+  rows[0] = losses.row;
+  tables[F_STATE / 4] = losses.state.byteOffset;
+  tables[F_FIRST / 4] = losses.first.byteOffset;
+  tables[F_LAST / 4] = losses.last.byteOffset;
+  tables[F_FIRST_TIME / 4] = times.first.byteOffset;
+  tables[F_LAST_TIME / 4] = times.last.byteOffset;
+  const row = pairing.arena.kernels.followRecords(tables.byteOffset, batch.table, from, batch.length);
+  losses.row = rows[0];
+  return row;
+}
+
 function followCpu(
   { losses, times }: PairingPart,
   cpu: number,
   lost: boolean,
   low: number,
   high: number,
-): number {
+): void {
   if (lost) {
     if (losses.firstLoss[cpu] === Number.POSITIVE_INFINITY) copyTime(times.last, times.beforeLoss, cpu);
     addLoss(losses, cpu);
-    return losses.row - 1;
+    return;
   }
   if (losses.last[cpu] < 0) setTime(times.first, cpu, low, high);
   if (isOpen(losses, cpu)) setTime(times.lossEnd, cpu, low, high);
   setTime(times.last, cpu, low, high);
-  return addRecord(losses, cpu);
+  addRecord(losses, cpu);
 }
 
 function setTime(times: Uint32Array, cpu: number, low: number, high: number): void {
@@ -171,6 +225,7 @@ function addToHead(
   at: number,
 ): void {
   thread.headRow = at;
+  if (role === ROLE_EXIT || role === ROLE_ENTRY) part.openHeads--;
   if (role === ROLE_EXIT) {
     thread.headEnd = BY_EXIT;
     return;
@@ -182,26 +237,6 @@ function addToHead(
     return;
   }
   thread.head = appendRow(thread.head!, batch, row);
-}
-
-/** Copies what open exits have of a batch, which will be reused: few rows, as most exits end in their batch. */
-function keepTails(part: PairingPart, batch: EventBatch): void {
-  let from = batch.length;
-  for (const { tail, tailFrom } of part.threads.values())
-    if (tail !== null) from = 0;
-    else if (tailFrom >= 0 && tailFrom < from) from = tailFrom;
-  for (let row = from; row < batch.length; row++) {
-    const role = EVENT_ROLES[batch.event[row]];
-    if (role === ROLE_NONE || role === ROLE_LOST || batch.tid[row] < 0) continue;
-    const thread = part.threads.get(batch.tid[row])!;
-    if (row === thread.tailFrom) {
-      thread.tail = createEventBatch(4);
-      thread.tailFrom = -1;
-    }
-    if (thread.tail === null) continue;
-    if (thread.tail.length < MAX_ROWS) thread.tail = appendRow(thread.tail, batch, row);
-    else part.dropped++;
-  }
 }
 
 /** Passes on what is decided, holds what is not. What is open at the end is decided by joining or finishing. */
@@ -251,6 +286,25 @@ export function compareAt(a: Uint32Array, i: number, b: Uint32Array, j: number):
 
 /** No more events of this part come. */
 export function closePart(part: PairingPart): void {
+  keepThreads(part);
   part.closed = true;
   finishPairing(part.pairing);
+}
+
+/** What events told of the threads, and the exits that they leave open. */
+function keepThreads({ threads, pairing, later }: PairingPart): void {
+  const { slots, slotsKnown, open } = pairing;
+  for (let slot = 0; slot < slotsKnown; slot++) {
+    const tid = slots.tids[slot];
+    if (tid < 0) continue;
+    let thread = threads.get(tid);
+    if (thread === undefined) {
+      thread = createPartThread(tid, later);
+      threads.set(tid, thread);
+    }
+    const own = open.subarray(slot * STRIDE, (slot + 1) * STRIDE);
+    thread.pid = own[KNOWN_PID] | 0;
+    thread.vcpu = own[KNOWN_VCPU] | 0;
+    if (own[IS_OPEN] === 1) thread.tail = Uint32Array.from(own);
+  }
 }

@@ -1,5 +1,6 @@
 /** What the compiled kernels (src/kernels/) can be called with. Addresses are byte offsets in their arena. */
 export interface Kernels {
+  followRecords(tables: number, batch: number, from: number, length: number): number;
   matchRows(pairing: number, batch: number, from: number, length: number): number;
   fieldValidity(fields: number, bit: number, rows: number, bitmap: number): number;
   validity16(values: number, sentinel: number, rows: number, bitmap: number): number;

@@ -3,6 +3,7 @@
  * paths: what is exported is not compiled into the loop that calls it, where it would take the registers away.
  */
 import { takeBetween, writeBetween } from './between.ts';
+import { followRecords } from './cpu-records.ts';
 import { defer, keepRow, putRow, settleDeferred } from './deferred-pairs.ts';
 import { countEvents } from './event-counts.ts';
 import { addLong, countExits, countUserspace, findGroup } from './exit-counts.ts';
@@ -20,6 +21,7 @@ export {
   defer,
   fieldValidity,
   findGroup,
+  followRecords,
   indexEvents,
   indexReasons,
   keepRow,
