@@ -60,7 +60,7 @@ test('help loads the command line only', () => {
 });
 
 test('the analysis worker loads analyses only', () => {
-  const files = needs('offload-worker.js');
+  const files = needs('analysis-worker.js');
   expect(files).toContain('analysis.js');
   expect(files).not.toContain('main.js');
   expect(files).not.toContain('report.js');

@@ -38,7 +38,7 @@ describe('contents', () => {
       'dist/bundle/main.js',
       'dist/kernels.wasm',
       'dist/bundle/package.json',
-      'dist/bundle/offload-worker.js',
+      'dist/bundle/analysis-worker.js',
       'dist/bundle/qmp-guard.js',
       'dist/bundle/LICENSES.txt',
       'docs/man/kvmtrace.1',

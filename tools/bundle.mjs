@@ -25,9 +25,9 @@ const BUNDLE = join(DIST, 'bundle');
 const dist = (/** @type {string} */ name) => join(DIST, name);
 
 /** Files that are started by name: by bin/kvmtrace.js, as a worker, as a process. */
-const ENTRIES = ['commands/main.js', 'analysis/offload-worker.js', 'record/qmp-guard.js'];
+const ENTRIES = ['commands/main.js', 'commands/analysis-worker.js', 'record/qmp-guard.js'];
 
-const WORKER = 'analysis/offload-worker.js';
+const WORKER = 'commands/analysis-worker.js';
 
 /**
  * What a report always needs is one file each: a module goes to the first of these from whose roots static imports lead

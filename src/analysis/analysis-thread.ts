@@ -2,7 +2,6 @@
  * The worker thread that analyses beside the parser (offload.ts): its memory, and its start. A command that will read a
  * large recording launches it before anything else is loaded, so that it is ready, and warm, when the first events come.
  */
-import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { type Arena, createArena, type SharedArena, shareArena } from '../core/arena.ts';
 import { workerThreads } from '../core/builtins.ts';
@@ -19,16 +18,16 @@ export const RING_ROWS = 8192;
  * has gone to sleep meanwhile, as it does in a VM.
  */
 export const WAKE_BATCHES = 4;
-/** Words of the control block: batches handed over, done with, worker failed, options sent; then the batches' lengths. */
+/** Words of the control block: batches handed over, done with, worker failed, task sent; then the batches' lengths. */
 export const HANDED = 0;
 export const DONE = 1;
 export const FAILED = 2;
-export const OPTIONS = 3;
+export const TASK = 3;
 export const LENGTHS = 4;
 /** Length that ends the stream. */
 export const END = -1;
 
-/** What the worker gets at its start; its AnalysisOptions come as its only message. */
+/** What the worker gets at its start; what it is to do comes as its only message (sendTask). */
 export interface ThreadMemory {
   readonly control: Int32Array;
   readonly arena: SharedArena;
@@ -50,10 +49,10 @@ export function canOffload(): boolean {
 
 let launched: AnalysisThread | null = null;
 
-/** Starts a thread ahead of time, for whoever takes it first, if that has not been done. */
-export function launchThread(): AnalysisThread {
+/** Starts a thread that runs the file `script`, ahead of time, for whoever takes it first, if that has not been done. */
+export function launchThread(script: string): AnalysisThread {
   if (launched === null) {
-    launched = createThread();
+    launched = createThread(script);
     // Nobody waits for it until it has been taken.
     launched.worker.unref();
   }
@@ -61,11 +60,26 @@ export function launchThread(): AnalysisThread {
 }
 
 /** The thread that was launched, else a new one. */
-export function takeThread(): AnalysisThread {
-  const thread = launched ?? createThread();
+export function takeThread(script: string): AnalysisThread {
+  const thread = launched ?? createThread(script);
   launched = null;
   thread.worker.ref();
   return thread;
+}
+
+/** Tells a thread that was taken what to do; the promise is for what it answers. */
+export function sendTask<Task, Result>({ worker, control }: AnalysisThread, task: Task): Promise<Result> {
+  const result = new Promise<Result>((resolve, reject) => {
+    worker.once('message', resolve);
+    worker.once('error', reject);
+    worker.once('exit', (code) => reject(new Error(`analysis thread ended with status ${code}`)));
+  });
+  // Who awaits it learns of a failure; until then it must not count as unhandled.
+  result.catch(() => {});
+  worker.postMessage(task);
+  Atomics.store(control, TASK, 1);
+  Atomics.notify(control, TASK);
+  return result;
 }
 
 /** Ends a launched thread that turns out not to be needed. */
@@ -74,7 +88,7 @@ export function dropThread(): void {
   launched = null;
 }
 
-function createThread(): AnalysisThread {
+function createThread(script: string): AnalysisThread {
   const control = new Int32Array(new SharedArrayBuffer(4 * (LENGTHS + RING)));
   const arena = createArena();
   const batches = Array.from({ length: RING }, () => createArenaBatch(arena, RING_ROWS));
@@ -85,7 +99,7 @@ function createThread(): AnalysisThread {
     tables: batches.map(({ table }) => table),
   };
   const { Worker } = workerThreads();
-  const worker = new Worker(join(import.meta.dirname, 'offload-worker.js'), {
+  const worker = new Worker(script, {
     workerData: memory,
     execArgv: [],
   });

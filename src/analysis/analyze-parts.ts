@@ -2,6 +2,7 @@
  * A recording analysed in consecutive parts, each on its own (in another thread, or of another file), and put together
  * in their order: the result is that of one pass, but for the order of rows that no order is promised for.
  */
+import { type Arena, createArena } from '../core/arena.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import type { ThreadTable } from '../core/thread-table.ts';
 import {
@@ -37,12 +38,15 @@ export function createAnalysisPart(
   options: AnalysisOptions,
   passOf: (name: string) => AnyPass,
   recordingStart: readonly [number, number] | null,
+  arena: Arena = createArena(),
 ): AnalysisPart {
-  const analysis = createAnalysis(threads, options, (name) => {
+  const ofPart = (name: string) => {
     const pass = passOf(name);
     if (recordingStart === null) return pass;
-    return { ...pass, create: (request, scope) => pass.create(request, { ...scope!, recordingStart }) };
-  });
+    const create: AnyPass['create'] = (request, scope) => pass.create(request, { ...scope!, recordingStart });
+    return { ...pass, create };
+  };
+  const analysis = createAnalysis(threads, options, ofPart, arena);
   const { sink, acceptEntry } = analysis.pairing;
   const pairing = createPairingPart(
     threads,
@@ -52,6 +56,7 @@ export function createAnalysisPart(
     },
     acceptEntry,
     recordingStart !== null,
+    arena,
   );
   return { analysis, pairing };
 }

@@ -135,6 +135,8 @@ const AT_ONCE = 4096;
 export const heatmapLinesPass: Pass<HeatmapLineOptions, HeatmapLines, { readonly lines: number }> = {
   name: 'heatmap-lines',
   allColumns: false,
+  // The lines go to the file as the exits come.
+  inParts: false,
   create: ({ fd }: HeatmapLineOptions) => ({ fd, lines: 0 }),
   exits: (state, batch, selected) => {
     const lines: string[] = [];

@@ -4,18 +4,17 @@
  */
 import { copyRows, type EventBatch } from '../core/event-batch.ts';
 import {
+  type AnalysisThread,
   DONE,
   END,
   FAILED,
   HANDED,
   LENGTHS,
-  OPTIONS,
   RING,
   RING_ROWS,
-  takeThread,
   WAKE_BATCHES,
 } from './analysis-thread.ts';
-import type { AnalysisOptions, AnalysisResult } from './analyze.ts';
+import type { AnalysisResult } from './analyze.ts';
 
 /** How long a wait lasts, ms, and how many without any progress are one too many: a worker may be stopped for a while. */
 const PATIENCE = 1000;
@@ -45,18 +44,11 @@ export function waitForRoom(control: Int32Array, wanted: number, patienceMs = PA
   throw new Error('the analysis thread does not get on any more');
 }
 
-export function startOffload(options: AnalysisOptions): Offload {
-  const { control, batches, worker } = takeThread();
-  const result = new Promise<AnalysisResult>((resolve, reject) => {
-    worker.once('message', resolve);
-    worker.once('error', reject);
-    worker.once('exit', (code) => reject(new Error(`analysis thread ended with status ${code}`)));
-  });
-  // A failure is reported by finish(); until then it must not count as unhandled.
-  result.catch(() => {});
-  worker.postMessage(options);
-  Atomics.store(control, OPTIONS, 1);
-  Atomics.notify(control, OPTIONS);
+/** `result`: what the worker, that has been told of the ring, will answer. */
+export function startOffload(
+  { control, batches, worker }: AnalysisThread,
+  result: Promise<AnalysisResult>,
+): Offload {
   let handed = 0;
 
   const nextBatch = () => {

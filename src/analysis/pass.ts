@@ -29,6 +29,8 @@ export interface Pass<Options, State, Result> {
   readonly allColumns: boolean;
   /** Whether there is anything to do in a recording of these events; absent: always. Asked when they are known. */
   readonly wants?: (enabledEvents: ReadonlySet<string>) => boolean;
+  /** false: parts of a recording, put together, may give another result than one pass, or write in another order. */
+  readonly inParts?: false;
   /** Without scope: everything. */
   create(options: Options, scope?: PassScope): State;
   /** Every event in order of time, before the exits that it decides. */

@@ -126,6 +126,8 @@ function stormResult({ series, simultaneous, periodic }: Storms): StormResult {
 export const stormPass: Pass<StormOptions, Storms, StormResult> = {
   name: 'storms',
   allColumns: false,
+  // Exits that are told late: see docs/architecture.md, Parts.
+  inParts: false,
   create: (options: StormOptions, scope: PassScope = EVERYTHING) => ({
     series: createRateSeries(options, scope),
     simultaneous: createSimultaneous(options, scope),

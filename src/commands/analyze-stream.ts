@@ -1,6 +1,6 @@
 /** Runs the analyses over a stream of events: in this thread, or beside it in a worker when that pays. */
 
-import { canOffload, dropThread, launchThread, RING_ROWS } from '../analysis/analysis-thread.ts';
+import { canOffload, dropThread, RING_ROWS, sendTask, takeThread } from '../analysis/analysis-thread.ts';
 import {
   type Analysis,
   type AnalysisOptions,
@@ -14,26 +14,35 @@ import { type Offload, startOffload } from '../analysis/offload.ts';
 import type { PassOf } from '../analysis/passes.ts';
 import { createArena } from '../core/arena.ts';
 import { createArenaBatch, UNKNOWN } from '../core/event-batch.ts';
+import type { ThreadTask } from './analysis-worker.ts';
+import { ANALYSIS_WORKER } from './analysis-worker-file.ts';
+import { analyzeByBlocks, planBlocks } from './analyze-blocks.ts';
 import { type EventStream, forEachBatch } from './event-stream.ts';
 import { OFFLOAD_BYTES } from './launch-analysis.ts';
 import type { NamedReasons } from './named-reasons.ts';
 import type { ReadOptions } from './options.ts';
+import { wantedPasses } from './wanted-passes.ts';
 
 export async function analyzeStream(
   stream: EventStream,
   analysisOptions: AnalysisOptions,
   passOf: PassOf,
   options: ReadOptions,
+  coreOnly: boolean,
   names: NamedReasons | null = null,
 ): Promise<AnalysisResult> {
   // The other thread has no strings to know names by.
-  if (names === null && shouldOffload(stream, analysisOptions, options))
+  if (names === null && shouldOffload(stream, analysisOptions, options)) {
+    const plan = planBlocks(stream, analysisOptions, passOf, options.jobs ?? 2);
+    if (plan !== null) return await analyzeByBlocks(stream, plan, passOf, options, coreOnly);
     return await runBeside(stream, analysisOptions, passOf, options);
+  }
   dropThread();
   const threads = needsThreads(analysisOptions) ? stream.context.threads : null;
   let analysis: Analysis | null = null;
   const arena = createArena();
-  const start = () => createAnalysis(threads, wantedPasses(stream, analysisOptions, passOf), passOf, arena);
+  const start = () =>
+    createAnalysis(threads, wantedPasses(stream.context, analysisOptions, passOf), passOf, arena);
   // Filled where the kernels can work on it.
   const lent = createArenaBatch(arena, RING_ROWS);
   lent.text.fill(UNKNOWN);
@@ -57,33 +66,21 @@ async function runBeside(
   passOf: PassOf,
   options: ReadOptions,
 ): Promise<AnalysisResult> {
+  const thread = takeThread(ANALYSIS_WORKER);
   let running: Offload | null = null;
   const offload = () => {
-    running ??= startOffload(wantedPasses(stream, analysisOptions, passOf));
+    const task = () => ({ ring: wantedPasses(stream.context, analysisOptions, passOf) });
+    running ??= startOffload(thread, sendTask<ThreadTask, AnalysisResult>(thread, task()));
     return running;
   };
-  stream.lendBatches({ arena: launchThread().arena, nextBatch: () => offload().nextBatch() });
+  stream.lendBatches({ arena: thread.arena, nextBatch: () => offload().nextBatch() });
   try {
     await forEachBatch(stream, options, (batch) => offload().take(batch));
   } catch (error) {
-    (running as Offload | null)?.abandon();
+    void thread.worker.terminate();
     throw error;
   }
   return await offload().finish();
-}
-
-/** Leaves out passes that nobody asked for and that have nothing to do in this recording. */
-function wantedPasses(
-  stream: EventStream,
-  analysisOptions: AnalysisOptions,
-  passOf: PassOf,
-): AnalysisOptions {
-  const { enabledEvents } = stream.context;
-  if (enabledEvents === null) return analysisOptions;
-  const wanted = analysisOptions.passes.filter(
-    ({ name, optional }) => !optional || (passOf(name).wants?.(enabledEvents) ?? true),
-  );
-  return { ...analysisOptions, passes: wanted };
 }
 
 function shouldOffload(stream: EventStream, analysisOptions: AnalysisOptions, options: ReadOptions): boolean {

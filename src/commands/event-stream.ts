@@ -9,7 +9,7 @@ import type { EventBatch } from '../core/event-batch.ts';
 import { createTraceContext, type TraceContext } from '../core/trace-context.ts';
 import { type OpenedInput, openInput } from '../parsers/open-input.ts';
 import { findTraceEvents } from '../parsers/simpletrace/find-events.ts';
-import type { ParseOptions } from '../parsers/trace-format.ts';
+import type { BlockRange, ParseOptions } from '../parsers/trace-format.ts';
 import { alignClocks, isQemu } from './align-inputs.ts';
 import { findTwins } from './find-twins.ts';
 import type { ReadOptions } from './options.ts';
@@ -27,6 +27,8 @@ export interface EventStream {
   isFrom(arch: string): boolean;
   /** Lets the parser fill the given batches instead of its own; only has an effect before the first batch. */
   lendBatches(lender: BatchLender): void;
+  /** Only these of the only input's `count` blocks are parsed; before the first batch as well. */
+  readBlocks(blocks: BlockRange, count: number): void;
   close(): void;
 }
 
@@ -51,6 +53,9 @@ export async function openEvents(
   }
   const progress = sumProgress(inputs, options);
   let lent: BatchLender | undefined;
+  let blocks: BlockRange | undefined;
+  /** How much of an input the part of it stands for that is read here. */
+  let share = 1;
   const alone = inputs.length === 1;
   // One input states the run's facts itself; of several each states its own, which are combined at the end.
   const contexts = inputs.map(() => (alone ? context : createInputContext(context)));
@@ -64,8 +69,9 @@ export async function openEvents(
         // Merged streams copy rows into a batch of their own anyway.
         ...(alone ? lent : {}),
         ...traceEventsOf(paths[i], input, options),
+        ...(blocks ? { blocks } : {}),
         coreOnly,
-        onProgress: (bytes) => progress(i, bytes),
+        onProgress: (bytes) => progress(i, bytes * share),
       })),
     );
     const offset = aligned?.offsets[i] ?? 0n;
@@ -86,6 +92,10 @@ export async function openEvents(
     isFrom: (arch) => contexts.some((input) => input.arch?.startsWith(arch) ?? false),
     lendBatches: (lender) => {
       lent = lender;
+    },
+    readBlocks: (range, count) => {
+      blocks = range;
+      share = count / (range.to - range.from);
     },
     close: () => {
       for (const input of inputs) input.source.close();
@@ -183,6 +193,7 @@ export async function forEachBatch(
   stream: EventStream,
   options: ReadOptions,
   take: (batch: EventBatch) => void,
+  beforeClose?: () => Promise<void>,
 ): Promise<void> {
   try {
     while (true) {
@@ -193,6 +204,7 @@ export async function forEachBatch(
       if (pause) await pause;
     }
   } finally {
+    await beforeClose?.();
     stream.close();
   }
 }

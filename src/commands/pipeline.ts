@@ -71,7 +71,8 @@ async function analyzeInputs(
   const passes = [...(options.passes ?? []), ...(view ? views!.viewPasses(view) : [])];
   const passOf = await loadPasses(passes);
   const selection = await resolveSelection(paths, options);
-  const stream = withVcpuThreads(await openEvents(paths, options, !needsAllColumns(passes, passOf)));
+  const coreOnly = !needsAllColumns(passes, passOf);
+  const stream = withVcpuThreads(await openEvents(paths, options, coreOnly));
   const names = await watchUnknown(stream, selection, options, alone);
   const result = await analyzeStream(
     stream,
@@ -91,6 +92,7 @@ async function analyzeInputs(
     },
     passOf,
     options,
+    coreOnly,
     names,
   );
   const { guestSymbols = null } = options;

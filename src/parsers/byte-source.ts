@@ -11,6 +11,8 @@ export interface ByteSource {
   readonly size: number | null;
   /** Whether readAt may go backwards or skip. */
   readonly seekable: boolean;
+  /** Descriptor of a single file, which other threads of this process may read as well. */
+  readonly fd?: number;
   /** Where the files lie that make up this source, in order; absent for an input that is one file. */
   readonly parts?: readonly SourcePart[];
   /**
@@ -30,11 +32,16 @@ export interface SourcePart {
 /** A file on disk. */
 export function openFileSource(path: string, name: string = path): ByteSource {
   const fd = openSync(path, 'r');
-  const size = fstatSync(fd).size;
+  return fileSource(fd, fstatSync(fd).size, name);
+}
+
+/** A file that is open. */
+export function fileSource(fd: number, size: number, name: string): ByteSource {
   return {
     name,
     size,
     seekable: true,
+    fd,
     // A damaged file may name any position; what lies beyond the end of every file is the end of this one.
     readAt: (position, target, offset, length) =>
       position > Number.MAX_SAFE_INTEGER ? 0 : readSync(fd, target, offset, length, position),

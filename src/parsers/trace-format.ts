@@ -29,8 +29,16 @@ export interface ParseOptions {
   readonly nextBatch?: () => EventBatch;
   /** Where those batches lie: kernels can fill them if the rest of what they need lies there as well. */
   readonly arena?: Arena;
+  /** Only these blocks (TraceFormat.blocks): what is counted for the file as a whole goes with the first. */
+  readonly blocks?: BlockRange;
   /** Called now and then with the bytes consumed so far. */
   readonly onProgress?: (bytes: number) => void;
+}
+
+/** Blocks [from, to) of a file. */
+export interface BlockRange {
+  readonly from: number;
+  readonly to: number;
 }
 
 export interface TraceFormat {
@@ -47,6 +55,11 @@ export interface TraceFormat {
    * compressed inside: tells what is worth a second thread.
    */
   expansion?(head: Uint8Array): number;
+  /**
+   * Number of the blocks, of about the same size, that a file consists of, each later than the one before: threads may
+   * parse some each. 0 if this one has to be read from its start; absent for formats without.
+   */
+  blocks?(source: ByteSource): number;
   /**
    * Yields the events in time order (equal times: recording order of a CPU kept) and fills `context`. A yielded
    * batch belongs to the consumer only until the next one is asked for. Text without a sound order is put in

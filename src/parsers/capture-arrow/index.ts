@@ -13,8 +13,8 @@ import { firstCapture } from './first-capture.ts';
 import { layOut } from './layout.ts';
 import { BATCH_MESSAGE, FIRST_MESSAGE, MAGIC, type Message, readMessage } from './message.ts';
 import { applyMetadata } from './metadata.ts';
-import { type OpenedFile, openFile } from './open-file.ts';
-import { createRowReader, readRows } from './rows.ts';
+import { countBatches, type OpenedFile, openFile } from './open-file.ts';
+import { createRowReader, type RowReader, readRows, startBehind } from './rows.ts';
 import { CAPTURE_ID, EVENT_DICTIONARY, TEXT_DICTIONARY } from './schema.ts';
 import { upgradeHeader, VERSIONING, type Versioning } from './upgrade.ts';
 
@@ -29,6 +29,23 @@ function batchMessage(source: ByteSource, file: OpenedFile, index: number): Mess
       section: `batch ${index}`,
     });
   return message;
+}
+
+/** What is noted from here on is about blocks from `from` on. */
+function startLater(
+  reader: RowReader,
+  source: ByteSource,
+  file: OpenedFile,
+  from: number,
+  context: TraceContext,
+): void {
+  context.diagnostics.entries.clear();
+  try {
+    startBehind(reader, batchMessage(source, file, from - 1));
+  } catch (error) {
+    // Whoever reads that batch says that it is damaged.
+    if (!(error instanceof TraceFormatError)) throw error;
+  }
 }
 
 /** `versioning` is for tests of the upgrade mechanism. */
@@ -54,7 +71,9 @@ export function* readCapture(
   const events = mapEvents(values.get(EVENT_DICTIONARY) ?? [], context);
   const texts = mapTexts(values.get(TEXT_DICTIONARY) ?? [], context);
   const reader = createRowReader(source, layout, context, events, texts, options);
-  for (let index = 0; index < file.batches.length; index++) {
+  const { from, to } = options.blocks ?? { from: 0, to: file.batches.length };
+  if (from > 0) startLater(reader, source, file, from, context);
+  for (let index = from; index < to; index++) {
     try {
       yield* readRows(reader, batchMessage(source, file, index));
     } catch (error) {
@@ -77,6 +96,7 @@ export const captureArrow: TraceFormat = {
   title: 'kvmtrace capture (Arrow)',
   access: 'random',
   namesReasons: true,
+  blocks: countBatches,
   sniff(head) {
     if (MAGIC.equals(head.subarray(0, MAGIC.length)))
       return { confidence: 3, reason: 'Arrow file magic ARROW1' };

@@ -73,6 +73,16 @@ function openByFooter(source: ByteSource): OpenedFile {
   };
 }
 
+/** Batches of rows of a whole file, 0 of one without a sound footer: that may have been cut off anywhere. */
+export function countBatches(source: ByteSource): number {
+  try {
+    return openByFooter(source).batches.length;
+  } catch (error) {
+    if (isFormatError(error)) return 0;
+    throw error;
+  }
+}
+
 interface Scan {
   /** Offsets only: a hostile file may have any number of them. */
   readonly dictionaries: number[];

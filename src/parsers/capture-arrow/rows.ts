@@ -318,6 +318,22 @@ function readSlice(
   batch.length = rows;
 }
 
+/** Makes the last row of a record batch message the one before the next that is read, for the check of the order. */
+export function startBehind(reader: RowReader, message: Message): void {
+  const { layout } = reader;
+  const table = readBatchTable(
+    message.flat,
+    message.header,
+    message.bodyLength,
+    layout.nodes,
+    layout.buffers,
+  );
+  const time = new Uint32Array(2);
+  const column = reader.columns.find(({ column }) => column === 'time')!;
+  if (table.rows === 0 || !readColumn(reader, message, table, column, time, table.rows - 1, 1)) return;
+  [reader.lastLow, reader.lastHigh] = time;
+}
+
 /**
  * Yields the rows of a record batch message.
  * @throws TraceFormatError if the message does not fit its body; nothing was yielded then.

@@ -1,0 +1,63 @@
+/** A part of a recording as plain data, so that one thread can analyse it and another one put it together. */
+import type { ThreadTable } from '../core/thread-table.ts';
+import type { AnalysisOptions } from './analyze.ts';
+import { type AnalysisPart, createAnalysisPart } from './analyze-parts.ts';
+import { type EventSummary, plainSummary } from './event-summary.ts';
+import type { ExitCounter } from './exit-counter.ts';
+import { settleExits } from './exit-counter.ts';
+import { plainGroups } from './groups.ts';
+import type { PairingPart } from './pairing-part.ts';
+import type { AnyPass } from './pass.ts';
+
+/** What a part holds, without what can be made anew: it can be sent between threads. */
+export interface PackedPart {
+  readonly recordingStart: readonly [number, number];
+  readonly summary: EventSummary;
+  readonly counter: Pick<ExitCounter, 'stats' | 'threads' | 'userspace' | 'slow' | 'states'>;
+  readonly counts: PairingPart['pairing']['counts'];
+  readonly pairing: Pick<PairingPart, 'threads' | 'losses' | 'times' | 'held' | 'dropped'>;
+  /** States of the passes, in the order of the options. */
+  readonly passes: readonly unknown[];
+}
+
+/** `part` has ended (endPart) and must not be used afterwards. */
+export function packPart(
+  { analysis, pairing }: AnalysisPart,
+  recordingStart: readonly [number, number],
+): PackedPart {
+  const { counter } = analysis;
+  settleExits(counter);
+  const { stats, threads, userspace, slow, states } = counter;
+  const { threads: partThreads, losses, times, held, dropped } = pairing;
+  return {
+    recordingStart,
+    summary: plainSummary(analysis.summary),
+    counter: {
+      stats: { ...stats, groups: plainGroups(stats.groups), log: { ...stats.log, arena: null } },
+      threads,
+      userspace,
+      slow,
+      states,
+    },
+    counts: pairing.pairing.counts,
+    pairing: { threads: partThreads, losses, times, held, dropped },
+    passes: analysis.passes.map(({ state }) => state),
+  };
+}
+
+/** The part as it was packed, ended, ready for mergeParts(); the parameters as for createAnalysisPart(). */
+export function unpackPart(
+  packed: PackedPart,
+  threads: ThreadTable | null,
+  options: AnalysisOptions,
+  passOf: (name: string) => AnyPass,
+): AnalysisPart {
+  const part = createAnalysisPart(threads, options, passOf, packed.recordingStart);
+  Object.assign(part.analysis.summary, packed.summary);
+  Object.assign(part.analysis.counter, packed.counter);
+  Object.assign(part.pairing.pairing.counts, packed.counts);
+  Object.assign(part.pairing, packed.pairing, { closed: true });
+  for (const [i, running] of part.analysis.passes.entries())
+    Object.assign(running, { state: packed.passes[i] });
+  return part;
+}

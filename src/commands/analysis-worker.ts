@@ -1,0 +1,33 @@
+/**
+ * The worker thread's side of analyze-stream.ts: analyses the batches that the main thread parses (analysis/offload.ts),
+ * or parses and analyses some blocks of a file itself (analyze-blocks.ts).
+ */
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { DONE, FAILED, TASK, type ThreadMemory } from '../analysis/analysis-thread.ts';
+import type { AnalysisOptions } from '../analysis/analyze.ts';
+import { analyzeRing } from '../analysis/offload-ring.ts';
+import { joinArena } from '../core/arena.ts';
+import type { BlockJob } from './block-job.ts';
+
+/** What the thread is to do, its only message. */
+export type ThreadTask = { readonly ring: AnalysisOptions } | { readonly blocks: BlockJob };
+
+void run(workerData as ThreadMemory);
+
+async function run(memory: ThreadMemory): Promise<void> {
+  const { control } = memory;
+  try {
+    Atomics.wait(control, TASK, 0);
+    const task = receiveMessageOnPort(parentPort!)!.message as ThreadTask;
+    const arena = joinArena(memory.arena);
+    const result =
+      'ring' in task
+        ? await analyzeRing(memory, arena, task.ring)
+        : await (await import('./block-job.ts')).analyzeBlocks(task.blocks, arena);
+    parentPort!.postMessage(result);
+  } catch (error) {
+    Atomics.store(control, FAILED, 1);
+    Atomics.notify(control, DONE);
+    throw error;
+  }
+}
