@@ -13,7 +13,7 @@ import {
   finishAnalysis,
 } from './analyze.ts';
 import { addEvents } from './event-summary.ts';
-import { joinEventSummaries } from './event-summary-join.ts';
+import { cpusSeen, joinEventSummaries } from './event-summary-join.ts';
 import type { ExitBatch } from './exit-batch.ts';
 import { settleExits } from './exit-counter.ts';
 import { mergeExitStats } from './exit-stats.ts';
@@ -29,6 +29,19 @@ export interface AnalysisPart {
   readonly pairing: PairingPart;
 }
 
+/** The passes as they must be created for a part that does not begin with the recording, which did at `start`. */
+export function passesSince(
+  start: readonly [number, number],
+  passOf: (name: string) => AnyPass,
+): (name: string) => AnyPass {
+  return (name) => {
+    const pass = passOf(name);
+    const create: AnyPass['create'] = (options, scope) =>
+      pass.create(options, { ...scope!, recordingStart: start });
+    return { ...pass, create };
+  };
+}
+
 /**
  * `recordingStart`: time of the recording's first event (word pair), null for the part that begins with it. The other
  * parameters as for createAnalysis().
@@ -40,29 +53,22 @@ export function createAnalysisPart(
   recordingStart: readonly [number, number] | null,
   arena: Arena = createArena(),
 ): AnalysisPart {
-  const ofPart = (name: string) => {
-    const pass = passOf(name);
-    if (recordingStart === null) return pass;
-    const create: AnyPass['create'] = (request, scope) => pass.create(request, { ...scope!, recordingStart });
-    return { ...pass, create };
-  };
-  const analysis = createAnalysis(threads, options, ofPart, arena);
-  const { sink, acceptEntry } = analysis.pairing;
-  const pairing = createPairingPart(
-    threads,
-    (batch) => {
-      if (pairing.closed) numberThreads(analysis, batch);
+  const later = recordingStart !== null;
+  const ofPart = later ? passesSince(recordingStart, passOf) : passOf;
+  let pairing: PairingPart | null = null;
+  const analysis = createAnalysis(threads, options, ofPart, arena, (_threads, sink, acceptEntry) => {
+    const take = (batch: ExitBatch) => {
+      if (pairing!.closed) numberThreads(analysis, batch);
       sink(batch);
-    },
-    acceptEntry,
-    recordingStart !== null,
-    arena,
-  );
-  return { analysis, pairing };
+    };
+    pairing = createPairingPart(threads, take, acceptEntry ?? null, later, arena);
+    return pairing.pairing;
+  });
+  return { analysis, pairing: pairing! };
 }
 
 /** Gives exits that joining decided the numbers that their threads have in this part's statistics. */
-function numberThreads({ counter }: Analysis, batch: ExitBatch): void {
+export function numberThreads({ counter }: Analysis, batch: ExitBatch): void {
   settleExits(counter);
   const { threads } = counter;
   const slots = new Map<number, number>();
@@ -93,9 +99,10 @@ export function mergeParts(
 ): void {
   const { counter } = analysis;
   const { counter: more } = later;
-  joinEventSummaries(analysis.summary, later.summary, next);
+  const cpus = cpusSeen(later.summary);
+  joinEventSummaries(analysis.summary, later.summary, next, cpus);
   fillThreads(pairing, more.slow.rows);
-  joinParts(pairing, next);
+  joinParts(pairing, next, cpus);
   settleExits(counter);
   settleExits(more);
   mergeExitStats(counter.stats, more.stats);
@@ -109,6 +116,5 @@ export function mergeParts(
 /** The recording has ended. */
 export function finishAnalysisParts({ analysis, pairing }: AnalysisPart): AnalysisResult {
   finishParts(pairing);
-  Object.assign(analysis.pairing.counts, pairing.pairing.counts);
   return finishAnalysis(analysis);
 }

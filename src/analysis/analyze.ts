@@ -77,13 +77,15 @@ export const QUANTILES = [0.5, 0.9, 0.99, 0.999] as const;
 /**
  * `threads` is only needed by a selection or grouping that uses process ids or vCPU numbers which events do not
  * carry; null: such numbers stay −1 in the result's rows (a thread's name tells them in the end as well).
- * `passOf` finds the requested passes; it is given, so that who requests none need not load any.
+ * `passOf` finds the requested passes; it is given, so that who requests none need not load any. `pairingOf`: how exits
+ * come to the statistics, if in another way than by pairing all events (analyze-parts.ts).
  */
 export function createAnalysis(
   threads: ThreadTable | null,
   options: AnalysisOptions,
   passOf: (name: string) => AnyPass,
   arena: Arena = createArena(),
+  pairingOf: typeof createPairing = createPairing,
 ): Analysis {
   const { selection } = options;
   const slow = createSlowList(options.slowLimit, options.slowThanNs, options.slowIncludeIdle);
@@ -98,7 +100,7 @@ export function createAnalysis(
     countExits(counter, batch, mask);
     for (const { pass, state } of passes) pass.exits?.(state, batch, mask);
   };
-  const pairing = createPairing(threads, sink, selection === null ? null : entryFilter(selection), arena);
+  const pairing = pairingOf(threads, sink, selection === null ? null : entryFilter(selection), arena);
   return { pairing, summary: createArenaSummary(arena), counter, passes };
 }
 

@@ -102,10 +102,14 @@ export function hadLossBefore(losses: CpuLosses, cpu: number, row: number): bool
   return losses.firstLoss[cpu] < row;
 }
 
-/** Adds a later part. */
-export function mergeCpuLosses(losses: CpuLosses, later: CpuLosses): void {
+/** Adds a later part, which saw `cpus`. */
+export function mergeCpuLosses(
+  losses: CpuLosses,
+  later: CpuLosses,
+  cpus: Iterable<number> = later.state.keys(),
+): void {
   const base = losses.row;
-  for (let cpu = 0; cpu < CPUS; cpu++) {
+  for (const cpu of cpus) {
     const hasRecord = later.last[cpu] >= 0;
     if (!hasRecord && later.state[cpu] === NO_LOSS) continue;
     if (losses.firstLoss[cpu] === NEVER && later.firstLoss[cpu] !== NEVER) {

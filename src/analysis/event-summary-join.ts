@@ -7,10 +7,26 @@ import type { PairingPart } from './pairing-part.ts';
 const SEEN = 1;
 const GAP = 2;
 
-/** Adds the summary of the next part, which `next` paired. Neither has been finished. */
-export function joinEventSummaries(summary: EventSummary, later: EventSummary, next: PairingPart): void {
+/** CPUs that recorded events or losses. */
+export function cpusSeen({ cpuState }: EventSummary): number[] {
+  const cpus: number[] = [];
+  // Eight at a time: most of the 65536 were not seen.
+  const eights = new Float64Array(cpuState.buffer, cpuState.byteOffset, cpuState.length / 8);
+  for (let i = 0; i < eights.length; i++)
+    if (eights[i] !== 0)
+      for (let cpu = 8 * i; cpu < 8 * i + 8; cpu++) if (cpuState[cpu] !== 0) cpus.push(cpu);
+  return cpus;
+}
+
+/** Adds the summary of the next part, which `next` paired, and which saw `cpus`. Neither has been finished. */
+export function joinEventSummaries(
+  summary: EventSummary,
+  later: EventSummary,
+  next: PairingPart,
+  cpus: readonly number[],
+): void {
   if (!later.hasTime) return;
-  joinGaps(summary, later, next);
+  joinGaps(summary, later, next, cpus);
   for (const name of ['counts', 'markerCounts'] as const)
     for (let code = 0; code < summary[name].length; code++) summary[name][code] += later[name][code];
   for (const name of ['markers', 'events', 'lostRegions', 'lostEvents', 'lostUnknown', 'lostNs'] as const)
@@ -27,11 +43,15 @@ const earlier = (a: Uint32Array, b: Uint32Array) => compareWords(a[0], a[1], b[0
  * A gap that is open at the cut ends with its CPU's first record of the next part; one that the next part reports
  * before that record begins with the CPU's last record of this one, where the next part knew its own beginning only.
  */
-function joinGaps(summary: EventSummary, later: EventSummary, { losses, times }: PairingPart): void {
+function joinGaps(
+  summary: EventSummary,
+  later: EventSummary,
+  { losses, times }: PairingPart,
+  cpus: readonly number[],
+): void {
   const start = summary.hasTime ? summary.first : later.first;
-  for (let cpu = 0; cpu < later.cpuState.length; cpu++) {
+  for (const cpu of cpus) {
     const state = later.cpuState[cpu];
-    if (state === 0) continue;
     if ((state & SEEN) === 0) {
       summary.cpuState[cpu] |= state;
       continue;

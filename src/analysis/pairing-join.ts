@@ -14,21 +14,25 @@
  */
 import { hadLossBefore, isOpen, LOSS, mergeCpuLosses, NOTHING, nextOn } from './cpu-losses.ts';
 import { EXIT_WITHOUT_ENTRY, type ExitBatch, INVALIDATED_BY_LOSS } from './exit-batch.ts';
-import { createPairing, finishPairing, type Pairing, pairBatch } from './pairing.ts';
+import { createPairing, type EntryCounts, finishPairing, type Pairing, pairBatch } from './pairing.ts';
 import {
   BY_EXIT,
   compareAt,
   copyTime,
   createPartThread,
+  type Joiner,
   type PairingPart,
   type PartThread,
   singleExit,
 } from './pairing-part.ts';
-import { addThread, STRIDE } from './pairing-state.ts';
+import { addThread, IS_OPEN, STRIDE } from './pairing-state.ts';
 import { slotOf } from './thread-slots.ts';
 
-/** Adds the next part; both have been closed. What joining decides goes to the sink of the part that it belongs to. */
-export function joinParts(part: PairingPart, next: PairingPart): void {
+/**
+ * Adds the next part, which saw `cpus`; both have been closed. What joining decides goes to the sink of the part that it
+ * belongs to.
+ */
+export function joinParts(part: PairingPart, next: PairingPart, cpus: readonly number[]): void {
   if (!next.later) throw new Error('only a later part can be joined');
   for (const held of part.held.splice(0)) {
     const cpu = held.row.exitCpu[0];
@@ -45,8 +49,8 @@ export function joinParts(part: PairingPart, next: PairingPart): void {
   }
   addCounts(part.pairing, next.pairing);
   for (const thread of next.threads.values()) followThread(part, thread);
-  mergeTimes(part, next);
-  mergeCpuLosses(part.losses, next.losses);
+  mergeTimes(part, next, cpus);
+  mergeCpuLosses(part.losses, next.losses, cpus);
   part.dropped += next.dropped;
 }
 
@@ -80,10 +84,10 @@ function joinThreads(part: PairingPart, next: PairingPart): void {
     if (tail !== null && head !== undefined && head.headEnd !== 0) ended.push(head);
   }
   const exits = new Map<number, ExitBatch>();
-  const pairing = replay(part, ended, (row) => exits.set(row.tid[0], row));
-  finishPairing(pairing);
-  part.pairing.counts.negativeLatency += pairing.counts.negativeLatency;
-  part.pairing.counts.absurdLatency += pairing.counts.absurdLatency;
+  const joiner = joinerOf(part);
+  for (const head of ended) replay(part, joiner, head);
+  for (const row of finishJoiner(joiner)) exits.set(row.tid[0], row);
+  addMisstamped(part.pairing.counts, joiner.pairing.counts);
   for (const head of ended) {
     const row = exits.get(head.tid)!;
     fillThreads(part, row);
@@ -97,26 +101,46 @@ function joinThreads(part: PairingPart, next: PairingPart): void {
   }
 }
 
-/** Goes on with the part's open exits of some threads through their heads of the next part. */
-function replay(part: PairingPart, heads: readonly PartThread[], sink: (row: ExitBatch) => void): Pairing {
-  const pairing = createPairing(part.threadTable, (batch) => {
-    for (let row = 0; row < batch.length; row++) sink(singleExit(batch, row));
-  });
-  // Tails may have seen either.
-  pairing.sawUserspace = pairing.sawDetail = true;
-  for (const { tid, head } of heads) {
-    openTail(pairing, tid, part.threads.get(tid)!.tail!);
-    if (head !== null && head.length > 0) pairBatch(pairing, head);
+/** Pairing for what lies around the cuts, in the part's arena. */
+function joinerOf(part: PairingPart): Joiner {
+  if (part.joiner === null) {
+    const rows: ExitBatch[] = [];
+    const sink = (batch: ExitBatch) => {
+      for (let row = 0; row < batch.length; row++) rows.push(singleExit(batch, row));
+    };
+    const pairing = createPairing(part.threadTable, sink, null, part.pairing.arena);
+    // Open exits may have seen either.
+    pairing.sawUserspace = pairing.sawDetail = true;
+    part.joiner = { pairing, rows };
   }
-  return pairing;
+  return part.joiner;
+}
+
+/** The exits that the joiner has decided; it is empty then. */
+function finishJoiner({ pairing, rows }: Joiner): ExitBatch[] {
+  finishPairing(pairing);
+  return rows.splice(0);
+}
+
+/** Goes on with a thread's open exit through its head of the next part; returns the joiner's slot of the thread. */
+function replay(part: PairingPart, { pairing }: Joiner, { tid, head }: PartThread): number {
+  const slot = openTail(pairing, tid, part.threads.get(tid)!.tail!);
+  if (head !== null && head.length > 0) pairBatch(pairing, head);
+  return slot;
 }
 
 /** Makes a tail the thread's open exit; returns its slot. */
 function openTail(pairing: Pairing, tid: number, tail: Uint32Array): number {
   const slot = slotOf(pairing.slots, tid);
-  addThread(pairing, slot);
+  if (slot >= pairing.slotsKnown) addThread(pairing, slot);
   pairing.open.set(tail, slot * STRIDE);
   return slot;
+}
+
+function addMisstamped(counts: EntryCounts, joined: EntryCounts): void {
+  counts.negativeLatency += joined.negativeLatency;
+  counts.absurdLatency += joined.absurdLatency;
+  joined.negativeLatency = joined.absurdLatency = 0;
 }
 
 /** What losses do to a pair whose entry is row `at` of the next part. */
@@ -148,15 +172,17 @@ function followThread(part: PairingPart, next: PartThread): void {
   if (next.pid >= 0) thread.pid = next.pid;
   if (next.headEnd !== 0) thread.tail = next.tail;
   else if (thread.tail !== null) {
-    const pairing = replay(part, [next], () => {});
-    thread.tail = pairing.open.slice(0, STRIDE);
+    const { pairing } = joinerOf(part);
+    const at = replay(part, joinerOf(part), next) * STRIDE;
+    thread.tail = pairing.open.slice(at, at + STRIDE);
+    pairing.open[at + IS_OPEN] = 0;
   }
 }
 
-function mergeTimes(part: PairingPart, next: PairingPart): void {
+function mergeTimes(part: PairingPart, next: PairingPart, cpus: readonly number[]): void {
   const { times, losses } = part;
   const { times: more, losses: later } = next;
-  for (let cpu = 0; cpu < losses.last.length; cpu++) {
+  for (const cpu of cpus) {
     const hasRecord = later.last[cpu] >= 0;
     if (isOpen(losses, cpu) && hasRecord) copyTime(more.first, times.lossEnd, cpu);
     if (later.lossEnd[cpu] >= 0) copyTime(more.lossEnd, times.lossEnd, cpu);
@@ -180,14 +206,10 @@ export function fillThreads({ threads }: PairingPart, rows: ExitBatch): void {
 /** The recording has ended: what is open stays open, pairs that wait stand. */
 export function finishParts(part: PairingPart): void {
   for (const { row } of part.held.splice(0)) part.sink(row);
-  const pairing = createPairing(part.threadTable, (batch) => {
-    for (let row = 0; row < batch.length; row++) {
-      const exit = singleExit(batch, row);
-      fillThreads(part, exit);
-      part.sink(exit);
-    }
-  });
-  pairing.sawUserspace = pairing.sawDetail = true;
-  for (const { tid, tail } of part.threads.values()) if (tail !== null) openTail(pairing, tid, tail);
-  finishPairing(pairing);
+  const joiner = joinerOf(part);
+  for (const { tid, tail } of part.threads.values()) if (tail !== null) openTail(joiner.pairing, tid, tail);
+  for (const row of finishJoiner(joiner)) {
+    fillThreads(part, row);
+    part.sink(row);
+  }
 }

@@ -61,7 +61,15 @@ export interface PairingPart {
   closed: boolean;
   /** Events of an exit that were more than MAX_ROWS. */
   dropped: number;
+  /** Made when it is needed. */
+  joiner: Joiner | null;
   readonly sink: (batch: ExitBatch) => void;
+}
+
+/** Pairs what lies around the cuts (pairing-join.ts), and the exits that it has decided. */
+export interface Joiner {
+  readonly pairing: Pairing;
+  readonly rows: ExitBatch[];
 }
 
 interface Held {
@@ -103,6 +111,7 @@ export function createPairingPart(
     held: [],
     closed: false,
     dropped: 0,
+    joiner: null,
     sink,
   };
   return part;

@@ -1,11 +1,13 @@
 /** A part of a recording as plain data, so that one thread can analyse it and another one put it together. */
+import type { Arena } from '../core/arena.ts';
 import type { ThreadTable } from '../core/thread-table.ts';
-import type { AnalysisOptions } from './analyze.ts';
-import { type AnalysisPart, createAnalysisPart } from './analyze-parts.ts';
+import { type AnalysisOptions, createAnalysis } from './analyze.ts';
+import { type AnalysisPart, numberThreads, passesSince } from './analyze-parts.ts';
 import { type EventSummary, plainSummary } from './event-summary.ts';
-import type { ExitCounter } from './exit-counter.ts';
-import { settleExits } from './exit-counter.ts';
+import type { ExitBatch } from './exit-batch.ts';
+import { type ExitCounter, settleExits } from './exit-counter.ts';
 import { plainGroups } from './groups.ts';
+import type { Pairing } from './pairing.ts';
 import type { PairingPart } from './pairing-part.ts';
 import type { AnyPass } from './pass.ts';
 
@@ -45,19 +47,35 @@ export function packPart(
   };
 }
 
-/** The part as it was packed, ended, ready for mergeParts(); the parameters as for createAnalysisPart(). */
+/**
+ * The part as it was packed, ended, ready for mergeParts(); the parameters as for createAnalysisPart(). It takes no more
+ * events, only exits that joining decides.
+ */
 export function unpackPart(
   packed: PackedPart,
   threads: ThreadTable | null,
   options: AnalysisOptions,
   passOf: (name: string) => AnyPass,
+  arena?: Arena,
 ): AnalysisPart {
-  const part = createAnalysisPart(threads, options, passOf, packed.recordingStart);
-  Object.assign(part.analysis.summary, packed.summary);
-  Object.assign(part.analysis.counter, packed.counter);
-  Object.assign(part.pairing.pairing.counts, packed.counts);
-  Object.assign(part.pairing, packed.pairing, { closed: true });
-  for (const [i, running] of part.analysis.passes.entries())
-    Object.assign(running, { state: packed.passes[i] });
-  return part;
+  let sink: PairingPart['sink'] | null = null;
+  const ofPart = passesSince(packed.recordingStart, passOf);
+  const analysis = createAnalysis(threads, options, ofPart, arena, (_threads, take) => {
+    sink = take;
+    return { counts: packed.counts } as Pairing;
+  });
+  Object.assign(analysis.summary, packed.summary);
+  Object.assign(analysis.counter, packed.counter);
+  for (const [i, running] of analysis.passes.entries()) Object.assign(running, { state: packed.passes[i] });
+  const pairing = {
+    ...packed.pairing,
+    later: true,
+    closed: true,
+    pairing: analysis.pairing,
+    sink: (batch: ExitBatch) => {
+      numberThreads(analysis, batch);
+      sink!(batch);
+    },
+  } as PairingPart;
+  return { analysis, pairing };
 }

@@ -105,7 +105,7 @@ export async function analyzeByBlocks(
       const { part: packed, diagnostics } = await result;
       for (const { code, severity, message, count } of diagnostics)
         note(stream.context.diagnostics, code, severity, message, count);
-      mergeParts(part, unpackPart(packed, null, options, passOf));
+      mergeParts(part, unpackPart(packed, null, options, passOf, arena));
     }
   } catch (error) {
     for (const { worker } of threads) void worker.terminate();

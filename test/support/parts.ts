@@ -18,8 +18,10 @@ import {
 } from '../../src/analysis/analyze-parts.ts';
 import type { ExitBatch } from '../../src/analysis/exit-batch.ts';
 import { KEY_INTS } from '../../src/analysis/groups.ts';
+import { packPart, unpackPart } from '../../src/analysis/part-transfer.ts';
 import { loadPasses, PASS_NAMES } from '../../src/analysis/passes.ts';
-import type { EventBatch } from '../../src/core/event-batch.ts';
+import { createArena } from '../../src/core/arena.ts';
+import { copyRows, createArenaBatch, type EventBatch } from '../../src/core/event-batch.ts';
 import type { ThreadTable } from '../../src/core/thread-table.ts';
 import { sliceBatch } from './events.ts';
 
@@ -83,11 +85,16 @@ export function analyzeInParts(
     const start = [events.time[0], events.time[1]] as const;
     const edges = [0, ...cuts, events.length];
     const parts = edges.slice(1).map((to, i) => {
-      const part = createAnalysisPart(threads, options, passOf, i === 0 ? null : start);
-      for (let at = edges[i]; at < to; at += step)
-        analyzePart(part, sliceBatch(events, at, Math.min(to, at + step)));
+      const arena = createArena();
+      const part = createAnalysisPart(threads, options, passOf, i === 0 ? null : start, arena);
+      const batch = createArenaBatch(arena, step);
+      for (let at = edges[i]; at < to; at += step) {
+        copyRows(events, at, batch, Math.min(to - at, step));
+        analyzePart(part, batch);
+      }
       endPart(part);
-      return part;
+      // As another thread would send it, but for the file that one pass writes to.
+      return i === 0 ? part : unpackPart(structuredClone(packPart(part, start)), threads, options, passOf);
     });
     for (const next of parts.slice(1)) mergeParts(parts[0], next);
     return plainResult(finishAnalysisParts(parts[0]));
