@@ -51,6 +51,8 @@ const CHUNKS = [
       'storms',
     ].map((pass) => `analysis/${pass}.js`),
   },
+  // As are a worker's blocks of a file.
+  { name: 'blocks', roots: ['commands/block-job.js'] },
   { name: 'report', roots: ['commands/report.js', 'commands/pipeline.js'] },
   { name: 'text', roots: ['report/text.js'] },
   // Of parsers: what several share, and the text formats, which are asked together.

@@ -250,6 +250,10 @@ function addToHead(
 
 /** Passes on what is decided, holds what is not. What is open at the end is decided by joining or finishing. */
 function sift(part: PairingPart, batch: ExitBatch): void {
+  if (!part.closed && !part.later) {
+    part.sink(batch);
+    return;
+  }
   let passed: ExitBatch | null = null;
   for (let row = 0; row < batch.length; row++) {
     const waitsForNext = part.closed && waitsOnExitCpu(part, batch, row);

@@ -13,8 +13,9 @@ import {
 } from '../analysis/analyze-parts.ts';
 import { unpackPart } from '../analysis/part-transfer.ts';
 import type { PassOf } from '../analysis/passes.ts';
+import { createArena } from '../core/arena.ts';
 import { note } from '../core/diagnostics.ts';
-import { createEventBatch, type EventBatch } from '../core/event-batch.ts';
+import type { EventBatch } from '../core/event-batch.ts';
 import { createTraceContext } from '../core/trace-context.ts';
 import type { BlockRange } from '../parsers/trace-format.ts';
 import type { ThreadTask } from './analysis-worker.ts';
@@ -26,8 +27,8 @@ import { wantedPasses } from './wanted-passes.ts';
 
 /** Blocks that are not worth a thread: it takes as long to start. */
 const HEAD_START = 12;
-/** Fewest blocks that a thread gets. */
-const MIN_BLOCKS = 16;
+/** Fewest blocks that a thread gets, four million events: fewer are done sooner by parsing here and analysing there. */
+const MIN_BLOCKS = 60;
 
 export interface BlockPlan {
   /** Blocks of the only input. */
@@ -50,10 +51,12 @@ export function planBlocks(
   const count = format.blocks?.(source) ?? 0;
   if (shareBlocks(count, jobs).length === 1) return null;
   const context = createTraceContext();
+  const arena = createArena();
   const start = firstTime(
     format.parse(source, context, {
       coreOnly: true,
-      nextBatch: () => createEventBatch(64),
+      arena,
+      nextBatch: lendOne(arena, 64),
       blocks: { from: 0, to: 1 },
     }),
   );

@@ -14,6 +14,9 @@ export interface Kernels {
     from: number,
     rows: number,
   ): number;
+  orColumn(values: number, rows: number): number;
+  mapIndices(indices: number, target: number, rows: number, table: number, length: number): number;
+  countLate(time: number, rows: number, last: number): number;
   keepRow(batch: number, row: number, record: number): void;
   putRow(record: number, batch: number, row: number): void;
   countExits(counter: number, batch: number, from: number, length: number): number;

@@ -3,6 +3,7 @@
  * paths: what is exported is not compiled into the loop that calls it, where it would take the registers away.
  */
 import { takeBetween, writeBetween } from './between.ts';
+import { countLate, mapIndices, orColumn } from './capture-rows.ts';
 import { followRecords } from './cpu-records.ts';
 import { defer, keepRow, putRow, settleDeferred } from './deferred-pairs.ts';
 import { countEvents } from './event-counts.ts';
@@ -17,6 +18,7 @@ export {
   addLong,
   countEvents,
   countExits,
+  countLate,
   countUserspace,
   defer,
   fieldValidity,
@@ -26,9 +28,11 @@ export {
   indexReasons,
   keepRow,
   keptExit,
+  mapIndices,
   matchRows,
   mayBeLost,
   mergeSamples,
+  orColumn,
   putRow,
   settleDeferred,
   takeBetween,

@@ -3,11 +3,12 @@
  * EventBatch, so positioned reads put the file's bytes straight into its arrays; what is left are the dictionary
  * codes, the rows without a value, and checks. Batches of any size are read in slices of constant memory.
  */
+import { type Arena, allocateU16, allocateU32, createArena } from '../../core/arena.ts';
 import { note } from '../../core/diagnostics.ts';
 import { TraceFormatError } from '../../core/errors.ts';
 import {
   BATCH_ROWS,
-  createEventBatch,
+  createArenaBatch,
   type EventBatch,
   F_ARG1,
   F_ERROR_CODE,
@@ -24,7 +25,7 @@ import type { IndexMap } from './dictionaries.ts';
 import type { Layout } from './layout.ts';
 import type { Message } from './message.ts';
 import { type BatchTable, readBatchTable, regionStart } from './record-batch.ts';
-import { type BatchColumn, CAPTURE_ID } from './schema.ts';
+import { type BatchColumn, CAPTURE_ID, DICTIONARY_VALUES } from './schema.ts';
 
 interface ColumnReader {
   readonly column: BatchColumn;
@@ -38,6 +39,8 @@ interface ColumnReader {
 
 export interface RowReader {
   readonly source: ByteSource;
+  /** Where the batches lie, and what kernels read beside them. */
+  readonly arena: Arena;
   readonly layout: Layout;
   readonly context: TraceContext;
   readonly events: IndexMap;
@@ -57,9 +60,10 @@ export interface RowReader {
   readonly knownFields: number;
   /** Bits of `fields` whose columns are read. */
   readonly wantedFields: number;
-  /** Last time seen, to notice rows that are not in order. */
-  lastLow: number;
-  lastHigh: number;
+  /** events.codes for the kernel. */
+  readonly eventCodes: Uint16Array;
+  /** Last time seen (word pair), to notice rows that are not in order. */
+  readonly lastTime: Uint32Array;
 }
 
 /** Columns that ParseOptions.coreOnly leaves out. */
@@ -71,17 +75,26 @@ export function createRowReader(
   context: TraceContext,
   events: IndexMap,
   texts: IndexMap,
-  { coreOnly, nextBatch }: ParseOptions,
+  options: ParseOptions,
 ): RowReader {
+  const { coreOnly } = options;
+  // Batches that lie elsewhere are no use to kernels.
+  const nextBatch = options.arena === undefined ? undefined : options.nextBatch;
+  const arena = options.arena ?? createArena();
   const unwanted = coreOnly ? BEYOND_CORE : 0;
   const readers = layout.places.flatMap(({ spec, node, buffer }): ColumnReader[] => {
     const { column, field, sentinel } = spec;
     return column === null ? [] : [{ column, width: spec.bits / 8, node, buffer, sentinel, field }];
   });
   const find = (name: BatchColumn) => readers.find(({ column }) => column === name)!;
-  const own = nextBatch ? null : createEventBatch();
+  const own = nextBatch ? null : createArenaBatch(arena, BATCH_ROWS);
+  const eventCodes = allocateU16(arena, DICTIONARY_VALUES);
+  for (let i = 0; i < events.length; i++) eventCodes[i] = events.codes[i];
+  const lastTime = allocateU32(arena, 2);
+  lastTime[1] = 0x80000000;
   return {
     source,
+    arena,
     layout,
     context,
     events,
@@ -95,15 +108,15 @@ export function createRowReader(
     fields: find('fields'),
     event: find('event'),
     text: find('text'),
-    indices: new Uint16Array(BATCH_ROWS),
+    indices: allocateU16(arena, BATCH_ROWS),
     bitmap: new Uint8Array(BATCH_ROWS / 8),
     knownFields: layout.places.reduce(
       (mask, { spec, node }) => (node < 0 ? mask : mask | spec.field),
       F_MARKER,
     ),
     wantedFields: 0xffff & ~unwanted,
-    lastLow: 0,
-    lastHigh: 0x80000000,
+    eventCodes,
+    lastTime,
   };
 }
 
@@ -168,17 +181,11 @@ function fillNulls(values: Values, bitmap: Uint8Array, rows: number, value: numb
 function checkFields(reader: RowReader, fields: Uint16Array, rows: number): number {
   const known = reader.knownFields;
   const wanted = known & reader.wantedFields;
-  const all = orOf(fields, rows);
+  const all = reader.arena.kernels.orColumn(fields.byteOffset, rows);
   if ((all & ~wanted) === 0) return all;
   if ((all & ~known) !== 0) noteBadFields(reader, fields, rows);
   for (let row = 0; row < rows; row++) fields[row] &= wanted;
   return all & wanted;
-}
-
-function orOf(fields: Uint16Array, rows: number): number {
-  let all = 0;
-  for (let row = 0; row < rows; row++) all |= fields[row];
-  return all;
 }
 
 function noteBadFields(reader: RowReader, fields: Uint16Array, rows: number): void {
@@ -194,13 +201,8 @@ function noteBadFields(reader: RowReader, fields: Uint16Array, rows: number): vo
   );
 }
 
-/** Dictionary indices → codes of the context, in place for events. */
-function mapIndices(
-  indices: Uint16Array,
-  target: Uint16Array | Int32Array,
-  rows: number,
-  map: IndexMap,
-): number {
+/** Dictionary indices → codes of the context; returns how many there are none for. */
+function mapTexts(indices: Uint16Array, target: Int32Array, rows: number, map: IndexMap): number {
   const { codes, length } = map;
   let bad = 0;
   for (let row = 0; row < rows; row++) {
@@ -229,7 +231,7 @@ function readEvents(
   first: number,
   rows: number,
 ): void {
-  const { event, events, bitmap, indices } = reader;
+  const { event, events, eventCodes, bitmap, indices } = reader;
   if (!readColumn(reader, message, table, event, indices, first, rows)) {
     target.fill(0, 0, rows);
     return;
@@ -237,7 +239,13 @@ function readEvents(
   const hasNulls = readValidity(reader, message, table, event, first, rows);
   // A null row's index means nothing: 0 is always in range.
   if (hasNulls) fillNulls(indices, bitmap, rows, 0);
-  const bad = mapIndices(indices, target, rows, events);
+  const bad = reader.arena.kernels.mapIndices(
+    indices.byteOffset,
+    target.byteOffset,
+    rows,
+    eventCodes.byteOffset,
+    events.length,
+  );
   if (hasNulls) fillNulls(target, bitmap, rows, 0);
   if (bad > 0) noteBadIndices(reader, 'event', bad);
 }
@@ -259,24 +267,13 @@ function readTexts(
   readColumn(reader, message, table, text, indices, first, rows);
   const hasNulls = readValidity(reader, message, table, text, first, rows);
   if (hasNulls) fillNulls(indices, bitmap, rows, 0);
-  const bad = mapIndices(indices, target, rows, texts);
+  const bad = mapTexts(indices, target, rows, texts);
   if (hasNulls) fillNulls(target, bitmap, rows, UNKNOWN);
   if (bad > 0) noteBadIndices(reader, 'text', bad);
 }
 
 function checkOrder(reader: RowReader, time: Uint32Array, rows: number): void {
-  let low = reader.lastLow;
-  let high = reader.lastHigh | 0;
-  let late = 0;
-  for (let i = 0; i < 2 * rows; i += 2) {
-    const nextLow = time[i];
-    const nextHigh = time[i + 1] | 0;
-    if (nextHigh < high || (nextHigh === high && nextLow < low)) late++;
-    low = nextLow;
-    high = nextHigh;
-  }
-  reader.lastLow = low;
-  reader.lastHigh = high >>> 0;
+  const late = reader.arena.kernels.countLate(time.byteOffset, rows, reader.lastTime.byteOffset);
   if (late > 0)
     note(
       reader.context.diagnostics,
@@ -331,7 +328,7 @@ export function startBehind(reader: RowReader, message: Message): void {
   const time = new Uint32Array(2);
   const column = reader.columns.find(({ column }) => column === 'time')!;
   if (table.rows === 0 || !readColumn(reader, message, table, column, time, table.rows - 1, 1)) return;
-  [reader.lastLow, reader.lastHigh] = time;
+  reader.lastTime.set(time);
 }
 
 /**
