@@ -261,6 +261,13 @@ void tracefs_apply(struct tracefs *t, const struct options *o)
 	must_write(t, "trace_clock", o->clock, "see the names in /sys/kernel/tracing/trace_clock");
 	/* Lose the oldest, not the newest: only then do the pages themselves tell where events were lost. */
 	may_write(t, "options/overwrite", "1", NULL);
+	/*
+	 * A new instance inherits the options of the global one. Those that add a stack trace to every event would cost many
+	 * times the event. (record-cmd and record-tgid add a probe to every context switch; but the kernel switches them for all
+	 * instances at once, trace_event_enable_cmd_record(), so they are not ours to touch.)
+	 */
+	may_write(t, "options/stacktrace", "0", NULL);
+	may_write(t, "options/userstacktrace", "0", NULL);
 	set_buffer_size(t, o);
 	if (o->cpus)
 		set_cpumask(t, o);
