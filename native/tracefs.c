@@ -157,6 +157,13 @@ static void set_buffer_size(struct tracefs *t, const struct options *o)
 	}
 	char kb[32], path[64];
 	snprintf(kb, sizeof kb, "%llu", (unsigned long long)((size + 1023) >> 10));
+	/*
+	 * Pages of 16 KB instead of 4 (since 6.8): a quarter as many for the vCPU to begin and for the reader to move, which
+	 * measured makes reading a quarter to a third cheaper. 64 KB gain little more, and are harder to get from a
+	 * fragmented memory. Small buffers stay fine-grained.
+	 */
+	if (size >= 512 << 10)
+		write_file_at(t->dir_fd, "buffer_subbuf_size_kb", "16");
 	if (!o->cpus) {
 		must_write(t, "buffer_size_kb", kb, "give a smaller -b");
 	} else {
