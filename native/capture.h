@@ -58,6 +58,7 @@ void die_hook(void (*undo)(void));
 void msg_json_line(struct buf *line); /* writes line and a newline to the status descriptor */
 void msg_progress(const char *line);  /* one rewritten line on a terminal; NULL clears it */
 bool msg_wants_progress(void);
+bool msg_has_terminal(void); /* somebody sees the progress line */
 
 /* ---- options.c */
 struct options {

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define MAX_THREADS 262144 /* 6 MB */
@@ -124,7 +125,12 @@ static void scan_thread(int pid, int tid)
 static void scan_process(int pid)
 {
 	char path[64];
+	struct stat st;
 	snprintf(path, sizeof path, "/proc/%d/task", pid);
+	if (!stat(path, &st) && st.st_nlink == 3) { /* two and one per thread: most processes have one */
+		scan_thread(pid, pid);
+		return;
+	}
 	DIR *d = opendir(path);
 	if (!d)
 		return;
@@ -145,9 +151,25 @@ static int newest_thread(void)
 	return last ? atoi(last + 1) : 0;
 }
 
+/*
+ * The thread group of a new thread; 0 if it is gone. Printing a thread's status is by far the most expensive thing that we
+ * do here, so we ask otherwise whether it is its own group (since 5.3), as most are, or one of ours.
+ */
 static int group_of(int tid)
 {
 	char path[64], text[1024];
+#ifdef SYS_pidfd_open
+	int fd = (int)syscall(SYS_pidfd_open, tid, 0);
+	if (fd >= 0) {
+		close(fd);
+		return tid;
+	}
+	if (errno == ESRCH)
+		return 0;
+#endif
+	snprintf(path, sizeof path, "/proc/self/task/%d", tid);
+	if (!access(path, F_OK))
+		return getpid();
 	snprintf(path, sizeof path, "/proc/%d/status", tid);
 	char *tgid = read_small(path, text, sizeof text) ? strstr(text, "\nTgid:") : NULL;
 	return tgid ? atoi(tgid + 6) : 0;
@@ -244,7 +266,9 @@ void processes_look_again(void)
 	} else {
 		for (int tid = from + 1; tid <= to; tid++) {
 			int group = known(tid) ? 0 : group_of(tid);
-			if (group == tid) {
+			if (group == getpid()) { /* our readers */
+				scan_thread(group, tid);
+			} else if (group == tid) {
 				new_process(tid);
 			} else if (group) { /* of a process that we know */
 				scan_thread(group, tid);
@@ -368,6 +392,9 @@ void processes_cpu_model(struct buf *b)
 bool in_first_pid_namespace(void)
 {
 	/* PROC_PID_INIT_INO of the kernel's proc_ns.h: a fixed number */
+	static int yes = -1; /* a process stays where it is */
 	struct stat st;
-	return stat("/proc/self/ns/pid", &st) || st.st_ino == 0xEFFFFFFCu;
+	if (yes < 0)
+		yes = stat("/proc/self/ns/pid", &st) || st.st_ino == 0xEFFFFFFCu;
+	return yes;
 }
