@@ -119,8 +119,8 @@ struct totals {
 /* Sums per_cpu/cpuN/stats; with text also appends "CPU: N\n" and the file as trace.dat CPUSTAT options. */
 void tracefs_stats(const char *instance, int ncpu, struct totals *sum, struct buf *options);
 
-/* ---- processes.c: thread names, thread groups, virtual machines */
-void processes_first_scan(void);
+/* ---- processes.c, saved.c, vms.c: thread names, thread groups, virtual machines */
+void processes_first_scan(int tracefs_root);
 void processes_look_again(void); /* cheap, once a second: only what is new */
 void processes_last_scan(int tracefs_root);
 void processes_cmdlines(struct buf *b, bool only_new);

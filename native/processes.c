@@ -1,7 +1,7 @@
 /*
  * Who is who: names and thread groups of all threads. (vms.c: which of them are vCPUs.)
  *
- * The kernel's own table (saved_cmdlines) keeps 128 names and belongs to everybody; /proc is complete for what lives.
+ * The kernel's own table (saved.c) keeps 128 or more names and belongs to everybody; /proc is complete for what lives.
  * So: all of it at the start and at the end, and once a second in between only the threads that are new. Threads are
  * numbered upwards, and /proc/loadavg tells the last number: as long as it stays, nothing is looked at.
  */
@@ -202,8 +202,9 @@ static int tid_order(const void *a, const void *b)
 	return x->tid < y->tid ? -1 : x->tid > y->tid;
 }
 
-void processes_first_scan(void)
+void processes_first_scan(int tracefs_root)
 {
+	saved_names_first(tracefs_root);
 	first_scan = true;
 	newest = newest_thread();
 	scan_all();
@@ -282,23 +283,19 @@ void processes_look_again(void)
 	}
 }
 
+/* What lived so briefly that only the kernel noticed. */
+static void brief_thread(int tid, const char *comm)
+{
+	if (!known(tid))
+		put_thread(tid, 0, comm);
+}
+
 void processes_last_scan(int tracefs_root)
 {
 	scan_all();
 	vms_scan_debugfs(false);
 	vms_scan_names(false);
-	/* what lived so briefly that only the kernel noticed */
-	struct buf b = { 0 };
-	if (!read_file_at(tracefs_root, "saved_cmdlines", &b)) {
-		char *save = NULL;
-		for (char *line = strtok_r(b.p, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-			char *name;
-			long tid = strtol(line, &name, 10);
-			if (tid > 0 && tid <= 0x7fffffff && *name == ' ' && !known((int)tid))
-				put_thread((int)tid, 0, name + 1);
-		}
-	}
-	buf_free(&b);
+	saved_names_new(tracefs_root, brief_thread);
 	if (threads_full)
 		msg(MSG_WARNING, "many-threads", NULL, "only the first %d threads were named", MAX_THREADS);
 }
