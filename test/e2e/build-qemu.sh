@@ -10,7 +10,7 @@ P=$F/source/build/qemu-system-x86_64; [ -x "$P" ] && { echo "$P"; exit; }
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends meson ninja-build pkg-config libglib2.0-dev \
     libpixman-1-dev libfdt-dev zlib1g-dev gcc libc6-dev dpkg-dev python3
   . /etc/os-release; U=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | grep -o 'https\?://[^ ]*/debian/\?\( \|$\)' | head -1)
-  echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${U:-http://deb.debian.org/debian} $VERSION_CODENAME main" >"$F/apt/sources.list"
+  echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${U:?no Debian package source is configured} $VERSION_CODENAME main" >"$F/apt/sources.list"
   o="-oDir::Etc::SourceList=$F/apt/sources.list -oDir::Etc::SourceParts=/dev/null -oDir::State::Lists=$F/apt/lists -oDir::Cache=$F/apt/cache -oAPT::Sandbox::User=root"
   cd "$F"; apt-get $o update -qq; apt-get $o source -qq --download-only qemu
   rm -rf source; dpkg-source --no-check -x qemu_*.dsc source; mkdir source/build; cd source/build
