@@ -58,6 +58,7 @@ void die_hook(void (*undo)(void));
 void msg_json_line(struct buf *line); /* writes line and a newline to the status descriptor */
 void msg_progress(const char *line);  /* one rewritten line on a terminal; NULL clears it */
 bool msg_wants_progress(void);
+bool msg_has_terminal(void); /* somebody sees the progress line */
 
 /* ---- options.c */
 struct options {
@@ -118,8 +119,8 @@ struct totals {
 /* Sums per_cpu/cpuN/stats; with text also appends "CPU: N\n" and the file as trace.dat CPUSTAT options. */
 void tracefs_stats(const char *instance, int ncpu, struct totals *sum, struct buf *options);
 
-/* ---- processes.c: thread names, thread groups, virtual machines */
-void processes_first_scan(void);
+/* ---- processes.c, saved.c, vms.c: thread names, thread groups, virtual machines */
+void processes_first_scan(int tracefs_root);
 void processes_look_again(void); /* cheap, once a second: only what is new */
 void processes_last_scan(int tracefs_root);
 void processes_cmdlines(struct buf *b, bool only_new);

@@ -243,7 +243,7 @@ static int record(void)
 	check_disk(self.out_fd);
 	self.s = shared_new(self.t.ncpu);
 	make_instance();
-	processes_first_scan();
+	processes_first_scan(self.t.root_fd);
 	self.s->subbuf = self.t.subbuf;
 	self.s->region = (self.o.max_size + self.t.subbuf - 1) / self.t.subbuf * self.t.subbuf;
 	read_clocks(&self.start_mono, &self.start_boot, &self.start_real);

@@ -40,6 +40,11 @@ bool msg_json_gone(void)
 	return json_closed;
 }
 
+bool msg_has_terminal(void)
+{
+	return terminal;
+}
+
 bool msg_wants_progress(void)
 {
 	return terminal || json_fd >= 0;

@@ -1,7 +1,7 @@
 /*
  * Who is who: names and thread groups of all threads. (vms.c: which of them are vCPUs.)
  *
- * The kernel's own table (saved_cmdlines) keeps 128 names and belongs to everybody; /proc is complete for what lives.
+ * The kernel's own table (saved.c) keeps 128 or more names and belongs to everybody; /proc is complete for what lives.
  * So: all of it at the start and at the end, and once a second in between only the threads that are new. Threads are
  * numbered upwards, and /proc/loadavg tells the last number: as long as it stays, nothing is looked at.
  */
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define MAX_THREADS 262144 /* 6 MB */
@@ -124,7 +125,12 @@ static void scan_thread(int pid, int tid)
 static void scan_process(int pid)
 {
 	char path[64];
+	struct stat st;
 	snprintf(path, sizeof path, "/proc/%d/task", pid);
+	if (!stat(path, &st) && st.st_nlink == 3) { /* two and one per thread: most processes have one */
+		scan_thread(pid, pid);
+		return;
+	}
 	DIR *d = opendir(path);
 	if (!d)
 		return;
@@ -145,9 +151,25 @@ static int newest_thread(void)
 	return last ? atoi(last + 1) : 0;
 }
 
+/*
+ * The thread group of a new thread; 0 if it is gone. Printing a thread's status is by far the most expensive thing that we
+ * do here, so we ask otherwise whether it is its own group (since 5.3), as most are, or one of ours.
+ */
 static int group_of(int tid)
 {
 	char path[64], text[1024];
+#ifdef SYS_pidfd_open
+	int fd = (int)syscall(SYS_pidfd_open, tid, 0);
+	if (fd >= 0) {
+		close(fd);
+		return tid;
+	}
+	if (errno == ESRCH)
+		return 0;
+#endif
+	snprintf(path, sizeof path, "/proc/self/task/%d", tid);
+	if (!access(path, F_OK))
+		return getpid();
 	snprintf(path, sizeof path, "/proc/%d/status", tid);
 	char *tgid = read_small(path, text, sizeof text) ? strstr(text, "\nTgid:") : NULL;
 	return tgid ? atoi(tgid + 6) : 0;
@@ -180,8 +202,9 @@ static int tid_order(const void *a, const void *b)
 	return x->tid < y->tid ? -1 : x->tid > y->tid;
 }
 
-void processes_first_scan(void)
+void processes_first_scan(int tracefs_root)
 {
+	saved_names_first(tracefs_root);
 	first_scan = true;
 	newest = newest_thread();
 	scan_all();
@@ -244,7 +267,9 @@ void processes_look_again(void)
 	} else {
 		for (int tid = from + 1; tid <= to; tid++) {
 			int group = known(tid) ? 0 : group_of(tid);
-			if (group == tid) {
+			if (group == getpid()) { /* our readers */
+				scan_thread(group, tid);
+			} else if (group == tid) {
 				new_process(tid);
 			} else if (group) { /* of a process that we know */
 				scan_thread(group, tid);
@@ -258,23 +283,19 @@ void processes_look_again(void)
 	}
 }
 
+/* What lived so briefly that only the kernel noticed. */
+static void brief_thread(int tid, const char *comm)
+{
+	if (!known(tid))
+		put_thread(tid, 0, comm);
+}
+
 void processes_last_scan(int tracefs_root)
 {
 	scan_all();
 	vms_scan_debugfs(false);
 	vms_scan_names(false);
-	/* what lived so briefly that only the kernel noticed */
-	struct buf b = { 0 };
-	if (!read_file_at(tracefs_root, "saved_cmdlines", &b)) {
-		char *save = NULL;
-		for (char *line = strtok_r(b.p, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-			char *name;
-			long tid = strtol(line, &name, 10);
-			if (tid > 0 && tid <= 0x7fffffff && *name == ' ' && !known((int)tid))
-				put_thread((int)tid, 0, name + 1);
-		}
-	}
-	buf_free(&b);
+	saved_names_new(tracefs_root, brief_thread);
 	if (threads_full)
 		msg(MSG_WARNING, "many-threads", NULL, "only the first %d threads were named", MAX_THREADS);
 }
@@ -368,6 +389,9 @@ void processes_cpu_model(struct buf *b)
 bool in_first_pid_namespace(void)
 {
 	/* PROC_PID_INIT_INO of the kernel's proc_ns.h: a fixed number */
+	static int yes = -1; /* a process stays where it is */
 	struct stat st;
-	return stat("/proc/self/ns/pid", &st) || st.st_ino == 0xEFFFFFFCu;
+	if (yes < 0)
+		yes = stat("/proc/self/ns/pid", &st) || st.st_ino == 0xEFFFFFFCu;
+	return yes;
 }

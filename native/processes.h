@@ -1,4 +1,4 @@
-/* Shared by processes.c and vms.c. */
+/* Shared by processes.c, saved.c and vms.c. */
 #ifndef KVMTRACE_PROCESSES_H
 #define KVMTRACE_PROCESSES_H
 #include "capture.h"
@@ -15,6 +15,8 @@ int thread_index(int tid); /* where tid is, or would be */
 bool is_recent(int pid);
 bool grow(void **p, int *cap, int n, size_t size, int max);
 bool read_small(const char *path, char *out, size_t n);
+void saved_names_first(int tracefs_root);
+void saved_names_new(int tracefs_root, void (*found)(int tid, const char *name)); /* of what was not there at first */
 void vms_scan_debugfs(bool only_recent);
 void vms_scan_names(bool only_new);
 void vms_json(struct buf *b);

@@ -100,7 +100,8 @@ static size_t drain(struct reader *r, struct cpu *cpu)
 		ssize_t got = splice(cpu->raw, NULL, r->pipe[1], NULL, want, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
 		if (got <= 0) {
 			atomic_fetch_sub(&all->shared->spent, want);
-			if (got < 0 && errno != EAGAIN && errno != EINTR && errno != ENODATA)
+			/* ENOMEM: no page to put in the place of a full one just now; the next round tries again */
+			if (got < 0 && errno != EAGAIN && errno != EINTR && errno != ENODATA && errno != ENOMEM)
 				fail(all, STOP_IO_ERROR);
 			break;
 		}
@@ -124,7 +125,7 @@ static size_t drain(struct reader *r, struct cpu *cpu)
 		atomic_store_explicit(&slot->size, slot->size + kept, memory_order_release);
 		atomic_fetch_sub(&all->shared->spent, (size_t)got - kept);
 		total += kept;
-		if (left || (size_t)got < r->pipe_size / 2 || total > all->buffer_bytes)
+		if (left || (size_t)got < want || total > all->buffer_bytes)
 			break; /* the next CPU's turn */
 	}
 	return total;
@@ -195,7 +196,7 @@ static size_t round_of(struct reader *r, bool all)
 
 /*
  * Every wake-up of ours may push a vCPU off its CPU, so there are few: the kernel wakes us when a buffer is filled to
- * buffer_percent. Once in half a second we look anyway, so that the file stays near the present. Where nobody wakes us
+ * buffer_percent. Twice a second, with small buffers more often, we look anyway: the file stays near the present. Where nobody wakes us
  * (no buffer_percent before 5.0; several 6.x forget to) the time we wait follows how full we find the buffers; where we
  * are woken for nothing we pause.
  */
@@ -204,7 +205,9 @@ static void *reader_main(void *arg)
 	struct reader *r = arg;
 	struct readers *all = r->all;
 	bool woken_by_kernel = all->has_percent;
-	int wait_ms = woken_by_kernel ? 500 : 20, pause_ms = 1;
+	/* a wake-up that the kernel forgets is noticed by then: small buffers overflow until that */
+	int wait_ms = woken_by_kernel ? all->buffer_bytes < 256 << 10 ? 100 : 500 : 20;
+	int pause_ms = 1, longest_ms = all->buffer_bytes < 1 << 20 ? 100 : 250;
 	leave_cpus(all->options);
 	priority_high();
 	while (!atomic_load(&all->stopping) && !atomic_load(&all->failed)) {
@@ -224,13 +227,29 @@ static void *reader_main(void *arg)
 		} else if (!woken_by_kernel && most > all->buffer_bytes / 2) {
 			wait_ms = wait_ms > 2 ? wait_ms / 2 : 1;
 		} else if (!woken_by_kernel && most < all->buffer_bytes / 8) {
-			wait_ms = wait_ms * 2 < 100 ? wait_ms * 2 : 100;
+			wait_ms = wait_ms * 2 < longest_ms ? wait_ms * 2 : longest_ms;
 		}
 	}
 	if (atomic_load(&all->stopping))
 		for (int i = 0; i < r->ncpus; i++)
 			drain_rest(r, &r->cpus[i]);
 	return NULL;
+}
+
+/*
+ * How much is moved at once: up to half a buffer, 64 to 256 KB. Every call makes the kernel allocate for each slot of the
+ * pipe, filled or not, and for 16 it needs no memory at all; more than 256 KB no longer fit into a CPU's cache. A slot
+ * holds one ring-buffer page, whatever its size; the pipe's size is told in memory pages.
+ */
+static size_t pipe_for(int fd, size_t subbuf, uint64_t buffer_bytes)
+{
+	size_t memory_page = (size_t)sysconf(_SC_PAGESIZE), batch = buffer_bytes / 2 < 256 << 10 ? (size_t)buffer_bytes / 2 : 256 << 10;
+	size_t slots = batch / subbuf < 16 ? 16 : batch / subbuf;
+	int size = fcntl(fd, F_SETPIPE_SZ, (int)(slots * memory_page));
+	if (size <= 0)
+		size = fcntl(fd, F_GETPIPE_SZ);
+	size_t have = size > 0 ? (size_t)size / memory_page : 1;
+	return (have < slots ? have : slots) * subbuf;
 }
 
 struct readers *readers_start(struct tracefs *t, struct shared *s, int out_fd, uint64_t max_size, int count, int wake_fd,
@@ -261,14 +280,7 @@ struct readers *readers_start(struct tracefs *t, struct shared *s, int out_fd, u
 		r->page = malloc(s->subbuf);
 		if (!r->cpus || !r->polls || !r->page || pipe2(r->pipe, O_CLOEXEC))
 			die("memory", NULL, "cannot prepare readers: %s", strerror(errno));
-		int size = fcntl(r->pipe[1], F_SETPIPE_SZ, 1 << 20);
-		if (size <= 0)
-			size = fcntl(r->pipe[1], F_GETPIPE_SZ);
-		/* a pipe holds one ring-buffer page per slot, whatever the page's size */
-		r->pipe_size = size > 0 ? (size_t)size : 65536;
-		if (r->pipe_size < s->subbuf)
-			r->pipe_size = s->subbuf;
-		r->pipe_size = r->pipe_size / s->subbuf * s->subbuf;
+		r->pipe_size = pipe_for(r->pipe[1], s->subbuf, t->buffer_bytes);
 		for (int c = i; c < t->ncpu; c += count) {
 			char path[64];
 			snprintf(path, sizeof path, "per_cpu/cpu%d/trace_pipe_raw", c);

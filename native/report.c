@@ -94,6 +94,8 @@ void report_status(uint64_t now, uint64_t *events_before)
 		msg_json_line(&b);
 		buf_free(&b);
 	}
+	if (!msg_has_terminal())
+		return;
 	char line[160];
 	snprintf(line, sizeof line, "%7.1f s  %llu events  %llu/s  %.1f MB  %llu lost   (Ctrl-C stops)", seconds,
 		(unsigned long long)sum.events, (unsigned long long)rate, (double)bytes / 1e6, (unsigned long long)sum.lost);

@@ -157,6 +157,13 @@ static void set_buffer_size(struct tracefs *t, const struct options *o)
 	}
 	char kb[32], path[64];
 	snprintf(kb, sizeof kb, "%llu", (unsigned long long)((size + 1023) >> 10));
+	/*
+	 * Pages of 16 KB instead of 4 (since 6.8): a quarter as many for the vCPU to begin and for the reader to move, which
+	 * measured makes reading a quarter to a third cheaper. 64 KB gain little more, and are harder to get from a
+	 * fragmented memory. Small buffers stay fine-grained.
+	 */
+	if (size >= 512 << 10)
+		write_file_at(t->dir_fd, "buffer_subbuf_size_kb", "16");
 	if (!o->cpus) {
 		must_write(t, "buffer_size_kb", kb, "give a smaller -b");
 	} else {
@@ -261,6 +268,13 @@ void tracefs_apply(struct tracefs *t, const struct options *o)
 	must_write(t, "trace_clock", o->clock, "see the names in /sys/kernel/tracing/trace_clock");
 	/* Lose the oldest, not the newest: only then do the pages themselves tell where events were lost. */
 	may_write(t, "options/overwrite", "1", NULL);
+	/*
+	 * A new instance inherits the options of the global one. Those that add a stack trace to every event would cost many
+	 * times the event. (record-cmd and record-tgid add a probe to every context switch; but the kernel switches them for all
+	 * instances at once, trace_event_enable_cmd_record(), so they are not ours to touch.)
+	 */
+	may_write(t, "options/stacktrace", "0", NULL);
+	may_write(t, "options/userstacktrace", "0", NULL);
 	set_buffer_size(t, o);
 	if (o->cpus)
 		set_cpumask(t, o);

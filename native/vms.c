@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MAX_VMS 8192
@@ -89,6 +90,17 @@ static void put_vcpu(int pid, int tid, int index)
 void vms_scan_debugfs(bool only_recent)
 {
 	static const char root[] = "/sys/kernel/debug/kvm";
+	static nlink_t links_before;
+	static bool came_before;
+	struct stat st;
+	if (stat(root, &st))
+		return;
+	/* A VM that comes changes the number of links; it may make its vCPUs until the next look. */
+	bool came = st.st_nlink != links_before;
+	links_before = st.st_nlink;
+	if (only_recent && !came && !came_before)
+		return;
+	came_before = came;
 	DIR *d = opendir(root);
 	if (!d)
 		return;
@@ -126,6 +138,8 @@ void vms_scan_names(bool only_new)
 			continue;
 		for (size_t f = 0; f < sizeof forms / sizeof *forms; f++) {
 			int index = -1, end = 0;
+			if (strncmp(threads[i].comm, forms[f], 3)) /* nearly always; sscanf is slow */
+				continue;
 			if (threads[i].tgid && sscanf(threads[i].comm, forms[f], &index, &end) == 1 && end && index >= 0) {
 				bool have = false;
 				for (int v = 0; v < nvcpus && !have; v++)

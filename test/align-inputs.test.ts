@@ -5,7 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
-import { alignSequences, createExitSequence, type ExitSequence } from '../src/capture/clock-align.ts';
+import {
+  alignSequences,
+  createExitSequence,
+  type ExitSequence,
+  matchUnshifted,
+} from '../src/capture/clock-align.ts';
 import { runReport } from '../src/commands/pipeline.ts';
 import { smallTrace } from './fixtures/small-trace.ts';
 import { HAS_SHARED, SHARED } from './support/corpus.ts';
@@ -135,6 +140,20 @@ describe('alignSequences', () => {
       ),
       { numRuns: 60 },
     );
+  });
+
+  test('of a regular guest is not sure of an offset; clocks that are one fit unshifted, others do not', () => {
+    const exits = Array.from({ length: 500 }, (_, i): [number, number, number] => [i * 4_000_000, 2, 0]);
+    const kernel = sequence('kernel', 10n ** 12n, exits);
+    const later = exits.map(([at, reason, key]): [number, number, number] => [at + 700, reason, key]);
+    const qemu = sequence('qemu', 10n ** 12n, later);
+    expect(alignSequences(kernel, qemu)?.sure).not.toBe(true);
+    expect(matchUnshifted(kernel, qemu)).toMatchObject({ matched: 500, total: 500 });
+    // Half a period and half an hour off.
+    expect(matchUnshifted(kernel, sequence('qemu', 10n ** 12n + 2_000_000n, later))).toMatchObject({
+      matched: 0,
+    });
+    expect(matchUnshifted(kernel, sequence('qemu', 2n * 10n ** 12n, later))).toBeNull();
   });
 
   test('says nothing where there is nothing in common', () => {

@@ -26,6 +26,7 @@ import { BIN, ensureBuilt, kvmtrace, type Outcome } from './support/built.ts';
 import { REPO } from './support/corpus.ts';
 import { qemuMissing, type RunningQemu, startQemu } from './support/qemu.ts';
 import { type QemuRow, rowsOf } from './support/qemu-traces.ts';
+import { buildHelper, helperOf, until } from './support/recording.ts';
 
 const ROM = join(REPO, 'test/e2e/rom/kvmrom.bin');
 const INSTANCES = '/sys/kernel/tracing/instances';
@@ -61,12 +62,7 @@ beforeAll(async () => {
   if (noHost) return;
   await ensureBuilt();
   tools = mkdtempSync(join(tmpdir(), 'kvmtrace-helper-'));
-  helper = join(tools, 'kvmtrace-capture');
-  const made = spawnSync('sh', ['-c', `cc -O1 -static -pthread -o '${helper}' *.c`], {
-    cwd: join(REPO, 'native'),
-    encoding: 'utf8',
-  });
-  if (made.status !== 0) throw new Error(`the helper does not compile: ${made.stderr}`);
+  helper = buildHelper(tools);
 }, 120_000);
 afterAll(() => {
   if (tools) rmSync(tools, { recursive: true, force: true });
@@ -106,33 +102,6 @@ function startRecord(args: readonly string[]): Running {
     child.on('close', (status, signal) => resolve({ status, signal, stdout, stderr })),
   );
   return { child, ended };
-}
-
-async function until(
-  what: string,
-  condition: () => boolean | Promise<boolean>,
-  ms = 15_000,
-): Promise<number> {
-  const start = Date.now();
-  while (!(await condition())) {
-    if (Date.now() - start > ms) throw new Error(`not within ${ms} ms: ${what}`);
-    await new Promise((tick) => setTimeout(tick, 20));
-  }
-  return Date.now() - start;
-}
-
-/** The helper of a recorder, by its parent: its instance is kvmtrace-<pid>. */
-function helperOf(pid: number): number | null {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
-    .trim()
-    .split(' ')
-    .filter(Boolean);
-  const found = children.find(
-    (child) =>
-      existsSync(`/proc/${child}/comm`) &&
-      readFileSync(`/proc/${child}/comm`, 'utf8').startsWith('kvmtrace-'),
-  );
-  return found ? Number(found) : null;
 }
 
 /** Waits until tracing is on (a new instance says so before its events are) and told; the instance. */

@@ -38,6 +38,7 @@ const request = (more: Partial<QemuRequest>): QemuRequest => ({
   file: null,
   detail: false,
   work: () => folder,
+  to: join(folder, 'out'),
   tell: (text) => void said.push(text),
   ...more,
 });
@@ -113,7 +114,7 @@ describe('a real QEMU', () => {
     const names = ['kvm_run_exit', 'virtio_queue_notify', 'kvm_set_ioeventfd_pio', 'memory_region_ops_read'];
     for (const name of [...names, 'virtio_notify']) expect(await qemu.state(name), name).toBe('enabled');
     writeFileSync(log, 'one line\n');
-    expect(await session.end(join(folder, 'out'))).toBe(true);
+    expect(await session.end()).toBe(true);
     expect(readFileSync(join(folder, 'out'), 'utf8')).toBe('one line\n');
     for (const name of names) expect(await qemu.state(name), name).toBe('disabled');
     expect(await qemu.state('virtio_notify')).toBe('enabled');
@@ -128,7 +129,7 @@ describe('a real QEMU', () => {
     const session = await openQemu(request({ qmp: qemu.socket, file: join(folder, 'qemu.log') }));
     await session.begin();
     await qemu.stop();
-    expect(await session.end(join(folder, 'out'))).toBe(false);
+    expect(await session.end()).toBe(false);
     await session.restore();
     expect(said).toHaveLength(1);
     expect(said[0]).toContain('QEMU wrote nothing');
@@ -176,7 +177,7 @@ describe('the simple backend', () => {
     const records = [exit(1000n), exit(2000n)];
     monitor.emit('kvm_run_exit', records);
     const out = join(folder, 'out');
-    expect(await session.end(out)).toBe(true);
+    expect(await session.end()).toBe(true);
     const names = [
       { id: 5n, name: 'virtio_notify' },
       { id: 7n, name: 'kvm_run_exit' },
@@ -190,6 +191,39 @@ describe('the simple backend', () => {
     });
     expect(readdirSync(folder).sort()).toEqual(['out', 'simple.sock']);
     await session.restore();
+    await monitor.close();
+  });
+
+  test('kept records of an event that was on while its file was off: they are not of the recording', async () => {
+    const monitor = await startSimpleMonitor(folder, { name: 'trace-4711', on: false });
+    const note = (time: bigint): EncodedRecord => ({
+      id: 5n,
+      time,
+      pid: 4711,
+      args: [number(1n), number(2n)],
+    });
+    monitor.emit('virtio_notify', [note(1n), note(2n)]);
+    const session = await openQemu(request({ qmp: monitor.socket }));
+    await session.begin();
+    monitor.emit('virtio_notify', [note(1000n)]);
+    expect(await session.end()).toBe(true);
+    const names = [
+      { id: 5n, name: 'virtio_notify' },
+      { id: 7n, name: 'kvm_run_exit' },
+    ];
+    expect(readFileSync(join(folder, 'out'))).toEqual(encode([...names, note(1000n)]).bytes);
+    await session.restore();
+    await monitor.close();
+  });
+
+  test('without a word leaves no file', async () => {
+    const monitor = await startSimpleMonitor(folder, { name: 'trace-4711', on: false });
+    const session = await openQemu(request({ qmp: monitor.socket }));
+    await session.begin();
+    expect(await session.end()).toBe(false);
+    await session.restore();
+    expect(said.join()).toContain('QEMU wrote no events meanwhile');
+    expect(readdirSync(folder)).toEqual(['simple.sock']);
     await monitor.close();
   });
 
@@ -208,7 +242,7 @@ describe('the simple backend', () => {
     const ours = [exit(1000n), note(1500n), exit(2000n)];
     for (const record of ours) monitor.emit('kvm_run_exit', [record]);
     const out = join(folder, 'out');
-    expect(await session.end(out)).toBe(true);
+    expect(await session.end()).toBe(true);
     await session.restore();
     const names = [
       { id: 5n, name: 'virtio_notify' },
@@ -233,7 +267,7 @@ describe('the simple backend', () => {
     const session = await openQemu(request({ qmp: monitor.socket }));
     await session.begin();
     expect(said.join()).toMatch(/confined.*kernel's side only/);
-    expect(await session.end(join(folder, 'out'))).toBe(false);
+    expect(await session.end()).toBe(false);
     await session.restore();
     expect(monitor.file).toEqual({ name: 'trace-4711', on: false });
     expect(monitor.states.get('kvm_run_exit')).toBe(false);
@@ -262,7 +296,8 @@ describe('the part of a trace that belongs to the recording', () => {
         const bytes = sliceTrace(from, first.length, to);
         const kept = cut > 0 ? during.slice(0, -1) : during;
         expect(bytes).toBe(48 * kept.length);
-        if (during.length === 0 && !existsSync(to)) return;
+        expect(existsSync(to)).toBe(kept.length > 0);
+        if (kept.length === 0) return;
         expect(readFileSync(to)).toEqual(encode([...names, ...kept.map(exit)]).bytes);
       }),
       { numRuns: 60 },

@@ -70,17 +70,25 @@ export function alignSequences(kernel: ExitSequence, qemu: ExitSequence): Alignm
   const differences = matchAt(kernel, qemu, rough);
   if (differences.matched.length === 0) return null;
   const shift = median(differences.matched);
-  const sorted = differences.matched.slice().sort((a, b) => a - b);
-  const at = (q: number) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))];
   const rival = ranked.find(([bucket]) => Math.abs(bucket - best) > 1)?.[1].length ?? 0;
   const total = differences.total;
   return {
     offsetNs: kernel.base - qemu.base - BigInt(Math.round(rough + shift)),
     matched: differences.matched.length,
     total,
-    spreadNs: at(0.9) - at(0.1),
+    spreadNs: spread(differences.matched),
     sure: 2 * rival < offsets.length && differences.matched.length >= 0.9 * total,
   };
+}
+
+/** How well the two sides fit as they are: for clocks that are known to be one. Null where they share no time. */
+export function matchUnshifted(
+  kernel: ExitSequence,
+  qemu: ExitSequence,
+): Pick<Alignment, 'matched' | 'total' | 'spreadNs'> | null {
+  if (kernel.base === null || qemu.base === null) return null;
+  const { matched, total } = matchAt(kernel, qemu, Number(kernel.base - qemu.base));
+  return total === 0 ? null : { matched: matched.length, total, spreadNs: spread(matched) };
 }
 
 /** Offsets (QEMU relative − kernel relative time) by bucket, from pairs of exits with like gaps before and after. */
@@ -146,6 +154,14 @@ function matchAt(
     if (Number.isFinite(best)) matched.push(best);
   }
   return { matched, total };
+}
+
+/** Width of the middle 80 %. */
+function spread(values: readonly number[]): number {
+  if (values.length === 0) return 0;
+  const sorted = values.slice().sort((a, b) => a - b);
+  const at = (q: number) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))];
+  return at(0.9) - at(0.1);
 }
 
 function median(values: readonly number[]): number {

@@ -3,10 +3,12 @@
  * another clock than the kernel's is shifted by the offset that its exits to user space show.
  */
 import {
+  type Alignment,
   addToSequence,
   alignSequences,
   createExitSequence,
   type ExitSequence,
+  matchUnshifted,
 } from '../capture/clock-align.ts';
 import { createInputContext } from '../capture/combine-contexts.ts';
 import { addToSample, createQemuSample, type QemuSample, sampleSequence } from '../capture/compare-twins.ts';
@@ -168,6 +170,12 @@ function alignQemu(path: string, reference: Scan, qemu: Scan, run: TraceContext)
   const alignment = byMarkers?.sure ? byMarkers : (byExits ?? byMarkers);
   const what = alignment === byExits ? 'exits' : 'events';
   const sameName = reference.clock !== null && reference.clock === qemu.clock;
+  // A regular guest fits at many offsets. One clock on both sides, and fitting there, is certain all the same.
+  const unshifted = sameName && !alignment?.sure ? matchUnshifted(reference.sequence, qemu.sequence) : null;
+  if (unshifted !== null && unshifted.matched >= 0.9 * unshifted.total) {
+    run.facts.set(`clock of ${path}`, clockFact(0n, unshifted, 'exits'));
+    return null;
+  }
   if (!alignment) {
     note(
       run.diagnostics,
@@ -179,12 +187,9 @@ function alignQemu(path: string, reference: Scan, qemu: Scan, run: TraceContext)
     );
     return null;
   }
-  const { offsetNs, matched, total, spreadNs, sure } = alignment;
-  const small = offsetNs < SAME_CLOCK_NS && offsetNs > -SAME_CLOCK_NS;
-  run.facts.set(
-    `clock of ${path}`,
-    `${small ? "same as the kernel's" : `shifted by ${offsetNs} ns`}: ${matched} of ${total} ${what} match, 80 % within ${Math.round(spreadNs)} ns${sure ? '' : ', not certain'}`,
-  );
+  const { offsetNs, matched, total, sure } = alignment;
+  const small = isSameClock(offsetNs);
+  run.facts.set(`clock of ${path}`, `${clockFact(offsetNs, alignment, what)}${sure ? '' : ', not certain'}`);
   if (sameName && !small)
     note(
       run.diagnostics,
@@ -203,6 +208,18 @@ function alignQemu(path: string, reference: Scan, qemu: Scan, run: TraceContext)
     );
   // Clocks of one name are not shifted: what is left is the delay between the two events.
   return small || (sameName && !sure) ? null : offsetNs;
+}
+
+function isSameClock(offsetNs: bigint): boolean {
+  return offsetNs < SAME_CLOCK_NS && offsetNs > -SAME_CLOCK_NS;
+}
+
+function clockFact(
+  offsetNs: bigint,
+  { matched, total, spreadNs }: Pick<Alignment, 'matched' | 'total' | 'spreadNs'>,
+  what: string,
+): string {
+  return `${isSameClock(offsetNs) ? "same as the kernel's" : `shifted by ${offsetNs} ns`}: ${matched} of ${total} ${what} match, 80 % within ${Math.round(spreadNs)} ns`;
 }
 
 function alignKernel(path: string, reference: Scan, other: Scan, run: TraceContext): null {

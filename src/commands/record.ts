@@ -76,6 +76,7 @@ async function recordTo(
     file: options.qemuTrace,
     detail: options.detail,
     work: place.work,
+    to: place.qemu,
     tell,
   });
   const message = (line: MessageLine) => {

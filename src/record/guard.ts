@@ -9,10 +9,10 @@ export interface Guard {
   readonly pid: number;
   /** Resolves when the guard knows: only then may QEMU be changed. */
   remember(undo: QemuUndo): Promise<void>;
-  /** QEMU is as it was: nothing is left to do. */
+  /** QEMU is as it was, its file collected: nothing is left to do. */
   dismiss(): void;
-  /** Lets the guard do it, as if we had died. */
-  release(): void;
+  /** Lets the guard switch QEMU back; the file is collected here. */
+  takeOver(): void;
 }
 
 const START_MS = 10_000;
@@ -58,6 +58,6 @@ export async function startGuard(): Promise<Guard> {
     pid: child.pid ?? 0,
     remember: (undo) => say(JSON.stringify(undo)),
     dismiss: () => void child.stdin.end('done\n'),
-    release: () => void child.stdin.end(),
+    takeOver: () => void child.stdin.end('alive\n'),
   };
 }

@@ -8,9 +8,11 @@
 import { chownSync, lchownSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { moveIntoPlace } from './output-place.ts';
 import type { QemuProcess } from './qemu-process.ts';
-import { quoteHmp } from './qemu-undo.ts';
+import { type OurTraceFile, quoteHmp } from './qemu-undo.ts';
 import type { Qmp } from './qmp.ts';
+import { sliceTrace, traceSize } from './slice-trace.ts';
 
 export interface TraceFile {
   readonly name: string;
@@ -31,28 +33,39 @@ export function pathOf(file: TraceFile, qemu: QemuProcess | null): string | null
 
 /**
  * Lets QEMU write to a new file, in the first folder where it can; that file, or null if there is none. QEMU opens it
- * itself, as its own user: so the folder is private, given to that user, and its content is not trusted.
+ * itself, as its own user: so the folder is private, given to that user, and its content is not trusted. `announce`
+ * hears of every file before it is there, and of the one taken.
+ *
+ * What a QEMU whose file is off has recorded of events that are on stays in its memory (256 KB) until a file is
+ * switched on: the first thing in ours. It is flushed, and what follows is the recording.
  */
 export async function directTraceFile(
   qmp: Qmp,
   folders: readonly string[],
   qemu: QemuProcess | null,
-): Promise<{ file: string; folder: string } | null> {
+  { work, to }: Pick<OurTraceFile, 'work' | 'to'>,
+  announce: (ours: OurTraceFile) => Promise<void>,
+): Promise<OurTraceFile | null> {
   for (const parent of folders) {
     const folder = join(resolve(parent), `kvmtrace-qemu-${process.pid}`);
+    const file = join(folder, 'trace');
+    await announce({ file, folder, begin: 0, work, to });
     try {
       mkdirSync(folder, { mode: 0o700 });
     } catch {
       continue;
     }
-    const file = join(folder, 'trace');
     if (qemu?.uid && process.geteuid?.() === 0) chownSync(folder, qemu.uid, qemu.gid);
     await qmp.hmp('trace-file off');
     await qmp.hmp(`trace-file set ${quoteHmp(file)}`);
     await qmp.hmp('trace-file on');
     const now = await readTraceFile(qmp);
-    if (now?.on && now.name === file && lstatSync(file, { throwIfNoEntry: false })?.isFile())
-      return { file, folder };
+    if (now?.on && now.name === file && lstatSync(file, { throwIfNoEntry: false })?.isFile()) {
+      await qmp.hmp('trace-file flush');
+      const ours = { file, folder, begin: traceSize(file), work, to };
+      await announce(ours);
+      return ours;
+    }
     await qmp.hmp('trace-file off');
     removeFolder(folder);
   }
@@ -74,6 +87,28 @@ export function takeBack(folder: string): boolean {
 
 export function removeFolder(folder: string): void {
   if (takeBack(folder)) rmSync(folder, { recursive: true, force: true });
+}
+
+/** Puts what QEMU wrote for us where it belongs, once its file is off; bytes of events. Killed at any point, it can be
+ * done again: the file appears under its name when it is complete. */
+export function collect({ file, folder, begin, work, to }: OurTraceFile): number {
+  const part = join(work, 'qemu-trace');
+  rmSync(part, { force: true });
+  const bytes = takeBack(folder) ? sliceTrace(file, begin, part, true) : 0;
+  if (bytes > 0) moveIntoPlace(part, to);
+  removeFolder(folder);
+  return bytes;
+}
+
+/** The same in place of a recorder that is dead, and nothing of it stays. */
+export function collectForTheDead(ours: OurTraceFile): void {
+  try {
+    collect(ours);
+  } catch {
+    // It died after its file was in place.
+    removeFolder(ours.folder);
+  }
+  rmSync(ours.work, { recursive: true, force: true });
 }
 
 /** `work` is closed to other users, so a QEMU that runs as one needs another place. */

@@ -2,12 +2,13 @@
  * QEMU's side of a recording: its trace events switched on by QMP, its trace file collected, everything as before at
  * the end. Or only a file that QEMU is writing anyway (--qemu-trace).
  */
+import { resolve } from 'node:path';
 import { UsageError } from '../core/errors.ts';
 import { type Guard, startGuard } from './guard.ts';
 import { type QemuEvents, readEvents, switchOn } from './qemu-events.ts';
-import { directTraceFile, foldersToTry, pathOf, readTraceFile, removeFolder, takeBack } from './qemu-file.ts';
+import { collect, directTraceFile, foldersToTry, pathOf, readTraceFile, removeFolder } from './qemu-file.ts';
 import { findListener, type QemuProcess } from './qemu-process.ts';
-import { type QemuUndo, undoQemu } from './qemu-undo.ts';
+import { type OurTraceFile, type QemuUndo, undoQemu } from './qemu-undo.ts';
 import { adviceFor, connectQmp, type Qmp, QmpError } from './qmp.ts';
 import { sliceTrace, traceSize } from './slice-trace.ts';
 
@@ -18,8 +19,8 @@ export interface QemuSession {
   begin(): Promise<void>;
   /** Bytes that QEMU has written since begin(). */
   bytes(): number;
-  /** Stops and puts QEMU's part into the file `to`; false if there is none. Undoes what begin() did. */
-  end(to: string): Promise<boolean>;
+  /** Stops and puts QEMU's part into its file; false if there is none. Undoes what begin() did. */
+  end(): Promise<boolean>;
   /** Brings QEMU back to what it was, in any case; harmless when that was done. */
   restore(): Promise<void>;
 }
@@ -30,6 +31,8 @@ export interface QemuRequest {
   readonly detail: boolean;
   /** Makes a folder of ours. */
   readonly work: () => string;
+  /** Where QEMU's part will be put. */
+  readonly to: string;
   /** A line for the user. */
   readonly tell: (text: string) => void;
 }
@@ -118,6 +121,7 @@ function createUndo(connection: Connection | null, tell: (text: string) => void)
       undo = { socket: connection!.socket, ...state };
       await guard.remember(undo);
     },
+    /** QEMU is as before afterwards. The guard stays until release(): there may be a file to collect. */
     async run(): Promise<void> {
       if (undo !== null && guard !== null) {
         const pending = undo;
@@ -125,28 +129,42 @@ function createUndo(connection: Connection | null, tell: (text: string) => void)
         let failures = await undoQemu(connection!.qmp, pending);
         connection!.qmp.close();
         if (failures.length > 0) failures = await undoAnew(pending);
-        if (failures.length === 0) guard.dismiss();
-        else {
+        if (failures.length > 0) {
           // The guard connects anew and tries for half a minute.
-          guard.release();
+          guard.takeOver();
+          guard = null;
           tell(`QEMU could not be switched back at once (${failures[0]}); a process goes on trying`);
         }
       }
       connection?.qmp.close();
     },
+    release(): void {
+      guard?.dismiss();
+      guard = null;
+    },
   };
 }
 
+/** How often a QEMU that is just ending is asked: it resets connections before it refuses them. */
+const ATTEMPTS = 3;
+const PAUSE_MS = 100;
+
 /** On a new connection; a QEMU that has ended needs nothing. */
 async function undoAnew(undo: QemuUndo): Promise<string[]> {
-  try {
-    const qmp = await connectQmp(undo.socket, 1000);
-    const failures = await undoQemu(qmp, undo);
-    qmp.close();
-    return failures;
-  } catch (error) {
-    return error instanceof QmpError && error.failure === 'connect' ? [] : [(error as Error).message];
+  let failures: string[] = [];
+  for (let i = 0; i < ATTEMPTS; i++) {
+    try {
+      const qmp = await connectQmp(undo.socket, 1000);
+      failures = await undoQemu(qmp, undo);
+      qmp.close();
+      if (failures.length === 0) return [];
+    } catch (error) {
+      if (error instanceof QmpError && error.ended) return [];
+      failures = [(error as Error).message];
+    }
+    await new Promise((tick) => setTimeout(tick, PAUSE_MS));
   }
+  return failures;
 }
 
 /** A file that QEMU is writing; with a connection the events that are off are switched on meanwhile. */
@@ -154,7 +172,7 @@ function withFile(
   file: string,
   connection: Connection | null,
   flush: string | null,
-  { tell }: QemuRequest,
+  { to, tell }: QemuRequest,
 ): QemuSession {
   const undo = createUndo(connection, tell);
   let start = 0;
@@ -167,13 +185,14 @@ function withFile(
       await flushed();
       start = traceSize(file);
       if (connection === null || connection.events.off.length === 0) return;
-      await undo.remember({ events: connection.events.off, file: null });
+      await undo.remember({ events: connection.events.off, file: null, ours: null });
       await switchOn(connection.qmp, connection.events);
     },
     bytes: () => Math.max(0, sizeOrZero(file) - start),
-    async end(to) {
+    async end() {
       await flushed().catch(() => {});
       await undo.run();
+      undo.release();
       const events = sliceTrace(file, start, to);
       if (events === 0)
         tell(
@@ -181,7 +200,10 @@ function withFile(
         );
       return events > 0;
     },
-    restore: undo.run,
+    async restore() {
+      await undo.run();
+      undo.release();
+    },
   };
 }
 
@@ -190,18 +212,23 @@ function withOwnFile(
   connection: Connection,
   before: string,
   qemu: QemuProcess | null,
-  { work, tell }: QemuRequest,
+  { work, to, tell }: QemuRequest,
 ): QemuSession {
   const { qmp, events } = connection;
   const undo = createUndo(connection, tell);
-  let ours: { file: string; folder: string } | null = null;
+  let ours: OurTraceFile | null = null;
   return {
     active: true,
     async begin() {
-      await undo.remember({ events: events.off, file: before });
-      ours = await directTraceFile(qmp, foldersToTry(work(), qemu), qemu);
+      // The guard first: from here on nothing is made that it does not know.
+      await undo.remember({ events: events.off, file: before, ours: null });
+      const place = { work: resolve(work()), to: resolve(to) };
+      ours = await directTraceFile(qmp, foldersToTry(place.work, qemu), qemu, place, (file) =>
+        undo.remember({ events: events.off, file: before, ours: file }),
+      );
       if (ours === null) {
         await undo.run();
+        undo.release();
         tell(
           "QEMU cannot write a trace file in any folder tried: it runs confined (libvirt's AppArmor or SELinux rules, a container). Going on with the kernel's side only; or let QEMU trace to a file that it may write (-trace enable=kvm_run_exit,file=FILE) and add --qemu-trace FILE.",
         );
@@ -209,21 +236,23 @@ function withOwnFile(
       }
       await switchOn(qmp, events);
     },
-    bytes: () => (ours ? sizeOrZero(ours.file) : 0),
-    async end(to) {
+    bytes: () => (ours ? Math.max(0, sizeOrZero(ours.file) - ours.begin) : 0),
+    async end() {
       if (ours === null) return false;
       // Switching the file off writes out what QEMU still holds.
       await undo.run();
-      const found = takeBack(ours.folder) && sliceTrace(ours.file, 0, to, true) > 0;
-      if (!found) tell('QEMU wrote no events meanwhile: no vCPU of it came back from KVM_RUN');
-      removeFolder(ours.folder);
+      const file = ours;
       ours = null;
+      const found = collect(file) > 0;
+      undo.release();
+      if (!found) tell('QEMU wrote no events meanwhile: no vCPU of it came back from KVM_RUN');
       return found;
     },
     async restore() {
       await undo.run();
       if (ours) removeFolder(ours.folder);
       ours = null;
+      undo.release();
     },
   };
 }

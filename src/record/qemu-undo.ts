@@ -8,6 +8,20 @@ export interface QemuUndo {
   readonly events: readonly string[];
   /** The simple backend's file as it was (always off: see qemu-file.ts); null: not touched. */
   readonly file: string | null;
+  /** What QEMU writes to meanwhile, for whoever has to finish in the recorder's place; null: no file of ours. */
+  readonly ours: OurTraceFile | null;
+}
+
+export interface OurTraceFile {
+  readonly file: string;
+  /** Made for it. */
+  readonly folder: string;
+  /** Bytes of it that are older than the recording. */
+  readonly begin: number;
+  /** The recorder's own folder, on the file system of `to`. */
+  readonly work: string;
+  /** Where QEMU's part belongs in the end. */
+  readonly to: string;
 }
 
 /** Goes through all of it whatever fails; what could not be undone, in words. */

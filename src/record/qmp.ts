@@ -10,10 +10,13 @@ export type QmpFailure = 'connect' | 'silent' | 'not-qmp' | 'closed' | 'refused'
 
 export class QmpError extends Error {
   readonly failure: QmpFailure;
-  constructor(failure: QmpFailure, message: string) {
+  /** Nobody listens at the socket any more. Other failures to connect mean a QEMU that is busy or stopped. */
+  readonly ended: boolean;
+  constructor(failure: QmpFailure, message: string, ended = false) {
     super(message);
     this.name = 'QmpError';
     this.failure = failure;
+    this.ended = ended;
   }
 }
 
@@ -42,7 +45,9 @@ const CONNECT_ERRORS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'a socket that nobody listens at (has its QEMU ended?)',
   EACCES: 'permission denied',
   ENOTSOCK: 'not a socket',
+  EAGAIN: 'its queue is full (QEMU is stopped, or others wait for the monitor too)',
 };
+const ENDED = new Set(['ENOENT', 'ECONNREFUSED']);
 
 /** Rejects with QmpError when nobody answers within `timeoutMs`, or not in QMP. */
 export async function connectQmp(path: string, timeoutMs = 5000): Promise<Qmp> {
@@ -75,7 +80,13 @@ export async function connectQmp(path: string, timeoutMs = 5000): Promise<Qmp> {
   }, MAX_LINE);
   socket.on('data', (chunk) => lines.push(chunk as unknown as string));
   socket.on('error', (error: NodeJS.ErrnoException) =>
-    fail(new QmpError('connect', CONNECT_ERRORS[error.code ?? ''] ?? error.code ?? error.message)),
+    fail(
+      new QmpError(
+        'connect',
+        CONNECT_ERRORS[error.code ?? ''] ?? error.code ?? error.message,
+        ENDED.has(error.code ?? ''),
+      ),
+    ),
   );
   socket.on('close', () => fail(new QmpError('closed', 'QEMU closed the connection')));
 

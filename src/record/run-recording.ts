@@ -87,7 +87,7 @@ export async function runRecording(parts: RecordingParts): Promise<Recorded> {
     worthKeeping = true;
     let hasQemu = false;
     try {
-      hasQemu = qemu.active && (await qemu.end(place.qemu));
+      hasQemu = qemu.active && (await qemu.end());
     } catch (error) {
       live.say(`kvmtrace: QEMU's side was not collected: ${plainText((error as Error).message)}`);
     }

@@ -3,7 +3,7 @@
  * keep their header and the mapping records (docs of QEMU: event id → name), of which all come before the events unless
  * a module was loaded later; logs are cut at a line. Older simpletrace versions are taken whole.
  */
-import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { createPrivateFile } from './output-place.ts';
 
 const HEADER = 24;
@@ -39,6 +39,7 @@ function openForReading(path: string, noFollow = false): number | null {
 
 /**
  * Copies what was written to `from` after its first `begin` bytes into the new file `to`; bytes of it that are events.
+ * Without events there is no file.
  * `noFollow`: `from` lies in a folder of another user.
  */
 export function sliceTrace(from: string, begin: number, to: string, noFollow = false): number {
@@ -50,18 +51,23 @@ export function sliceTrace(from: string, begin: number, to: string, noFollow = f
     const start = size < begin ? 0 : begin;
     if (size <= start) return 0;
     const output = openSync(createPrivateFile(to), constants.O_WRONLY | constants.O_NOFOLLOW);
+    let bytes = 0;
     try {
       const head = Buffer.alloc(HEADER);
       const isBinary =
         readSync(input, head, 0, HEADER, 0) === HEADER && head.readBigUInt64LE(0) === 0xffffffffffffffffn;
       const little = head.readBigUInt64LE(8) === MAGIC;
-      if (isBinary && little && head.readBigUInt64LE(16) === 4n)
-        return sliceRecords(input, start, size, output, head);
-      const first = isBinary ? 0 : lineStart(input, start);
-      copy(input, first, size, output);
-      return size - first;
+      if (isBinary && little && head.readBigUInt64LE(16) === 4n) {
+        bytes = sliceRecords(input, start, size, output, head);
+      } else {
+        const first = isBinary ? 0 : lineStart(input, start);
+        copy(input, first, size, output);
+        bytes = size - first;
+      }
+      return bytes;
     } finally {
       closeSync(output);
+      if (bytes === 0) rmSync(to, { force: true });
     }
   } finally {
     closeSync(input);

@@ -139,6 +139,13 @@ describe('kvmtrace-capture in a KVM host', () => {
     expect(after).toBeGreaterThanOrEqual(Number(r.get('both.events_before')));
   });
 
+  it('adds no stack traces to its events where the host has them on', (ctx) => {
+    if (run.skipped) return ctx.skip(run.skipped);
+    expect(results(run).get('stack.rc')).toBe('0');
+    const events = [...count(traceCmdReport(file('stack.dat')), (l) => l.event).keys()].sort();
+    expect(events).toEqual(['kvm_entry', 'kvm_exit', 'kvm_userspace_exit']);
+  });
+
   it('killed for its memory: the watchdog is spared and cleans up', (ctx) => {
     if (run.skipped) return ctx.skip(run.skipped);
     if (!r.has('oom.rc')) return ctx.skip('SKIPPED: no memory cgroup in the lab');

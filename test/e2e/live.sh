@@ -64,5 +64,7 @@ fi
 # memory after two seconds of some 10^5 events/s, against half a second
 "$B" -q -o growth.dat -d 4 --status-json=3 3>growth.json & P=$!; running growth.json; sleep 0.5; r1=$(sed -n 's/^VmRSS:[ \t]*\([0-9]*\).*/\1/p' /proc/$P/status); sleep 2.5
 r2=$(sed -n 's/^VmRSS:[ \t]*\([0-9]*\).*/\1/p' /proc/$P/status); wait $P; result growth.rss1_kb "$r1"; result growth.rss2_kb "$r2"
+page(){ trace-cmd dump --summary "$1" 2>/dev/null | sed -n 's/^[[:space:]]*\([0-9]*\)[[:space:]]*\[Page size.*/\1/p'; }
+"$B" -q -o small.dat -b 64K -d 0.5; [ -e $I/../buffer_subbuf_size_kb ] && result pages "$(page growth.dat) $(page small.dat)"
 result instances "$(ls $I | grep kvmtrace | tr '\n' ' ')"
 kill $Q; exit 0

@@ -25,10 +25,14 @@ export interface RunningQemu {
   stop(): Promise<void>;
 }
 
-export async function startQemu(folder: string, args: readonly string[]): Promise<RunningQemu> {
+export async function startQemu(
+  folder: string,
+  args: readonly string[],
+  program = QEMU,
+): Promise<RunningQemu> {
   const [socket, second] = ['qmp.sock', 'own.sock'].map((name) => join(folder, name));
   const monitors = [socket, second].flatMap((path) => ['-qmp', `unix:${path},server=on,wait=off`]);
-  const child = spawn(QEMU, ['-nodefaults', '-display', 'none', ...monitors, ...args], {
+  const child = spawn(program, ['-nodefaults', '-display', 'none', ...monitors, ...args], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let said = '';
@@ -88,8 +92,10 @@ export async function startSimpleMonitor(
   ]);
   let fd = -1;
   let pending: Buffer[] = [];
+  // While the file is off, records stay in memory: the next file begins with them.
   const flush = () => {
-    for (const bytes of pending) if (fd >= 0) writeSync(fd, bytes);
+    if (fd < 0) return;
+    for (const bytes of pending) writeSync(fd, bytes);
     pending = [];
   };
   const enable = (wanted: boolean) => {

@@ -50,6 +50,9 @@ result both.events_before $(cat /tmp/before)
 $B --recover k-both.dat >recover.log 2>&1; result both.recover_rc $?
 $B --cleanup >cleanup.log 2>&1; result both.cleanup_rc $?; gone both $P; say both killed
 
+# stack traces are on in the host's own tracing: a new instance inherits that
+echo 1 >$T/options/stacktrace; $B -q -o stack.dat -d 0.3; result stack.rc $?; echo 0 >$T/options/stacktrace
+
 # memory gets short where the recorder runs: the OOM killer takes it, and spares the watchdog
 mkdir -p /tmp/cg; mount -t cgroup2 none /tmp/cg 2>/dev/null && echo +memory >/tmp/cg/cgroup.subtree_control && mkdir -p /tmp/cg/small
 if echo 64M >/tmp/cg/small/memory.max; then

@@ -1,5 +1,5 @@
 # What recording costs the guests: exits per second of an exit-bound guest, counted by KVM itself, with nothing, with
-# kvmtrace-capture, trace-cmd record and perf record in turn. Lines of /out/rounds.txt:
+# the events alone, kvmtrace-capture, trace-cmd record and perf record in turn. Lines of /out/rounds.txt:
 #   ROUND TOOL BUFFER_KB EXITS/S CPU_MS RECORDING_US SWITCHES WHOLE_EXITS/S
 # CPU_MS: the recorder's CPU time from start to end. RECORDING_US, SWITCHES: its CPU time and how often it got a CPU,
 # per second of recording. WHOLE_EXITS/S: from before the recorder starts until it has ended.
@@ -15,7 +15,7 @@ us(){ read u _ </proc/uptime; echo $((${u%.*} * 1000 + 1${u#*.} * 10 - 1000)); }
 # The recorded command itself measures: it starts when the recorder records. Its parent is the recorder.
 cat >measure.sh <<'EOF'
 us(){ read u _ </proc/uptime; echo $((${u%.*} * 1000 + 1${u#*.} * 10 - 1000)); }
-spent(){ ns=0; n=0; [ $1 = nothing ] || for p in $PPID $(cat /proc/$PPID/task/$PPID/children); do
+spent(){ ns=0; n=0; [ $1 = nothing ] || [ $1 = events ] || for p in $PPID $(cat /proc/$PPID/task/$PPID/children); do
   [ $p = $$ ] || for f in /proc/$p/task/*/schedstat; do read a b c <$f && ns=$((ns + a)) n=$((n + c)); done; done; }
 X=/sys/kernel/debug/kvm/exits
 sleep 0.3; spent $2; ns0=$ns; n0=$n; t0=$(us); e0=$(cat $X); sleep $1; t1=$(us); e1=$(cat $X); spent $2
@@ -28,6 +28,9 @@ one(){ # ROUND TOOL KB
   say "$*"; rm -f x.*; sync; guests; M="sh /tmp/measure.sh $SECONDS_EACH $2"; c0=$(children_ms); w0=$(us); x0=$(cat $X)
   case $2 in
   nothing) $M; ended;;
+  events) # the same events, and nobody who reads them
+    I=/sys/kernel/tracing/instances/events; mkdir $I; echo $CLOCK >$I/trace_clock; echo $3 >$I/buffer_size_kb
+    for x in $ev; do echo 1 >$I/events/kvm/${x#kvm:}/enable; done; $M; echo 0 >$I/tracing_on; echo 0 >$I/events/enable; rmdir $I; ended;;
   kvmtrace*) /job/kvmtrace-capture${2#kvmtrace} -q -b $3 --clock $CLOCK -o x.dat --status-json=3 3>x.json -- $M; ended
     mv x.dat /out/$2-$1-$3.dat;; # copied afterwards: reading is slow in here
   trace-cmd) trace-cmd record -q -C $CLOCK -b $3 $e -o x.dat $M >x.log 2>&1; ended

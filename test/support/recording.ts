@@ -1,0 +1,47 @@
+/** What tests of live recordings share: the helper built, its process found, waiting for something to come true. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { REPO } from './corpus.ts';
+
+/** Builds kvmtrace-capture into `folder`; its path. */
+export function buildHelper(folder: string): string {
+  const helper = join(folder, 'kvmtrace-capture');
+  const made = spawnSync('sh', ['-c', `cc -O1 -static -pthread -o '${helper}' *.c`], {
+    cwd: join(REPO, 'native'),
+    encoding: 'utf8',
+  });
+  if (made.status !== 0) throw new Error(`the helper does not compile: ${made.stderr}`);
+  return helper;
+}
+
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  ms = 15_000,
+): Promise<number> {
+  const start = Date.now();
+  while (!(await condition())) {
+    if (Date.now() - start > ms) throw new Error(`not within ${ms} ms: ${what}`);
+    await new Promise((tick) => setTimeout(tick, 20));
+  }
+  return Date.now() - start;
+}
+
+/** The helper of a recorder, by its parent: its instance is kvmtrace-<pid>. */
+export function helperOf(pid: number): number | null {
+  const file = `/proc/${pid}/task/${pid}/children`;
+  const children = existsSync(file) ? readFileSync(file, 'utf8').trim().split(' ').filter(Boolean) : [];
+  const found = children.find(
+    (child) =>
+      existsSync(`/proc/${child}/comm`) &&
+      readFileSync(`/proc/${child}/comm`, 'utf8').startsWith('kvmtrace-'),
+  );
+  return found ? Number(found) : null;
+}
+
+/** Why no guest can be recorded here; null if it can: the ROM is for x86, /dev/kvm must be usable. */
+export function kvmMissing(): string | null {
+  if (process.arch !== 'x64') return 'SKIPPED: the ROM is for x86';
+  return existsSync('/dev/kvm') ? null : 'SKIPPED: no /dev/kvm';
+}
