@@ -1,15 +1,30 @@
 /** One thread or two: the same bytes, wherever the input comes from. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createCaptureWriter } from '../src/capture/writer.ts';
+import { shareBlocks } from '../src/commands/analyze-blocks.ts';
+import { openEvents } from '../src/commands/event-stream.ts';
+import { createDiagnostics } from '../src/core/diagnostics.ts';
+import { openFileSource } from '../src/parsers/byte-source.ts';
+import { countBatches, openFile } from '../src/parsers/capture-arrow/open-file.ts';
 import { ensureBuilt, kvmtrace } from './support/built.ts';
 import { REPO, SAMPLES } from './support/corpus.ts';
+import { sliceBatch } from './support/events.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'kvmtrace-jobs-'));
 const large = join(folder, 'large.data');
+const READ = { traceEvents: null } as const;
+
+function listBatches(path: string) {
+  const source = openFileSource(path);
+  const { batches } = openFile(source, createDiagnostics());
+  source.close();
+  return batches;
+}
 
 beforeAll(async () => {
   await ensureBuilt();
@@ -19,9 +34,13 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-async function reports(args: readonly string[], input?: string): Promise<string[]> {
+async function reports(
+  args: readonly string[],
+  input?: string,
+  threads: readonly string[] = ['1', '2'],
+): Promise<string[]> {
   const runs = [];
-  for (const jobs of ['1', '2'])
+  for (const jobs of threads)
     runs.push(
       await kvmtrace(['report', ...args, '--format', 'json', '--jobs', jobs], input ? { input } : {}),
     );
@@ -48,4 +67,82 @@ test('a pipe, of which nobody knows the size', async () => {
   );
   const [one, two] = await reports(['-'], text);
   expect(two).toBe(one);
+});
+
+describe('a capture of many blocks, of which each thread reads some', () => {
+  const capture = join(folder, 'blocks.arrow');
+  const THREADS = ['1', '2', '3'];
+
+  beforeAll(async () => {
+    const more = join(folder, 'more.data');
+    const sample = join(SAMPLES, 'amd-perf-nested/perf.data.gz');
+    const unpacked = join(folder, 'nested.data');
+    writeFileSync(unpacked, gunzipSync(readFileSync(sample)));
+    execFileSync(process.execPath, [join(REPO, 'bench/amplify.mjs'), unpacked, '--size', '90M', '-o', more]);
+    const stream = await openEvents([more], READ);
+    const writer = createCaptureWriter(capture, stream.context, '1');
+    for (let next = stream.batches.next(); !next.done; next = stream.batches.next())
+      for (let from = 0; from < next.value.length; from += 2000) {
+        writer.write(sliceBatch(next.value, from, Math.min(next.value.length, from + 2000)));
+        writer.flush();
+      }
+    stream.close();
+    writer.finish();
+  });
+
+  const blocksOf = (path: string) => {
+    const source = openFileSource(path);
+    const count = countBatches(source);
+    source.close();
+    return count;
+  };
+
+  test('gives the same, whatever is asked', async () => {
+    expect(statSync(capture).size).toBeGreaterThan(48 << 20);
+    const count = blocksOf(capture);
+    expect(shareBlocks(count, 3)).toHaveLength(3);
+    for (const args of [
+      [capture],
+      [capture, '--section', 'ledger', '--section', 'nested', '--section', 'intervals'],
+      [capture, '--by', 'tid,cpu,level', '--slow', '300'],
+      [capture, '--reason', 'msr,io', '--than', '20us', '--cpu', '0'],
+      // What parts do not suit is read in one pass.
+      [capture, '--section', 'storms'],
+    ]) {
+      const [one, ...others] = await reports(args, undefined, THREADS);
+      for (const other of others) expect(other).toBe(one);
+    }
+  });
+
+  test('says the same of damage in any of them', async () => {
+    const bytes = readFileSync(capture);
+    const places = listBatches(capture);
+    for (const share of [0.2, 0.7, 0.9]) {
+      const { offset } = places[Math.floor(share * places.length)];
+      // The metadata of a message: what follows its two length words.
+      bytes.fill(0xff, offset + 8, offset + 40);
+    }
+    const damaged = join(folder, 'damaged.arrow');
+    writeFileSync(damaged, bytes);
+    expect(blocksOf(damaged)).toBe(places.length);
+    const [one, ...others] = await reports([damaged], undefined, THREADS);
+    for (const other of others) expect(other).toBe(one);
+    expect(JSON.parse(one).quality.warnings).toContainEqual(
+      expect.objectContaining({ code: 'damaged-batch', count: 3 }),
+    );
+  });
+});
+
+test('shares of blocks cover all of them once', () => {
+  for (const count of [0, 1, 50, 131, 132, 133, 1000, 4177])
+    for (const jobs of [1, 2, 3, 8, 64]) {
+      const shares = shareBlocks(count, jobs);
+      expect(shares.length).toBeLessThanOrEqual(jobs);
+      expect(shares[0].from).toBe(0);
+      expect(shares.at(-1)!.to).toBe(count);
+      for (const [i, { from, to }] of shares.entries()) {
+        expect(to).toBeGreaterThanOrEqual(from);
+        if (i > 0) expect(from).toBe(shares[i - 1].to);
+      }
+    }
 });
