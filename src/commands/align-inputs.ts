@@ -189,7 +189,14 @@ function alignQemu(path: string, reference: Scan, qemu: Scan, run: TraceContext)
   }
   const { offsetNs, matched, total, sure } = alignment;
   const small = isSameClock(offsetNs);
-  run.facts.set(`clock of ${path}`, `${clockFact(offsetNs, alignment, what)}${sure ? '' : ', not certain'}`);
+  // Clocks of one name are not shifted by what is merely likely.
+  const stays = sameName && !sure && !small;
+  run.facts.set(
+    `clock of ${path}`,
+    stays
+      ? `not shifted, as both are called ${qemu.clock}; ${matched} of ${total} ${what} would match if shifted by ${offsetNs} ns`
+      : `${clockFact(offsetNs, alignment, what)}${sure ? '' : ', not certain'}`,
+  );
   if (sameName && !small)
     note(
       run.diagnostics,
@@ -206,8 +213,8 @@ function alignQemu(path: string, reference: Scan, qemu: Scan, run: TraceContext)
         ? `only ${matched} of ${total} ${what} of QEMU have their kernel event at the offset found`
         : `${matched} of ${total} ${what} of QEMU have their kernel event at the offset found, but another offset fits nearly as well`,
     );
-  // Clocks of one name are not shifted: what is left is the delay between the two events.
-  return small || (sameName && !sure) ? null : offsetNs;
+  // A small offset is the delay between the two events.
+  return small || stays ? null : offsetNs;
 }
 
 function isSameClock(offsetNs: bigint): boolean {
