@@ -8,8 +8,10 @@ import { countEvents } from './event-counts.ts';
 import { addLong, countExits, countUserspace, findGroup } from './exit-counts.ts';
 import { indexEvents, indexReasons } from './indices.ts';
 import { keptExit, matchRows, mayBeLost } from './pairing.ts';
+import { fillListed } from './perf-listed.ts';
 import { mergeSamples } from './perf-merge.ts';
 import { walkSamples } from './perf-walk.ts';
+import { fillColumns } from './record-columns.ts';
 import { fieldValidity, validity16, validity32 } from './validity.ts';
 
 export {
@@ -19,6 +21,8 @@ export {
   countUserspace,
   defer,
   fieldValidity,
+  fillColumns,
+  fillListed,
   findGroup,
   indexEvents,
   indexReasons,
