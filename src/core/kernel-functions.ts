@@ -27,4 +27,5 @@ export interface Kernels {
     from: number,
     count: number,
   ): number;
+  mergePages(merge: number, batch: number, from: number, to: number): number;
 }

@@ -7,6 +7,8 @@ import { defer, keepRow, putRow, settleDeferred } from './deferred-pairs.ts';
 import { countEvents } from './event-counts.ts';
 import { addLong, countExits, countUserspace, findGroup } from './exit-counts.ts';
 import { indexEvents, indexReasons } from './indices.ts';
+import { mergePages } from './page-merge.ts';
+import { stepStream } from './page-walk.ts';
 import { keptExit, matchRows, mayBeLost } from './pairing.ts';
 import { fillListed } from './perf-listed.ts';
 import { mergeSamples } from './perf-merge.ts';
@@ -30,9 +32,11 @@ export {
   keptExit,
   matchRows,
   mayBeLost,
+  mergePages,
   mergeSamples,
   putRow,
   settleDeferred,
+  stepStream,
   takeBetween,
   validity16,
   validity32,
