@@ -17,7 +17,6 @@ import {
   UNKNOWN,
 } from '../core/event-columns.ts';
 import {
-  M_CORE_ONLY,
   M_HEAP,
   M_HEAP_SIZE,
   M_LISTED,
@@ -25,6 +24,7 @@ import {
   M_LISTED_COUNT,
   M_OFFSET,
   M_PLANS,
+  M_RECORDS,
   M_STEP,
   M_STREAMS,
   NO_LOSS,
@@ -39,7 +39,7 @@ import {
   S_RECORDS,
   S_TIME,
   STEP_ADVANCE,
-  STEP_LISTED,
+  STEP_AGAIN,
   STEP_WRITE,
   STREAM_SHIFT,
 } from '../parsers/trace-dat/stream-layout.ts';
@@ -72,13 +72,13 @@ const LONGEST: u32 = 28;
 /** Not a STEP_*: another stream's turn. */
 const SWITCH: u32 = 0xffff;
 
-/** Fills rows [from, to) of the batch and returns the row at which it stopped; M_STEP says what the top stream needs. */
+/** Fills rows [from, to) of the batch (MERGED_ROWS at most if all columns are wanted) and returns the row at which it stopped; M_STEP says what the top stream needs. */
 export function mergePages(merge: usize, batch: usize, from: i32, to: i32): i32 {
   const streams = load<usize>(merge, M_STREAMS);
   const heap = load<usize>(merge, M_HEAP);
   const heapSize = load<u32>(merge, M_HEAP_SIZE);
   const plans = load<usize>(merge, M_PLANS);
-  const coreOnly = load<u32>(merge, M_CORE_ONLY) !== 0;
+  const records = load<usize>(merge, M_RECORDS);
   const offset = load<u64>(merge, M_OFFSET);
   const times = load<usize>(batch, EVENT_TIME);
   const cpus = load<usize>(batch, EVENT_CPU);
@@ -128,7 +128,7 @@ export function mergePages(merge: usize, batch: usize, from: i32, to: i32): i32 
       store<u16>(cpus + row2, cpu);
       store<u32>(tids + row4, load<u32>(at, PID_OFFSET));
       store<i32>(pids + row4, UNKNOWN);
-      if (coreOnly) {
+      if (records === 0) {
         store<u16>(events + row2, load<u16>(plan, RECORD_EVENT));
         store<u16>(fields + row2, load<u16>(plan, RECORD_FIELDS));
         store<u32>(
@@ -142,7 +142,7 @@ export function mergePages(merge: usize, batch: usize, from: i32, to: i32): i32 
           wideField(plan, at, RECORD_ADDRESS, RECORD_ADDRESS_MASK, RECORD_ADDRESS_SIGN),
         );
         store<u64>(arguments0 + row8, wideField(plan, at, RECORD_ARG0, RECORD_ARG0_MASK, RECORD_ARG0_SIGN));
-      } else fillColumns(plan, at, batch, row);
+      } else store<usize>(records + ((row - <usize>from) << 2), at);
       let isFull = false;
       if (load<u32>(plan, RECORD_LISTED) !== 0)
         isFull = listRow(merge, <u32>row, index, <u32>(at - bytes), <u32>length);
@@ -173,7 +173,7 @@ export function mergePages(merge: usize, batch: usize, from: i32, to: i32): i32 
         time = load<u64>(stream, S_TIME);
       }
       if (isFull) {
-        step = STEP_LISTED;
+        step = STEP_AGAIN;
         break;
       }
       if (time > last) {
@@ -187,11 +187,20 @@ export function mergePages(merge: usize, batch: usize, from: i32, to: i32): i32 
     store<u64>(stream, time, S_TIME);
     store<u64>(stream, time - offset, S_RAW);
     store<f64>(stream, load<f64>(stream, S_RECORDS) + <f64>taken, S_RECORDS);
-    if (step === STEP_LISTED || step === SWITCH) sink(streams, heap, heapSize);
+    if (step === STEP_AGAIN || step === SWITCH) sink(streams, heap, heapSize);
     if (step !== SWITCH) break;
   }
   store<u32>(merge, step, M_STEP);
+  if (records !== 0) fillRows(plans, records, batch, from, row);
   return <i32>row;
+}
+
+/** All columns of rows [from, to): in a loop of its own, since a call would take the merge's registers away. */
+function fillRows(plans: usize, records: usize, batch: usize, from: usize, to: usize): void {
+  for (let row = from; row < to; row++) {
+    const data = load<usize>(records + ((row - from) << 2));
+    fillColumns(plans + <usize>load<u16>(data) * RECORD_PLAN_BYTES, data, batch, row);
+  }
 }
 
 /** Leaves something of the row to TypeScript; returns whether the list is full. */

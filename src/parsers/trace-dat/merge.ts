@@ -16,7 +16,7 @@ import {
 } from './cpu-streams.ts';
 import { type EventRows, writeLoss, writeRecord } from './event-rows.ts';
 import { createPageMerge, learnPlan, type PageMerge, takeRows } from './page-merge.ts';
-import { NO_LOSS, STEP_ADVANCE, STEP_LISTED, STEP_WRITE } from './stream-layout.ts';
+import { NO_LOSS, STEP_ADVANCE, STEP_AGAIN, STEP_WRITE } from './stream-layout.ts';
 import { isOffsetOnly } from './time-conversion.ts';
 
 export interface StreamMerge {
@@ -27,6 +27,8 @@ export interface StreamMerge {
   size: number;
   /** Takes what is common; null where the file is not such that it can. */
   readonly fast: PageMerge | null;
+  /** The top stream's event is in the batch before: the batch was full. */
+  isTaken: boolean;
   /** Buffers of which each kind of event was seen, by id; null where the file has one buffer only. */
   readonly seen: readonly Uint8Array[] | null;
   /** Streams without any event, but with a loss: its row comes before all others. */
@@ -52,6 +54,7 @@ export function createStreamMerge(
     heap,
     size: 0,
     fast: isFast ? createPageMerge(arena, streams, rows, heap, coreOnly) : null,
+    isTaken: false,
     seen: buffers > 1 ? Array.from({ length: buffers }, () => new Uint8Array(65536)) : null,
     emptyLosses: [],
   };
@@ -87,14 +90,20 @@ export function fillBatch(merge: StreamMerge, batch: EventBatch): boolean {
     const stream = merge.emptyLosses.shift()!;
     addLossRow(merge, batch, stream, timeAt(merge.size > 0 ? merge.heap[0] : stream));
   }
+  if (merge.isTaken) takeNext(merge, batch);
+  merge.isTaken = false;
   while (merge.size > 0) {
     const { fast, arena } = merge;
+    // Full batches spare the consumer from making them.
     const step =
-      fast !== null && liesIn(arena, batch) ? takeRows(fast, merge.size, batch, limit + 1) : STEP_WRITE;
-    if (step === STEP_LISTED) continue;
+      fast !== null && liesIn(arena, batch) ? takeRows(fast, merge.size, batch, batch.capacity) : STEP_WRITE;
+    if (step === STEP_AGAIN) continue;
     if (step !== STEP_ADVANCE) {
       if (batch.length > limit) return true;
       addEventRow(merge, batch);
+    } else if (batch.length === batch.capacity) {
+      merge.isTaken = true;
+      return true;
     }
     takeNext(merge, batch);
   }

@@ -2,13 +2,12 @@
  * Calls the kernel that takes events from the streams (src/kernels/page-merge.ts), keeps its tables, and adds to rows
  * what copies of fields cannot be.
  */
-import { type Arena, allocateI32 } from '../../core/arena.ts';
+import { type Arena, allocate, allocateI32 } from '../../core/arena.ts';
 import { type ArenaBatch, F_ISA } from '../../core/event-batch.ts';
 import { addRecordPlan, createRecordPlans } from '../tracepoint/record-plans.ts';
 import type { CpuStreams } from './cpu-streams.ts';
 import { addSpecial, type EventRows, EXIT, PLAIN } from './event-rows.ts';
 import {
-  M_CORE_ONLY,
   M_HEAP,
   M_HEAP_SIZE,
   M_LISTED,
@@ -19,9 +18,13 @@ import {
   M_PAGE_DATA,
   M_PAGE_TIME,
   M_PLANS,
+  M_RECORDS,
   M_STEP,
   M_STREAMS,
   M_TABLE_BYTES,
+  MERGED_ROWS,
+  STEP_AGAIN,
+  STEP_WRITE,
 } from './stream-layout.ts';
 
 /** common_pid of every kernel so far, which the merge relies on. */
@@ -63,7 +66,7 @@ export function createPageMerge(
   table[M_STREAMS >> 2] = streams.words.byteOffset;
   table[M_HEAP >> 2] = heap.byteOffset;
   table[M_PLANS >> 2] = plans.byteOffset;
-  table[M_CORE_ONLY >> 2] = coreOnly ? 1 : 0;
+  if (!coreOnly) table[M_RECORDS >> 2] = allocate(arena, 4 * MERGED_ROWS);
   table[M_PAGE_TIME >> 2] = layout.timeOffset;
   table[M_PAGE_COMMIT >> 2] = layout.commitOffset;
   table[M_PAGE_DATA >> 2] = layout.dataOffset;
@@ -91,12 +94,14 @@ export function learnPlan({ plans, known, rows, coreOnly }: PageMerge, id: numbe
  * next (STEP_*).
  */
 export function takeRows(merge: PageMerge, size: number, batch: ArenaBatch, to: number): number {
-  const { arena, table } = merge;
+  const { arena, table, coreOnly } = merge;
+  const until = coreOnly ? to : Math.min(to, batch.length + MERGED_ROWS);
   table[M_HEAP_SIZE >> 2] = size;
   table[M_LISTED_COUNT >> 2] = 0;
-  batch.length = arena.kernels.mergePages(table.byteOffset, batch.table, batch.length, to);
+  batch.length = arena.kernels.mergePages(table.byteOffset, batch.table, batch.length, until);
   completeRows(merge, batch, table[M_LISTED_COUNT >> 2]);
-  return table[M_STEP >> 2];
+  const step = table[M_STEP >> 2];
+  return step === STEP_WRITE && batch.length === until && until < to ? STEP_AGAIN : step;
 }
 
 /** Adds to the first `count` rows of the list. Their pages are still there: only TypeScript changes windows. */

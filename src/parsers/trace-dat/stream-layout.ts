@@ -38,8 +38,9 @@ export const M_STREAMS = 8;
 export const M_HEAP = 12;
 export const M_HEAP_SIZE = 16;
 export const M_PLANS = 20;
-/** Not 0: the core columns are enough. */
-export const M_CORE_ONLY = 24;
+/** Address of the rows' records (u32 each, of MERGED_ROWS rows at most); 0: the core columns are enough. */
+export const M_RECORDS = 24;
+export const MERGED_ROWS = 4096;
 /** Places in a page's header. */
 export const M_PAGE_TIME = 28;
 export const M_PAGE_COMMIT = 32;
@@ -56,8 +57,8 @@ export const M_TABLE_BYTES = 56;
 export const STEP_WRITE = 0;
 /** Its event is in the batch; the next one has to be looked for. */
 export const STEP_ADVANCE = 1;
-/** The list is full: nothing but to complete its rows. */
-export const STEP_LISTED = 2;
+/** Nothing: it goes on. */
+export const STEP_AGAIN = 2;
 
 /** Bits of a page's commit word. Only its low 32 bits count: the kernel sign-extends the flags (formats.md B.4). */
 export const LENGTH_MASK = 0x07ffffff;
