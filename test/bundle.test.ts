@@ -80,7 +80,7 @@ describe('the code cache', () => {
 
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'kvmtrace-cache-'));
-    for (const part of ['bin', 'dist/bundle', 'package.json'])
+    for (const part of ['bin', 'dist/bundle', 'dist/kernels.wasm', 'package.json'])
       cpSync(join(REPO, part), join(folder, part), { recursive: true });
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
