@@ -195,6 +195,31 @@ describe('absurd sizes', () => {
     expect(() => readDat(file)).toThrow(/lz77/);
   });
 
+  test('more CPUs than there are: the first are read, in memory that does not grow with the table', () => {
+    const cpus = new Map([
+      [0, [{ time: 1n, items: [{ kind: 'event', delta: 0, record: entryRecord(X86, 5, 1n) }] }]],
+    ]);
+    const file = buildV6({ machine: X86, buffers: [{ name: '', cpus: cpus as Map<number, Page[]> }] });
+    const count = 300_000;
+    const tableAt = file.indexOf('flyrecord\0') + 10;
+    const countAt = file.indexOf('options  \0') - 4;
+    const head = Buffer.from(file.subarray(0, tableAt));
+    head.writeUInt32LE(count, countAt);
+    const table = Buffer.alloc(16 * count);
+    // One page in front, the others behind the end of the file.
+    const end = tableAt + table.length + 15;
+    const pageAt = Math.ceil(end / 4096) * 4096;
+    for (let cpu = 0; cpu < count; cpu++) {
+      table.writeBigUInt64LE(BigInt(cpu === 0 ? pageAt : pageAt + 4096), 16 * cpu);
+      table.writeBigUInt64LE(4096n, 16 * cpu + 8);
+    }
+    const clock = Buffer.concat([num(X86, 8, 7), Buffer.from('[local]')]);
+    const page = file.subarray(file.length - 4096);
+    const damaged = readDat(Buffer.concat([head, table, clock, Buffer.alloc(pageAt - end), page]));
+    expect(damaged.diagnostics['too-many-cpus']).toBe(count - (1 << 18));
+    expect(damaged.rows.filter(({ event }) => event === 'kvm_entry')).toHaveLength(1);
+  });
+
   test('CPUs that share bytes are read once', () => {
     const file = built(buildV7);
     const result = readDat(file);

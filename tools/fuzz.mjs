@@ -11,6 +11,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { gunzipSync } from 'node:zlib';
 
 const { values } = parseArgs({
@@ -115,6 +117,9 @@ const folder = mkdtempSync(join(tmpdir(), 'kvmtrace-fuzz-'));
 const target = join(folder, 'input');
 const random = generator(Number(values.seed));
 const end = Date.now() + Number(values.seconds) * 1000;
+// Memories of WebAssembly weigh nothing for the garbage collector: it would let a thousand of them lie.
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc');
 let cases = 0;
 let refused = 0;
 let failed = 0;
@@ -136,6 +141,7 @@ while (Date.now() < end && inputs.length > 0) {
   if (!problem && ms > MAX_MS) problem = new Error(`took ${Math.round(ms)} ms`);
   if (!problem && process.memoryUsage.rss() > MAX_RSS)
     problem = new Error(`${process.memoryUsage.rss() >> 20} MB in use`);
+  if (cases % 100 === 0) collectGarbage();
   cases++;
   if (!problem) continue;
   failed++;

@@ -85,6 +85,11 @@ export function allocate({ memory }: Arena, bytes: number): number {
   return address;
 }
 
+/** Bytes that can still be handed out. */
+export function roomOf({ memory }: Arena): number {
+  return MAX_PAGES * PAGE - Atomics.load(new Int32Array(memory.buffer, 0, 1), 0);
+}
+
 export function allocateU8(arena: Arena, length: number): Uint8Array {
   const address = allocate(arena, length);
   return new Uint8Array(arena.memory.buffer, address, length);

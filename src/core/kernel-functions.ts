@@ -23,4 +23,13 @@ export interface Kernels {
   countEvents(summary: number, batch: number, length: number): number;
   walkSamples(window: number, from: number): number;
   mergeSamples(window: number, batch: number, from: number, to: number): number;
+  fillListed(
+    plans: number,
+    bytes: number,
+    listed: number,
+    batch: number,
+    from: number,
+    count: number,
+  ): number;
+  mergePages(merge: number, batch: number, from: number, to: number): number;
 }

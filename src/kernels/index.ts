@@ -9,9 +9,13 @@ import { defer, keepRow, putRow, settleDeferred } from './deferred-pairs.ts';
 import { countEvents } from './event-counts.ts';
 import { addLong, countExits, countUserspace, findGroup } from './exit-counts.ts';
 import { indexEvents, indexReasons } from './indices.ts';
+import { mergePages } from './page-merge.ts';
+import { stepStream } from './page-walk.ts';
 import { keptExit, matchRows, mayBeLost } from './pairing.ts';
+import { fillListed } from './perf-listed.ts';
 import { mergeSamples } from './perf-merge.ts';
 import { walkSamples } from './perf-walk.ts';
+import { fillColumns } from './record-columns.ts';
 import { fieldValidity, validity16, validity32 } from './validity.ts';
 
 export {
@@ -22,6 +26,8 @@ export {
   countUserspace,
   defer,
   fieldValidity,
+  fillColumns,
+  fillListed,
   findGroup,
   followRecords,
   indexEvents,
@@ -31,10 +37,12 @@ export {
   mapIndices,
   matchRows,
   mayBeLost,
+  mergePages,
   mergeSamples,
   orColumn,
   putRow,
   settleDeferred,
+  stepStream,
   takeBetween,
   validity16,
   validity32,

@@ -1,13 +1,13 @@
 /** From the window's ready records to rows, in the order of time. */
 import { note } from '../../core/diagnostics.ts';
-import { type EventBatch, F_ARG0, F_ISA, liesIn, NO_CPU } from '../../core/event-batch.ts';
+import { type ArenaBatch, type EventBatch, F_ARG0, F_ISA, liesIn, NO_CPU } from '../../core/event-batch.ts';
 import { EV_LOST, EXIT_REASON_EVENTS } from '../../core/events.ts';
 import { decodeRecord } from '../tracepoint/decoder.ts';
 import { rawOffset } from './attr.ts';
 import { layoutOf, MERGED_ROWS, type RecordState } from './record-state.ts';
 import { RECORD_LOST, RECORD_SAMPLE } from './record-types.ts';
 import { dropRuns, popRun, siftDown } from './record-window.ts';
-import { mergeSamples } from './sample-kernels.ts';
+import { fillListed, mergeSamples } from './sample-kernels.ts';
 import { addGroupMembers } from './sampled-groups.ts';
 import { loadBlock, unloadSpills } from './spill.ts';
 import { applyThreadRecord } from './thread-records.ts';
@@ -46,10 +46,10 @@ export function decodeReady(state: RecordState, batch: EventBatch): boolean {
 }
 
 /** Decodes what a merge has left out of the first `count` rows of `state.listed`. */
-function completeRows(state: RecordState, batch: EventBatch, count: number): void {
+function completeRows(state: RecordState, batch: ArenaBatch, count: number): void {
   const { listed } = state;
   const { view } = state.window;
-  for (let i = 0; i < count; i++) {
+  for (let i = fillListed(state, batch, 0, count); i < count; i = fillListed(state, batch, i + 1, count)) {
     const row = listed[2 * i];
     const base = listed[2 * i + 1];
     // Whole, and of a tracepoint with a decoder: the merge stops at any other.

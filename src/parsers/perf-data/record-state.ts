@@ -1,8 +1,11 @@
 /** What the record functions share: attrs, decoders and the window of one record stream. */
 import { type Arena, allocateU8, allocateU32 } from '../../core/arena.ts';
+import { F_ISA } from '../../core/event-columns.ts';
+import { EXIT_REASON_EVENTS } from '../../core/events.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { compileDecoder, type RecordDecoder } from '../tracepoint/decoder.ts';
 import type { EventFormat } from '../tracepoint/format.ts';
+import { addRecordPlan, createRecordPlans } from '../tracepoint/record-plans.ts';
 import { PERF_TYPE_TRACEPOINT, type PerfAttr, type SampleLayout, sampleLayout } from './attr.ts';
 import { addPlan, createPlans } from './plans.ts';
 import { createRecordWindow, type RecordWindow, WINDOW_LIMITS, type WindowLimits } from './record-window.ts';
@@ -50,6 +53,8 @@ export interface RecordState {
   readonly coreOnly: boolean;
   /** What the merge does, by tracepoint id. */
   readonly plans: Int32Array;
+  /** How rows that the merge leaves out are completed, by tracepoint id. */
+  readonly recordPlans: Int32Array;
   /** Rows of a merge that are not complete, each with the position of its raw data. */
   readonly listed: Uint32Array;
 }
@@ -82,6 +87,7 @@ export function createRecordState(
     groupCounts: new Map(),
     coreOnly,
     plans: createPlans(arena),
+    recordPlans: createRecordPlans(arena),
     listed: allocateU32(arena, 2 * MERGED_ROWS),
   };
   const { table } = state.window;
@@ -137,6 +143,9 @@ export function addFormats(state: RecordState, formats: ReadonlyMap<number, Even
     const decoder = compileDecoder(format, state.context.events, state.little);
     state.decoders[id] = decoder;
     addPlan(state.plans, id, decoder, state.coreOnly);
+    // Which ISA an exit without `isa` is of may be told later.
+    if ((decoder.fields & F_ISA) !== 0 || !EXIT_REASON_EVENTS.has(decoder.event))
+      addRecordPlan(state.recordPlans, id, decoder, { elseIsa: 0, coreOnly: false, listed: false });
   }
 }
 

@@ -1,7 +1,9 @@
 /** Calls the kernels that walk and merge samples (src/kernels/perf-walk.ts, perf-merge.ts) and keeps their view. */
 import type { ArenaBatch } from '../../core/event-batch.ts';
+import type { RecordState } from './record-state.ts';
 import type { RecordWindow } from './record-window.ts';
 import {
+  W_BYTES,
   W_HEAP_SIZE,
   W_LAST_KEY,
   W_LIMIT,
@@ -42,4 +44,15 @@ export function mergeSamples(window: RecordWindow, batch: ArenaBatch, rows: numb
   const { length } = batch;
   batch.length = arena.kernels.mergeSamples(table.byteOffset, batch.table, length, length + rows);
   return table[W_LISTED_COUNT >> 2];
+}
+
+/**
+ * Completes rows of `state.listed` from index `from` on, up to `count` or to one that needs more than copies of its
+ * sample's fields; returns where it stopped.
+ */
+export function fillListed(state: RecordState, batch: ArenaBatch, from: number, count: number): number {
+  const { arena, table } = state.window;
+  const { recordPlans, listed } = state;
+  const bytes = table[W_BYTES >> 2];
+  return arena.kernels.fillListed(recordPlans.byteOffset, bytes, listed.byteOffset, batch.table, from, count);
 }

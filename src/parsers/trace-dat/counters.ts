@@ -4,7 +4,7 @@
  * 3.2 (547,361 events counted, 45,543 in the file).
  */
 import { type Diagnostics, note } from '../../core/diagnostics.ts';
-import type { CpuStreams } from './cpu-streams.ts';
+import { type CpuStreams, pagesOf, recordsOf } from './cpu-streams.ts';
 import { eventsLeftBehind } from './recorder-notes.ts';
 import type { Recording } from './recording.ts';
 
@@ -18,7 +18,7 @@ export function compareCounters(recording: Recording, streams: CpuStreams, diagn
   let uncounted = 0;
   for (const counters of recording.options.counters) {
     const stream = streamOf.get(`${counters.cpu} ${counters.buffer}`) ?? -1;
-    const held = stream < 0 ? 0 : streams.records[stream];
+    const held = stream < 0 ? 0 : recordsOf(streams, stream);
     const marked = stream < 0 ? 0 : streams.lost[stream];
     if (stream >= 0 && streams.damaged[stream]) continue;
     if (counters.recorded !== null) {
@@ -72,5 +72,5 @@ export function compareCounters(recording: Recording, streams: CpuStreams, diagn
  * `read events` (seen on 6.1 and 6.12: up to a page's worth).
  */
 function slack(streams: CpuStreams, stream: number): number {
-  return stream < 0 ? 0 : (2 * streams.records[stream]) / Math.max(1, streams.pageCounts[stream]);
+  return stream < 0 ? 0 : (2 * recordsOf(streams, stream)) / Math.max(1, pagesOf(streams, stream));
 }

@@ -1,40 +1,43 @@
 /**
- * The events of every CPU's pages, one at a time. State is in typed arrays by stream number, because a merge visits
- * streams in turns and nothing may be allocated per event. Page and event layouts: include/linux/ring_buffer.h,
+ * The events of every CPU's pages, one at a time, whatever the pages are like: kernels (src/kernels/page-walk.ts) do the
+ * same for those that are as they should be. The streams' state is in tables that both share. Page and event layouts: include/linux/ring_buffer.h,
  * kernel/trace/ring_buffer.c, formats.md B.4.
  */
 import { type Diagnostics, note } from '../../core/diagnostics.ts';
+import { NO_CPU } from '../../core/event-columns.ts';
 import { TWO_32 } from '../../core/words.ts';
 import type { PageLayout } from './page-layout.ts';
-import { type PageSource, TRUNCATED, takePage } from './page-source.ts';
+import { endsInsidePage, type PageSource, TRUNCATED, takePage, windowLength } from './page-source.ts';
+import {
+  LENGTH_MASK,
+  LOSS_UNKNOWN,
+  LOST_EVENTS,
+  LOST_STORED,
+  NO_LOSS,
+  S_AT,
+  S_CPU,
+  S_END,
+  S_LENGTH,
+  S_LOSSES,
+  S_NEXT,
+  S_PAGES,
+  S_RAW,
+  S_RECORDS,
+  S_TIME,
+  STREAM_BYTES,
+  TYPE_PADDING,
+  TYPE_TIME_EXTEND,
+} from './stream-layout.ts';
 import { convertTime, type TimeConversion } from './time-conversion.ts';
 
-/** Bits of a page's commit word. Only its low 32 bits count: the kernel sign-extends the flags (formats.md B.4). */
-const LENGTH_MASK = 0x07ffffff;
-const LOST_EVENTS = 0x80000000;
-const LOST_STORED = 0x40000000;
-
-const TYPE_PADDING = 29;
-const TYPE_TIME_EXTEND = 30;
-
-/** Words of a stream in `places`. */
-export const AT = 0;
-export const LENGTH = 1;
-export const NEXT = 2;
-export const END = 3;
-/**
- * Words of a stream in `times`: time of the current event as reported, [low, high]; where times are converted, the
- * recorded one stands behind it (`raw`).
- */
-const KEY = 0;
-export const STREAM_WORDS = 4;
-
-/** `losses`: no loss before the current event. */
-export const NO_LOSS = -1;
-/** `losses`: events were lost, but not counted. */
-export const LOSS_UNKNOWN = -2;
-
-const LITTLE_MACHINE = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
+/** Indices in a stream's table. `times`: [low, high] words. */
+const STREAM_WORDS = STREAM_BYTES >> 2;
+const AT = S_AT >> 2;
+const LENGTH = S_LENGTH >> 2;
+const NEXT = S_NEXT >> 2;
+const END = S_END >> 2;
+const TIME = S_TIME >> 2;
+const RAW = S_RAW >> 2;
 
 export interface CpuStreams {
   readonly count: number;
@@ -45,24 +48,16 @@ export interface CpuStreams {
   readonly pages: PageSource[];
   /** View of the bytes that `places` refers to. */
   readonly views: DataView[];
-  /** The same as words; only of use where file and machine are both little-endian. */
-  readonly words: Int32Array[];
-  readonly aligned: boolean;
   /** CPU number of each stream, and the buffer it belongs to. */
   readonly cpus: number[];
   readonly buffers: number[];
-  /** Per stream: where the current record lies and how long it is, the next event, the end of the page's data. */
-  readonly places: Int32Array;
+  /** The streams' tables (stream-layout.ts), three views of the same memory. */
+  readonly words: Int32Array;
   readonly times: Uint32Array;
-  /** The same memory. */
-  readonly signedTimes: Int32Array;
-  /** Index of the recorded time among a stream's words in `times`; 0 if times are not converted. */
+  readonly floats: Float64Array;
+  /** Place of the recorded time in a stream's table, which is the reported one if times are not converted. */
   readonly raw: number;
-  /** Events lost before the current one: how many, NO_LOSS or LOSS_UNKNOWN. */
-  readonly losses: Float64Array;
-  /** Records handed out, pages entered, and losses counted in page headers. */
-  readonly records: Float64Array;
-  readonly pageCounts: Float64Array;
+  /** Losses counted in page headers. */
   readonly lost: Float64Array;
   readonly lostUnknown: Uint8Array;
   /** The stream held damage: its counts cannot be compared with the kernel's. */
@@ -75,7 +70,14 @@ export interface StreamSetup {
   readonly buffer: number;
 }
 
+/** The table of stream `stream`, of those in `words`. */
+export function tableOf(words: Int32Array, stream: number): Int32Array {
+  return words.subarray(STREAM_WORDS * stream, STREAM_WORDS * (stream + 1));
+}
+
+/** `words`: the streams' tables, which their sources have a part in. */
 export function createCpuStreams(
+  words: Int32Array,
   setups: readonly StreamSetup[],
   little: boolean,
   layout: PageLayout,
@@ -83,8 +85,8 @@ export function createCpuStreams(
   diagnostics: Diagnostics,
 ): CpuStreams {
   const count = setups.length;
-  const times = new Uint32Array(STREAM_WORDS * count);
-  return {
+  const { buffer, byteOffset, byteLength } = words;
+  const streams: CpuStreams = {
     count,
     little,
     layout,
@@ -92,46 +94,72 @@ export function createCpuStreams(
     diagnostics,
     pages: setups.map(({ pages }) => pages),
     views: setups.map(({ pages }) => pages.view),
-    words: setups.map(({ pages }) => pages.words),
-    aligned: little && LITTLE_MACHINE,
     cpus: setups.map(({ cpu }) => cpu),
     buffers: setups.map(({ buffer }) => buffer),
-    places: new Int32Array(STREAM_WORDS * count),
-    times,
-    signedTimes: new Int32Array(times.buffer),
-    raw: conversion === null ? 0 : 2,
-    losses: new Float64Array(count).fill(NO_LOSS),
-    records: new Float64Array(count),
-    pageCounts: new Float64Array(count),
+    words,
+    times: new Uint32Array(buffer, byteOffset, byteLength >> 2),
+    floats: new Float64Array(buffer, byteOffset, byteLength >> 3),
+    raw: conversion === null ? TIME : RAW,
     lost: new Float64Array(count),
     lostUnknown: new Uint8Array(count),
     damaged: new Uint8Array(count),
   };
+  for (let stream = 0; stream < count; stream++) {
+    words[STREAM_WORDS * stream + (S_CPU >> 2)] = Math.min(streams.cpus[stream], NO_CPU);
+    setLosses(streams, stream, NO_LOSS);
+  }
+  return streams;
+}
+
+/** Events lost before the stream's current one: how many, NO_LOSS or LOSS_UNKNOWN. */
+export function lossesOf({ floats }: CpuStreams, stream: number): number {
+  return floats[(STREAM_BYTES * stream + S_LOSSES) >> 3];
+}
+
+export function setLosses({ floats }: CpuStreams, stream: number, count: number): void {
+  floats[(STREAM_BYTES * stream + S_LOSSES) >> 3] = count;
+}
+
+/** Records handed out so far. */
+export function recordsOf({ floats }: CpuStreams, stream: number): number {
+  return floats[(STREAM_BYTES * stream + S_RECORDS) >> 3];
+}
+
+/** Pages entered so far. */
+export function pagesOf({ floats }: CpuStreams, stream: number): number {
+  return floats[(STREAM_BYTES * stream + S_PAGES) >> 3];
+}
+
+/** Where the stream's current record begins in its view. */
+export function recordAt({ words }: CpuStreams, stream: number): number {
+  return words[STREAM_WORDS * stream + AT];
+}
+
+export function recordLength({ words }: CpuStreams, stream: number): number {
+  return words[STREAM_WORDS * stream + LENGTH];
 }
 
 /** Moves to the stream's next record; false at its end. */
 export function advance(streams: CpuStreams, stream: number): boolean {
-  const { places, times, little, aligned, conversion } = streams;
+  const { words, times, little, conversion } = streams;
   const base = STREAM_WORDS * stream;
   const raw = base + streams.raw;
   let view = streams.views[stream];
-  let words = streams.words[stream];
-  let at = places[base + NEXT];
-  let end = places[base + END];
+  let at = words[base + NEXT];
+  let end = words[base + END];
   let low = times[raw];
   let high = times[raw + 1];
   for (;;) {
     if (at + 4 > end) {
       if (!nextPage(streams, stream)) return false;
       view = streams.views[stream];
-      words = streams.words[stream];
-      at = places[base + NEXT];
-      end = places[base + END];
+      at = words[base + NEXT];
+      end = words[base + END];
       low = times[raw];
       high = times[raw + 1];
       continue;
     }
-    const word = aligned ? words[at >>> 2] : view.getUint32(at, little);
+    const word = view.getUint32(at, little);
     const type = little ? word & 31 : word >>> 27;
     const delta = little ? word >>> 5 : word & 0x07ffffff;
     if (type < TYPE_PADDING) {
@@ -162,14 +190,14 @@ export function advance(streams: CpuStreams, stream: number): boolean {
       times[raw] = low;
       times[raw + 1] = high;
       if (conversion !== null) {
-        times[base + KEY] = low;
-        times[base + KEY + 1] = high;
-        convertTime(conversion, streams.cpus[stream], times, base + KEY);
+        times[base + TIME] = low;
+        times[base + TIME + 1] = high;
+        convertTime(conversion, streams.cpus[stream], times, base + TIME);
       }
-      places[base + AT] = record;
-      places[base + LENGTH] = length;
-      places[base + NEXT] = at;
-      streams.records[stream]++;
+      words[base + AT] = record;
+      words[base + LENGTH] = length;
+      words[base + NEXT] = at;
+      streams.floats[(base >> 1) + (S_RECORDS >> 3)]++;
       return true;
     }
     // Padding without a time: the rest of the page is unused.
@@ -217,7 +245,7 @@ export function advance(streams: CpuStreams, stream: number): boolean {
 /** The rest of the page makes no sense: it is left out. */
 function abandon(streams: CpuStreams, stream: number, end: number): number {
   const pages = streams.pages[stream];
-  if (pages.cut && pages.length < pages.next)
+  if (pages.cut && endsInsidePage(pages))
     note(streams.diagnostics, 'truncated-file', 'data-loss', TRUNCATED, 0);
   else
     note(
@@ -232,23 +260,20 @@ function abandon(streams: CpuStreams, stream: number, end: number): number {
 }
 
 function addLoss(streams: CpuStreams, stream: number, count: number): void {
-  const before = streams.losses[stream];
-  if (before === NO_LOSS) streams.losses[stream] = count;
-  else
-    streams.losses[stream] =
-      before === LOSS_UNKNOWN || count === LOSS_UNKNOWN ? LOSS_UNKNOWN : before + count;
+  const before = lossesOf(streams, stream);
+  const isUnknown = before === LOSS_UNKNOWN || count === LOSS_UNKNOWN;
+  setLosses(streams, stream, before === NO_LOSS ? count : isUnknown ? LOSS_UNKNOWN : before + count);
 }
 
 /** Enters the stream's next page; false at its end. */
 function nextPage(streams: CpuStreams, stream: number): boolean {
-  const { places, times, little, layout, diagnostics } = streams;
+  const { words, times, little, layout, diagnostics } = streams;
   const pages = streams.pages[stream];
   const base = STREAM_WORDS * stream;
   const raw = base + streams.raw;
   const at = takePage(pages);
   const { view } = pages;
   streams.views[stream] = view;
-  streams.words[stream] = pages.words;
   if (pages.gap) {
     pages.gap = false;
     streams.damaged[stream] = 1;
@@ -260,12 +285,12 @@ function nextPage(streams: CpuStreams, stream: number): boolean {
     if (pages.cut) addLoss(streams, stream, LOSS_UNKNOWN);
     return false;
   }
-  streams.pageCounts[stream]++;
-  const available = Math.min(pages.pageSize, pages.length - at) - layout.dataOffset;
+  streams.floats[(base >> 1) + (S_PAGES >> 3)]++;
+  const available = Math.min(pages.pageSize, windowLength(pages) - at) - layout.dataOffset;
   if (available < 0) {
     note(diagnostics, 'truncated-file', 'data-loss', TRUNCATED);
     streams.damaged[stream] = 1;
-    places[base + NEXT] = places[base + END] = 0;
+    words[base + NEXT] = words[base + END] = 0;
     return true;
   }
   const time = at + layout.timeOffset;
@@ -277,12 +302,13 @@ function nextPage(streams: CpuStreams, stream: number): boolean {
   const start = at + layout.dataOffset;
   if (commit & LOST_EVENTS) takeLostCount(streams, stream, commit, start + length, start + available);
   if (length > available) {
-    if (pages.length - at < pages.pageSize) note(diagnostics, 'truncated-file', 'data-loss', TRUNCATED);
+    if (windowLength(pages) - at < pages.pageSize)
+      note(diagnostics, 'truncated-file', 'data-loss', TRUNCATED);
     else abandon(streams, stream, 0);
     streams.damaged[stream] = 1;
     length = available;
   }
-  if (length > 0 && streams.records[stream] > 0 && isBefore(low, high, times[raw], times[raw + 1]))
+  if (length > 0 && recordsOf(streams, stream) > 0 && isBefore(low, high, times[raw], times[raw + 1]))
     note(
       diagnostics,
       'time-backwards',
@@ -291,8 +317,8 @@ function nextPage(streams: CpuStreams, stream: number): boolean {
     );
   times[raw] = low;
   times[raw + 1] = high;
-  places[base + NEXT] = start;
-  places[base + END] = start + length;
+  words[base + NEXT] = start;
+  words[base + END] = start + length;
   return true;
 }
 
@@ -325,15 +351,15 @@ function takeLostCount(streams: CpuStreams, stream: number, commit: number, at: 
 
 /** Compares the current events of two streams: earlier time first, equal times in stream order as trace-cmd report. */
 export function comesBefore(times: Uint32Array, a: number, b: number): boolean {
-  const aHigh = times[STREAM_WORDS * a + KEY + 1];
-  const bHigh = times[STREAM_WORDS * b + KEY + 1];
+  const aHigh = times[STREAM_WORDS * a + TIME + 1];
+  const bHigh = times[STREAM_WORDS * b + TIME + 1];
   if (aHigh !== bHigh) return aHigh < bHigh;
-  const aLow = times[STREAM_WORDS * a + KEY];
-  const bLow = times[STREAM_WORDS * b + KEY];
+  const aLow = times[STREAM_WORDS * a + TIME];
+  const bLow = times[STREAM_WORDS * b + TIME];
   return aLow === bLow ? a < b : aLow < bLow;
 }
 
-/** Index of a stream's words in `places` and `times` (its time is the first pair there). */
-export function wordsOf(stream: number): number {
-  return STREAM_WORDS * stream;
+/** Index of the stream's reported time in `times`. */
+export function timeAt(stream: number): number {
+  return STREAM_WORDS * stream + TIME;
 }

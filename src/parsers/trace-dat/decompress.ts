@@ -30,7 +30,7 @@ export const ZSTD_DECODERS: Readonly<Record<string, () => Decompress | null>> = 
       : null,
   javascript: () => (data, plain, target) => {
     // fzstd does not tell how much it wrote: what is missing has to be zero, as in an empty page.
-    const output = target && target.length === plain ? target.fill(0) : createTarget(plain);
+    const output = withAnswer(target && target.length === plain ? target.fill(0) : new Uint8Array(plain));
     unzstd(data, output);
     return output;
   },
@@ -51,6 +51,8 @@ export function decompressorOf(name: string): Decompress | null {
  * fzstd 0.1.1 asks of its output whether it `== 1`, which turns the array into a string of all its numbers: four fifths
  * of the time, unless the array answers by itself.
  */
-function createTarget(size: number): Uint8Array {
-  return Object.defineProperty(new Uint8Array(size), Symbol.toPrimitive, { value: () => 0 });
+function withAnswer(output: Uint8Array): Uint8Array {
+  return Object.hasOwn(output, Symbol.toPrimitive)
+    ? output
+    : Object.defineProperty(output, Symbol.toPrimitive, { value: () => 0 });
 }

@@ -3,16 +3,17 @@
  * what stands before the events, page-source.ts and cpu-streams.ts one CPU's pages and events, merge.ts puts the CPUs
  * in order.
  */
+import { type Arena, allocateI32, createArena } from '../../core/arena.ts';
 import { type Diagnostics, note } from '../../core/diagnostics.ts';
 import { TraceFormatError } from '../../core/errors.ts';
-import { createEventBatch, type EventBatch, UNKNOWN } from '../../core/event-batch.ts';
+import { BATCH_ROWS, createArenaBatch, type EventBatch, UNKNOWN } from '../../core/event-batch.ts';
 import { EV_EXIT, EV_PPC_GUEST_EXIT, EV_S390_SIE_EXIT } from '../../core/events.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { checkBehind } from '../following-recording.ts';
 import type { ParseOptions, TraceFormat, Verdict } from '../trace-format.ts';
 import { compareCounters } from './counters.ts';
-import { createCpuStreams, type StreamSetup } from './cpu-streams.ts';
+import { createCpuStreams, type StreamSetup, tableOf } from './cpu-streams.ts';
 import { decompressorOf } from './decompress.ts';
 import { createEventRows, type EventRows } from './event-rows.ts';
 import { applyFacts, clockOf } from './facts.ts';
@@ -22,6 +23,7 @@ import { FORMAT_ID } from './metadata.ts';
 import { MAGIC, openRecording } from './open-recording.ts';
 import { createPageSource, createSourcePool, type SourcePool } from './page-source.ts';
 import type { Recording } from './recording.ts';
+import { STREAM_BYTES } from './stream-layout.ts';
 import { placeStreams } from './stream-places.ts';
 import { createTimeConversion } from './time-conversion.ts';
 
@@ -58,19 +60,23 @@ function* parse(
   applyFacts(recording, context);
   const { diagnostics } = context;
   const places = placeStreams(recording, source.size ?? Infinity, diagnostics);
+  const arena = options.arena ?? createArena();
   const pool = createSourcePool(
     source,
     recording.little,
     decompressorFor(recording),
     diagnostics,
     places.length,
+    arena,
   );
+  const tables = allocateI32(arena, (places.length * STREAM_BYTES) >> 2);
   const streams = createCpuStreams(
+    tables,
     places.map(
-      ({ buffer, cpu, offset, end, pageSize, compressed, cut }): StreamSetup => ({
+      ({ buffer, cpu, offset, end, pageSize, compressed, cut }, i): StreamSetup => ({
         buffer,
         cpu,
-        pages: createPageSource(pool, pageSize, offset, end, compressed, cut),
+        pages: createPageSource(pool, pageSize, offset, end, compressed, cut, tableOf(tables, i)),
       }),
     ),
     recording.little,
@@ -79,8 +85,8 @@ function* parse(
     diagnostics,
   );
   const rows = createEventRows(context, recording.little, recording.formats, options);
-  const merge = createStreamMerge(streams, rows, recording.buffers.length, options.coreOnly ?? false);
-  yield* mergeBatches(merge, pool, options);
+  const merge = createStreamMerge(streams, rows, recording.buffers.length, arena, options.coreOnly ?? false);
+  yield* mergeBatches(merge, pool, arena, options);
   noteSharedEvents(merge, rows, diagnostics);
   compareCounters(recording, streams, diagnostics);
   checkBehind(source, recording.end, diagnostics);
@@ -91,10 +97,11 @@ function* parse(
 function* mergeBatches(
   merge: StreamMerge,
   pool: SourcePool,
+  arena: Arena,
   options: ParseOptions,
 ): Generator<EventBatch, void, void> {
   const { rows } = merge;
-  const own = options.nextBatch ? null : createEventBatch();
+  const own = options.nextBatch ? null : createArenaBatch(arena, BATCH_ROWS);
   own?.text.fill(UNKNOWN);
   for (;;) {
     const batch = own ?? options.nextBatch!();

@@ -5,7 +5,13 @@ import type { ByteSource } from '../byte-source.ts';
 import { ftraceText } from '../ftrace-text/index.ts';
 import type { ParseOptions } from '../trace-format.ts';
 import { decompressorOf } from './decompress.ts';
-import { createPageSource, createSourcePool, type PageSource, takeWindow } from './page-source.ts';
+import {
+  createPageSource,
+  createSourcePool,
+  type PageSource,
+  takeWindow,
+  windowLength,
+} from './page-source.ts';
 import type { Recording, TraceText } from './recording.ts';
 
 export function readLatencyText(
@@ -35,11 +41,11 @@ function sequentialSource(pages: PageSource, name: string): ByteSource {
     size: null,
     seekable: false,
     readAt(_position, target, offset, length) {
-      while (used >= pages.length) {
+      while (used >= windowLength(pages)) {
         if (!takeWindow(pages)) return 0;
         used = 0;
       }
-      const count = Math.min(length, pages.length - used);
+      const count = Math.min(length, windowLength(pages) - used);
       target.set(pages.bytes.subarray(used, used + count), offset);
       used += count;
       return count;

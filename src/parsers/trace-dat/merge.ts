@@ -1,21 +1,34 @@
 /**
- * Puts the CPUs' streams in time order: a binary heap of the streams by their current event. As long as the top stream's
- * next event comes before the current ones of all others, it goes on without touching the heap.
+ * Puts the CPUs' streams in time order: a binary heap of the streams by their current event. What is common is left to a
+ * kernel (page-merge.ts), which stops at whatever has to be done here, one event at a time.
  */
-import { type EventBatch, NO_CPU } from '../../core/event-batch.ts';
-import { AT, advance, type CpuStreams, comesBefore, LENGTH, NO_LOSS, wordsOf } from './cpu-streams.ts';
-import { addSpecial, type EventRows, writeLoss, writeRecord } from './event-rows.ts';
-import { createEventPlans, type EventPlans, FINISH, learnPlan, takeFastRows, WRITE } from './fast-rows.ts';
+import { type Arena, allocateI32 } from '../../core/arena.ts';
+import { type EventBatch, liesIn, NO_CPU } from '../../core/event-batch.ts';
+import {
+  advance,
+  type CpuStreams,
+  comesBefore,
+  lossesOf,
+  recordAt,
+  recordLength,
+  setLosses,
+  timeAt,
+} from './cpu-streams.ts';
+import { type EventRows, writeLoss, writeRecord } from './event-rows.ts';
+import { createPageMerge, learnPlan, type PageMerge, takeRows } from './page-merge.ts';
+import { NO_LOSS, STEP_ADVANCE, STEP_AGAIN, STEP_WRITE } from './stream-layout.ts';
 import { isOffsetOnly } from './time-conversion.ts';
 
 export interface StreamMerge {
   readonly streams: CpuStreams;
   readonly rows: EventRows;
+  readonly arena: Arena;
   readonly heap: Int32Array;
   size: number;
-  /** Plans of the hot loop; null where it cannot be used. */
-  readonly plans: EventPlans | null;
-  readonly coreOnly: boolean;
+  /** Takes what is common; null where the file is not such that it can. */
+  readonly fast: PageMerge | null;
+  /** The top stream's event is in the batch before: the batch was full. */
+  isTaken: boolean;
   /** Buffers of which each kind of event was seen, by id; null where the file has one buffer only. */
   readonly seen: readonly Uint8Array[] | null;
   /** Streams without any event, but with a loss: its row comes before all others. */
@@ -29,21 +42,25 @@ export function createStreamMerge(
   streams: CpuStreams,
   rows: EventRows,
   buffers: number,
+  arena: Arena,
   coreOnly: boolean,
 ): StreamMerge {
+  const heap = allocateI32(arena, streams.count);
+  const isFast = streams.little && buffers === 1 && isOffsetOnly(streams.conversion);
   const merge: StreamMerge = {
     streams,
     rows,
-    heap: new Int32Array(streams.count),
+    arena,
+    heap,
     size: 0,
-    plans: streams.aligned && buffers === 1 && isOffsetOnly(streams.conversion) ? createEventPlans() : null,
-    coreOnly,
+    fast: isFast ? createPageMerge(arena, streams, rows, heap, coreOnly) : null,
+    isTaken: false,
     seen: buffers > 1 ? Array.from({ length: buffers }, () => new Uint8Array(65536)) : null,
     emptyLosses: [],
   };
   for (let stream = 0; stream < streams.count; stream++) {
     if (advance(streams, stream)) merge.heap[merge.size++] = stream;
-    else if (streams.losses[stream] !== NO_LOSS) merge.emptyLosses.push(stream);
+    else if (lossesOf(streams, stream) !== NO_LOSS) merge.emptyLosses.push(stream);
   }
   for (let place = (merge.size >> 1) - 1; place >= 0; place--) siftDown(merge, place);
   return merge;
@@ -71,14 +88,23 @@ export function fillBatch(merge: StreamMerge, batch: EventBatch): boolean {
   while (merge.emptyLosses.length > 0) {
     if (batch.length > limit) return true;
     const stream = merge.emptyLosses.shift()!;
-    addLossRow(merge, batch, stream, wordsOf(merge.size > 0 ? merge.heap[0] : stream));
+    addLossRow(merge, batch, stream, timeAt(merge.size > 0 ? merge.heap[0] : stream));
   }
+  if (merge.isTaken) takeNext(merge, batch);
+  merge.isTaken = false;
   while (merge.size > 0) {
-    const step = merge.plans === null ? WRITE : takeFastRows(merge, merge.plans, batch, limit);
-    if (step === WRITE) {
+    const { fast, arena } = merge;
+    // Full batches spare the consumer from making them.
+    const step =
+      fast !== null && liesIn(arena, batch) ? takeRows(fast, merge.size, batch, batch.capacity) : STEP_WRITE;
+    if (step === STEP_AGAIN) continue;
+    if (step !== STEP_ADVANCE) {
       if (batch.length > limit) return true;
       addEventRow(merge, batch);
-    } else if (step === FINISH) finishEventRow(merge, batch);
+    } else if (batch.length === batch.capacity) {
+      merge.isTaken = true;
+      return true;
+    }
     takeNext(merge, batch);
   }
   return false;
@@ -89,50 +115,39 @@ function addLossRow({ streams }: StreamMerge, batch: EventBatch, stream: number,
   const row = batch.length++;
   batch.time[2 * row] = streams.times[index];
   batch.time[2 * row + 1] = streams.times[index + 1];
-  writeLoss(batch, row, streams.cpus[stream], streams.losses[stream]);
-  streams.losses[stream] = NO_LOSS;
+  writeLoss(batch, row, streams.cpus[stream], lossesOf(streams, stream));
+  setLosses(streams, stream, NO_LOSS);
 }
 
 /** Adds the top stream's event, and the loss before it. */
 function addEventRow(merge: StreamMerge, batch: EventBatch): void {
-  const { streams, rows, plans, seen } = merge;
+  const { streams, rows, fast, seen } = merge;
   const stream = merge.heap[0];
-  const base = wordsOf(stream);
-  if (streams.losses[stream] !== NO_LOSS) addLossRow(merge, batch, stream, base);
+  const base = timeAt(stream);
+  if (lossesOf(streams, stream) !== NO_LOSS) addLossRow(merge, batch, stream, base);
   const row = batch.length;
   batch.time[2 * row] = streams.times[base];
   batch.time[2 * row + 1] = streams.times[base + 1];
   batch.cpu[row] = Math.min(streams.cpus[stream], NO_CPU);
   const view = streams.views[stream];
-  const at = streams.places[base + AT];
-  const length = streams.places[base + LENGTH];
-  if (!writeRecord(rows, view, at, length, batch, row)) return;
+  const at = recordAt(streams, stream);
+  if (!writeRecord(rows, view, at, recordLength(streams, stream), batch, row)) return;
   batch.length++;
-  if (plans === null && seen === null) return;
+  if (fast === null && seen === null) return;
   const id = view.getUint16(at, streams.little);
-  if (plans !== null) learnPlan(plans, rows, id);
+  if (fast !== null) learnPlan(fast, id);
   if (seen !== null) seen[streams.buffers[stream]][id] = 1;
-}
-
-/** Does to the last row, which is the top stream's event, what a plan cannot. */
-function finishEventRow({ streams, rows, heap }: StreamMerge, batch: EventBatch): void {
-  const stream = heap[0];
-  const view = streams.views[stream];
-  const at = streams.places[wordsOf(stream) + AT];
-  const id = view.getUint16(at, streams.little);
-  const length = streams.places[wordsOf(stream) + LENGTH];
-  addSpecial(rows, rows.kinds[id], id, view, at, length, batch, batch.length - 1);
 }
 
 /** Moves the top stream to its next event; a loss behind its last one gets a row. */
 function takeNext(merge: StreamMerge, batch: EventBatch): void {
   const { streams, heap } = merge;
   const stream = heap[0];
-  const base = wordsOf(stream);
+  const base = timeAt(stream);
   const low = streams.times[base];
   const high = streams.times[base + 1];
   if (!advance(streams, stream)) {
-    if (streams.losses[stream] !== NO_LOSS) {
+    if (lossesOf(streams, stream) !== NO_LOSS) {
       // The end may have changed the stream's time.
       streams.times[base] = low;
       streams.times[base + 1] = high;

@@ -2,15 +2,24 @@
  * One CPU's pages out of the file: a window of whole pages (uncompressed) or one chunk (compressed) at a time, so
  * that memory depends on the number of CPUs and not on the size of the file.
  */
+import { type Arena, allocateU8, roomOf } from '../../core/arena.ts';
 import { type Diagnostics, note } from '../../core/diagnostics.ts';
 import { type ByteSource, readFully } from '../byte-source.ts';
 import { type Decompress, MAX_PLAIN } from './decompress.ts';
+import { S_BYTES, S_PAGE, S_PAGE_SIZE, S_WINDOW, STREAM_BYTES } from './stream-layout.ts';
 
 /** Bytes of all windows together, if a page per CPU is less. */
 const WINDOWS_BYTES = 16 << 20;
 const LARGEST_WINDOW = 256 << 10;
 /** Plain bytes of all CPUs' chunks together: far above trace-cmd's 10 pages for each of thousands of CPUs. */
 const MAX_LIVE_PLAIN = 512 << 20;
+/** A kernel reads whole words at the end of a record. */
+const SLACK = 64;
+
+/** Words of a source's part of its stream's table. */
+const NEXT = S_PAGE >> 2;
+const LENGTH = S_WINDOW >> 2;
+const ADDRESS = S_BYTES >> 2;
 
 /** What all CPUs' sources share. */
 export interface SourcePool {
@@ -18,6 +27,8 @@ export interface SourcePool {
   readonly little: boolean;
   readonly decompress: Decompress | null;
   readonly diagnostics: Diagnostics;
+  /** Where windows lie as far as there is room; null: kernels do not read them. */
+  readonly arena: Arena | null;
   /** Bytes of an uncompressed window. */
   readonly windowBytes: number;
   livePlain: number;
@@ -33,13 +44,16 @@ export interface PageSource {
   /** File position of what follows the window. */
   position: number;
   readonly end: number;
+  /** The window. */
   bytes: Uint8Array;
   view: DataView;
-  /** The same as 32-bit words of this machine's byte order. */
-  words: Int32Array;
-  /** Bytes of the window in use, and where its next page begins. */
-  length: number;
-  next: number;
+  /** Memory of the arena that windows are made of. */
+  area: Uint8Array;
+  /**
+   * The stream's table (stream-layout.ts): how much of the window is in use, and where its next page begins, which a
+   * kernel moves on as well.
+   */
+  readonly table: Int32Array;
   stored: Uint8Array;
   /** The data ended before it should. */
   cut: boolean;
@@ -48,7 +62,6 @@ export interface PageSource {
 }
 
 const NOTHING = new Uint8Array(0);
-const NO_WORDS = new Int32Array(0);
 const NOT_COMPRESSED = -1;
 const COUNT_AHEAD = -2;
 
@@ -58,9 +71,10 @@ export function createSourcePool(
   decompress: Decompress | null,
   diagnostics: Diagnostics,
   streams: number,
+  arena: Arena | null = null,
 ): SourcePool {
   const windowBytes = Math.min(LARGEST_WINDOW, Math.floor(WINDOWS_BYTES / Math.max(1, streams)));
-  return { source, little, decompress, diagnostics, windowBytes, livePlain: 0, readBytes: 0 };
+  return { source, little, decompress, diagnostics, arena, windowBytes, livePlain: 0, readBytes: 0 };
 }
 
 export function createPageSource(
@@ -70,7 +84,9 @@ export function createPageSource(
   end: number,
   compressed: boolean,
   cut = false,
+  table: Int32Array = new Int32Array(STREAM_BYTES >> 2),
 ): PageSource {
+  table[S_PAGE_SIZE >> 2] = pageSize;
   return {
     pool,
     pageSize,
@@ -79,23 +95,33 @@ export function createPageSource(
     end,
     bytes: NOTHING,
     view: new DataView(NOTHING.buffer),
-    words: NO_WORDS,
-    length: 0,
-    next: 0,
+    area: NOTHING,
+    table,
     stored: NOTHING,
     cut,
     gap: false,
   };
 }
 
+/** Bytes of the window that are in use. */
+export function windowLength({ table }: PageSource): number {
+  return table[LENGTH];
+}
+
+/** Whether the page that was taken last is cut off. */
+export function endsInsidePage({ table }: PageSource): boolean {
+  return table[LENGTH] < table[NEXT];
+}
+
 /**
  * Moves to the next page; returns where it begins in `bytes`, −1 at the end. A cut-off last page is given too: see
- * `length`.
+ * windowLength().
  */
 export function takePage(pages: PageSource): number {
-  while (pages.next >= pages.length) if (!takeWindow(pages)) return -1;
-  const at = pages.next;
-  pages.next = at + pages.pageSize;
+  const { table } = pages;
+  while (table[NEXT] >= table[LENGTH]) if (!takeWindow(pages)) return -1;
+  const at = table[NEXT];
+  table[NEXT] = at + pages.pageSize;
   return at;
 }
 
@@ -108,21 +134,30 @@ export function takeWindow(pages: PageSource): boolean {
 
 function release(pages: PageSource): void {
   if (pages.chunks !== NOT_COMPRESSED) pages.pool.livePlain -= pages.bytes.length;
-  pages.bytes = NOTHING;
-  pages.view = new DataView(NOTHING.buffer);
-  pages.words = NO_WORDS;
-  pages.length = 0;
-  pages.next = 0;
+  setWindow(pages, NOTHING, 0);
+}
+
+/** Bytes for a window: of the arena, if it has room enough for others as well; `before` if they are as many. */
+function windowOf(pages: PageSource, size: number): Uint8Array {
+  if (pages.bytes.length === size) return pages.bytes;
+  const { arena } = pages.pool;
+  if (pages.area.length < size + SLACK && arena !== null) {
+    // Memory of the arena is never given back: chunks that grow one after the other must not use it up.
+    const wanted = Math.max(size, 2 * pages.area.length) + SLACK;
+    if (wanted < roomOf(arena) / 2) pages.area = allocateU8(arena, wanted);
+  }
+  return pages.area.length < size + SLACK ? new Uint8Array(size) : pages.area.subarray(0, size);
 }
 
 function setWindow(pages: PageSource, bytes: Uint8Array, length: number): void {
+  const { table } = pages;
   if (bytes !== pages.bytes) {
     pages.bytes = bytes;
     pages.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    pages.words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2);
+    table[ADDRESS] = bytes.buffer === pages.area.buffer && bytes.length > 0 ? bytes.byteOffset : 0;
   }
-  pages.length = length;
-  pages.next = 0;
+  table[LENGTH] = length;
+  table[NEXT] = 0;
 }
 
 function readWindow(pages: PageSource): boolean {
@@ -131,7 +166,7 @@ function readWindow(pages: PageSource): boolean {
   if (left <= 0) return false;
   const whole = Math.max(pageSize, pool.windowBytes - (pool.windowBytes % pageSize));
   const want = Math.min(whole, left);
-  const bytes = pages.bytes.length >= want ? pages.bytes : new Uint8Array(want);
+  const bytes = pages.bytes.length >= want ? pages.bytes : windowOf(pages, want);
   const got = readFully(pool.source, pages.position, bytes, 0, want);
   pages.position += got;
   pool.readBytes += got;
@@ -171,14 +206,17 @@ function readChunk(pages: PageSource): boolean {
   const before = pages.bytes.length;
   let bytes: Uint8Array;
   try {
-    bytes = pool.decompress!(pages.stored.subarray(0, stored), plain, before === plain ? pages.bytes : null);
+    const target = windowOf(pages, plain);
+    bytes = pool.decompress!(pages.stored.subarray(0, stored), plain, target);
+    if (bytes.length === plain && bytes !== target) {
+      target.set(bytes);
+      bytes = target;
+    }
   } catch (error) {
     return skipChunk(pages, stored, (error as Error).message);
   }
   if (bytes.length < plain)
     return skipChunk(pages, stored, `${bytes.length} plain bytes instead of ${plain}`);
-  // Words need their own alignment; what Node returns may lie anywhere in a larger buffer.
-  if (bytes.byteOffset % 4 !== 0) bytes = bytes.slice();
   pages.position += stored;
   pool.readBytes += stored;
   pool.livePlain += bytes.length - before;
@@ -196,8 +234,8 @@ function skipChunk(pages: PageSource, stored: number, why: string): true {
   );
   pages.position += stored;
   pages.gap = true;
-  pages.length = 0;
-  pages.next = 0;
+  pages.table[LENGTH] = 0;
+  pages.table[NEXT] = 0;
   return true;
 }
 

@@ -19,6 +19,8 @@ export interface StreamPlace {
 const MAX_PAGE = 1 << 27;
 /** Most buffers that are read: each kind of event is noted per buffer. */
 const MAX_BUFFERS = 512;
+/** Most CPUs of all buffers: each has a table and a window in memory whose addresses are few. */
+const MAX_STREAMS = 1 << 18;
 
 /** In the order in which trace-cmd report prints events of equal time: buffers as listed, then CPU numbers. */
 export function placeStreams(
@@ -60,6 +62,16 @@ export function placeStreams(
       const start = Math.min(offset, fileSize);
       places.push({ buffer: index, cpu, offset: start, end, pageSize, compressed, cut });
     }
+  }
+  if (places.length > MAX_STREAMS) {
+    note(
+      diagnostics,
+      'too-many-cpus',
+      'data-loss',
+      `CPUs beyond the first ${MAX_STREAMS} were left out`,
+      places.length - MAX_STREAMS,
+    );
+    places.length = MAX_STREAMS;
   }
   return withoutOverlaps(places, diagnostics);
 }

@@ -172,38 +172,6 @@ function corePlan(wide: readonly WideOp[], narrow: readonly NarrowOp[]): CorePla
   return whole ? { ...plan, fields } : null;
 }
 
-/** decodeRecord for the core columns of a little-endian record that starts at word `base` and is whole. */
-export function decodeCore(
-  decoder: RecordDecoder,
-  words: Uint32Array,
-  base: number,
-  batch: EventBatch,
-  row: number,
-): void {
-  const plan = decoder.core!;
-  batch.event[row] = decoder.event;
-  batch.vcpu[row] = plan.vcpu >= 0 ? words[base + plan.vcpu] | 0 : -1;
-  batch.code[row] = plan.code >= 0 ? words[base + plan.code] : 0;
-  if (plan.isa >= 0) {
-    const isa = words[base + plan.isa];
-    batch.isa[row] = isa === 1 || isa === 2 ? isa : ISA_FOREIGN | (isa & 0x7f);
-  } else batch.isa[row] = 0;
-  if (plan.address >= 0) {
-    batch.address[2 * row] = words[base + plan.address];
-    batch.address[2 * row + 1] = plan.addressWide ? words[base + plan.address + 1] : 0;
-  }
-  if (plan.arg0 >= 0) {
-    const low = words[base + plan.arg0];
-    batch.arg0[2 * row] = low;
-    batch.arg0[2 * row + 1] = plan.arg0Wide
-      ? words[base + plan.arg0 + 1]
-      : plan.arg0Signed && low > 0x7fffffff
-        ? 0xffffffff
-        : 0;
-  }
-  batch.fields[row] = plan.fields;
-}
-
 function firstInteger(format: EventFormat, names: readonly string[]): FormatField | null {
   for (const name of names) {
     const field = format.fields.get(name);
