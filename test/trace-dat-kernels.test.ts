@@ -14,6 +14,7 @@ import {
   buildV7,
   entryRecord,
   exitRecord,
+  num,
   type Page,
   type PageItem,
   printRecord,
@@ -54,6 +55,7 @@ function compare(bytes: Uint8Array): void {
 }
 
 const M = { ...X86, pageSize: 1024 };
+const TSC2NSEC = 14;
 
 const recordArbitrary = fc.oneof(
   { weight: 6, arbitrary: fc.bigInt(0n, (1n << 64n) - 1n).map((rip) => entryRecord(M, 7, rip)) },
@@ -105,6 +107,12 @@ const damageArbitrary = fc.array(
   { maxLength: 12 },
 );
 
+/** TSC2NSEC: times are ticks, which are multiplied and shifted. */
+const ticksArbitrary = fc.option(
+  fc.record({ mult: fc.integer({ min: 1, max: 0xffffffff }), shift: fc.integer({ min: 0, max: 63 }) }),
+  { nil: null, freq: 2 },
+);
+
 /** Bits turned over in the last part of a file, where the pages are. */
 function damage(bytes: Buffer, pageBytes: number, bits: [number, number][]): Buffer {
   const damaged = Buffer.from(bytes);
@@ -126,9 +134,12 @@ describe('built recordings', () => {
         fc.property(
           fc.array(pagesArbitrary, { minLength: 1, maxLength: 5 }),
           damageArbitrary,
-          (cpus, bits) => {
+          ticksArbitrary,
+          (cpus, bits, ticks) => {
+            const body = ticks && [num(M, 4, ticks.mult), num(M, 4, ticks.shift), num(M, 8, 0)];
             const bytes = build({
               machine: M,
+              options: body ? [[TSC2NSEC, Buffer.concat(body)]] : [],
               buffers: [{ name: '', cpus: new Map(cpus.map((pages, cpu) => [cpu, pages])) }],
             });
             const pageBytes = M.pageSize * cpus.reduce((sum, pages) => sum + pages.length, 0);
@@ -136,7 +147,7 @@ describe('built recordings', () => {
             compare(damage(bytes, pageBytes, bits));
           },
         ),
-        { numRuns: 150 },
+        { numRuns: 250 },
       );
     });
 });

@@ -22,6 +22,7 @@ import {
   M_LISTED,
   M_LISTED_CAPACITY,
   M_LISTED_COUNT,
+  M_MULT,
   M_OFFSET,
   M_PLANS,
   M_RECORDS,
@@ -80,6 +81,7 @@ export function mergePages(merge: usize, batch: usize, from: i32, to: i32): i32 
   const plans = load<usize>(merge, M_PLANS);
   const records = load<usize>(merge, M_RECORDS);
   const offset = load<u64>(merge, M_OFFSET);
+  const isOffset = load<u32>(merge, M_MULT) === 0;
   const times = load<usize>(batch, EVENT_TIME);
   const cpus = load<usize>(batch, EVENT_CPU);
   const tids = load<usize>(batch, EVENT_TID);
@@ -111,7 +113,8 @@ export function mergePages(merge: usize, batch: usize, from: i32, to: i32): i32 
       last = timeOf(streams, follower) - u64(index > follower);
     }
     const cpu = load<u16>(stream, S_CPU);
-    let end = bytes + load<usize>(stream, S_END);
+    // Where times are multiplied, no event is a plain one: stepStream() converts its time.
+    let end = isOffset ? bytes + load<usize>(stream, S_END) : 0;
     let at = bytes + load<usize>(stream, S_AT);
     let length = load<usize>(stream, S_LENGTH);
     let next = bytes + load<usize>(stream, S_NEXT);
@@ -161,12 +164,12 @@ export function mergePages(merge: usize, batch: usize, from: i32, to: i32): i32 
       } else {
         store<usize>(stream, next - bytes, S_NEXT);
         store<u64>(stream, time, S_TIME);
-        store<u64>(stream, time - offset, S_RAW);
+        if (isOffset) store<u64>(stream, time - offset, S_RAW);
         if (stepStream(merge, stream) === 0) {
           step = STEP_ADVANCE;
           break;
         }
-        end = bytes + load<usize>(stream, S_END);
+        if (isOffset) end = bytes + load<usize>(stream, S_END);
         at = bytes + load<usize>(stream, S_AT);
         length = load<usize>(stream, S_LENGTH);
         next = bytes + load<usize>(stream, S_NEXT);
@@ -185,7 +188,7 @@ export function mergePages(merge: usize, batch: usize, from: i32, to: i32): i32 
     store<usize>(stream, length, S_LENGTH);
     store<usize>(stream, next - bytes, S_NEXT);
     store<u64>(stream, time, S_TIME);
-    store<u64>(stream, time - offset, S_RAW);
+    if (isOffset) store<u64>(stream, time - offset, S_RAW);
     store<f64>(stream, load<f64>(stream, S_RECORDS) + <f64>taken, S_RECORDS);
     if (step === STEP_AGAIN || step === SWITCH) sink(streams, heap, heapSize);
     if (step !== SWITCH) break;

@@ -2,10 +2,12 @@
 import {
   LENGTH_MASK,
   LOST_EVENTS,
+  M_MULT,
   M_OFFSET,
   M_PAGE_COMMIT,
   M_PAGE_DATA,
   M_PAGE_TIME,
+  M_SHIFT,
   S_AT,
   S_BYTES,
   S_END,
@@ -28,10 +30,9 @@ import {
  */
 export function stepStream(merge: usize, stream: usize): i32 {
   const bytes = load<usize>(stream, S_BYTES);
-  const offset = load<u64>(merge, M_OFFSET);
   let next = bytes + load<usize>(stream, S_NEXT);
   let end = bytes + load<usize>(stream, S_END);
-  let time = load<u64>(stream, S_TIME) - offset;
+  let time = load<u64>(stream, S_RAW);
   let page = load<usize>(stream, S_PAGE);
   let entered: i32 = 0;
   while (true) {
@@ -70,7 +71,7 @@ export function stepStream(merge: usize, stream: usize): i32 {
         record += 4;
       } else if (after > end) return 0;
       time += delta;
-      store<u64>(stream, time + offset, S_TIME);
+      store<u64>(stream, reported(merge, time), S_TIME);
       store<u64>(stream, time, S_RAW);
       store<usize>(stream, record - bytes, S_AT);
       store<usize>(stream, length, S_LENGTH);
@@ -106,4 +107,16 @@ function stamped(time: u64, low: u64): u64 {
   const back = <i64>((time >> 32) & 0x07ffffff) - <i64>(low >> 32);
   const wrapped = (<u64>(back > 0x04000000)) << 59;
   return (time & 0xf800000000000000) + low + wrapped;
+}
+
+/** A recorded time as it is reported, as convertTime() does it: with 96 bits in between. */
+function reported(merge: usize, time: u64): u64 {
+  const mult = <u64>load<u32>(merge, M_MULT);
+  const offset = load<u64>(merge, M_OFFSET);
+  if (mult === 0) return time + offset;
+  const shift = <u64>load<u32>(merge, M_SHIFT);
+  const low = (time & 0xffffffff) * mult;
+  const high = (time >> 32) * mult;
+  const shifted = shift > 32 ? (high + (low >> 32)) >> (shift - 32) : (low >> shift) + (high << (32 - shift));
+  return shifted + offset;
 }

@@ -55,8 +55,6 @@ export interface CpuStreams {
   readonly words: Int32Array;
   readonly times: Uint32Array;
   readonly floats: Float64Array;
-  /** Place of the recorded time in a stream's table, which is the reported one if times are not converted. */
-  readonly raw: number;
   /** Losses counted in page headers. */
   readonly lost: Float64Array;
   readonly lostUnknown: Uint8Array;
@@ -99,7 +97,6 @@ export function createCpuStreams(
     words,
     times: new Uint32Array(buffer, byteOffset, byteLength >> 2),
     floats: new Float64Array(buffer, byteOffset, byteLength >> 3),
-    raw: conversion === null ? TIME : RAW,
     lost: new Float64Array(count),
     lostUnknown: new Uint8Array(count),
     damaged: new Uint8Array(count),
@@ -143,7 +140,7 @@ export function recordLength({ words }: CpuStreams, stream: number): number {
 export function advance(streams: CpuStreams, stream: number): boolean {
   const { words, times, little, conversion } = streams;
   const base = STREAM_WORDS * stream;
-  const raw = base + streams.raw;
+  const raw = base + RAW;
   let view = streams.views[stream];
   let at = words[base + NEXT];
   let end = words[base + END];
@@ -189,11 +186,9 @@ export function advance(streams: CpuStreams, stream: number): boolean {
       }
       times[raw] = low;
       times[raw + 1] = high;
-      if (conversion !== null) {
-        times[base + TIME] = low;
-        times[base + TIME + 1] = high;
-        convertTime(conversion, streams.cpus[stream], times, base + TIME);
-      }
+      times[base + TIME] = low;
+      times[base + TIME + 1] = high;
+      if (conversion !== null) convertTime(conversion, streams.cpus[stream], times, base + TIME);
       words[base + AT] = record;
       words[base + LENGTH] = length;
       words[base + NEXT] = at;
@@ -270,7 +265,7 @@ function nextPage(streams: CpuStreams, stream: number): boolean {
   const { words, times, little, layout, diagnostics } = streams;
   const pages = streams.pages[stream];
   const base = STREAM_WORDS * stream;
-  const raw = base + streams.raw;
+  const raw = base + RAW;
   const at = takePage(pages);
   const { view } = pages;
   streams.views[stream] = view;

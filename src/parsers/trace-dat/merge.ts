@@ -17,7 +17,7 @@ import {
 import { type EventRows, writeLoss, writeRecord } from './event-rows.ts';
 import { createPageMerge, learnPlan, type PageMerge, takeRows } from './page-merge.ts';
 import { NO_LOSS, STEP_ADVANCE, STEP_AGAIN, STEP_WRITE } from './stream-layout.ts';
-import { isOffsetOnly } from './time-conversion.ts';
+import { isUniform } from './time-conversion.ts';
 
 export interface StreamMerge {
   readonly streams: CpuStreams;
@@ -46,7 +46,7 @@ export function createStreamMerge(
   coreOnly: boolean,
 ): StreamMerge {
   const heap = allocateI32(arena, streams.count);
-  const isFast = streams.little && buffers === 1 && isOffsetOnly(streams.conversion);
+  const isFast = streams.little && buffers === 1 && isUniform(streams.conversion);
   const merge: StreamMerge = {
     streams,
     rows,

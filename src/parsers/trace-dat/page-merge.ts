@@ -13,12 +13,14 @@ import {
   M_LISTED,
   M_LISTED_CAPACITY,
   M_LISTED_COUNT,
+  M_MULT,
   M_OFFSET,
   M_PAGE_COMMIT,
   M_PAGE_DATA,
   M_PAGE_TIME,
   M_PLANS,
   M_RECORDS,
+  M_SHIFT,
   M_STEP,
   M_STREAMS,
   M_TABLE_BYTES,
@@ -49,7 +51,7 @@ export interface PageMerge {
   readonly listed: Int32Array;
 }
 
-/** For streams whose reported times are the recorded ones plus an offset, if anything. */
+/** For streams whose times are converted alike, if they are (isUniform()). */
 export function createPageMerge(
   arena: Arena,
   streams: CpuStreams,
@@ -63,6 +65,8 @@ export function createPageMerge(
   const { layout, conversion } = streams;
   table[M_OFFSET >> 2] = conversion?.offsetLow ?? 0;
   table[(M_OFFSET >> 2) + 1] = conversion?.offsetHigh ?? 0;
+  table[M_MULT >> 2] = conversion?.mult ?? 0;
+  table[M_SHIFT >> 2] = conversion?.shift ?? 0;
   table[M_STREAMS >> 2] = streams.words.byteOffset;
   table[M_HEAP >> 2] = heap.byteOffset;
   table[M_PLANS >> 2] = plans.byteOffset;

@@ -6,7 +6,7 @@
 /** The streams' tables follow each other. */
 export const STREAM_BYTES = 128;
 export const STREAM_SHIFT = 7;
-/** Time of the current event as reported and as recorded, u64 each; the second only where times are converted. */
+/** Time of the current event as reported and as recorded, u64 each. */
 export const S_TIME = 0;
 export const S_RAW = 8;
 /** Positions in the window: the current record, and its length; the next event; the end of the page's data. */
@@ -32,7 +32,7 @@ export const NO_LOSS = -1;
 /** `losses`: events were lost, but not counted. */
 export const LOSS_UNKNOWN = -2;
 
-/** The merge: what reported times are later than recorded ones (i64), addresses of streams, heap and record plans. */
+/** The merge: what is added to times (i64), addresses of streams, heap and record plans. */
 export const M_OFFSET = 0;
 export const M_STREAMS = 8;
 export const M_HEAP = 12;
@@ -51,7 +51,10 @@ export const M_LISTED_COUNT = 44;
 export const M_LISTED_CAPACITY = 48;
 /** What the top stream needs next, when the merge stops. */
 export const M_STEP = 52;
-export const M_TABLE_BYTES = 56;
+/** Before M_OFFSET is added, times are multiplied and shifted to the right by so many bits; 0 and 0: not at all. */
+export const M_MULT = 56;
+export const M_SHIFT = 60;
+export const M_TABLE_BYTES = 64;
 
 /** Its event is to be written, or the batch is full. */
 export const STEP_WRITE = 0;

@@ -30,9 +30,9 @@ export function createTimeConversion(options: RecordingOptions, clock: string | 
   return { timeShift, mult, shift, offsetLow: offset[0], offsetHigh: offset[1] };
 }
 
-/** Whether converting adds the same to every time, if anything. */
-export function isOffsetOnly(conversion: TimeConversion | null): boolean {
-  return conversion === null || (conversion.timeShift === null && conversion.mult === 0);
+/** Whether all CPUs' times are converted alike: multiplied, shifted, added to, if anything. */
+export function isUniform(conversion: TimeConversion | null): boolean {
+  return conversion === null || conversion.timeShift === null;
 }
 
 /** Replaces times[index] and times[index + 1] ([low, high] words). */
