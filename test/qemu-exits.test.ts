@@ -10,6 +10,7 @@ import { createTraceContext } from '../src/core/trace-context.ts';
 import { storeBigInt } from '../src/core/words.ts';
 import { memorySource } from '../src/parsers/byte-source.ts';
 import { simpletrace } from '../src/parsers/simpletrace/index.ts';
+import { checkSentence } from '../src/report/build-qemu.ts';
 import { SAMPLES } from './support/corpus.ts';
 import { load } from './support/qemu-traces.ts';
 
@@ -268,4 +269,13 @@ test('a real recording: every exit but the last of a vCPU is handled, and times 
   ).toEqual(Object.fromEntries(wanted));
   expect(result.handlingKnown).toBe(true);
   expect(result.exits).toBe(473);
+});
+
+test('what could not be compared is not called a disagreement', () => {
+  const check = { agrees: false, matched: 0, kernelOnly: 0, qemuOnly: 0, edges: 0, rows: [] };
+  expect(checkSentence(check)).toContain('could not be compared');
+  expect(checkSentence({ ...check, kernelOnly: 2 })).toContain(
+    "do not agree: 0 pairs, 2 of the kernel's and 0 of QEMU's without the other",
+  );
+  expect(checkSentence({ ...check, agrees: true, matched: 5 })).toContain('agree one to one: 5 pairs');
 });

@@ -133,13 +133,16 @@ function leftOut({ exitsWithoutRun, backwards, unplaced }: QemuModel): string[] 
   ];
 }
 
-function checkSentence({
+/** Exported for its test. */
+export function checkSentence({
   agrees,
   matched,
   kernelOnly,
   qemuOnly,
   edges,
 }: NonNullable<QemuModel['check']>): string {
+  if (matched + kernelOnly + qemuOnly === 0)
+    return "The kernel's kvm_userspace_exit and QEMU's kvm_run_exit could not be compared: no exit or entry tells which thread is which vCPU, or the two were not recorded at the same time.";
   const at = edges > 0 ? ` (${formatCount(edges)} at the ends of one recording)` : '';
   return agrees
     ? `The kernel's kvm_userspace_exit and QEMU's kvm_run_exit agree one to one: ${formatCount(matched)} pairs${at}.`
