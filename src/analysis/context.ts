@@ -157,9 +157,11 @@ function addExits(state: ContextState, batch: ExitBatch, selected: Uint8Array | 
   // Every decided exit's window is needed for the list now or never; those of undecided ones stay.
   const inList = listKeys(state.list);
   for (const key of [...state.kept.keys()]) if (!inList.has(key)) state.kept.delete(key);
+  // Few exits are as long as the shortest that waits: no key is made of the others.
+  const shortest = shortestWaiting(state);
   for (let row = 0; row < batch.length; row++) {
     if (state.waiting.size === 0) break;
-    if (batch.latency[row] <= state.list.thanNs) continue;
+    if (batch.latency[row] < shortest) continue;
     const key = exitKey(
       batch.tid[row],
       batch.exitTime[2 * row],
@@ -171,6 +173,12 @@ function addExits(state: ContextState, batch: ExitBatch, selected: Uint8Array | 
     state.waiting.delete(key);
     if (inList.has(key)) state.kept.set(key, waiting.window);
   }
+}
+
+function shortestWaiting({ waiting }: ContextState): number {
+  let shortest = Number.POSITIVE_INFINITY;
+  for (const { latency } of waiting.values()) if (latency < shortest) shortest = latency;
+  return shortest;
 }
 
 function contextResult(state: ContextState): ContextResult {
