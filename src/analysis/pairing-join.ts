@@ -2,9 +2,9 @@
  * Pairing in parts. A recording is cut between any two events, each part is paired on its own, and joining consecutive
  * parts gives the exits that one pass gives:
  *
- * - Of each thread whose exit is open at the end of a part the events from that exit on are kept (`tails`), and of a
- *   later part those up to the thread's first entry, or before its first exit (`heads`). A tail with the head behind it
- *   is paired like any other events.
+ * - Of each thread whose exit is open at the end of a part that exit is kept as it stands (`tail`), and of a later part
+ *   the thread's events up to its first entry, or before its first exit (`head`). Joining goes on with the tail through
+ *   the head.
  * - A pair that waits for what a CPU reports next (pairing-losses.ts) waits for the next part's word. A pair of a later
  *   part whose entry's CPU has recorded nothing before the exit may lie in a loss that an earlier part saw begin: it is
  *   held until that is known.

@@ -5,6 +5,7 @@
 import { sendTask, takeThread } from '../analysis/analysis-thread.ts';
 import type { AnalysisOptions, AnalysisResult } from '../analysis/analyze.ts';
 import {
+  type AnalysisPart,
   analyzePart,
   createAnalysisPart,
   endPart,
@@ -14,7 +15,7 @@ import {
 import { unpackPart } from '../analysis/part-transfer.ts';
 import type { PassOf } from '../analysis/passes.ts';
 import { createArena } from '../core/arena.ts';
-import { note } from '../core/diagnostics.ts';
+import { type Diagnostics, note } from '../core/diagnostics.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import { createTraceContext } from '../core/trace-context.ts';
 import type { BlockRange } from '../parsers/trace-format.ts';
@@ -29,6 +30,8 @@ import { wantedPasses } from './wanted-passes.ts';
 const HEAD_START = 12;
 /** Fewest blocks that a thread gets, four million events: fewer are done sooner by parsing here and analysing there. */
 const MIN_BLOCKS = 60;
+/** Each thread takes 30 MB of memory: with as many as a large host has CPUs a report would not be modest any more. */
+const MAX_THREADS = 4;
 
 export interface BlockPlan {
   /** Blocks of the only input. */
@@ -67,6 +70,18 @@ export function planBlocks(
   return { count, start, options: wanted };
 }
 
+/** What joining parts could not look at: one pass would have. */
+function noteDropped(diagnostics: Diagnostics, { pairing: { dropped } }: AnalysisPart): void {
+  if (dropped > 0)
+    note(
+      diagnostics,
+      'events-not-joined',
+      'suspect',
+      'events of exits that were open for thousands of events, across blocks of the capture, were not looked at; --jobs 1 does',
+      dropped,
+    );
+}
+
 /** Time of the first event, null if there is none, or no sound one. */
 function firstTime(batches: Iterator<EventBatch>): readonly [number, number] | null {
   const first = batches.next();
@@ -75,7 +90,7 @@ function firstTime(batches: Iterator<EventBatch>): readonly [number, number] | n
 
 /** Ranges of blocks for at most `jobs` threads. The first, this thread's, is longer: it needs not be started. */
 export function shareBlocks(count: number, jobs: number): BlockRange[] {
-  const threads = Math.max(1, Math.min(jobs, Math.floor((count - HEAD_START) / MIN_BLOCKS)));
+  const threads = Math.max(1, Math.min(jobs, MAX_THREADS, Math.floor((count - HEAD_START) / MIN_BLOCKS)));
   const each = Math.max(0, Math.floor((count - HEAD_START) / threads));
   const starts = Array.from({ length: threads }, (_, i) => (i === 0 ? 0 : count - (threads - i) * each));
   return starts.map((from, i) => ({ from, to: starts[i + 1] ?? count }));
@@ -110,6 +125,7 @@ export async function analyzeByBlocks(
         note(stream.context.diagnostics, code, severity, message, count);
       mergeParts(part, unpackPart(packed, null, options, passOf, arena));
     }
+    noteDropped(stream.context.diagnostics, part);
   } catch (error) {
     for (const { worker } of threads) void worker.terminate();
     throw error;

@@ -70,7 +70,7 @@ export function shareArena({ memory }: Arena): SharedArena {
 }
 
 /**
- * Address of `bytes` further bytes, all 0, aligned to a cache line. @throws RangeError when the arena is full
+ * Address of `bytes` further bytes, all 0, aligned to a cache line. @throws UsageError when the arena is full
  */
 export function allocate({ memory }: Arena, bytes: number): number {
   const size = Math.ceil(bytes / LINE) * LINE;
@@ -80,7 +80,14 @@ export function allocate({ memory }: Arena, bytes: number): number {
   if (missing > 0) {
     const pages = Math.ceil(missing / PAGE);
     const left = MAX_PAGES - memory.buffer.byteLength / PAGE;
-    memory.grow(Math.max(pages, Math.min(STEP_PAGES, left)));
+    try {
+      memory.grow(Math.max(pages, Math.min(STEP_PAGES, left)));
+    } catch {
+      throw new UsageError(
+        'the input needs more than 1 GiB of working memory',
+        'It names millions of threads, or the like: it is damaged, or of no real host.',
+      );
+    }
   }
   return address;
 }
