@@ -118,9 +118,13 @@ struct totals {
 };
 /* Sums per_cpu/cpuN/stats; with text also appends "CPU: N\n" and the file as trace.dat CPUSTAT options. */
 void tracefs_stats(const char *instance, int ncpu, struct totals *sum, struct buf *options);
+/* The same once a second, from files that stay open: they keep the instance until they are closed. */
+void tracefs_stats_now(struct tracefs *t, struct totals *sum);
+void tracefs_stats_close(void);
 
 /* ---- processes.c, saved.c, vms.c: thread names, thread groups, virtual machines */
 void processes_first_scan(int tracefs_root);
+void processes_own_thread(void); /* called by a thread of ours that lives while a recording runs */
 void processes_look_again(void); /* cheap, once a second: only what is new */
 void processes_last_scan(int tracefs_root);
 void processes_cmdlines(struct buf *b, bool only_new);

@@ -64,6 +64,7 @@ static void *keeper_main(void *arg)
 	bool on_disk = !in_memory(self.out_fd);
 	struct pollfd stop = { .fd = stop_fd, .events = POLLIN };
 	priority_high();
+	processes_own_thread();
 	if (!unshare(CLONE_FILES))
 		close_all_but((int[]){ self.out_fd, stop_fd, self.o.json_fd }, 3);
 	sem_post(&ready);

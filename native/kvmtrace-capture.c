@@ -195,6 +195,7 @@ static int finish(struct readers *readers)
 	write_file_at(self.t.dir_fd, "events/enable", "0");
 	readers_finish(readers, &self.dropped);
 	tracefs_stats(self.t.instance, self.t.ncpu, &self.totals, &options);
+	tracefs_stats_close();
 	close(self.t.free_fd);
 	self.t.free_fd = -1;
 	if (!tracefs_remove(self.t.instance, 5000))

@@ -9,6 +9,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,7 +26,7 @@ int nthreads;
 static int cap_threads;
 static bool threads_full;
 
-static struct { int pid, rounds; } recent[NEW_PER_LOOK];
+static struct { int pid, rounds, comm; } recent[NEW_PER_LOOK]; /* comm: its open file; -1: look at all its threads */
 static int nrecent;
 static int newest; /* thread number up to which we have looked; 0: not known */
 
@@ -110,27 +112,53 @@ bool read_small(const char *path, char *out, size_t n)
 	return true;
 }
 
-static void scan_thread(int pid, int tid)
+static int open_comm(int pid, int tid)
 {
-	char path[64], comm[32];
-	snprintf(path, sizeof path, "/proc/%d/task/%d/comm", pid, tid);
-	if (!read_small(path, comm, sizeof comm))
+	char path[64];
+	if (pid == tid) /* the shorter way: two directories less for the kernel to make up */
+		snprintf(path, sizeof path, "/proc/%d/comm", pid);
+	else
+		snprintf(path, sizeof path, "/proc/%d/task/%d/comm", pid, tid);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static void read_comm(int fd, int pid, int tid)
+{
+	char comm[32];
+	ssize_t n = pread(fd, comm, sizeof comm - 1, 0);
+	if (n < 0)
 		return;
-	size_t n = strlen(comm);
+	comm[n] = 0;
 	if (n && comm[n - 1] == '\n')
 		comm[n - 1] = 0;
 	put_thread(tid, pid, comm);
 }
 
-static void scan_process(int pid)
+static void scan_thread(int pid, int tid)
+{
+	int fd = open_comm(pid, tid);
+	if (fd < 0)
+		return;
+	read_comm(fd, pid, tid);
+	close(fd);
+}
+
+static bool single_threaded(int pid)
 {
 	char path[64];
 	struct stat st;
 	snprintf(path, sizeof path, "/proc/%d/task", pid);
-	if (!stat(path, &st) && st.st_nlink == 3) { /* two and one per thread: most processes have one */
+	return !stat(path, &st) && st.st_nlink == 3; /* two and one per thread */
+}
+
+static void scan_process(int pid)
+{
+	char path[64];
+	if (single_threaded(pid)) { /* most are */
 		scan_thread(pid, pid);
 		return;
 	}
+	snprintf(path, sizeof path, "/proc/%d/task", pid);
 	DIR *d = opendir(path);
 	if (!d)
 		return;
@@ -142,13 +170,39 @@ static void scan_process(int pid)
 	closedir(d);
 }
 
-/* The number of the thread made last on this host; 0 if it cannot be had. */
-static int newest_thread(void)
+/* The number of the thread made last on this host; 0 if it cannot be had. *fd stays open for the next time. */
+static int newest_thread(int *fd)
 {
 	char text[128];
-	/* in another pid namespace it counts differently from what /proc may show */
-	char *last = in_first_pid_namespace() && read_small("/proc/loadavg", text, sizeof text) ? strrchr(text, ' ') : NULL;
+	if (!in_first_pid_namespace()) /* in another one it counts differently from what /proc may show */
+		return 0;
+	if (*fd < 0)
+		*fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
+	ssize_t got = *fd < 0 ? -1 : pread(*fd, text, sizeof text - 1, 0);
+	if (got <= 0)
+		return 0;
+	text[got] = 0;
+	char *last = strrchr(text, ' ');
 	return last ? atoi(last + 1) : 0;
+}
+
+/* Threads of ours that live while a recording runs say so themselves: asking /proc for them would cost more. */
+static _Atomic int own[256];
+static _Atomic int nown;
+
+void processes_own_thread(void)
+{
+	int i = atomic_fetch_add(&nown, 1);
+	if (i < (int)(sizeof own / sizeof *own))
+		atomic_store(&own[i], (int)syscall(SYS_gettid));
+}
+
+static bool is_own(int tid)
+{
+	for (int i = 0, n = atomic_load(&nown); i < n && i < (int)(sizeof own / sizeof *own); i++)
+		if (atomic_load(&own[i]) == tid)
+			return true;
+	return false;
 }
 
 /*
@@ -206,7 +260,10 @@ void processes_first_scan(int tracefs_root)
 {
 	saved_names_first(tracefs_root);
 	first_scan = true;
-	newest = newest_thread();
+	int fd = -1;
+	newest = newest_thread(&fd);
+	if (fd >= 0)
+		close(fd);
 	scan_all();
 	if (nthreads)
 		qsort(threads, (size_t)nthreads, sizeof *threads, tid_order);
@@ -224,6 +281,7 @@ static void note_recent(int pid, int rounds)
 {
 	if (nrecent < NEW_PER_LOOK && !is_recent(pid)) {
 		recent[nrecent].pid = pid;
+		recent[nrecent].comm = -1;
 		recent[nrecent++].rounds = rounds;
 	}
 }
@@ -232,6 +290,20 @@ static void new_process(int pid)
 {
 	scan_process(pid);
 	note_recent(pid, ROUNDS);
+}
+
+/* The same, of one thread: its name's file stays open until it is read again. */
+static void new_single(int pid)
+{
+	int fd = open_comm(pid, pid);
+	if (fd < 0)
+		return;
+	read_comm(fd, pid, pid);
+	note_recent(pid, ROUNDS);
+	if (nrecent && recent[nrecent - 1].pid == pid && recent[nrecent - 1].comm < 0)
+		recent[nrecent - 1].comm = fd;
+	else
+		close(fd);
 }
 
 /* All of /proc, for what is not known. False if there was more than is looked at in one go. */
@@ -255,19 +327,37 @@ void processes_look_again(void)
 	for (int i = 0; i < nrecent; i++) {
 		if (recent[i].rounds-- <= 0)
 			continue;
-		scan_process(recent[i].pid);
+		if (recent[i].comm < 0) {
+			scan_process(recent[i].pid);
+		} else { /* threads that it made since have numbers of their own, looked at below */
+			read_comm(recent[i].comm, recent[i].pid, recent[i].pid);
+			close(recent[i].comm);
+			recent[i].comm = -1;
+		}
 		recent[keep++] = recent[i];
 	}
 	nrecent = keep;
-	int from = newest, to = newest_thread();
+	static int loadavg = -1; /* of the keeper, whose table of files nobody shares */
+	int from = newest, to = newest_thread(&loadavg);
 	newest = to;
 	if (!from || to < from || to - from > NEW_PER_LOOK) { /* unknown, or the numbers began anew, or many */
 		if (!find_new_processes())
 			newest = 0;
 	} else {
+		int self_pid = getpid();
 		for (int tid = from + 1; tid <= to; tid++) {
-			int group = known(tid) ? 0 : group_of(tid);
-			if (group == getpid()) { /* our readers */
+			if (is_own(tid)) {
+				put_thread(tid, self_pid, "kvmtrace-captur"); /* as the kernel cuts it */
+				continue;
+			}
+			if (known(tid) || (kill(tid, 0) && errno == ESRCH)) /* most new threads are gone by now */
+				continue;
+			if (single_threaded(tid)) {
+				new_single(tid);
+				continue;
+			}
+			int group = group_of(tid);
+			if (group == self_pid) { /* not in the list above, which is full */
 				scan_thread(group, tid);
 			} else if (group == tid) {
 				new_process(tid);

@@ -210,6 +210,7 @@ static void *reader_main(void *arg)
 	int pause_ms = 1, longest_ms = all->buffer_bytes < 1 << 20 ? 100 : 250;
 	leave_cpus(all->options);
 	priority_high();
+	processes_own_thread();
 	while (!atomic_load(&all->stopping) && !atomic_load(&all->failed)) {
 		int woken = poll(woken_by_kernel ? r->polls : NULL, woken_by_kernel ? (nfds_t)r->ncpus : 0, wait_ms);
 		/* A CPU that was never online has no buffer, and poll() reports an error for it at once, every time. */

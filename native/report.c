@@ -82,14 +82,14 @@ void report_status(uint64_t now, uint64_t *events_before)
 	struct totals sum;
 	if (!msg_wants_progress())
 		return;
-	tracefs_stats(self.t.instance, self.t.ncpu, &sum, NULL);
+	tracefs_stats_now(&self.t, &sum);
 	uint64_t bytes = bytes_written(), rate = sum.events > *events_before ? sum.events - *events_before : 0;
-	double seconds = (double)(now - self.start_mono) / 1e9;
+	uint64_t ms = (now - self.start_mono) / 1000000; /* no floating point once a second: printing it is the most of a line */
 	*events_before = sum.events;
 	if (msg_has_json()) {
 		struct buf b = { 0 };
-		buf_fmt(&b, "{\"type\":\"status\",\"seconds\":%.3f,\"events\":%llu,\"eventsPerSecond\":%llu,\"bytes\":%llu,\"lost\":%llu}",
-			seconds, (unsigned long long)sum.events, (unsigned long long)rate, (unsigned long long)bytes,
+		buf_fmt(&b, "{\"type\":\"status\",\"seconds\":%llu.%03llu,\"events\":%llu,\"eventsPerSecond\":%llu,\"bytes\":%llu,\"lost\":%llu}",
+			(unsigned long long)(ms / 1000), (unsigned long long)(ms % 1000), (unsigned long long)sum.events, (unsigned long long)rate, (unsigned long long)bytes,
 			(unsigned long long)sum.lost);
 		msg_json_line(&b);
 		buf_free(&b);
@@ -97,7 +97,7 @@ void report_status(uint64_t now, uint64_t *events_before)
 	if (!msg_has_terminal())
 		return;
 	char line[160];
-	snprintf(line, sizeof line, "%7.1f s  %llu events  %llu/s  %.1f MB  %llu lost   (Ctrl-C stops)", seconds,
+	snprintf(line, sizeof line, "%7.1f s  %llu events  %llu/s  %.1f MB  %llu lost   (Ctrl-C stops)", (double)ms / 1e3,
 		(unsigned long long)sum.events, (unsigned long long)rate, (double)bytes / 1e6, (unsigned long long)sum.lost);
 	msg_progress(line);
 }

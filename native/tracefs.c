@@ -316,6 +316,53 @@ static uint64_t stat_value(const char *text, const char *key)
 	return p ? strtoull(p + strlen(key), NULL, 10) : 0;
 }
 
+static void add_stats(const char *text, struct totals *sum)
+{
+	uint64_t left = stat_value(text, "entries: ");
+	const char *overrun = strstr(text, "\noverrun: "); /* not that of "commit overrun" */
+	sum->left += left;
+	sum->events += left + stat_value(text, "read events: ");
+	sum->lost += (overrun ? strtoull(overrun + 10, NULL, 10) : 0) + stat_value(text, "commit overrun: ") +
+		stat_value(text, "dropped events: ");
+}
+
+/* Of that many CPUs the files stay open, and no limit of open files is in reach. */
+#define STATS_OPEN 256
+static int stats_fd[STATS_OPEN]; /* 0: not open */
+
+void tracefs_stats_now(struct tracefs *t, struct totals *sum)
+{
+	*sum = (struct totals){ 0 };
+	for (int c = 0; c < t->ncpu; c++) {
+		char path[64], text[1024];
+		int fd = c < STATS_OPEN ? stats_fd[c] : 0;
+		if (!fd) {
+			snprintf(path, sizeof path, "per_cpu/cpu%d/stats", c);
+			fd = openat(t->dir_fd, path, O_RDONLY | O_CLOEXEC);
+			if (fd < 0)
+				continue;
+		}
+		ssize_t n = pread(fd, text, sizeof text - 1, 0); /* all in one: the kernel prints it anew for every read */
+		if (n > 0) {
+			text[n] = 0;
+			add_stats(text, sum);
+		}
+		if (c < STATS_OPEN)
+			stats_fd[c] = fd;
+		else
+			close(fd);
+	}
+}
+
+void tracefs_stats_close(void)
+{
+	for (int c = 0; c < STATS_OPEN; c++) {
+		if (stats_fd[c])
+			close(stats_fd[c]);
+		stats_fd[c] = 0;
+	}
+}
+
 void tracefs_stats(const char *instance, int ncpu, struct totals *sum, struct buf *options)
 {
 	*sum = (struct totals){ 0 };
@@ -324,12 +371,7 @@ void tracefs_stats(const char *instance, int ncpu, struct totals *sum, struct bu
 		struct buf b = { 0 };
 		snprintf(path, sizeof path, "%s/per_cpu/cpu%d/stats", instance, c);
 		if (!read_file_at(AT_FDCWD, path, &b)) {
-			uint64_t left = stat_value(b.p, "entries: ");
-			sum->left += left;
-			sum->events += left + stat_value(b.p, "read events: ");
-			const char *overrun = strstr(b.p, "\noverrun: ");
-			sum->lost += (overrun ? strtoull(overrun + 10, NULL, 10) : 0) + stat_value(b.p, "commit overrun: ") +
-				stat_value(b.p, "dropped events: ");
+			add_stats(b.p, sum);
 			if (options) {
 				struct buf text = { 0 };
 				buf_fmt(&text, "CPU: %d\n%s", c, b.p);

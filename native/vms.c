@@ -100,7 +100,7 @@ void vms_scan_debugfs(bool only_recent)
 	links_before = st.st_nlink;
 	if (only_recent && !came && !came_before)
 		return;
-	came_before = came;
+	came_before = came && only_recent; /* what a full look found belongs to processes that are not recent */
 	DIR *d = opendir(root);
 	if (!d)
 		return;
