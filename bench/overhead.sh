@@ -44,4 +44,4 @@ END { count = split(tools, tool, " ")
     if (tool[t] == "events") { alone = rate; printf "| | events, nobody reads | %d | %.1f %% | | | %.1f %% | | | | | |\n", rate, 100 * rate / base, 100 * med(8) / whole; continue }
     own = alone && tool[t] != "perf" ? sprintf("%.1f %%", 100 * (alone - rate) / base) : ""
     # three events per exit, 62.5 instructions per microsecond
-    printf "| | %s | %d | %.1f %% | %s | %d | %.1f %% | %.1f ms/s | %d | %.1f s | %s | %s |\n", tool[t], rate, 100 * rate / base, own, med(6) * 62.5 / (3 * rate), 100 * med(8) / whole, med(6) / 1000, med(7), med(5) / 1000, kept[k], lost[k] } }' "$T/rounds"
+    printf "| | %s | %d | %.1f %% | %s | %.1f | %.1f %% | %.1f ms/s | %d | %.1f s | %s | %s |\n", tool[t], rate, 100 * rate / base, own, med(6) * 62.5 / (3 * rate), 100 * med(8) / whole, med(6) / 1000, med(7), med(5) / 1000, kept[k], lost[k] } }' "$T/rounds"

@@ -97,6 +97,7 @@ struct tracefs {
 	int ncpu;         /* highest possible CPU number + 1 */
 	uint32_t subbuf;  /* bytes of one ring-buffer page as read from trace_pipe_raw */
 	uint64_t buffer_bytes; /* per CPU */
+	bool small;       /* buffers so small that they fill within milliseconds */
 	bool has_percent; /* buffer_percent exists: poll() waits for a filled buffer */
 	int free_fd;      /* dead-man switch */
 };
@@ -108,6 +109,8 @@ void tracefs_make(struct tracefs *t);
 void tracefs_apply(struct tracefs *t, const struct options *o);
 void tracefs_enable_events(struct tracefs *t);
 bool tracefs_on(struct tracefs *t, bool on);
+/* From now on readers of small buffers are woken when half is filled, as those of others. */
+void tracefs_wake_early(struct tracefs *t);
 /* Switches an instance off and removes it, by path only, so that the watchdog can do it for a dead parent.
  * Tries for wait_ms while files of it are still open elsewhere. True if it is gone. */
 bool tracefs_remove(const char *instance, int wait_ms);
@@ -194,6 +197,9 @@ int run_perf(struct tracefs *t, const struct options *o);
 int signals_setup(void);      /* blocks the usual ones, returns a signalfd */
 void signals_default(void);   /* for a child before exec */
 void priority_high(void);     /* of the calling thread, while recording */
+void priority_realtime_allow(void); /* before any thread calls the next */
+void priority_realtime(void);       /* of the calling thread, as long as it pauses often */
+bool priority_is_realtime(void);    /* false once a thread was refused, or did not pause */
 void priority_usual(void);
 int signals_take(int fd, bool *child); /* number of stop signals received since the last call */
 pid_t spawn(char *const argv[], bool dies_with_us);

@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -20,24 +21,29 @@ const char *const stop_names[STOP_COUNT] = { "running", "signal", "duration", "s
 struct cpu {
 	int number, raw; /* trace_pipe_raw; -1: this CPU has none */
 	bool active;     /* gave something last time */
+	bool ready;      /* the kernel says that its buffer is filled to buffer_percent */
+	bool watched;    /* by epoll */
 };
+
+#define MOST_READY 32 /* CPUs told about at once; the others come next */
 
 struct reader {
 	pthread_t thread;
 	struct readers *all;
 	struct cpu *cpus;
-	struct pollfd *polls;
-	int ncpus, pipe[2];
+	/* Not poll(): that asks about every CPU before and after each wait, in memory that those CPUs write. */
+	int epoll, ncpus, pipe[2];
 	size_t pipe_size;
 	char *page; /* for the last, partly filled page, which splice leaves behind */
 	uint64_t dropped;
 };
 
 struct readers {
+	struct tracefs *tracefs;
 	struct shared *shared;
 	int out_fd, wake_fd, count;
 	uint64_t max_size, buffer_bytes;
-	bool has_percent;
+	bool has_percent, small;
 	const struct options *options;
 	_Atomic bool stopping;
 	_Atomic int failed; /* enum stop_reason */
@@ -177,18 +183,40 @@ static void leave_cpus(const struct options *o)
 	CPU_FREE(set);
 }
 
+static void watch(struct reader *r, int i, bool on)
+{
+	struct epoll_event e = { .events = EPOLLIN, .data.u32 = (uint32_t)i };
+	if (r->cpus[i].raw >= 0 && r->cpus[i].watched != on && !epoll_ctl(r->epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, r->cpus[i].raw, &e))
+		r->cpus[i].watched = on;
+}
+
+/* Waits until the kernel says that a buffer is filled to buffer_percent. Returns whether it did. */
+static bool wait_for_kernel(struct reader *r, int wait_ms)
+{
+	struct epoll_event e[MOST_READY];
+	int n = epoll_wait(r->epoll, e, MOST_READY, wait_ms);
+	for (int i = 0; i < n; i++) {
+		r->cpus[e[i].data.u32].ready = true;
+		/* A CPU that was never online has no buffer, and is said to be in error at once, every time. */
+		if (e[i].events & (EPOLLERR | EPOLLHUP))
+			watch(r, (int)e[i].data.u32, false);
+	}
+	return n > 0;
+}
+
 /* Takes what there is from the CPUs that are ready, and while awake from those that had something last time; from all
  * of them if all. Returns the most that one CPU gave. */
 static size_t round_of(struct reader *r, bool all)
 {
 	size_t most = 0;
 	for (int i = 0; i < r->ncpus; i++) {
-		if (!all && !r->cpus[i].active && !r->polls[i].revents)
+		if (!all && !r->cpus[i].active && !r->cpus[i].ready)
 			continue;
 		size_t n = drain(r, &r->cpus[i]);
 		r->cpus[i].active = n > 0;
+		r->cpus[i].ready = false;
 		if (n)
-			r->polls[i].fd = r->cpus[i].raw; /* a CPU that came online: its buffer is there now */
+			watch(r, i, true); /* a CPU that came online: its buffer is there now */
 		most = n > most ? n : most;
 	}
 	return most;
@@ -196,33 +224,38 @@ static size_t round_of(struct reader *r, bool all)
 
 /*
  * Every wake-up of ours may push a vCPU off its CPU, so there are few: the kernel wakes us when a buffer is filled to
- * buffer_percent. Twice a second, with small buffers more often, we look anyway: the file stays near the present. Where nobody wakes us
- * (no buffer_percent before 5.0; several 6.x forget to) the time we wait follows how full we find the buffers; where we
- * are woken for nothing we pause.
+ * buffer_percent, and we come at once then if it is a small one. Twice a second, with small buffers more often, we look
+ * anyway: the file stays near the present. Where nobody wakes us (no buffer_percent before 5.0; several 6.x forget to) the
+ * time we wait follows how full we find the buffers; where we are woken for nothing we pause.
  */
 static void *reader_main(void *arg)
 {
 	struct reader *r = arg;
 	struct readers *all = r->all;
-	bool woken_by_kernel = all->has_percent;
+	bool woken_by_kernel = all->has_percent, late = all->small && all->has_percent;
 	/* a wake-up that the kernel forgets is noticed by then: small buffers overflow until that */
-	int wait_ms = woken_by_kernel ? all->buffer_bytes < 256 << 10 ? 100 : 500 : 20;
+	int wait_ms = woken_by_kernel ? all->small ? 100 : 500 : 20;
 	int pause_ms = 1, longest_ms = all->buffer_bytes < 1 << 20 ? 100 : 250;
 	leave_cpus(all->options);
 	priority_high();
+	if (all->small)
+		priority_realtime();
 	processes_own_thread();
 	while (!atomic_load(&all->stopping) && !atomic_load(&all->failed)) {
-		int woken = poll(woken_by_kernel ? r->polls : NULL, woken_by_kernel ? (nfds_t)r->ncpus : 0, wait_ms);
-		/* A CPU that was never online has no buffer, and poll() reports an error for it at once, every time. */
-		for (int i = 0; woken > 0 && woken_by_kernel && i < r->ncpus; i++)
-			if (r->polls[i].revents & (POLLERR | POLLHUP | POLLNVAL))
-				r->polls[i].fd = -1;
-		size_t most = round_of(r, woken <= 0);
-		if (woken > 0) {
+		if (late && !priority_is_realtime()) {
+			late = false;
+			tracefs_wake_early(all->tracefs);
+		}
+		bool woken = woken_by_kernel ? wait_for_kernel(r, wait_ms) : poll(NULL, 0, wait_ms) > 0;
+		size_t most = round_of(r, !woken);
+		if (woken) {
 			pause_ms = most ? 1 : pause_ms < 16 ? pause_ms * 2 : 16;
 			if (!most)
 				poll(NULL, 0, pause_ms / 2);
-		} else if (most > all->buffer_bytes / 4 * 3) {
+		} else if (late && most > all->buffer_bytes) { /* even the page outside the ring is full: nobody would wake us */
+			late = false;
+			tracefs_wake_early(all->tracefs);
+		} else if (!late && most > all->buffer_bytes / 4 * 3) {
 			woken_by_kernel = false;
 			wait_ms = wait_ms > 40 ? 20 : wait_ms > 2 ? wait_ms / 2 : 1;
 		} else if (!woken_by_kernel && most > all->buffer_bytes / 2) {
@@ -238,14 +271,15 @@ static void *reader_main(void *arg)
 }
 
 /*
- * How much is moved at once: up to half a buffer, 64 to 256 KB. Every call makes the kernel allocate for each slot of the
- * pipe, filled or not, and for 16 it needs no memory at all; more than 256 KB no longer fit into a CPU's cache. A slot
+ * How much is moved at once: a small buffer as a whole, of others up to half, at most 256 KB. Every call makes the kernel
+ * allocate and clear for each slot of the pipe, filled or not; more than 256 KB no longer fit into a CPU's cache. A slot
  * holds one ring-buffer page, whatever its size; the pipe's size is told in memory pages.
  */
 static size_t pipe_for(int fd, size_t subbuf, uint64_t buffer_bytes)
 {
 	size_t memory_page = (size_t)sysconf(_SC_PAGESIZE), batch = buffer_bytes / 2 < 256 << 10 ? (size_t)buffer_bytes / 2 : 256 << 10;
-	size_t slots = batch / subbuf < 16 ? 16 : batch / subbuf;
+	size_t fewest = buffer_bytes < 16 * subbuf ? (size_t)buffer_bytes / subbuf + 2 : 16;
+	size_t slots = batch / subbuf < fewest ? fewest : batch / subbuf;
 	int size = fcntl(fd, F_SETPIPE_SZ, (int)(slots * memory_page));
 	if (size <= 0)
 		size = fcntl(fd, F_GETPIPE_SZ);
@@ -269,17 +303,17 @@ struct readers *readers_start(struct tracefs *t, struct shared *s, int out_fd, u
 	struct reader *readers = calloc((size_t)count, sizeof *readers);
 	if (!all || !readers)
 		die("memory", NULL, "out of memory");
-	*all = (struct readers){ .shared = s, .out_fd = out_fd, .wake_fd = wake_fd, .count = count, .max_size = max_size,
-		.buffer_bytes = t->buffer_bytes, 
+	*all = (struct readers){ .tracefs = t, .shared = s, .out_fd = out_fd, .wake_fd = wake_fd, .count = count, .max_size = max_size,
+		.buffer_bytes = t->buffer_bytes, .small = t->small,
 		.has_percent = t->has_percent, .options = o, .reader = readers };
 	for (int i = 0; i < count; i++) {
 		struct reader *r = &readers[i];
 		int per = (t->ncpu + count - 1) / count;
 		r->all = all;
 		r->cpus = calloc((size_t)per, sizeof *r->cpus);
-		r->polls = calloc((size_t)per, sizeof *r->polls);
+		r->epoll = epoll_create1(EPOLL_CLOEXEC);
 		r->page = malloc(s->subbuf);
-		if (!r->cpus || !r->polls || !r->page || pipe2(r->pipe, O_CLOEXEC))
+		if (!r->cpus || r->epoll < 0 || !r->page || pipe2(r->pipe, O_CLOEXEC))
 			die("memory", NULL, "cannot prepare readers: %s", strerror(errno));
 		r->pipe_size = pipe_for(r->pipe[1], s->subbuf, t->buffer_bytes);
 		for (int c = i; c < t->ncpu; c += count) {
@@ -290,11 +324,11 @@ struct readers *readers_start(struct tracefs *t, struct shared *s, int out_fd, u
 				die("tracefs", errno == EMFILE ? "raise the limit: ulimit -n" : NULL, "%s: %s", path, strerror(errno));
 			r->cpus[r->ncpus].number = c;
 			r->cpus[r->ncpus].raw = fd;
-			r->polls[r->ncpus].fd = fd;
-			r->polls[r->ncpus].events = POLLIN;
-			r->ncpus++;
+			watch(r, r->ncpus++, true);
 		}
 	}
+	if (all->small)
+		priority_realtime_allow();
 	for (int i = 0; i < count; i++) {
 		int err = pthread_create(&readers[i].thread, NULL, reader_main, &readers[i]);
 		if (err)
@@ -320,10 +354,10 @@ void readers_finish(struct readers *all, uint64_t *dropped)
 		for (int c = 0; c < r->ncpus; c++)
 			if (r->cpus[c].raw >= 0)
 				close(r->cpus[c].raw);
+		close(r->epoll);
 		close(r->pipe[0]);
 		close(r->pipe[1]);
 		free(r->cpus);
-		free(r->polls);
 		free(r->page);
 	}
 	free(all->reader);

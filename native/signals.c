@@ -2,6 +2,7 @@
 #include "capture.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -29,6 +30,49 @@ void priority_usual(void)
 	setpriority(PRIO_PROCESS, 0, usual_nice);
 }
 
+/*
+ * For a reader of a small buffer, which overflows within milliseconds: fair scheduling since 6.6 lets a vCPU finish its
+ * slice first, whatever our nice value. The lowest real-time priority, bounded by the kernel: after 50 ms without a pause
+ * it signals the thread, which goes back to the usual class for good. Refused without CAP_SYS_NICE; then so be it.
+ */
+static struct rlimit rttime, rttime_before;
+static bool rttime_set;
+static _Atomic bool realtime_ended;
+
+static void ran_too_long(int sig)
+{
+	struct sched_param none = { 0 };
+	(void)sig;
+	int err = errno;
+	sched_setscheduler(0, SCHED_OTHER, &none);
+	setrlimit(RLIMIT_RTTIME, &rttime); /* the kernel raises it by a second with every signal */
+	atomic_store(&realtime_ended, true);
+	errno = err;
+}
+
+void priority_realtime_allow(void)
+{
+	struct sigaction action = { .sa_handler = ran_too_long, .sa_flags = SA_RESTART };
+	if (getrlimit(RLIMIT_RTTIME, &rttime_before))
+		return;
+	rttime = rttime_before;
+	if (rttime.rlim_cur > 50000)
+		rttime.rlim_cur = 50000; /* us */
+	rttime_set = !sigaction(SIGXCPU, &action, NULL) && !setrlimit(RLIMIT_RTTIME, &rttime);
+}
+
+void priority_realtime(void)
+{
+	struct sched_param lowest = { .sched_priority = 1 };
+	if (!rttime_set || sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &lowest))
+		atomic_store(&realtime_ended, true);
+}
+
+bool priority_is_realtime(void)
+{
+	return !atomic_load_explicit(&realtime_ended, memory_order_relaxed);
+}
+
 int signals_setup(void)
 {
 	sigset_t set;
@@ -50,6 +94,9 @@ void signals_default(void)
 {
 	sigset_t none;
 	sigemptyset(&none);
+	if (rttime_set)
+		setrlimit(RLIMIT_RTTIME, &rttime_before);
+	signal(SIGXCPU, SIG_DFL);
 	signal(SIGPIPE, SIG_DFL);
 	signal(SIGXFSZ, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &none, NULL);

@@ -175,6 +175,7 @@ static void set_buffer_size(struct tracefs *t, const struct options *o)
 		}
 	}
 	t->buffer_bytes = size;
+	t->small = size < 256 << 10;
 }
 
 static void set_cpumask(struct tracefs *t, const struct options *o)
@@ -244,18 +245,25 @@ static uint32_t page_size_of(const char *header_page)
 }
 
 /*
- * Wakes a reader when half is filled: rarely, but with room for a burst. Kernels compare either the pages that are full
- * (before 6.7 and its fixes in older series) or one more; 0.6 of a page above serves both, and is never met by
- * an empty small buffer, for which poll() would return at once. Absent before 5.0.
+ * Wakes a reader when half is filled: rarely, but with room for a burst. Small buffers fill so often that waking costs more
+ * than moving pages; their reader comes at once (priority_realtime), so it may be woken late: at five sixths, two pages of
+ * three. Kernels compare either the pages that are full (before 6.7 and its fixes in older series) or one more; 0.6 of a
+ * page above serves both, and is never met by an empty small buffer, for which poll() would return at once. Of three pages
+ * the first kind never wakes late: the reader notices (tracefs_wake_early). Absent before 5.0.
  */
-static bool set_buffer_percent(struct tracefs *t)
+static bool set_buffer_percent(struct tracefs *t, bool late)
 {
 	uint64_t data = t->subbuf - 16, pages = (t->buffer_bytes + data - 1) / data;
 	pages = pages < 2 ? 2 : pages;
-	uint64_t full = pages / 2, percent = (full * 100 + 60) / pages;
+	uint64_t full = late ? pages * 5 / 6 : pages / 2, percent = (full * 100 + 60) / pages;
 	char text[16];
 	snprintf(text, sizeof text, "%u", percent < 100 ? (unsigned)percent : 100);
 	return write_file_at(t->dir_fd, "buffer_percent", text);
+}
+
+void tracefs_wake_early(struct tracefs *t)
+{
+	set_buffer_percent(t, false);
 }
 
 void tracefs_apply(struct tracefs *t, const struct options *o)
@@ -285,7 +293,7 @@ void tracefs_apply(struct tracefs *t, const struct options *o)
 	buf_free(&b);
 	if (!t->subbuf)
 		die("tracefs", "please report this with the contents of events/header_page", "the ring-buffer page layout is unknown");
-	t->has_percent = set_buffer_percent(t);
+	t->has_percent = set_buffer_percent(t, t->small);
 }
 
 bool tracefs_on(struct tracefs *t, bool on)

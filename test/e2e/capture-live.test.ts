@@ -115,4 +115,11 @@ describe('kvmtrace-capture on this kernel', () => {
     );
     expect(Number(r.get('growth.rss2_kb')) - Number(r.get('growth.rss1_kb'))).toBeLessThan(256);
   });
+
+  it('gives readers of small buffers real-time priority, and nobody else', (ctx) => {
+    if (run.skipped) return ctx.skip(run.skipped);
+    const r = results(run);
+    expect(r.get('class.8')).toBe('0 0 2 command 0 unlimited unlimited us');
+    expect(r.get('class.1024')).toBe('0 0 0 command 0 unlimited unlimited us');
+  });
 });

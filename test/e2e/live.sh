@@ -66,5 +66,8 @@ fi
 r2=$(sed -n 's/^VmRSS:[ \t]*\([0-9]*\).*/\1/p' /proc/$P/status); wait $P; result growth.rss1_kb "$r1"; result growth.rss2_kb "$r2"
 page(){ trace-cmd dump --summary "$1" 2>/dev/null | sed -n 's/^[[:space:]]*\([0-9]*\)[[:space:]]*\[Page size.*/\1/p'; }
 "$B" -q -o small.dat -b 64K -d 0.5; [ -e $I/../buffer_subbuf_size_kb ] && result pages "$(page growth.dat) $(page small.dat)"
+# scheduling classes (0 usual, 2 SCHED_RR): of the recorder's threads, of its command; the command's limit
+for kb in 8 1024; do "$B" -q -o class.dat -b ${kb}K -- sh -c 'echo $(cut -d" " -f41 /proc/$PPID/task/*/stat | sort) command $(cut -d" " -f41 /proc/self/stat) $(sed -n "s/^Max realtime timeout *//p" /proc/self/limits)' >class.txt
+  result class.$kb "$(cat class.txt)"; rm -f class.dat; done
 result instances "$(ls $I | grep kvmtrace | tr '\n' ' ')"
 kill $Q; exit 0
