@@ -351,10 +351,11 @@ function print(rows, tools) {
       const spread = of(tool, 'rate').map((value) => Math.abs(value - rate) / rate);
       const kept = sum('kept');
       const lost = sum('lost');
+      const each = of(tool, 'lost').toSorted((a, b) => a - b);
       lines.push(
         tool === 'nothing'
           ? `| ${label} | none | ${rate.toFixed(0)} ±${(100 * median(spread)).toFixed(1)} % | 100 % | | | | | | |`
-          : `| ${label} | ${tool} | ${rate.toFixed(0)} ±${(100 * median(spread)).toFixed(1)} % | ${percent(rate)} | ${percent(whole)} | ${cpu.toFixed(0)} ms/s | ${(total / 1000).toFixed(2)} s | ${switches.toFixed(0)} | ${kept} | ${lost} (${((100 * lost) / Math.max(1, kept + lost)).toFixed(2)} %) |`,
+          : `| ${label} | ${tool} | ${rate.toFixed(0)} ±${(100 * median(spread)).toFixed(1)} % | ${percent(rate)} | ${percent(whole)} | ${cpu.toFixed(0)} ms/s | ${(total / 1000).toFixed(2)} s | ${switches.toFixed(0)} | ${kept} | ${lost} (${((100 * lost) / Math.max(1, kept + lost)).toFixed(2)} %; each ${each[0]} to ${each.at(-1)}, median ${median(each)}) |`,
       );
     }
   }
