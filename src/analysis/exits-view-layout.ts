@@ -71,3 +71,13 @@ export const PE_BYTES = V_BYTES + 24;
 /** Log-linear buckets of the intervals that a beat is looked for in: the first, and how many. */
 export const PE_FIRST = 1595;
 export const PE_BUCKETS = 1164;
+
+/** Hot spots and details: their tables (exit-table-layout.ts), and what each detail event is (detail-key.ts). */
+export const HS_RIPS = V_BYTES;
+export const HS_HALVES = V_BYTES + 4;
+export const HS_BYTES = V_BYTES + 8;
+export const DT_DETAILS = V_BYTES;
+export const DT_PAGES = V_BYTES + 4;
+export const DT_VECTORS = V_BYTES + 8;
+export const DT_KINDS = V_BYTES + 12;
+export const DT_BYTES = V_BYTES + 16;

@@ -8,6 +8,7 @@ import { followRecords } from './cpu-records.ts';
 import { defer, keepRow, putRow, settleDeferred } from './deferred-pairs.ts';
 import { countEvents } from './event-counts.ts';
 import { addLong, countExits, countUserspace } from './exit-counts.ts';
+import { addToSlot, countDetails, countHotspots, findTop, sink } from './exit-tables.ts';
 import { findGroup, findKey } from './groups.ts';
 import { indexEvents, indexReasons } from './indices.ts';
 import { countLevels } from './levels.ts';
@@ -25,10 +26,13 @@ import { fieldValidity, validity16, validity32 } from './validity.ts';
 
 export {
   addLong,
+  addToSlot,
   countBeats,
+  countDetails,
   countEvents,
   countExits,
   countHeat,
+  countHotspots,
   countIntervals,
   countLate,
   countLevels,
@@ -42,6 +46,7 @@ export {
   findCell,
   findGroup,
   findKey,
+  findTop,
   followRecords,
   indexEvents,
   indexReasons,
@@ -55,6 +60,7 @@ export {
   orColumn,
   putRow,
   settleDeferred,
+  sink,
   stepStream,
   takeBetween,
   validity16,
