@@ -23,7 +23,11 @@ export const ET_USERSPACE_NS = 68;
 export const ET_MIN = 72;
 export const ET_MAX = 76;
 export const ET_ROOM = 80;
+/** Memory of slots by the last key that they were found by: slot + 1, 0 none. It may be wrong. */
+export const ET_RECENT = 84;
 export const ET_BYTES = 88;
+/** Entries of it, as a power of two. */
+export const ET_RECENT_BITS = 9;
 
 /** Ints of a key of hot spots (hotspots.ts): address words and process (VM: each has its own kernel), −1 unknown; HALF_*. */
 export const H_ISA = 0;

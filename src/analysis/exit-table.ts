@@ -23,6 +23,8 @@ import {
   ET_MISSED,
   ET_OBSERVED,
   ET_PLACE,
+  ET_RECENT,
+  ET_RECENT_BITS,
   ET_TABLE,
 } from './exit-table-layout.ts';
 import { createTopTable, floorOf, mergeTopTables, plainTop, slotFor, type TopTable } from './top-table.ts';
@@ -60,8 +62,14 @@ export function createExitTable(
     sums: createExitSums(16, arena),
     rest: createExitSums(1),
     key: int32s(arena, keyInts),
-    view: arena === null ? null : createView(arena, ET_BYTES),
+    view: arena === null ? null : createTableView(arena),
   };
+}
+
+function createTableView(arena: Arena): KernelView {
+  const view = createView(arena, ET_BYTES);
+  view.words[ET_RECENT / 4] = addressOf(int32s(arena, 1 << ET_RECENT_BITS));
+  return view;
 }
 
 /** Tells a kernel where the table's parts are; returns where it is told. */

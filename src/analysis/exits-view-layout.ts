@@ -67,7 +67,11 @@ export const PE_OTHERS = V_BYTES + 8;
 export const PE_COUNTS = V_BYTES + 12;
 /** Keys with a place in these. */
 export const PE_KEYS = V_BYTES + 16;
+/** Memory of keys by what they are mixed to: key + 1, 0 none. It may be wrong. */
+export const PE_RECENT = V_BYTES + 20;
 export const PE_BYTES = V_BYTES + 24;
+/** Entries of it, as a power of two. */
+export const PE_RECENT_BITS = 10;
 /** Log-linear buckets of the intervals that a beat is looked for in: the first, and how many. */
 export const PE_FIRST = 1595;
 export const PE_BUCKETS = 1164;

@@ -22,6 +22,8 @@ import {
   PE_KEYS,
   PE_LAST,
   PE_OTHERS,
+  PE_RECENT,
+  PE_RECENT_BITS,
   V_GROUPS,
 } from './exits-view-layout.ts';
 import {
@@ -87,8 +89,14 @@ export function createPeriodic(arena: Arena | null): Periodic {
     others: float64s(arena, MAX_KEYS),
     ignored: 0,
     late: 0,
-    view: arena === null ? null : createView(arena, PE_BYTES),
+    view: arena === null ? null : createBeatView(arena),
   };
+}
+
+function createBeatView(arena: Arena): KernelView {
+  const view = createView(arena, PE_BYTES);
+  view.words[PE_RECENT / 4] = addressOf(allocateU32(arena, 1 << PE_RECENT_BITS));
+  return view;
 }
 
 /** The group table's keys, with the detail in place of process, vCPU and CPU. */

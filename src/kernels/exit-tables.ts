@@ -43,6 +43,8 @@ import {
   ET_OBSERVED,
   ET_PAIRED,
   ET_PLACE,
+  ET_RECENT,
+  ET_RECENT_BITS,
   ET_RESTARTS,
   ET_ROOM,
   ET_TABLE,
@@ -169,27 +171,40 @@ export function countDetails(view: usize, batch: usize, from: i32, length: i32):
 }
 
 /** Slot of the table's key, −1 if it has none, or one without room for sums (analysis/top-table.ts). */
-export function findTop(table: usize): i32 {
+function findTop(table: usize): i32 {
   const ints = load<usize>(table, ET_INTS);
   const key = load<usize>(table, ET_KEY);
-  const end = key + (ints << 2);
+  let mixed: u32 = 0;
+  for (let i: usize = 0; i < ints; i++) mixed ^= load<u32>(key + (i << 2));
+  const seen =
+    load<usize>(table, ET_RECENT) + ((<usize>((mixed * 0x9e3779b1) >>> (32 - ET_RECENT_BITS))) << 2);
+  const recent = load<i32>(seen) - 1;
+  if (recent >= 0 && recent < load<i32>(table, ET_COUNT) && isKey(table, recent, key, ints)) return recent;
+  const slot = searchTop(table, key, ints);
+  if (slot >= load<i32>(table, ET_ROOM)) return -1;
+  if (slot >= 0) store<i32>(seen, slot + 1);
+  return slot;
+}
+
+function isKey(table: usize, slot: i32, key: usize, ints: usize): bool {
+  const own = load<usize>(table, ET_KEYS) + <usize>slot * (ints << 2);
+  let different: u32 = 0;
+  for (let i: usize = 0; i < ints; i++) different |= load<u32>(own + (i << 2)) ^ load<u32>(key + (i << 2));
+  return different === 0;
+}
+
+/** The same by the hash table. */
+export function searchTop(table: usize, key: usize, ints: usize): i32 {
   let hash: u32 = 0;
-  for (let at = key; at < end; at += 4) hash = ((hash ^ load<u32>(at)) * 0x9e3779b1) ^ (hash >>> 15);
+  for (let i: usize = 0; i < ints; i++)
+    hash = ((hash ^ load<u32>(key + (i << 2))) * 0x9e3779b1) ^ (hash >>> 15);
   hash ^= hash >>> 13;
   const mask = load<u32>(table, ET_MASK);
-  const keys = load<usize>(table, ET_KEYS);
   const slots = load<usize>(table, ET_TABLE);
   while (true) {
     hash &= mask;
     const slot = load<i32>(slots + ((<usize>hash) << 2)) - 1;
-    if (slot < 0) return -1;
-    let own = keys + <usize>slot * (ints << 2);
-    let at = key;
-    while (at < end && load<u32>(own) === load<u32>(at)) {
-      at += 4;
-      own += 4;
-    }
-    if (at === end) return slot < load<i32>(table, ET_ROOM) ? slot : -1;
+    if (slot < 0 || isKey(table, slot, key, ints)) return slot;
     hash++;
   }
 }

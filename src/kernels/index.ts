@@ -8,7 +8,7 @@ import { followRecords } from './cpu-records.ts';
 import { defer, keepRow, putRow, settleDeferred } from './deferred-pairs.ts';
 import { countEvents } from './event-counts.ts';
 import { addLong, countExits, countUserspace } from './exit-counts.ts';
-import { addToSlot, countDetails, countHotspots, findTop, sink } from './exit-tables.ts';
+import { addToSlot, countDetails, countHotspots, searchTop, sink } from './exit-tables.ts';
 import { findGroup, findKey } from './groups.ts';
 import { indexEvents, indexReasons } from './indices.ts';
 import { countLevels } from './levels.ts';
@@ -46,7 +46,6 @@ export {
   findCell,
   findGroup,
   findKey,
-  findTop,
   followRecords,
   indexEvents,
   indexReasons,
@@ -59,6 +58,7 @@ export {
   mergeSamples,
   orColumn,
   putRow,
+  searchTop,
   settleDeferred,
   sink,
   stepStream,

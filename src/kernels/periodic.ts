@@ -7,6 +7,7 @@ import {
   X_ISA,
   X_TID,
 } from '../analysis/exit-columns.ts';
+import { KEY_INTS } from '../analysis/exit-count-layout.ts';
 import {
   PE_BUCKETS,
   PE_COUNTS,
@@ -15,9 +16,12 @@ import {
   PE_KEYS,
   PE_LAST,
   PE_OTHERS,
+  PE_RECENT,
+  PE_RECENT_BITS,
   V_GROUPS,
   V_SELECTED,
 } from '../analysis/exits-view-layout.ts';
+import { GT_KEYS } from '../analysis/group-layout.ts';
 import { findKey } from './groups.ts';
 import { latencyBucket } from './over-time.ts';
 import { addOne, since } from './sums.ts';
@@ -35,6 +39,8 @@ export function countBeats(view: usize, batch: usize, from: i32, length: i32): i
   const others = load<usize>(view, PE_OTHERS);
   const counts = load<usize>(view, PE_COUNTS);
   const keys = load<i32>(view, PE_KEYS);
+  const recent = load<usize>(view, PE_RECENT);
+  const ids = load<usize>(view, V_GROUPS + GT_KEYS);
   let row = from;
   for (; row < length; row++) {
     const at: usize = row;
@@ -49,18 +55,22 @@ export function countBeats(view: usize, batch: usize, from: i32, length: i32): i
       high = load<u32>(row8, X_DETAIL_ADDRESS + 4);
       if (event === EV_MMIO) low &= ~0xfff;
     } else event = 0;
-    const key = <i32>(
-      findKey(
-        view + V_GROUPS,
-        <u32>load<u8>(batch + at, X_ISA),
-        load<u32>(row4, X_CODE),
-        event,
-        load<u32>(row4, X_TID),
-        low,
-        high,
-        0,
-      )
-    );
+    const isa = <u32>load<u8>(batch + at, X_ISA);
+    const code = load<u32>(row4, X_CODE);
+    const tid = load<u32>(row4, X_TID);
+    const mixed = (code ^ (tid << 8) ^ low ^ (event << 24)) * 0x9e3779b1;
+    const seen = recent + ((<usize>(mixed >>> (32 - PE_RECENT_BITS))) << 2);
+    let key = load<i32>(seen) - 1;
+    const own = ids + <usize>key * (4 * KEY_INTS);
+    if (
+      key < 0 ||
+      load<u64>(own) !== (((<u64>code) << 32) | isa) ||
+      load<u64>(own, 8) !== (((<u64>tid) << 32) | event) ||
+      load<u64>(own, 16) !== (((<u64>high) << 32) | low)
+    ) {
+      key = <i32>findKey(view + V_GROUPS, isa, code, event, tid, low, high, 0);
+      store<i32>(seen, key + 1);
+    }
     if (key < 0 || key >= keys) break;
     const time = load<i64>(row8, X_EXIT_TIME);
     const latest = last + ((<usize>key) << 3);
