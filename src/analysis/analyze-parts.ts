@@ -36,8 +36,8 @@ export function passesSince(
 ): (name: string) => AnyPass {
   return (name) => {
     const pass = passOf(name);
-    const create: AnyPass['create'] = (options, scope) =>
-      pass.create(options, { ...scope!, recordingStart: start });
+    const create: AnyPass['create'] = (options, scope, arena) =>
+      pass.create(options, { ...scope!, recordingStart: start }, arena);
     return { ...pass, create };
   };
 }

@@ -93,7 +93,7 @@ export function createAnalysis(
   const mask = selection === null ? null : createSelected(arena);
   const passes = options.passes.map((request) => {
     const pass = passOf(request.name);
-    return { pass, state: pass.create(request.options, { selection, threads }) };
+    return { pass, state: pass.create(request.options, { selection, threads }, arena) };
   });
   const sink = (batch: ExitBatch) => {
     if (selection !== null) selectExits(selection, batch, mask!);

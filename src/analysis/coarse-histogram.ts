@@ -3,24 +3,44 @@
  * per power of two, in pages that are made when used. A percentile is the middle of its bucket: at most 3.2 % off (or
  * 4 ns, below 128 ns).
  */
-import { BUCKETS, bucketOf, SUB_BITS, SUBS } from './log-linear.ts';
+import type { Arena } from '../core/arena.ts';
+import { float64s, int32s, widened } from '../core/columns.ts';
+import { COARSE_BLOCK_BITS, COARSE_STEP_BITS, COARSE_PAGES as PAGES } from './exits-view-layout.ts';
+import { bucketOf, SUB_BITS, SUBS } from './log-linear.ts';
 import { nearestRank } from './quantiles.ts';
 
-/** Fine buckets (log-linear.ts) that one of these takes together: 8. */
-const SHIFT = 3;
-const STEPS = SUBS >> SHIFT;
-const PAGES = BUCKETS / SUBS;
+/** Buckets of a page; fine buckets (log-linear.ts) that one of these takes together: 8. */
+const STEPS = 1 << COARSE_STEP_BITS;
+const SHIFT = SUB_BITS - COARSE_STEP_BITS;
+/** Pages are allocated so many at a time: they never move. */
+const BLOCK = 1 << COARSE_BLOCK_BITS;
 export const COARSE_ERROR_PCT = 100 / (2 * STEPS);
 
 export interface CoarseHistograms {
   /** Page + 1 by cell · PAGES + power of two; 0 = not made. */
   pageOf: Int32Array;
-  counts: Float64Array;
+  readonly blocks: Float64Array[];
+  /** Addresses of the blocks, if they lie in an arena. */
+  addresses: Int32Array;
   pages: number;
+  readonly arena: Arena | null;
 }
 
-export function createCoarseHistograms(): CoarseHistograms {
-  return { pageOf: new Int32Array(64 * PAGES), counts: new Float64Array(256 * STEPS), pages: 0 };
+export function createCoarseHistograms(arena: Arena | null = null): CoarseHistograms {
+  return { pageOf: int32s(arena, 64 * PAGES), blocks: [], addresses: int32s(arena, 64), pages: 0, arena };
+}
+
+/** The histograms in memory of their own. */
+export function plainCoarse(histograms: CoarseHistograms): CoarseHistograms {
+  const { pageOf, blocks } = histograms;
+  return { ...histograms, pageOf: pageOf.slice(), blocks: blocks.map((block) => block.slice()), arena: null };
+}
+
+/** Makes all cells empty. */
+export function clearCoarse(histograms: CoarseHistograms): void {
+  histograms.pageOf.fill(0);
+  for (const block of histograms.blocks) block.fill(0);
+  histograms.pages = 0;
 }
 
 /** Counts a value; also any cell beyond those seen so far. */
@@ -38,21 +58,30 @@ function addCoarse(
 ): void {
   const entry = cell * PAGES + power;
   if (entry >= histograms.pageOf.length) {
-    const pageOf = new Int32Array(2 * Math.max(entry, histograms.pageOf.length));
-    pageOf.set(histograms.pageOf);
-    histograms.pageOf = pageOf;
+    const length = 2 * Math.max(entry, histograms.pageOf.length);
+    histograms.pageOf = widened(int32s, histograms.arena, length, histograms.pageOf);
   }
   let page = histograms.pageOf[entry];
   if (page === 0) {
     page = ++histograms.pages;
     histograms.pageOf[entry] = page;
-    if (page * STEPS > histograms.counts.length) {
-      const counts = new Float64Array(2 * histograms.counts.length);
-      counts.set(histograms.counts);
-      histograms.counts = counts;
-    }
+    if (page > BLOCK * histograms.blocks.length) addBlock(histograms);
   }
-  histograms.counts[(page - 1) * STEPS + step] += count;
+  histograms.blocks[(page - 1) >> COARSE_BLOCK_BITS][placeOf(page) + step] += count;
+}
+
+/** Where the counts of a page begin in its block. */
+function placeOf(page: number): number {
+  return ((page - 1) & (BLOCK - 1)) * STEPS;
+}
+
+function addBlock(histograms: CoarseHistograms): void {
+  const { blocks, arena } = histograms;
+  const block = float64s(arena, BLOCK * STEPS);
+  if (blocks.length === histograms.addresses.length)
+    histograms.addresses = widened(int32s, arena, 2 * blocks.length, histograms.addresses);
+  histograms.addresses[blocks.length] = block.byteOffset;
+  blocks.push(block);
 }
 
 /** Adds the other's cell to this one's. */
@@ -66,7 +95,7 @@ export function mergeCoarse(
     const page = other.pageOf[from * PAGES + power] ?? 0;
     if (page === 0) continue;
     for (let step = 0; step < STEPS; step++) {
-      const count = other.counts[(page - 1) * STEPS + step];
+      const count = other.blocks[(page - 1) >> COARSE_BLOCK_BITS][placeOf(page) + step];
       if (count > 0) addCoarse(histograms, cell, power, step, count);
     }
   }
@@ -87,7 +116,7 @@ export function coarseQuantile(
     for (let step = 0; step < STEPS; step++) {
       for (const cell of cells) {
         const page = histograms.pageOf[cell * PAGES + power] ?? 0;
-        if (page > 0) rank -= histograms.counts[(page - 1) * STEPS + step];
+        if (page > 0) rank -= histograms.blocks[(page - 1) >> COARSE_BLOCK_BITS][placeOf(page) + step];
       }
       if (rank <= 0) return Math.min(max, middle(power, step));
     }
@@ -126,7 +155,7 @@ export function coarseCounts(
       for (let power = 0; power < PAGES; power++) {
         const page = histograms.pageOf[(first + cell) * PAGES + power] ?? 0;
         for (let step = 0; page > 0 && step < STEPS; step++) {
-          const n = histograms.counts[(page - 1) * STEPS + step];
+          const n = histograms.blocks[(page - 1) >> COARSE_BLOCK_BITS][placeOf(page) + step];
           if (n > 0) take(cell, power * STEPS + step, n);
         }
       }

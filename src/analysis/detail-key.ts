@@ -9,6 +9,7 @@ import {
   EV_PAGE_FAULT,
   EV_PIO,
   EV_SYS_ACCESS,
+  MAX_EVENTS,
 } from '../core/events.ts';
 
 export const NO_DIRECTION = 0;
@@ -44,6 +45,12 @@ export function isDevice(event: number): boolean {
   return event === EV_PIO || event === EV_MMIO || event === EV_FAST_MMIO;
 }
 
-/** Bits of an address that tell faults apart: regions of 2 MiB, pages of 4 KiB. */
-export const REGION_MASK = ~0x1fffff;
-export const PAGE_MASK = ~0xfff;
+/** Events by number: direction for codes 0, 2 and others (two bits each), then whether it is a page fault. */
+export function fillKinds(kinds: Uint8Array): void {
+  for (let event = 0; event < MAX_EVENTS; event++)
+    kinds[event] =
+      directionOf(event, 0) |
+      (directionOf(event, 2) << 2) |
+      (directionOf(event, 1) << 4) |
+      (isFault(event) ? 1 << 6 : 0);
+}

@@ -2,12 +2,8 @@
 
 /** Words that describe an ExitCounter to its kernel, as byte offsets; first what it is given. */
 export const C_SELECTED = 0;
-/** GroupTable (groups.ts): its memory of reasons, hash table and keys; which keys are used, and groups with a record. */
+/** GroupTable (group-layout.ts), and groups with a record. */
 export const C_RECENT = 4;
-export const C_TABLE = 8;
-export const C_TABLE_MASK = 12;
-export const C_KEYS = 16;
-export const C_USED_KEYS = 20;
 export const C_GROUPS = 24;
 /** Records of groups, threads and userspace reasons, pages of groups. */
 export const C_RECORDS = 28;

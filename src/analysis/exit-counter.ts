@@ -15,7 +15,6 @@ import {
   C_KEPT_END,
   C_KEPT_GROUPS,
   C_KEPT_VALUES,
-  C_KEYS,
   C_PAGES,
   C_QUALIFIED,
   C_RECENT,
@@ -24,21 +23,13 @@ import {
   C_SELECTED_ROWS,
   C_STATES,
   C_STOP,
-  C_TABLE,
-  C_TABLE_MASK,
   C_THAN,
   C_THREAD_COUNT,
   C_THREADS,
-  C_USED_KEYS,
   C_USERSPACE,
   C_WITH_IDLE,
   STOP_FULL,
   STOP_SLOW,
-  USES_CPU,
-  USES_LEVEL,
-  USES_PID,
-  USES_TID,
-  USES_VCPU,
 } from './exit-count-layout.ts';
 import {
   createExitRecords,
@@ -53,7 +44,7 @@ import {
   threadRoom,
 } from './exit-records.ts';
 import { addExit, createExitStats, type ExitStats } from './exit-stats.ts';
-import { type Grouping, groupOf } from './groups.ts';
+import { type Grouping, groupOf, showGroups } from './groups.ts';
 import { CHUNK, fitsChunk, inChunks, type LatencyLog, openChunk } from './latency-log.ts';
 import { addRow, addSlowRow, type SlowList } from './slow-list.ts';
 import { addThreadExit, createThreadStats, type ThreadStats } from './thread-stats.ts';
@@ -160,18 +151,8 @@ function countRows(
 /** Tables move when they grow. */
 function showTables({ view, doubles, stats, records, slow }: ExitCounter, selected: Uint8Array | null): void {
   const { groups } = stats;
-  const { pid, tid, vcpu, cpu, level } = groups.grouping;
   view[C_SELECTED / 4] = selected === null ? 0 : selected.byteOffset;
-  view[C_RECENT / 4] = (groups.plain ? groups.recent : records.noReasons).byteOffset;
-  view[C_TABLE / 4] = groups.table.byteOffset;
-  view[C_TABLE_MASK / 4] = groups.table.length - 1;
-  view[C_KEYS / 4] = groups.keys.byteOffset;
-  view[C_USED_KEYS / 4] =
-    (pid ? USES_PID : 0) |
-    (tid ? USES_TID : 0) |
-    (vcpu ? USES_VCPU : 0) |
-    (cpu ? USES_CPU : 0) |
-    (level ? USES_LEVEL : 0);
+  showGroups(view, C_RECENT, groups);
   view[C_GROUPS / 4] = records.groups;
   view[C_RECORDS / 4] = records.records.byteOffset;
   view[C_THREADS / 4] = records.threads.byteOffset;

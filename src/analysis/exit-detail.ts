@@ -4,8 +4,11 @@
  * (event 0: no detail was recorded), so that rows sum to the totals while nothing was evicted, and `all` always does.
  */
 
-import { directionOf, isFault, PAGE_MASK, REGION_MASK } from './detail-key.ts';
+import { type Arena, allocateU8 } from '../core/arena.ts';
+import { addressOf, createView, type KernelView } from '../core/kernel-view.ts';
+import { directionOf, fillKinds, isFault } from './detail-key.ts';
 import type { ExitBatch } from './exit-batch.ts';
+import { addExitRows } from './exit-rows.ts';
 import {
   addToTable,
   createExitTable,
@@ -13,22 +16,26 @@ import {
   type ExitTableState,
   exitTableResult,
   mergeExitTables,
+  plainTable,
+  showTable,
 } from './exit-table.ts';
+import {
+  D_CODE,
+  D_DIRECTION,
+  D_EVENT,
+  D_HIGH,
+  D_ISA,
+  D_LOW,
+  D_USERSPACE,
+  DETAIL_INTS,
+  PAGE_MASK,
+  REGION_MASK,
+} from './exit-table-layout.ts';
+import { DT_BYTES, DT_DETAILS, DT_KINDS, DT_PAGES, DT_VECTORS } from './exits-view-layout.ts';
 import type { Pass } from './pass.ts';
 import { hasDetails } from './recorded-events.ts';
 
-/** Ints of a key of `details`. */
-export const D_ISA = 0;
-export const D_CODE = 1;
-/** KVM_EXIT_* + 1 of an escalated exit, 0 of one that stayed in the kernel. */
-export const D_USERSPACE = 2;
-/** Event code of the detail, 0: none. */
-export const D_EVENT = 3;
-export const D_DIRECTION = 4;
-/** Address; of page faults the 2 MiB region. */
-export const D_LOW = 5;
-export const D_HIGH = 6;
-const DETAIL_INTS = 7;
+export { D_CODE, D_DIRECTION, D_EVENT, D_HIGH, D_ISA, D_LOW, D_USERSPACE };
 
 /** Ints of a key of `pages`: page of 4 KiB. */
 export const P_LOW = 0;
@@ -47,6 +54,8 @@ export interface DetailState {
   readonly pages: ExitTableState;
   /** By the vector that was injected during the exit. */
   readonly vectors: ExitTableState;
+  /** null: exits are counted one by one. */
+  readonly view: KernelView | null;
 }
 
 export interface DetailResult {
@@ -56,47 +65,68 @@ export interface DetailResult {
 }
 
 function addDetails(state: DetailState, batch: ExitBatch, selected: Uint8Array | null): void {
-  const { details, pages, vectors } = state;
+  addExitRows(
+    state.view,
+    'countDetails',
+    batch,
+    selected,
+    ({ words }) => {
+      words[DT_DETAILS / 4] = showTable(state.details);
+      words[DT_PAGES / 4] = showTable(state.pages);
+      words[DT_VECTORS / 4] = showTable(state.vectors);
+    },
+    (row) => addExit(state, batch, row),
+  );
+}
+
+function addExit({ details, pages, vectors }: DetailState, batch: ExitBatch, row: number): void {
   const { key } = details;
-  for (let row = 0; row < batch.length; row++) {
-    if (selected !== null && selected[row] === 0) continue;
-    const event = batch.detailEvent[row];
-    key[D_ISA] = batch.isa[row];
-    key[D_CODE] = batch.code[row];
-    key[D_USERSPACE] = batch.userspaceExits[row] > 0 ? batch.userspaceCode[row] + 1 : 0;
-    key[D_EVENT] = event;
-    if (event === 0) {
-      key[D_DIRECTION] = 0;
-      key[D_LOW] = 0;
-      key[D_HIGH] = 0;
-    } else {
-      const low = batch.detailAddress[2 * row];
-      key[D_DIRECTION] = directionOf(event, batch.detailCode[row]);
-      key[D_LOW] = low;
-      key[D_HIGH] = batch.detailAddress[2 * row + 1];
-      if (isFault(event)) {
-        key[D_LOW] = low & REGION_MASK;
-        pages.key[P_LOW] = low & PAGE_MASK;
-        pages.key[P_HIGH] = batch.detailAddress[2 * row + 1];
-        addToTable(pages, batch, row);
-      }
-    }
-    addToTable(details, batch, row);
-    if (batch.vector[row] >= 0) {
-      vectors.key[0] = batch.vector[row];
-      addToTable(vectors, batch, row);
+  const event = batch.detailEvent[row];
+  key[D_ISA] = batch.isa[row];
+  key[D_CODE] = batch.code[row];
+  key[D_USERSPACE] = batch.userspaceExits[row] > 0 ? batch.userspaceCode[row] + 1 : 0;
+  key[D_EVENT] = event;
+  if (event === 0) {
+    key[D_DIRECTION] = 0;
+    key[D_LOW] = 0;
+    key[D_HIGH] = 0;
+  } else {
+    const low = batch.detailAddress[2 * row];
+    key[D_DIRECTION] = directionOf(event, batch.detailCode[row]);
+    key[D_LOW] = low;
+    key[D_HIGH] = batch.detailAddress[2 * row + 1];
+    if (isFault(event)) {
+      key[D_LOW] = low & REGION_MASK;
+      pages.key[P_LOW] = low & PAGE_MASK;
+      pages.key[P_HIGH] = batch.detailAddress[2 * row + 1];
+      addToTable(pages, batch, row);
     }
   }
+  addToTable(details, batch, row);
+  if (batch.vector[row] >= 0) {
+    vectors.key[0] = batch.vector[row];
+    addToTable(vectors, batch, row);
+  }
+}
+
+function createDetailView(arena: Arena): KernelView {
+  const view = createView(arena, DT_BYTES);
+  // For every number that a column can hold.
+  const kinds = allocateU8(arena, 65536);
+  fillKinds(kinds);
+  view.words[DT_KINDS / 4] = addressOf(kinds);
+  return view;
 }
 
 export const detailPass: Pass<DetailOptions, DetailState, DetailResult> = {
   name: 'detail',
   allColumns: false,
   wants: hasDetails,
-  create: ({ capacity }) => ({
-    details: createExitTable(DETAIL_INTS, capacity),
-    pages: createExitTable(2, capacity),
-    vectors: createExitTable(1, capacity),
+  create: ({ capacity }, _scope, arena = null) => ({
+    details: createExitTable(DETAIL_INTS, capacity, arena),
+    pages: createExitTable(2, capacity, arena),
+    vectors: createExitTable(1, capacity, arena),
+    view: arena === null ? null : createDetailView(arena),
   }),
   exits: addDetails,
   merge: (state, other) => {
@@ -104,6 +134,12 @@ export const detailPass: Pass<DetailOptions, DetailState, DetailResult> = {
     mergeExitTables(state.pages, other.pages);
     mergeExitTables(state.vectors, other.vectors);
   },
+  plain: ({ details, pages, vectors }) => ({
+    details: plainTable(details),
+    pages: plainTable(pages),
+    vectors: plainTable(vectors),
+    view: null,
+  }),
   result: ({ details, pages, vectors }) => ({
     details: exitTableResult(details),
     pages: exitTableResult(pages),

@@ -27,7 +27,6 @@ import {
   G_USERSPACE_NS,
   PAGE_BYTES,
   PAGE_WORDS,
-  RECENT,
   T_BUSY,
   T_BYTES,
   T_IDLE,
@@ -70,8 +69,6 @@ export interface ExitRecords {
   freePages: number;
   threads: Uint32Array;
   readonly userspace: Uint32Array;
-  /** A GroupTable's memory of reasons without any: where a reason alone is no group. */
-  readonly noReasons: Uint32Array;
 }
 
 export function createExitRecords(arena: Arena): ExitRecords {
@@ -85,7 +82,6 @@ export function createExitRecords(arena: Arena): ExitRecords {
     freePages: 0,
     threads: words(arena, FIRST_RECORDS * T_BYTES),
     userspace: words(arena, USERSPACE_REASONS * U_BYTES),
-    noReasons: words(arena, 12 * RECENT).fill(0xffffffff),
   };
   forgetThreads(records.threads, 0, FIRST_RECORDS);
   return records;

@@ -1,7 +1,33 @@
 /** A bounded table of exits by integer key, with exact totals of all rows, kept or not. */
+import type { Arena } from '../core/arena.ts';
+import { int32s } from '../core/columns.ts';
+import { addressOf, createView, type KernelView } from '../core/kernel-view.ts';
 import type { ExitBatch } from './exit-batch.ts';
-import { addExitTo, clearSums, createExitSums, type ExitSums, mergeSums } from './exit-sums.ts';
-import { createTopTable, floorOf, mergeTopTables, slotFor, type TopTable } from './top-table.ts';
+import {
+  addExitTo,
+  clearSums,
+  createExitSums,
+  type ExitSums,
+  mergeSums,
+  plainSums,
+  showSums,
+} from './exit-sums.ts';
+import {
+  ET_BYTES,
+  ET_COUNT,
+  ET_HEAP,
+  ET_INTS,
+  ET_KEY,
+  ET_KEYS,
+  ET_MASK,
+  ET_MISSED,
+  ET_OBSERVED,
+  ET_PLACE,
+  ET_RECENT,
+  ET_RECENT_BITS,
+  ET_TABLE,
+} from './exit-table-layout.ts';
+import { createTopTable, floorOf, mergeTopTables, plainTop, slotFor, type TopTable } from './top-table.ts';
 
 export interface ExitTableState {
   readonly top: TopTable;
@@ -9,6 +35,8 @@ export interface ExitTableState {
   /** One row: exits of keys that lost their place. */
   readonly rest: ExitSums;
   readonly key: Int32Array;
+  /** What a kernel sees of it; null: it is used by none. */
+  readonly view: KernelView | null;
 }
 
 /** What a table found, as plain data. */
@@ -24,13 +52,46 @@ export interface ExitTableResult {
   readonly floor: number;
 }
 
-export function createExitTable(keyInts: number, capacity: number): ExitTableState {
+export function createExitTable(
+  keyInts: number,
+  capacity: number,
+  arena: Arena | null = null,
+): ExitTableState {
   return {
-    top: createTopTable(keyInts, capacity),
-    sums: createExitSums(),
+    top: createTopTable(keyInts, capacity, arena),
+    sums: createExitSums(16, arena),
     rest: createExitSums(1),
-    key: new Int32Array(keyInts),
+    key: int32s(arena, keyInts),
+    view: arena === null ? null : createTableView(arena),
   };
+}
+
+function createTableView(arena: Arena): KernelView {
+  const view = createView(arena, ET_BYTES);
+  view.words[ET_RECENT / 4] = addressOf(int32s(arena, 1 << ET_RECENT_BITS));
+  return view;
+}
+
+/** Tells a kernel where the table's parts are; returns where it is told. */
+export function showTable({ top, sums, key, view }: ExitTableState): number {
+  const { address, words } = view!;
+  words[ET_KEY / 4] = addressOf(key);
+  words[ET_INTS / 4] = top.keyInts;
+  words[ET_KEYS / 4] = addressOf(top.keys);
+  words[ET_TABLE / 4] = addressOf(top.table);
+  words[ET_MASK / 4] = top.table.length - 1;
+  words[ET_OBSERVED / 4] = addressOf(top.observed);
+  words[ET_MISSED / 4] = addressOf(top.missed);
+  words[ET_COUNT / 4] = top.count;
+  words[ET_HEAP / 4] = top.overflowed ? addressOf(top.heap) : 0;
+  words[ET_PLACE / 4] = addressOf(top.place);
+  showSums(words, sums);
+  return address;
+}
+
+/** The table as plain data, for another thread. */
+export function plainTable({ top, sums, rest, key }: ExitTableState): ExitTableState {
+  return { top: plainTop(top), sums: plainSums(sums), rest, key: key.slice(), view: null };
 }
 
 /** Adds an exit under the key that the caller has written to `table.key`. */
@@ -47,7 +108,7 @@ export function mergeExitTables(table: ExitTableState, other: ExitTableState): v
   const before = table.sums;
   const ownRows = table.top.count;
   const { own, theirs } = mergeTopTables(table.top, other.top);
-  table.sums = createExitSums(Math.max(16, own.length));
+  table.sums = createExitSums(Math.max(16, own.length), before.arena);
   for (let slot = 0; slot < own.length; slot++) {
     if (own[slot] >= 0) mergeSums(table.sums, slot, before, own[slot]);
     if (theirs[slot] >= 0) mergeSums(table.sums, slot, other.sums, theirs[slot]);
@@ -67,9 +128,9 @@ export function exitTableResult({ top, sums, rest }: ExitTableState): ExitTableR
   return {
     keyInts: top.keyInts,
     rows: top.count,
-    keys: top.keys,
-    missed: top.missed,
-    sums,
+    keys: top.keys.slice(),
+    missed: top.missed.slice(),
+    sums: plainSums(sums),
     all,
     floor: floorOf(top),
   };

@@ -2,9 +2,19 @@
  * Grouping of exits: which row of a table an exit belongs to. The reason is always part of the key; --by adds VM,
  * thread, vCPU, CPU and level. Open addressing over small integer keys, no string or object per exit.
  */
-import { type Arena, allocateI32 } from '../core/arena.ts';
+import type { Arena } from '../core/arena.ts';
+import { int32s } from '../core/columns.ts';
 import type { ExitBatch } from './exit-batch.ts';
-import { KEY_INTS, RECENT } from './exit-count-layout.ts';
+import {
+  KEY_INTS,
+  RECENT,
+  USES_CPU,
+  USES_LEVEL,
+  USES_PID,
+  USES_TID,
+  USES_VCPU,
+} from './exit-count-layout.ts';
+import { GT_KEYS, GT_RECENT, GT_TABLE, GT_TABLE_MASK, GT_USED_KEYS } from './group-layout.ts';
 
 /** Ints of a key: isa, code, pid, tid, vcpu, cpu, level. */
 export { KEY_INTS };
@@ -44,22 +54,34 @@ export function createGroupTable(grouping: Grouping, arena: Arena | null = null)
   return {
     grouping,
     count: 0,
-    keys: ints(arena, KEY_INTS * 64),
-    table: ints(arena, 256),
+    keys: int32s(arena, KEY_INTS * 64),
+    table: int32s(arena, 256),
     plain: !(pid || tid || vcpu || cpu || level),
-    recent: ints(arena, 3 * RECENT).fill(-1),
+    recent: int32s(arena, 3 * RECENT).fill(-1),
     arena,
   };
-}
-
-function ints(arena: Arena | null, length: number): Int32Array {
-  return arena === null ? new Int32Array(length) : allocateI32(arena, length);
 }
 
 /** The groups in memory of their own: they may be sent between threads. */
 export function plainGroups(groups: GroupTable): GroupTable {
   const { keys, table, recent } = groups;
   return { ...groups, arena: null, keys: keys.slice(), table: table.slice(), recent: recent.slice() };
+}
+
+/** Tells a kernel where the tables, which move when they grow, are: words at byte offset `at`. They lie in its arena. */
+export function showGroups(words: Uint32Array, at: number, groups: GroupTable): void {
+  const { pid, tid, vcpu, cpu, level } = groups.grouping;
+  // Where a reason alone is no group, the memory of reasons stays empty.
+  words[(at + GT_RECENT) / 4] = groups.recent.byteOffset;
+  words[(at + GT_TABLE) / 4] = groups.table.byteOffset;
+  words[(at + GT_TABLE_MASK) / 4] = groups.table.length - 1;
+  words[(at + GT_KEYS) / 4] = groups.keys.byteOffset;
+  words[(at + GT_USED_KEYS) / 4] =
+    (pid ? USES_PID : 0) |
+    (tid ? USES_TID : 0) |
+    (vcpu ? USES_VCPU : 0) |
+    (cpu ? USES_CPU : 0) |
+    (level ? USES_LEVEL : 0);
 }
 
 const scratch = new Int32Array(KEY_INTS);
@@ -118,14 +140,14 @@ function hashKey(keys: Int32Array, at: number): number {
 function addGroup(groups: GroupTable, keys: Int32Array, at: number, position: number): number {
   const group = groups.count++;
   if ((group + 1) * KEY_INTS > groups.keys.length) {
-    const grown = ints(groups.arena, 2 * groups.keys.length);
+    const grown = int32s(groups.arena, 2 * groups.keys.length);
     grown.set(groups.keys);
     groups.keys = grown;
   }
   for (let i = 0; i < KEY_INTS; i++) groups.keys[group * KEY_INTS + i] = keys[at + i];
   groups.table[position] = group + 1;
   if (2 * groups.count > groups.table.length) {
-    const table = ints(groups.arena, 2 * groups.table.length);
+    const table = int32s(groups.arena, 2 * groups.table.length);
     const mask = table.length - 1;
     for (let g = 0; g < groups.count; g++) {
       let slot = hashKey(groups.keys, g * KEY_INTS) & mask;

@@ -4,10 +4,15 @@
  * pass writes each pair as a line `EXIT_NS LATENCY_NS` to an open file while it passes by, as perf-prof --heatmap does.
  */
 import { writeSync } from 'node:fs';
+import type { Arena } from '../core/arena.ts';
+import { float64s } from '../core/columns.ts';
 import type { EventBatch } from '../core/event-batch.ts';
+import { addressOf, createView, type KernelView } from '../core/kernel-view.ts';
 import { wordsToBigInt } from '../core/words.ts';
 import { type ExitBatch, PAIRED } from './exit-batch.ts';
-import { BUCKETS, bucketOf, SUBS } from './log-linear.ts';
+import { addExitRows } from './exit-rows.ts';
+import { HM_BYTES, HM_COUNTS, HEAT_ROWS as ROWS } from './exits-view-layout.ts';
+import { bucketOf, SUBS } from './log-linear.ts';
 import { EVERYTHING, type Pass, type PassScope } from './pass.ts';
 import {
   alignAxes,
@@ -15,19 +20,21 @@ import {
   createTimeAxis,
   doublingsFor,
   noteOrigin,
+  showAxis,
   type TimeAxis,
   type TimeAxisOptions,
 } from './time-axis.ts';
 
 export const HEATMAP_COLUMNS = 256;
-/** Log-linear buckets that one row takes together, and rows. */
+/** Log-linear buckets that one row takes together. */
 const PER_ROW = SUBS / 4;
-const ROWS = BUCKETS / PER_ROW;
 
 export interface Heatmap {
   readonly axis: TimeAxis;
   /** Pairs by column · ROWS + row. */
   readonly counts: Float64Array;
+  /** null: exits are counted one by one. */
+  readonly view: KernelView | null;
 }
 
 /** Smallest latency of a row, ns. */
@@ -37,21 +44,30 @@ export function rowStart(row: number): number {
   return (SUBS + (bucket % SUBS)) * 2 ** (Math.floor(bucket / SUBS) - 1);
 }
 
-export function addHeatmapExits(
-  { axis, counts }: Heatmap,
-  batch: ExitBatch,
-  selected: Uint8Array | null,
-): void {
-  for (let row = 0; row < batch.length; row++) {
-    if (batch.state[row] !== PAIRED || (selected !== null && selected[row] === 0)) continue;
-    let column = bucketAt(axis, batch.exitTime[2 * row], batch.exitTime[2 * row + 1]);
-    const doublings = doublingsFor(axis, column);
-    if (doublings > 0) {
-      coarsen({ axis, counts }, doublings);
-      column = Math.floor(column / 2 ** doublings);
-    }
-    counts[column * ROWS + Math.floor(bucketOf(batch.latency[row]) / PER_ROW)]++;
+export function addHeatmapExits(heatmap: Heatmap, batch: ExitBatch, selected: Uint8Array | null): void {
+  addExitRows(
+    heatmap.view,
+    'countHeat',
+    batch,
+    selected,
+    (view) => {
+      showAxis(view, heatmap.axis);
+      view.words[HM_COUNTS / 4] = addressOf(heatmap.counts);
+    },
+    (row) => addExit(heatmap, batch, row),
+  );
+}
+
+function addExit(heatmap: Heatmap, batch: ExitBatch, row: number): void {
+  if (batch.state[row] !== PAIRED) return;
+  const { axis, counts } = heatmap;
+  let column = bucketAt(axis, batch.exitTime[2 * row], batch.exitTime[2 * row + 1]);
+  const doublings = doublingsFor(axis, column);
+  if (doublings > 0) {
+    coarsen(heatmap, doublings);
+    column = Math.floor(column / 2 ** doublings);
   }
+  counts[column * ROWS + Math.floor(bucketOf(batch.latency[row]) / PER_ROW)]++;
 }
 
 function coarsen({ axis, counts }: Heatmap, doublings: number): void {
@@ -109,13 +125,19 @@ function heatmapResult({ axis, counts }: Heatmap): HeatmapResult {
 export const heatmapPass: Pass<Pick<TimeAxisOptions, 'origin'>, Heatmap, HeatmapResult> = {
   name: 'heatmap',
   allColumns: false,
-  create: ({ origin }: Pick<TimeAxisOptions, 'origin'>, scope: PassScope = EVERYTHING) => ({
+  create: (
+    { origin }: Pick<TimeAxisOptions, 'origin'>,
+    scope: PassScope = EVERYTHING,
+    arena: Arena | null = null,
+  ) => ({
     axis: createTimeAxis({ widthNs: null, limit: HEATMAP_COLUMNS, origin }, scope),
-    counts: new Float64Array(HEATMAP_COLUMNS * ROWS),
+    counts: float64s(arena, HEATMAP_COLUMNS * ROWS),
+    view: arena === null ? null : createView(arena, HM_BYTES),
   }),
   events: (heatmap: Heatmap, batch: EventBatch) => noteOrigin(heatmap.axis, batch),
   exits: addHeatmapExits,
   merge: mergeHeatmaps,
+  plain: (heatmap) => ({ ...heatmap, counts: heatmap.counts.slice(), view: null }),
   result: heatmapResult,
 };
 

@@ -4,24 +4,33 @@
  * recording. Memory is bounded by the number of cells (interval × group): an adapting axis gets coarser, a fixed one
  * counts what it leaves out.
  */
+import type { Arena } from '../core/arena.ts';
+import { int32s } from '../core/columns.ts';
 import type { EventBatch } from '../core/event-batch.ts';
-import {
-  COARSE_ERROR_PCT,
-  type CoarseHistograms,
-  coarseQuantile,
-  countCoarse,
-  createCoarseHistograms,
-  mergeCoarse,
-} from './coarse-histogram.ts';
+import { addressOf, createView, type KernelView } from '../core/kernel-view.ts';
+import { COARSE_ERROR_PCT, coarseQuantile, countCoarse, mergeCoarse } from './coarse-histogram.ts';
 import { addExact, mergeExact } from './exact-sum.ts';
 import { type ExitBatch, PAIRED } from './exit-batch.ts';
-import { createGroupTable, findGroup, type Grouping, type GroupTable, groupOf, KEY_INTS } from './groups.ts';
+import { addExitRows } from './exit-rows.ts';
+import { IV_BYTES, IV_GROUPS, IV_LATEST, V_GROUPS } from './exits-view-layout.ts';
+import {
+  createGroupTable,
+  findGroup,
+  type Grouping,
+  type GroupTable,
+  groupOf,
+  KEY_INTS,
+  plainGroups,
+  showGroups,
+} from './groups.ts';
+import { type Cells, cellAt, clearCells, createCells, plainCells, showCells } from './interval-cells.ts';
 import { EVERYTHING, type Pass, type PassScope } from './pass.ts';
 import {
   bucketAt,
   createTimeAxis,
   doublingsFor,
   noteOrigin,
+  showAxis,
   type TimeAxis,
   type TimeAxisOptions,
 } from './time-axis.ts';
@@ -41,125 +50,69 @@ export interface Intervals {
   readonly axis: TimeAxis;
   readonly maxCells: number;
   readonly groups: GroupTable;
-  cells: Cells;
+  readonly cells: Cells;
   /** Latest cell of each group: most exits fall into it. */
   latest: Int32Array;
   /** Exits for which there was no cell left. */
   omitted: number;
+  /** null: exits are counted one by one. */
+  readonly view: KernelView | null;
 }
 
-/** Columns by cell, found by (group, bucket). */
-interface Cells {
-  count: number;
-  capacity: number;
-  group: Int32Array;
-  bucket: Int32Array;
-  exits: Float64Array;
-  paired: Float64Array;
-  max: Float64Array;
-  /** Exact sums. */
-  total: Float64Array;
-  readonly histograms: CoarseHistograms;
-  /** Cell + 1 by hash position. */
-  table: Int32Array;
-}
-
-function createCells(): Cells {
-  const capacity = 64;
-  return {
-    count: 0,
-    capacity,
-    group: new Int32Array(capacity),
-    bucket: new Int32Array(capacity),
-    exits: new Float64Array(capacity),
-    paired: new Float64Array(capacity),
-    max: new Float64Array(capacity),
-    total: new Float64Array(2 * capacity),
-    histograms: createCoarseHistograms(),
-    table: new Int32Array(4 * capacity),
-  };
-}
-
-function growCells(cells: Cells): void {
-  const capacity = 2 * cells.capacity;
-  const wider = <T extends Int32Array | Float64Array>(target: T, old: T): T => {
-    target.set(old);
-    return target;
-  };
-  cells.capacity = capacity;
-  cells.group = wider(new Int32Array(capacity), cells.group);
-  cells.bucket = wider(new Int32Array(capacity), cells.bucket);
-  cells.exits = wider(new Float64Array(capacity), cells.exits);
-  cells.paired = wider(new Float64Array(capacity), cells.paired);
-  cells.max = wider(new Float64Array(capacity), cells.max);
-  cells.total = wider(new Float64Array(2 * capacity), cells.total);
-  cells.table = new Int32Array(4 * capacity);
-  for (let cell = 0; cell < cells.count; cell++)
-    cells.table[freePlace(cells, cells.group[cell], cells.bucket[cell])] = cell + 1;
-}
-
-/** Position of the cell in the table, or of the gap where it belongs. */
-function freePlace({ table, group, bucket }: Cells, g: number, b: number): number {
-  const mask = table.length - 1;
-  let at = (Math.imul(g, 0x9e3779b1) ^ Math.imul(b, 0x85ebca6b)) >>> 3;
-  while (true) {
-    at &= mask;
-    const entry = table[at];
-    if (entry === 0 || (group[entry - 1] === g && bucket[entry - 1] === b)) return at;
-    at++;
-  }
-}
-
-/** The cell, made if it is new; −1 when `limit` are there. */
-function cellAt(cells: Cells, group: number, bucket: number, limit: number): number {
-  let at = freePlace(cells, group, bucket);
-  if (cells.table[at] > 0) return cells.table[at] - 1;
-  if (cells.count >= limit) return -1;
-  if (cells.count === cells.capacity) {
-    growCells(cells);
-    at = freePlace(cells, group, bucket);
-  }
-  const cell = cells.count++;
-  cells.table[at] = cell + 1;
-  cells.group[cell] = group;
-  cells.bucket[cell] = bucket;
-  return cell;
-}
-
-export function createIntervals(options: IntervalOptions, scope: PassScope = EVERYTHING): Intervals {
+export function createIntervals(
+  options: IntervalOptions,
+  scope: PassScope = EVERYTHING,
+  arena: Arena | null = null,
+): Intervals {
   return {
     axis: createTimeAxis(options, scope),
     maxCells: options.maxCells ?? MAX_CELLS,
-    groups: createGroupTable(options.grouping),
-    cells: createCells(),
-    latest: new Int32Array(64).fill(-1),
+    groups: createGroupTable(options.grouping, arena),
+    cells: createCells(arena),
+    latest: int32s(arena, 64).fill(-1),
     omitted: 0,
+    view: arena === null ? null : createView(arena, IV_BYTES),
   };
 }
 
 export function addIntervalExits(intervals: Intervals, batch: ExitBatch, selected: Uint8Array | null): void {
-  const { axis, groups } = intervals;
-  for (let row = 0; row < batch.length; row++) {
-    if (selected !== null && selected[row] === 0) continue;
-    const group = groupOf(groups, batch, row);
-    const cell = findCell(
-      intervals,
-      group,
-      bucketAt(axis, batch.exitTime[2 * row], batch.exitTime[2 * row + 1]),
-    );
-    if (cell < 0) {
-      intervals.omitted++;
-      continue;
-    }
-    const { cells } = intervals;
-    cells.exits[cell]++;
-    if (batch.state[row] !== PAIRED) continue;
-    const latency = batch.latency[row];
-    cells.paired[cell]++;
-    addExact(cells.total, cell, latency);
-    if (latency > cells.max[cell]) cells.max[cell] = latency;
-    countCoarse(cells.histograms, cell, latency);
+  addExitRows(
+    intervals.view,
+    'countIntervals',
+    batch,
+    selected,
+    (view) => showIntervals(intervals, view),
+    (row) => addExit(intervals, batch, row),
+  );
+}
+
+function showIntervals({ axis, groups, cells, latest }: Intervals, view: KernelView): void {
+  showAxis(view, axis);
+  showGroups(view.words, V_GROUPS, groups);
+  showCells(view.words, cells);
+  view.words[IV_LATEST / 4] = addressOf(latest);
+  view.words[IV_GROUPS / 4] = latest.length;
+}
+
+function addExit(intervals: Intervals, batch: ExitBatch, row: number): void {
+  const { axis, groups, cells } = intervals;
+  const group = groupOf(groups, batch, row);
+  const cell = findCell(
+    intervals,
+    group,
+    bucketAt(axis, batch.exitTime[2 * row], batch.exitTime[2 * row + 1]),
+  );
+  if (cell < 0) {
+    intervals.omitted++;
+    return;
   }
+  cells.exits[cell]++;
+  if (batch.state[row] !== PAIRED) return;
+  const latency = batch.latency[row];
+  cells.paired[cell]++;
+  addExact(cells.total, cell, latency);
+  if (latency > cells.max[cell]) cells.max[cell] = latency;
+  countCoarse(cells.histograms, cell, latency);
 }
 
 /** The cell of a bucket in the axis' present width; the axis gets coarser if need be. −1: no room. */
@@ -173,7 +126,8 @@ function findCell(intervals: Intervals, group: number, at: number): number {
     bucket = Math.floor(bucket / 2 ** doublings);
   }
   if (group >= intervals.latest.length) {
-    const latest = new Int32Array(2 * Math.max(group, intervals.latest.length)).fill(-1);
+    const length = 2 * Math.max(group, intervals.latest.length);
+    const latest = int32s(intervals.view?.arena ?? null, length).fill(-1);
     latest.set(intervals.latest);
     intervals.latest = latest;
   }
@@ -197,9 +151,9 @@ function canCoarsen({ cells }: Intervals): boolean {
 /** Doubles the width so many times. */
 function coarsen(intervals: Intervals, doublings: number): void {
   const factor = 2 ** doublings;
-  const { cells: old } = intervals;
+  const old = plainCells(intervals.cells);
   intervals.axis.widthNs *= factor;
-  intervals.cells = createCells();
+  clearCells(intervals.cells);
   intervals.latest.fill(-1);
   for (let cell = 0; cell < old.count; cell++)
     addCell(intervals, old, cell, old.group[cell], Math.floor(old.bucket[cell] / factor));
@@ -313,5 +267,12 @@ export const intervalPass: Pass<IntervalOptions, Intervals, IntervalResult> = {
   events: (intervals: Intervals, batch: EventBatch) => noteOrigin(intervals.axis, batch),
   exits: addIntervalExits,
   merge: mergeIntervals,
+  plain: (intervals) => ({
+    ...intervals,
+    groups: plainGroups(intervals.groups),
+    cells: plainCells(intervals.cells),
+    latest: intervals.latest.slice(),
+    view: null,
+  }),
   result: intervalResult,
 };

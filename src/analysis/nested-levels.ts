@@ -2,8 +2,13 @@
  * Exits by reason and level: of L1, of L2 handled by this host, of L2 handed on to the L1 hypervisor. Counts and exact
  * sums over pairs, as KVM BPF Tools' count and time show them.
  */
+import type { Arena } from '../core/arena.ts';
+import { float64s, widened } from '../core/columns.ts';
+import { addressOf, createView, type KernelView } from '../core/kernel-view.ts';
 import { addExact, exactValue, mergeExact } from './exact-sum.ts';
 import { type ExitBatch, PAIRED } from './exit-batch.ts';
+import { addExitRows } from './exit-rows.ts';
+import { LEVELS, LV_BYTES, LV_EXITS, LV_PAIRED, LV_ROOM, LV_TOTAL, V_GROUPS } from './exits-view-layout.ts';
 import {
   createGroupTable,
   findGroup,
@@ -12,9 +17,9 @@ import {
   KEY_CODE,
   KEY_INTS,
   KEY_ISA,
+  plainGroups,
+  showGroups,
 } from './groups.ts';
-
-const LEVELS = 3;
 
 export interface LevelTable {
   readonly groups: GroupTable;
@@ -23,44 +28,72 @@ export interface LevelTable {
   exits: Float64Array;
   paired: Float64Array;
   total: Float64Array;
+  /** null: exits are counted one by one. */
+  readonly view: KernelView | null;
 }
 
-export function createLevelTable(): LevelTable {
+export function createLevelTable(arena: Arena | null = null): LevelTable {
   const capacity = 64;
   return {
-    groups: createGroupTable({ pid: false, tid: false, vcpu: false, cpu: false, level: false }),
+    groups: createGroupTable({ pid: false, tid: false, vcpu: false, cpu: false, level: false }, arena),
     capacity,
-    exits: new Float64Array(LEVELS * capacity),
-    paired: new Float64Array(LEVELS * capacity),
-    total: new Float64Array(2 * LEVELS * capacity),
+    exits: float64s(arena, LEVELS * capacity),
+    paired: float64s(arena, LEVELS * capacity),
+    total: float64s(arena, 2 * LEVELS * capacity),
+    view: arena === null ? null : createView(arena, LV_BYTES),
   };
 }
 
 function reserve(table: LevelTable, group: number): void {
   if (group < table.capacity) return;
   const capacity = 2 * group;
-  const wider = (old: Float64Array, each: number) => {
-    const column = new Float64Array(each * LEVELS * capacity);
-    column.set(old);
-    return column;
-  };
+  const arena = table.view?.arena ?? null;
   table.capacity = capacity;
-  table.exits = wider(table.exits, 1);
-  table.paired = wider(table.paired, 1);
-  table.total = wider(table.total, 2);
+  table.exits = widened(float64s, arena, LEVELS * capacity, table.exits);
+  table.paired = widened(float64s, arena, LEVELS * capacity, table.paired);
+  table.total = widened(float64s, arena, 2 * LEVELS * capacity, table.total);
 }
 
 export function addLevels(table: LevelTable, batch: ExitBatch, selected: Uint8Array | null): void {
-  for (let row = 0; row < batch.length; row++) {
-    if (selected !== null && selected[row] === 0) continue;
-    const group = groupOf(table.groups, batch, row);
-    reserve(table, group);
-    const at = group * LEVELS + batch.level[row];
-    table.exits[at]++;
-    if (batch.state[row] !== PAIRED) continue;
-    table.paired[at]++;
-    addExact(table.total, at, batch.latency[row]);
-  }
+  addExitRows(
+    table.view,
+    'countLevels',
+    batch,
+    selected,
+    (view) => showLevels(table, view),
+    (row) => addExit(table, batch, row),
+  );
+}
+
+function showLevels(table: LevelTable, { words }: KernelView): void {
+  showGroups(words, V_GROUPS, table.groups);
+  words[LV_EXITS / 4] = addressOf(table.exits);
+  words[LV_PAIRED / 4] = addressOf(table.paired);
+  words[LV_TOTAL / 4] = addressOf(table.total);
+  words[LV_ROOM / 4] = table.capacity;
+}
+
+function addExit(table: LevelTable, batch: ExitBatch, row: number): void {
+  const group = groupOf(table.groups, batch, row);
+  reserve(table, group);
+  const at = group * LEVELS + batch.level[row];
+  table.exits[at]++;
+  if (batch.state[row] !== PAIRED) return;
+  table.paired[at]++;
+  addExact(table.total, at, batch.latency[row]);
+}
+
+/** The table as plain data, for another thread. */
+export function plainLevels(table: LevelTable): LevelTable {
+  const { groups, exits, paired, total } = table;
+  return {
+    ...table,
+    groups: plainGroups(groups),
+    exits: exits.slice(),
+    paired: paired.slice(),
+    total: total.slice(),
+    view: null,
+  };
 }
 
 export function mergeLevels(table: LevelTable, other: LevelTable): void {

@@ -6,6 +6,7 @@
  *
  * A cycle during which events were lost, on whatever CPU, is left out and counted.
  */
+import type { Arena } from '../core/arena.ts';
 import { type EventBatch, F_CODE, F_ISA } from '../core/event-batch.ts';
 import {
   EV_NESTED_VMENTER,
@@ -29,6 +30,7 @@ import {
   type LevelTable,
   levelRows,
   mergeLevels,
+  plainLevels,
 } from './nested-levels.ts';
 import { EVERYTHING, type Pass, type PassScope } from './pass.ts';
 import { EVENT_ROLES, ROLE_EXIT, ROLE_LOST } from './roles.ts';
@@ -95,10 +97,14 @@ export interface Nested {
   ignored: number;
 }
 
-export function createNested(_options: unknown, scope: PassScope = EVERYTHING): Nested {
+export function createNested(
+  _options: unknown,
+  scope: PassScope = EVERYTHING,
+  arena: Arena | null = null,
+): Nested {
   return {
     scope,
-    levels: createLevelTable(),
+    levels: createLevelTable(arena),
     slots: createThreadSlots(),
     threads: [],
     reasons: [],
@@ -372,5 +378,6 @@ export const nestedPass: Pass<null, Nested, NestedResult> = {
   events: addNestedEvents,
   exits: (nested, batch, selected) => addLevels(nested.levels, batch, selected),
   merge: mergeNested,
+  plain: (nested) => ({ ...nested, levels: plainLevels(nested.levels) }),
   result: nestedResult,
 };

@@ -43,7 +43,7 @@ export function packPart(
     },
     counts: pairing.pairing.counts,
     pairing: { threads: partThreads, losses, times, held, dropped },
-    passes: analysis.passes.map(({ state }) => state),
+    passes: analysis.passes.map(({ pass, state }) => pass.plain?.(state) ?? state),
   };
 }
 

@@ -2,6 +2,7 @@
  * A pass: one analysis as a pure accumulator over events, exits or both. Passes run side by side over the same
  * batches, possibly in a worker thread, and merge, so that chunks, captures and hosts can be combined.
  */
+import type { Arena } from '../core/arena.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import type { ThreadTable } from '../core/thread-table.ts';
 import type { ExitBatch } from './exit-batch.ts';
@@ -31,8 +32,8 @@ export interface Pass<Options, State, Result> {
   readonly wants?: (enabledEvents: ReadonlySet<string>) => boolean;
   /** false: parts of a recording, put together, may give another result than one pass, or write in another order. */
   readonly inParts?: false;
-  /** Without scope: everything. */
-  create(options: Options, scope?: PassScope): State;
+  /** Without scope: everything. `arena`: where batches lie that kernels can work on; null: no kernel is used. */
+  create(options: Options, scope?: PassScope, arena?: Arena | null): State;
   /** Every event in order of time, before the exits that it decides. */
   readonly events?: (state: State, batch: EventBatch) => void;
   /** Decided exits; `selected[row]` 0 leaves a row out, null: all are selected. */
@@ -42,6 +43,8 @@ export interface Pass<Options, State, Result> {
    * seen everything from the recording's beginning on. `other` must not be used afterwards.
    */
   readonly merge: (state: State, other: State) => void;
+  /** The state as plain data, for another thread: it will be merged, and may get exits, but none by a kernel. Absent: it is. */
+  readonly plain?: (state: State) => State;
   /** Plain data (numbers, strings, typed arrays, BigInts): it may be sent between threads. To be called once. */
   readonly result: (state: State) => Result;
 }

@@ -6,9 +6,26 @@
  * Random (exponential) intervals put at most 2.2 % into any band of that width: the density of their logarithm is at
  * most 1/e, the band is 0.06 wide. Chernoff's bound on that share, over all keys and bands, keeps false alarms below 1 %.
  */
+import { type Arena, allocateU32 } from '../core/arena.ts';
+import { float64s, widened } from '../core/columns.ts';
 import { EV_MMIO, EV_MSR, EV_PIO } from '../core/events.ts';
+import { addressOf, createView, type KernelView } from '../core/kernel-view.ts';
 import { diffWords } from '../core/words.ts';
 import type { ExitBatch } from './exit-batch.ts';
+import { addExitRows } from './exit-rows.ts';
+import {
+  PE_BUCKETS,
+  PE_BYTES,
+  PE_COUNTS,
+  PE_EXITS,
+  PE_FIRST,
+  PE_KEYS,
+  PE_LAST,
+  PE_OTHERS,
+  PE_RECENT,
+  PE_RECENT_BITS,
+  V_GROUPS,
+} from './exits-view-layout.ts';
 import {
   createGroupTable,
   findGroup,
@@ -20,14 +37,9 @@ import {
   KEY_PID,
   KEY_TID,
   KEY_VCPU,
+  plainGroups,
+  showGroups,
 } from './groups.ts';
-import {
-  createLatencyLog,
-  forEachBucket,
-  type LatencyLog,
-  logLatency,
-  mergeLatencyLogs,
-} from './latency-log.ts';
 import { bucketMiddle, bucketOf } from './log-linear.ts';
 
 /** Keys that are followed: the first to come. */
@@ -54,23 +66,37 @@ export interface Periodic {
   readonly first: Uint32Array;
   readonly last: Uint32Array;
   readonly exits: Float64Array;
-  /** Intervals by key. */
-  readonly intervals: LatencyLog;
+  /** Intervals by key · PE_BUCKETS + bucket − PE_FIRST; keys for which there is room. Those in no such bucket, by key. */
+  counts: Float64Array;
+  room: number;
+  readonly others: Float64Array;
   /** Exits of keys beyond the limit; exits that were told late (of threads that changed CPUs). */
   ignored: number;
   late: number;
+  /** null: exits are counted one by one. */
+  readonly view: KernelView | null;
 }
 
-export function createPeriodic(): Periodic {
+export function createPeriodic(arena: Arena | null): Periodic {
+  const room = 16;
   return {
-    keys: createGroupTable({ pid: true, tid: true, vcpu: true, cpu: true, level: false }),
+    keys: createGroupTable({ pid: true, tid: true, vcpu: true, cpu: true, level: false }, arena),
     first: new Uint32Array(2 * MAX_KEYS),
-    last: new Uint32Array(2 * MAX_KEYS),
-    exits: new Float64Array(MAX_KEYS),
-    intervals: createLatencyLog(0),
+    last: arena === null ? new Uint32Array(2 * MAX_KEYS) : allocateU32(arena, 2 * MAX_KEYS),
+    exits: float64s(arena, MAX_KEYS),
+    counts: float64s(arena, PE_BUCKETS * room),
+    room,
+    others: float64s(arena, MAX_KEYS),
     ignored: 0,
     late: 0,
+    view: arena === null ? null : createBeatView(arena),
   };
+}
+
+function createBeatView(arena: Arena): KernelView {
+  const view = createView(arena, PE_BYTES);
+  view.words[PE_RECENT / 4] = addressOf(allocateU32(arena, 1 << PE_RECENT_BITS));
+  return view;
 }
 
 /** The group table's keys, with the detail in place of process, vCPU and CPU. */
@@ -80,13 +106,28 @@ const KEY_LOW = KEY_VCPU;
 const KEY_HIGH = KEY_CPU;
 
 export function addPeriodic(state: Periodic, batch: ExitBatch, selected: Uint8Array | null): void {
-  for (let row = 0; row < batch.length; row++) {
-    if (selected !== null && selected[row] === 0) continue;
-    setKey(batch, row);
-    const id = keyId(state, key, 0);
-    if (id < 0) state.ignored++;
-    else addExit(state, id, batch.exitTime[2 * row], batch.exitTime[2 * row + 1]);
-  }
+  addExitRows(
+    state.view,
+    'countBeats',
+    batch,
+    selected,
+    (view) => showPeriodic(state, view),
+    (row) => {
+      setKey(batch, row);
+      const id = keyId(state, key, 0);
+      if (id < 0) state.ignored++;
+      else addExit(state, id, batch.exitTime[2 * row], batch.exitTime[2 * row + 1]);
+    },
+  );
+}
+
+function showPeriodic(state: Periodic, { words }: KernelView): void {
+  showGroups(words, V_GROUPS, state.keys);
+  words[PE_EXITS / 4] = addressOf(state.exits);
+  words[PE_LAST / 4] = addressOf(state.last);
+  words[PE_OTHERS / 4] = addressOf(state.others);
+  words[PE_COUNTS / 4] = addressOf(state.counts);
+  words[PE_KEYS / 4] = state.keys.count < MAX_TABLE ? state.room : 0;
 }
 
 function setKey(batch: ExitBatch, row: number): void {
@@ -126,8 +167,18 @@ function addInterval(state: Periodic, id: number, low: number, high: number): bo
     state.late++;
     return false;
   }
-  logLatency(state.intervals, id, Math.min(ns, 2 ** 52));
+  const bucket = bucketOf(Math.min(ns, 2 ** 52)) - PE_FIRST;
+  if (bucket >= 0 && bucket < PE_BUCKETS) addCount(state, id, bucket, 1);
+  else state.others[id]++;
   return true;
+}
+
+function addCount(state: Periodic, id: number, bucket: number, count: number): void {
+  if (id >= state.room) {
+    state.room = Math.min(MAX_KEYS, 2 * id);
+    state.counts = widened(float64s, state.view?.arena ?? null, state.room * PE_BUCKETS, state.counts);
+  }
+  state.counts[id * PE_BUCKETS + bucket] += count;
 }
 
 /**
@@ -137,10 +188,8 @@ function addInterval(state: Periodic, id: number, low: number, high: number): bo
 export function mergePeriodic(state: Periodic, later: Periodic): void {
   state.ignored += later.ignored;
   state.late += later.late;
-  const ids = new Uint32Array(later.keys.count);
   for (let from = 0; from < later.keys.count; from++) {
     const id = keyId(state, later.keys.keys, from * KEY_INTS);
-    ids[from] = id < 0 ? MAX_KEYS : id;
     if (id < 0) {
       state.ignored += later.exits[from];
       continue;
@@ -154,8 +203,35 @@ export function mergePeriodic(state: Periodic, later: Periodic): void {
         0;
     if (forward) state.last.set(later.last.subarray(2 * from, 2 * from + 2), 2 * id);
     state.exits[id] += later.exits[from];
+    state.others[id] += later.others[from];
+    forEachBucket(later, from, (bucket, count) => addCount(state, id, bucket - PE_FIRST, count));
   }
-  mergeLatencyLogs(state.intervals, later.intervals, ids);
+}
+
+/** Calls `visit` for each bucket with intervals of the key, ascending. */
+function forEachBucket(
+  { counts, room }: Periodic,
+  id: number,
+  visit: (bucket: number, count: number) => void,
+): void {
+  for (let bucket = 0; id < room && bucket < PE_BUCKETS; bucket++) {
+    const count = counts[id * PE_BUCKETS + bucket];
+    if (count > 0) visit(PE_FIRST + bucket, count);
+  }
+}
+
+/** The state as plain data, for another thread. */
+export function plainPeriodic(state: Periodic): Periodic {
+  const { keys, last, exits, counts, others } = state;
+  return {
+    ...state,
+    keys: plainGroups(keys),
+    last: last.slice(),
+    exits: exits.slice(),
+    counts: counts.slice(),
+    others: others.slice(),
+    view: null,
+  };
 }
 
 export interface BeatRow {
@@ -189,8 +265,8 @@ export function periodicResult(state: Periodic): PeriodicResult {
   for (const id of candidates) {
     const buckets: number[] = [];
     const counts: number[] = [];
-    let intervals = 0;
-    forEachBucket(state.intervals, id, (bucket, count) => {
+    let intervals = state.others[id];
+    forEachBucket(state, id, (bucket, count) => {
       buckets.push(bucket);
       counts.push(count);
       intervals += count;

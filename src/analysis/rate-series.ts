@@ -1,9 +1,26 @@
 /**
  * Exits per bucket of an adapting time axis: of all, of each reason and of each thread. What storms are looked for in.
  */
+import type { Arena } from '../core/arena.ts';
+import { float64s, widened } from '../core/columns.ts';
 import type { EventBatch } from '../core/event-batch.ts';
+import { addressOf, createView, type KernelView } from '../core/kernel-view.ts';
 import { diffWords } from '../core/words.ts';
 import type { ExitBatch } from './exit-batch.ts';
+import { addExitRows } from './exit-rows.ts';
+import {
+  RS_ALL,
+  RS_BY_REASON,
+  RS_BY_THREAD,
+  RS_BYTES,
+  RS_REASONS,
+  RS_SLOT_MASK,
+  RS_SLOT_TABLE,
+  RS_SLOT_TIDS,
+  RS_THREADS,
+  SERIES_BUCKETS,
+  V_GROUPS,
+} from './exits-view-layout.ts';
 import {
   createGroupTable,
   findGroup,
@@ -12,20 +29,22 @@ import {
   KEY_CODE,
   KEY_INTS,
   KEY_ISA,
+  plainGroups,
+  showGroups,
 } from './groups.ts';
 import type { PassScope } from './pass.ts';
-import { createThreadSlots, slotOf, type ThreadSlots } from './thread-slots.ts';
+import { createThreadSlots, plainSlots, slotOf, type ThreadSlots } from './thread-slots.ts';
 import {
   alignAxes,
   bucketAt,
   createTimeAxis,
   doublingsFor,
   noteOrigin,
+  showAxis,
   type TimeAxis,
   type TimeAxisOptions,
 } from './time-axis.ts';
 
-export const SERIES_BUCKETS = 512;
 /** Reasons and threads that are followed; the first to come. */
 const MAX_REASONS = 512;
 const MAX_THREADS = 2048;
@@ -41,18 +60,25 @@ export interface RateSeries {
   /** Latest event, ns from the origin. */
   last: number;
   ignored: number;
+  /** null: exits are counted one by one. */
+  readonly view: KernelView | null;
 }
 
-export function createRateSeries(options: Pick<TimeAxisOptions, 'origin'>, scope: PassScope): RateSeries {
+export function createRateSeries(
+  options: Pick<TimeAxisOptions, 'origin'>,
+  scope: PassScope,
+  arena: Arena | null,
+): RateSeries {
   return {
     axis: createTimeAxis({ widthNs: null, limit: SERIES_BUCKETS, origin: options.origin }, scope),
-    reasons: createGroupTable({ pid: false, tid: false, vcpu: false, cpu: false, level: false }),
-    threads: createThreadSlots(),
-    all: new Float64Array(SERIES_BUCKETS),
-    byReason: new Float64Array(16 * SERIES_BUCKETS),
-    byThread: new Float64Array(16 * SERIES_BUCKETS),
+    reasons: createGroupTable({ pid: false, tid: false, vcpu: false, cpu: false, level: false }, arena),
+    threads: createThreadSlots(arena),
+    all: float64s(arena, SERIES_BUCKETS),
+    byReason: float64s(arena, 16 * SERIES_BUCKETS),
+    byThread: float64s(arena, 16 * SERIES_BUCKETS),
     last: 0,
     ignored: 0,
+    view: arena === null ? null : createView(arena, RS_BYTES),
   };
 }
 
@@ -66,20 +92,58 @@ export function followSpan(series: RateSeries, batch: EventBatch): void {
 }
 
 export function addToSeries(series: RateSeries, batch: ExitBatch, selected: Uint8Array | null): void {
-  for (let row = 0; row < batch.length; row++) {
-    if (selected !== null && selected[row] === 0) continue;
-    let bucket = bucketAt(series.axis, batch.exitTime[2 * row], batch.exitTime[2 * row + 1]);
-    const doublings = doublingsFor(series.axis, bucket);
-    if (doublings > 0) {
-      coarsen(series, doublings);
-      bucket = Math.floor(bucket / 2 ** doublings);
-    }
-    series.all[bucket]++;
-    const reason = groupOf(series.reasons, batch, row);
-    const thread = slotOf(series.threads, batch.tid[row]);
-    addAt(series, 'byReason', reason, MAX_REASONS, bucket, 1);
-    addAt(series, 'byThread', thread, MAX_THREADS, bucket, 1);
+  addExitRows(
+    series.view,
+    'countSeries',
+    batch,
+    selected,
+    (view) => showSeries(series, view),
+    (row) => addExit(series, batch, row),
+  );
+}
+
+function showSeries(series: RateSeries, view: KernelView): void {
+  const { words } = view;
+  const { threads } = series;
+  const room = (columns: Float64Array, most: number) => Math.min(most, columns.length / SERIES_BUCKETS);
+  showAxis(view, series.axis);
+  showGroups(words, V_GROUPS, series.reasons);
+  words[RS_SLOT_TABLE / 4] = addressOf(threads.table);
+  words[RS_SLOT_MASK / 4] = threads.table.length - 1;
+  words[RS_SLOT_TIDS / 4] = addressOf(threads.tids);
+  words[RS_ALL / 4] = addressOf(series.all);
+  words[RS_BY_REASON / 4] = addressOf(series.byReason);
+  words[RS_BY_THREAD / 4] = addressOf(series.byThread);
+  words[RS_REASONS / 4] = room(series.byReason, MAX_REASONS);
+  words[RS_THREADS / 4] = room(series.byThread, MAX_THREADS);
+}
+
+function addExit(series: RateSeries, batch: ExitBatch, row: number): void {
+  let bucket = bucketAt(series.axis, batch.exitTime[2 * row], batch.exitTime[2 * row + 1]);
+  const doublings = doublingsFor(series.axis, bucket);
+  if (doublings > 0) {
+    coarsen(series, doublings);
+    bucket = Math.floor(bucket / 2 ** doublings);
   }
+  series.all[bucket]++;
+  const reason = groupOf(series.reasons, batch, row);
+  const thread = slotOf(series.threads, batch.tid[row]);
+  addAt(series, 'byReason', reason, MAX_REASONS, bucket, 1);
+  addAt(series, 'byThread', thread, MAX_THREADS, bucket, 1);
+}
+
+/** The series as plain data, for another thread. */
+export function plainSeries(series: RateSeries): RateSeries {
+  const { all, byReason, byThread, reasons, threads } = series;
+  return {
+    ...series,
+    reasons: plainGroups(reasons),
+    threads: plainSlots(threads),
+    all: all.slice(),
+    byReason: byReason.slice(),
+    byThread: byThread.slice(),
+    view: null,
+  };
 }
 
 function addAt(
@@ -95,11 +159,13 @@ function addAt(
     return;
   }
   const at = index * SERIES_BUCKETS + bucket;
-  if (at >= series[key].length) {
-    const grown = new Float64Array(2 * (index + 1) * SERIES_BUCKETS);
-    grown.set(series[key]);
-    series[key] = grown;
-  }
+  if (at >= series[key].length)
+    series[key] = widened(
+      float64s,
+      series.view?.arena ?? null,
+      2 * (index + 1) * SERIES_BUCKETS,
+      series[key],
+    );
   series[key][at] += count;
 }
 

@@ -2,6 +2,7 @@
  * Storms: changes and bursts of the exit rate, exits of many vCPUs at once, exits at a regular beat. Which method finds
  * what, and how often it errs: docs/storms.md.
  */
+import type { Arena } from '../core/arena.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import { findBursts, findChanges } from './change-points.ts';
 import { EVERYTHING, type Pass, type PassScope } from './pass.ts';
@@ -12,6 +13,7 @@ import {
   type Periodic,
   type PeriodicResult,
   periodicResult,
+  plainPeriodic,
 } from './periodic.ts';
 import {
   addToSeries,
@@ -20,6 +22,7 @@ import {
   listSeries,
   mergeRateSeries,
   type NamedSeries,
+  plainSeries,
   type RateSeries,
 } from './rate-series.ts';
 import {
@@ -128,10 +131,10 @@ export const stormPass: Pass<StormOptions, Storms, StormResult> = {
   allColumns: false,
   // Exits that are told late: see docs/architecture.md, Parts.
   inParts: false,
-  create: (options: StormOptions, scope: PassScope = EVERYTHING) => ({
-    series: createRateSeries(options, scope),
+  create: (options: StormOptions, scope: PassScope = EVERYTHING, arena: Arena | null = null) => ({
+    series: createRateSeries(options, scope, arena),
     simultaneous: createSimultaneous(options, scope),
-    periodic: createPeriodic(),
+    periodic: createPeriodic(arena),
   }),
   events: ({ series, simultaneous }: Storms, batch: EventBatch) => {
     followSpan(series, batch);
@@ -146,5 +149,10 @@ export const stormPass: Pass<StormOptions, Storms, StormResult> = {
     mergeSimultaneous(storms.simultaneous, later.simultaneous);
     mergePeriodic(storms.periodic, later.periodic);
   },
+  plain: ({ series, simultaneous, periodic }) => ({
+    series: plainSeries(series),
+    simultaneous,
+    periodic: plainPeriodic(periodic),
+  }),
   result: stormResult,
 };

@@ -2,7 +2,8 @@
  * tid → dense slot number, by open addressing in an Int32Array: a Map costs several times as much per event, and a
  * table indexed by tid could be blown up by absurd tids.
  */
-import { type Arena, allocateI32 } from '../core/arena.ts';
+import type { Arena } from '../core/arena.ts';
+import { int32s } from '../core/columns.ts';
 
 export interface ThreadSlots {
   /** tid of each slot in use. */
@@ -15,11 +16,7 @@ export interface ThreadSlots {
 }
 
 export function createThreadSlots(arena: Arena | null = null): ThreadSlots {
-  return { tids: ints(arena, 64), count: 0, table: ints(arena, 256), arena };
-}
-
-function ints(arena: Arena | null, length: number): Int32Array {
-  return arena === null ? new Int32Array(length) : allocateI32(arena, length);
+  return { tids: int32s(arena, 64), count: 0, table: int32s(arena, 256), arena };
 }
 
 /** Slot of a tid, a new one (the next number) if it was not seen before. */
@@ -39,7 +36,7 @@ export function slotOf(slots: ThreadSlots, tid: number): number {
 function addSlot(slots: ThreadSlots, tid: number, at: number): number {
   const slot = slots.count++;
   if (slot === slots.tids.length) {
-    const tids = ints(slots.arena, 2 * slot);
+    const tids = int32s(slots.arena, 2 * slot);
     tids.set(slots.tids);
     slots.tids = tids;
   }
@@ -50,7 +47,7 @@ function addSlot(slots: ThreadSlots, tid: number, at: number): number {
 }
 
 function rehash(slots: ThreadSlots): void {
-  const table = ints(slots.arena, 2 * slots.table.length);
+  const table = int32s(slots.arena, 2 * slots.table.length);
   const mask = table.length - 1;
   for (let slot = 0; slot < slots.count; slot++) {
     let at = (Math.imul(slots.tids[slot], 0x9e3779b1) >>> 7) & mask;
@@ -58,4 +55,9 @@ function rehash(slots: ThreadSlots): void {
     table[at] = slot + 1;
   }
   slots.table = table;
+}
+
+/** The slots in memory of their own: they may be sent between threads. */
+export function plainSlots(slots: ThreadSlots): ThreadSlots {
+  return { ...slots, arena: null, tids: slots.tids.slice(), table: slots.table.slice() };
 }

@@ -4,8 +4,10 @@
  * and the result does not depend on where the recording was cut. Parts that are to be merged need the same origin.
  */
 import type { EventBatch } from '../core/event-batch.ts';
+import type { KernelView } from '../core/kernel-view.ts';
 import { diffWords } from '../core/words.ts';
 import type { PassScope } from './pass.ts';
+import { AX_END, AX_FROM, AX_ORIGIN, AX_TO, AX_WIDTH } from './time-axis-layout.ts';
 
 /** Width that an adapting axis starts with, ns. */
 const FINEST = 1e6;
@@ -55,6 +57,16 @@ export function bucketAt(axis: TimeAxis, low: number, high: number): number {
   const bucket = Math.floor(diffWords(low, high, axis.origin[0], axis.origin[1]) / axis.widthNs);
   if (bucket < 0) return 0;
   return axis.fixed && bucket > MAX_BUCKET ? -1 : bucket;
+}
+
+/** Tells a kernel the axis, which it looks for at the beginning of its view. */
+export function showAxis({ words, doubles }: KernelView, axis: TimeAxis): void {
+  words[AX_ORIGIN / 4] = axis.origin[0];
+  words[AX_ORIGIN / 4 + 1] = axis.origin[1];
+  doubles[AX_WIDTH / 8] = axis.widthNs;
+  doubles[AX_END / 8] = axis.fixed ? MAX_BUCKET + 1 : axis.limit;
+  // No time is in the latest bucket.
+  words.fill(0, AX_FROM / 4, AX_TO / 4 + 2);
 }
 
 /** Times that the width has to be doubled until `bucket` fits; 0 for a fixed axis. */

@@ -5,6 +5,9 @@
  * floorOf(table) times. Callers keep columns of their own by slot and clear them when `evicted` says so.
  */
 
+import type { Arena } from '../core/arena.ts';
+import { float64s, int32s, widened } from '../core/columns.ts';
+
 export interface TopTable {
   readonly keyInts: number;
   readonly capacity: number;
@@ -25,24 +28,27 @@ export interface TopTable {
   evicted: boolean;
   /** Some key was evicted: the table is no longer exact. */
   overflowed: boolean;
+  /** Where the columns lie, for a kernel (src/kernels/exit-tables.ts); null: in plain memory. */
+  readonly arena: Arena | null;
 }
 
 const START = 64;
 
-export function createTopTable(keyInts: number, capacity: number): TopTable {
+export function createTopTable(keyInts: number, capacity: number, arena: Arena | null = null): TopTable {
   const slots = Math.min(START, capacity);
   return {
     keyInts,
     capacity,
     count: 0,
-    keys: new Int32Array(keyInts * slots),
-    observed: new Float64Array(slots),
-    missed: new Float64Array(slots),
-    table: new Int32Array(4 * START),
+    keys: int32s(arena, keyInts * slots),
+    observed: float64s(arena, slots),
+    missed: float64s(arena, slots),
+    table: int32s(arena, 4 * START),
     heap: new Int32Array(0),
     place: new Int32Array(0),
     evicted: false,
     overflowed: false,
+    arena,
   };
 }
 
@@ -99,14 +105,9 @@ function append(top: TopTable, key: Int32Array, times: number, missed: number): 
 
 function growSlots(top: TopTable): void {
   const size = Math.min(top.capacity, 2 * top.observed.length);
-  const keys = new Int32Array(size * top.keyInts);
-  keys.set(top.keys);
-  top.keys = keys;
-  for (const column of ['observed', 'missed'] as const) {
-    const grown = new Float64Array(size);
-    grown.set(top[column]);
-    top[column] = grown;
-  }
+  top.keys = widened(int32s, top.arena, size * top.keyInts, top.keys);
+  top.observed = widened(float64s, top.arena, size, top.observed);
+  top.missed = widened(float64s, top.arena, size, top.missed);
 }
 
 function writeKey(top: TopTable, slot: number, key: Int32Array): void {
@@ -121,7 +122,7 @@ function insertHash(top: TopTable, slot: number): void {
 }
 
 function rebuildTable(top: TopTable, size: number): void {
-  top.table = new Int32Array(size);
+  top.table = int32s(top.arena, size);
   for (let slot = 0; slot < top.count; slot++) insertHash(top, slot);
 }
 
@@ -155,10 +156,11 @@ function replace(top: TopTable, key: Int32Array, times: number): number {
 
 function buildHeap(top: TopTable): void {
   top.overflowed = true;
-  top.heap = Int32Array.from({ length: top.count }, (_, slot) => slot).sort(
+  const order = Int32Array.from({ length: top.count }, (_, slot) => slot).sort(
     (a, b) => weight(top, a) - weight(top, b),
   );
-  top.place = new Int32Array(top.count);
+  top.heap = widened(int32s, top.arena, top.count, order);
+  top.place = int32s(top.arena, top.count);
   for (let at = 0; at < top.count; at++) top.place[top.heap[at]] = at;
 }
 
@@ -210,7 +212,7 @@ export function mergeTopTables(top: TopTable, other: TopTable): { own: Int32Arra
   const cut = rows.length > capacity;
   if (cut) rows.sort((a, b) => b.observed + b.missed - (a.observed + a.missed));
   const kept = rows.slice(0, capacity);
-  const merged = createTopTable(keyInts, capacity);
+  const merged = createTopTable(keyInts, capacity, top.arena);
   const key = new Int32Array(keyInts);
   for (const { own, theirs, observed, missed } of kept) {
     const keys = own >= 0 ? top.keys : other.keys;
@@ -223,5 +225,20 @@ export function mergeTopTables(top: TopTable, other: TopTable): { own: Int32Arra
   return {
     own: Int32Array.from(kept, ({ own }) => own),
     theirs: Int32Array.from(kept, ({ theirs }) => theirs),
+  };
+}
+
+/** The table in memory of its own: it may be sent between threads. */
+export function plainTop(top: TopTable): TopTable {
+  const { keys, observed, missed, table, heap, place } = top;
+  return {
+    ...top,
+    keys: keys.slice(),
+    observed: observed.slice(),
+    missed: missed.slice(),
+    table: table.slice(),
+    heap: heap.slice(),
+    place: place.slice(),
+    arena: null,
   };
 }

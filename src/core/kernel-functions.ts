@@ -20,6 +20,13 @@ export interface Kernels {
   keepRow(batch: number, row: number, record: number): void;
   putRow(record: number, batch: number, row: number): void;
   countExits(counter: number, batch: number, from: number, length: number): number;
+  countHotspots(view: number, batch: number, from: number, length: number): number;
+  countDetails(view: number, batch: number, from: number, length: number): number;
+  countSeries(view: number, batch: number, from: number, length: number): number;
+  countHeat(view: number, batch: number, from: number, length: number): number;
+  countIntervals(view: number, batch: number, from: number, length: number): number;
+  countLevels(view: number, batch: number, from: number, length: number): number;
+  countBeats(view: number, batch: number, from: number, length: number): number;
   countEvents(summary: number, batch: number, length: number): number;
   walkSamples(window: number, from: number): number;
   mergeSamples(window: number, batch: number, from: number, to: number): number;

@@ -6,7 +6,6 @@
 import {
   PAIRED,
   X_CODE,
-  X_EXIT_CPU,
   X_HAS_RIP,
   X_ISA,
   X_KERNEL_NS,
@@ -32,7 +31,6 @@ import {
   C_KEPT_END,
   C_KEPT_GROUPS,
   C_KEPT_VALUES,
-  C_KEYS,
   C_PAGES,
   C_QUALIFIED,
   C_RECENT,
@@ -41,12 +39,9 @@ import {
   C_SELECTED_ROWS,
   C_STATES,
   C_STOP,
-  C_TABLE,
-  C_TABLE_MASK,
   C_THAN,
   C_THREAD_COUNT,
   C_THREADS,
-  C_USED_KEYS,
   C_USERSPACE,
   C_WITH_IDLE,
   G_BYTES,
@@ -68,7 +63,6 @@ import {
   G_UNPAIRED,
   G_USERSPACE_NS,
   HALF_BITS,
-  KEY_INTS,
   MAX_SQUARED,
   PAGE_WORDS,
   RECENT,
@@ -86,12 +80,8 @@ import {
   U_COUNT,
   U_NS,
   USERSPACE_REASONS,
-  USES_CPU,
-  USES_LEVEL,
-  USES_PID,
-  USES_TID,
-  USES_VCPU,
 } from '../analysis/exit-count-layout.ts';
+import { findGroup } from './groups.ts';
 
 /** 2^52: added to an integer below it, the double's lower 52 bits are that integer. */
 const LAST_BIT: f64 = 4503599627370496;
@@ -147,7 +137,7 @@ export function countExits(counter: usize, batch: usize, from: i32, length: i32)
     let group = load<u32>(seen, 8);
     // Isa and code at once.
     if (load<u64>(seen) !== (((<u64>code) << 32) | <u64>isa))
-      group = findGroup(counter, batch, at, isa, code);
+      group = findGroup(counter + C_RECENT, batch, at, isa, code);
     if (group >= groups) break;
     const slot = load<u32>(row4, X_THREAD);
     if (slot >= threadCount) break;
@@ -253,41 +243,4 @@ export function countUserspace(counter: usize, batch: usize, row: usize, record:
     addTo(record + G_USERSPACE_NS, userspaceNs) |
     addTo(reason + U_NS, userspaceNs)
   );
-}
-
-function mix(hash: u32, key: u32): u32 {
-  return ((hash ^ key) * 0x9e3779b1) ^ (hash >>> 15);
-}
-
-/** Number of a row's group as analysis/groups.ts finds it; one that no group has (−1) if it is new. */
-export function findGroup(counter: usize, batch: usize, row: usize, isa: u32, code: u32): u32 {
-  const used = load<u32>(counter, C_USED_KEYS);
-  const row4 = batch + (row << 2);
-  const pid: u32 = used & USES_PID ? load<u32>(row4, X_PID) : 0;
-  const tid: u32 = used & USES_TID ? load<u32>(row4, X_TID) : 0;
-  const vcpu: u32 = used & USES_VCPU ? load<u32>(row4, X_VCPU) : 0;
-  const cpu: u32 = used & USES_CPU ? <u32>load<u16>(batch + (row << 1), X_EXIT_CPU) : 0;
-  const level: u32 = used & USES_LEVEL ? <u32>load<u8>(batch + row, X_LEVEL) : 0;
-  let hash = mix(mix(mix(mix(mix(mix(mix(0, isa), code), pid), tid), vcpu), cpu), level);
-  hash ^= hash >>> 13;
-  const table = load<usize>(counter, C_TABLE);
-  const mask = load<u32>(counter, C_TABLE_MASK);
-  const keys = load<usize>(counter, C_KEYS);
-  while (true) {
-    hash &= mask;
-    const entry = load<u32>(table + ((<usize>hash) << 2));
-    if (entry === 0) return u32.MAX_VALUE;
-    const own = keys + <usize>(entry - 1) * (4 * KEY_INTS);
-    if (
-      load<u32>(own) === isa &&
-      load<u32>(own, 4) === code &&
-      load<u32>(own, 8) === pid &&
-      load<u32>(own, 12) === tid &&
-      load<u32>(own, 16) === vcpu &&
-      load<u32>(own, 20) === cpu &&
-      load<u32>(own, 24) === level
-    )
-      return entry - 1;
-    hash++;
-  }
 }

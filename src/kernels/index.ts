@@ -7,28 +7,45 @@ import { countLate, mapIndices, orColumn } from './capture-rows.ts';
 import { followRecords } from './cpu-records.ts';
 import { defer, keepRow, putRow, settleDeferred } from './deferred-pairs.ts';
 import { countEvents } from './event-counts.ts';
-import { addLong, countExits, countUserspace, findGroup } from './exit-counts.ts';
+import { addLong, countExits, countUserspace } from './exit-counts.ts';
+import { addToSlot, countDetails, countHotspots, searchTop, sink } from './exit-tables.ts';
+import { findGroup, findKey } from './groups.ts';
 import { indexEvents, indexReasons } from './indices.ts';
+import { countLevels } from './levels.ts';
+import { countHeat, countIntervals, countSeries, findCell } from './over-time.ts';
 import { mergePages } from './page-merge.ts';
 import { stepStream } from './page-walk.ts';
 import { keptExit, matchRows, mayBeLost } from './pairing.ts';
 import { fillListed } from './perf-listed.ts';
 import { mergeSamples } from './perf-merge.ts';
 import { walkSamples } from './perf-walk.ts';
+import { countBeats } from './periodic.ts';
 import { fillColumns } from './record-columns.ts';
+import { findBucket } from './time-axis.ts';
 import { fieldValidity, validity16, validity32 } from './validity.ts';
 
 export {
   addLong,
+  addToSlot,
+  countBeats,
+  countDetails,
   countEvents,
   countExits,
+  countHeat,
+  countHotspots,
+  countIntervals,
   countLate,
+  countLevels,
+  countSeries,
   countUserspace,
   defer,
   fieldValidity,
   fillColumns,
   fillListed,
+  findBucket,
+  findCell,
   findGroup,
+  findKey,
   followRecords,
   indexEvents,
   indexReasons,
@@ -41,7 +58,9 @@ export {
   mergeSamples,
   orColumn,
   putRow,
+  searchTop,
   settleDeferred,
+  sink,
   stepStream,
   takeBetween,
   validity16,

@@ -70,22 +70,19 @@ import {
 } from '../core/event-columns.ts';
 import { takeBetween, writeBetween } from './between.ts';
 import { defer, hasRecord, settleDeferred } from './deferred-pairs.ts';
+import { findThread } from './slots.ts';
 
 /** No tid is that small: the first row looks its slot up. */
 const NO_TID: i32 = i32.MIN_VALUE;
 
 /** Slot of a tid, −1 if it has none (analysis/thread-slots.ts). */
 export function findSlot(pairing: usize, tid: i32): i32 {
-  const table = load<usize>(pairing, P_SLOT_TABLE);
-  const mask = load<u32>(pairing, P_SLOT_MASK);
-  const tids = load<usize>(pairing, P_SLOT_TIDS);
-  let at = (<u32>tid * 0x9e3779b1) >>> 7;
-  while (true) {
-    at &= mask;
-    const slot = load<i32>(table + ((<usize>at) << 2)) - 1;
-    if (slot < 0 || load<i32>(tids + ((<usize>slot) << 2)) === tid) return slot;
-    at++;
-  }
+  return findThread(
+    load<usize>(pairing, P_SLOT_TABLE),
+    load<u32>(pairing, P_SLOT_MASK),
+    load<usize>(pairing, P_SLOT_TIDS),
+    tid,
+  );
 }
 
 /**
