@@ -16,9 +16,11 @@ import { fillListed } from './perf-listed.ts';
 import { mergeSamples } from './perf-merge.ts';
 import { walkSamples } from './perf-walk.ts';
 import { fillColumns } from './record-columns.ts';
+import { acceptsEntry, selectExits } from './selection.ts';
 import { fieldValidity, validity16, validity32 } from './validity.ts';
 
 export {
+  acceptsEntry,
   addLong,
   countEvents,
   countExits,
@@ -41,6 +43,7 @@ export {
   mergeSamples,
   orColumn,
   putRow,
+  selectExits,
   settleDeferred,
   stepStream,
   takeBetween,
