@@ -130,6 +130,8 @@ export function matchRows(pairing: usize, batch: usize, from: i32, length: i32):
     if (role === ROLE_NONE) continue;
     const tid = load<i32>(tids + (at << 2));
     if (tid !== lastTid) {
+      // QEMU's own recordings know no threads: none of their events lies between an exit and its entry.
+      if (tid < 0 && role !== ROLE_EXIT && role !== ROLE_ENTRY) continue;
       slot = tid < 0 ? -1 : findSlot(pairing, tid);
       if (slot < 0 || slot >= slotsKnown) break;
       lastTid = tid;
