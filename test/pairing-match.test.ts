@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { copyExit, createExitBatch, EXIT_ROWS, type ExitBatch } from '../src/analysis/exit-batch.ts';
-import { createPairing, finishPairing, pairBatch } from '../src/analysis/pairing.ts';
+import { createPairing, finishPairing, pairBatch, pairByRules } from '../src/analysis/pairing.ts';
 import {
   clearRow,
   createEventBatch,
@@ -112,15 +112,11 @@ function rowOf(batch: ExitBatch, row: number): Record<string, number | readonly 
 
 function pair(recording: readonly Row[], size: number, byRules: boolean) {
   const exits: unknown[] = [];
-  const pairing = createPairing(
-    null,
-    (batch) => {
-      for (let row = 0; row < batch.length; row++) exits.push(rowOf(batch, row));
-    },
-    // A filter that lets everything pass leaves matching out.
-    byRules ? () => true : null,
-  );
-  for (const batch of batchesOf(recording, size)) pairBatch(pairing, batch);
+  const pairing = createPairing(null, (batch) => {
+    for (let row = 0; row < batch.length; row++) exits.push(rowOf(batch, row));
+  });
+  const take = byRules ? pairByRules : pairBatch;
+  for (const batch of batchesOf(recording, size)) take(pairing, batch);
   finishPairing(pairing);
   return { exits, counts: pairing.counts };
 }

@@ -56,12 +56,12 @@ export function createAnalysisPart(
   const later = recordingStart !== null;
   const ofPart = later ? passesSince(recordingStart, passOf) : passOf;
   let pairing: PairingPart | null = null;
-  const analysis = createAnalysis(threads, options, ofPart, arena, (_threads, sink, acceptEntry) => {
+  const analysis = createAnalysis(threads, options, ofPart, arena, (_threads, sink, entryFilter) => {
     const take = (batch: ExitBatch) => {
       if (pairing!.closed) numberThreads(analysis, batch);
       sink(batch);
     };
-    pairing = createPairingPart(threads, take, acceptEntry ?? null, later, arena);
+    pairing = createPairingPart(threads, take, entryFilter ?? null, later, arena);
     return pairing.pairing;
   });
   return { analysis, pairing: pairing! };

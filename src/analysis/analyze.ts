@@ -24,7 +24,8 @@ import { type Grouping, KEY_CODE, KEY_ISA, plainGroups } from './groups.ts';
 import { log2Counts, type Quantiles, quantilesOf } from './latency-log.ts';
 import { createPairing, type EntryCounts, finishPairing, type Pairing, pairBatch } from './pairing.ts';
 import type { AnyPass, PassRequest } from './pass.ts';
-import { createSelected, entryFilter, type Selection, selectExits } from './selection.ts';
+import type { Selection } from './selection.ts';
+import { createSelectionTables, entryFilter, selectExits } from './selection-tables.ts';
 import { createSlowList, type SlowResult, slowResult } from './slow-list.ts';
 import type { ThreadStats } from './thread-stats.ts';
 import type { UserspaceStats } from './userspace-stats.ts';
@@ -90,17 +91,18 @@ export function createAnalysis(
   const { selection } = options;
   const slow = createSlowList(options.slowLimit, options.slowThanNs, options.slowIncludeIdle);
   const counter = createExitCounter(options.grouping, slow, arena);
-  const mask = selection === null ? null : createSelected(arena);
+  const tables = selection === null ? null : createSelectionTables(arena, selection);
+  const mask = tables?.selected ?? null;
   const passes = options.passes.map((request) => {
     const pass = passOf(request.name);
     return { pass, state: pass.create(request.options, { selection, threads }, arena) };
   });
   const sink = (batch: ExitBatch) => {
-    if (selection !== null) selectExits(selection, batch, mask!);
+    if (tables !== null) selectExits(tables, batch);
     countExits(counter, batch, mask);
     for (const { pass, state } of passes) pass.exits?.(state, batch, mask);
   };
-  const pairing = pairingOf(threads, sink, selection === null ? null : entryFilter(selection), arena);
+  const pairing = pairingOf(threads, sink, tables === null ? null : entryFilter(tables), arena);
   return { pairing, summary: createArenaSummary(arena), counter, passes };
 }
 

@@ -96,8 +96,7 @@ export function addEvents(summary: EventSummary | ArenaSummary, batch: EventBatc
   if (counts[EV_LOST] > 0) summary.gaps = true;
   summary.events += batch.length - counts[EV_LOST];
   counts[EV_LOST] = 0;
-  addTimes(summary, batch, 0);
-  addTimes(summary, batch, batch.length - 1);
+  addSpan(summary, batch);
   if (summary.gaps) followGaps(summary, batch, row);
   else followCpus(summary, batch, row);
 }
@@ -128,7 +127,13 @@ function countMarkers(summary: EventSummary, batch: EventBatch): void {
   }
 }
 
-/** Rows come in order of time, so that the first and last of a batch are enough. */
+/** Adds to the first and last time alone. Rows come in order of time, so that the first and last of a batch are enough. */
+export function addSpan(summary: EventSummary, batch: EventBatch): void {
+  if (batch.length === 0) return;
+  addTimes(summary, batch, 0);
+  addTimes(summary, batch, batch.length - 1);
+}
+
 function addTimes(summary: EventSummary, batch: EventBatch, row: number): void {
   const { first, last } = summary;
   const low = batch.time[2 * row];

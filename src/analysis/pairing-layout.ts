@@ -66,13 +66,15 @@ export const P_POOL_FREE = 64;
 export const P_SAW_LOSS = 68;
 export const P_LOSS_STATE = 72;
 export const P_LOSS_END = 76;
+/** Which entries are counted (selection-layout.ts); 0: all. */
+export const P_ENTRY_FILTER = 80;
 /** What the call has counted. */
-export const P_ENTRIES = 80;
-export const P_USERSPACE_EXITS = 84;
-export const P_RESTARTS = 88;
-export const P_ERRORS = 92;
-export const P_RUN_EXITS = 96;
-export const P_BYTES = 100;
+export const P_ENTRIES = 84;
+export const P_USERSPACE_EXITS = 88;
+export const P_RESTARTS = 92;
+export const P_ERRORS = 96;
+export const P_RUN_EXITS = 100;
+export const P_BYTES = 104;
 
 /** The CPU's latest loss goes on: it has no record since. */
 export const LOSS_OPEN = 1;

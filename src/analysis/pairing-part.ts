@@ -51,6 +51,8 @@ export interface PairingPart {
   readonly threads: Map<number, PartThread>;
   /** Threads whose head goes on. */
   openHeads: number;
+  /** By tid: whether the first entry that a filter was asked about is among those that are counted. */
+  readonly firstCounted: Map<number, boolean>;
   readonly losses: CpuLosses;
   readonly times: CpuTimes;
   /** What a kernel is shown of them: words at F_* (cpu-records-layout.ts). */
@@ -82,16 +84,18 @@ interface Held {
 export function createPairingPart(
   threadTable: ThreadTable | null,
   sink: (batch: ExitBatch) => void,
-  acceptEntry: EntryFilter | null,
+  entryFilter: EntryFilter | null,
   later: boolean,
   arena: Arena = createArena(),
 ): PairingPart {
   const losses = createCpuLosses(arena);
   const words = () => allocateU32(arena, 2 * losses.first.length);
-  const accept: EntryFilter = (batch, row, pid, vcpu) => {
-    const counted = acceptEntry!(batch, row, pid, vcpu);
-    const thread = part.threads.get(batch.tid[row]);
-    if (thread?.headEnd === BY_ENTRY) thread.headCounted ??= counted;
+  const firstCounted = new Map<number, boolean>();
+  // Who asks first about an entry of a thread asks about the one that ends its head, if an entry does: it has no exit
+  // here, which the kernel leaves to the rules.
+  const accepts: EntryFilter['accepts'] = (batch, row, pid, vcpu) => {
+    const counted = entryFilter!.accepts(batch, row, pid, vcpu);
+    if (!firstCounted.has(batch.tid[row])) firstCounted.set(batch.tid[row], counted);
     return counted;
   };
   const part: PairingPart = {
@@ -100,11 +104,12 @@ export function createPairingPart(
     pairing: createPairing(
       threadTable,
       (batch) => sift(part, batch),
-      acceptEntry === null ? null : accept,
+      entryFilter === null || !later ? entryFilter : { ...entryFilter, accepts },
       arena,
     ),
     threads: new Map(),
     openHeads: 0,
+    firstCounted,
     losses,
     times: { first: words(), last: words(), beforeLoss: words(), lossEnd: words() },
     tables: allocateI32(arena, F_BYTES / 4),
@@ -123,12 +128,6 @@ export function pairPart(part: PairingPart, batch: EventBatch): void {
   const firstRow = part.losses.row;
   followCpus(part, batch);
   if (!part.later) {
-    pairBatch(pairing, batch);
-    return;
-  }
-  // A filter asks about the entries that end heads, so that these have to be known.
-  if (pairing.acceptEntry !== null) {
-    watchHeads(part, batch, firstRow);
     pairBatch(pairing, batch);
     return;
   }
@@ -240,8 +239,10 @@ function addToHead(
     return;
   }
   // The entry that ends it always has room.
-  if (role === ROLE_ENTRY) thread.headEnd = BY_ENTRY;
-  else if (thread.head!.length >= MAX_ROWS) {
+  if (role === ROLE_ENTRY) {
+    thread.headEnd = BY_ENTRY;
+    thread.headCounted = part.firstCounted.get(thread.tid) ?? null;
+  } else if (thread.head!.length >= MAX_ROWS) {
     part.dropped++;
     return;
   }

@@ -123,7 +123,7 @@ export function countThreadless(pairing: Pairing, batch: EventBatch, row: number
   const { counts } = pairing;
   counts.withoutThread++;
   if (role === ROLE_ENTRY) {
-    if (pairing.acceptEntry && !pairing.acceptEntry(batch, row, batch.pid[row], batch.vcpu[row])) return;
+    if (pairing.entryFilter?.accepts(batch, row, batch.pid[row], batch.vcpu[row]) === false) return;
     counts.entries++;
     counts.entryWithoutExit++;
     return;
@@ -193,9 +193,10 @@ export function closeExit(pairing: Pairing, batch: EventBatch, row: number, slot
   const pid = batch.pid[row];
   if (vcpu >= 0) open[at + KNOWN_VCPU] = vcpu;
   if (pid >= 0) open[at + KNOWN_PID] = pid;
+  const { entryFilter } = pairing;
   const counted =
-    pairing.acceptEntry === null ||
-    pairing.acceptEntry(batch, row, open[at + KNOWN_PID] | 0, open[at + KNOWN_VCPU] | 0);
+    entryFilter === null ||
+    entryFilter.accepts(batch, row, open[at + KNOWN_PID] | 0, open[at + KNOWN_VCPU] | 0);
   if (counted) counts.entries++;
   if (open[at + IS_OPEN] === 0) {
     if (counted) counts.entryWithoutExit++;

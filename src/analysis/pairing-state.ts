@@ -29,6 +29,7 @@ import {
   MAX_LATENCY,
   NONE,
   P_BYTES,
+  P_ENTRY_FILTER,
   P_POOL_FREE,
   RESTARTS,
   RIP_HIGH,
@@ -102,17 +103,21 @@ export interface Pairing {
   readonly counts: EntryCounts;
   readonly out: ArenaExits;
   readonly sink: (batch: ExitBatch) => void;
-  readonly acceptEntry: EntryFilter | null;
+  readonly entryFilter: EntryFilter | null;
 }
 
 /** Which entries without exit (and entries at all) are counted: the part of a selection that entries know. */
-export type EntryFilter = (batch: EventBatch, row: number, pid: number, vcpu: number) => boolean;
+export interface EntryFilter {
+  readonly accepts: (batch: EventBatch, row: number, pid: number, vcpu: number) => boolean;
+  /** Address of the same as kernels take it (selection-layout.ts), in the pairing's arena. */
+  readonly tables: number;
+}
 
 /** `sink` gets batches of decided exits; each is reused after the call. */
 export function createPairing(
   threads: ThreadTable | null,
   sink: (batch: ExitBatch) => void,
-  acceptEntry: EntryFilter | null = null,
+  entryFilter: EntryFilter | null = null,
   arena: Arena = createArena(),
 ): Pairing {
   const out = createArenaExits(arena);
@@ -121,6 +126,7 @@ export function createPairing(
   out.vector.fill(-1);
   const view = allocateI32(arena, P_BYTES / 4);
   view[P_POOL_FREE / 4] = -1;
+  view[P_ENTRY_FILTER / 4] = entryFilter?.tables ?? 0;
   return {
     arena,
     view,
@@ -153,7 +159,7 @@ export function createPairing(
     },
     out,
     sink,
-    acceptEntry,
+    entryFilter,
   };
 }
 

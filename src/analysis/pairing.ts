@@ -20,9 +20,7 @@ const COPIED_ROWS = 16384;
 
 /** Takes in the events of a batch. */
 export function pairBatch(pairing: Pairing, batch: EventBatch): void {
-  // Filters ask TypeScript about every entry.
-  if (pairing.acceptEntry !== null) for (let row = 0; row < batch.length; row++) takeRow(pairing, batch, row);
-  else if (liesIn(pairing.arena, batch)) matchBatch(pairing, batch);
+  if (liesIn(pairing.arena, batch)) matchBatch(pairing, batch);
   else {
     pairing.scratch ??= createArenaBatch(pairing.arena, COPIED_ROWS);
     for (let from = 0; from < batch.length; from += COPIED_ROWS) {
@@ -30,6 +28,11 @@ export function pairBatch(pairing: Pairing, batch: EventBatch): void {
       matchBatch(pairing, pairing.scratch);
     }
   }
+}
+
+/** The same without the kernel, row by row: what the kernel is compared with. */
+export function pairByRules(pairing: Pairing, batch: EventBatch): void {
+  for (let row = 0; row < batch.length; row++) takeRow(pairing, batch, row);
 }
 
 function matchBatch(pairing: Pairing, batch: ArenaBatch): void {

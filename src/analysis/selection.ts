@@ -1,10 +1,11 @@
-/** Which exits (and entries) an analysis looks at: the filters of the command line as plain sets. */
-import { type Arena, allocateU8 } from '../core/arena.ts';
+/**
+ * Which exits (and entries) an analysis looks at: the filters of the command line as plain sets, and what they say of a
+ * row. Batches go through a kernel that says the same (selection-tables.ts).
+ */
 import type { EventBatch } from '../core/event-batch.ts';
 import { compareWords } from '../core/words.ts';
 import { basicReason } from '../isa/reason-code.ts';
-import { EXIT_ROWS, type ExitBatch } from './exit-batch.ts';
-import type { EntryFilter } from './pairing.ts';
+import type { ExitBatch } from './exit-batch.ts';
 
 export interface Selection {
   readonly pids: ReadonlySet<number> | null;
@@ -25,17 +26,14 @@ export function reasonKey(isa: number, code: number): number {
   return isa * 4294967296 + basicReason(isa, code);
 }
 
-/** Fills `selected` (EXIT_ROWS) with 1 for rows that pass every filter. */
-export function selectExits(selection: Selection, batch: ExitBatch, selected: Uint8Array): void {
-  for (let row = 0; row < batch.length; row++) {
-    selected[row] =
-      passesThread(selection, batch.pid[row], batch.tid[row], batch.vcpu[row], batch.exitCpu[row]) &&
-      passesReason(selection, batch.isa[row], batch.code[row]) &&
-      (selection.levels === null || selection.levels.has(batch.level[row])) &&
-      passesTime(selection, batch.exitTime[2 * row], batch.exitTime[2 * row + 1])
-        ? 1
-        : 0;
-  }
+/** Whether an exit passes every filter. */
+export function selectExit(selection: Selection, batch: ExitBatch, row: number): boolean {
+  return (
+    passesThread(selection, batch.pid[row], batch.tid[row], batch.vcpu[row], batch.exitCpu[row]) &&
+    passesReason(selection, batch.isa[row], batch.code[row]) &&
+    (selection.levels === null || selection.levels.has(batch.level[row])) &&
+    passesTime(selection, batch.exitTime[2 * row], batch.exitTime[2 * row + 1])
+  );
 }
 
 function passesThread(selection: Selection, pid: number, tid: number, vcpu: number, cpu: number): boolean {
@@ -65,12 +63,15 @@ function passesTime(selection: Selection, low: number, high: number): boolean {
 }
 
 /** The part of the filters that applies to entries: thread, CPU and time (an entry has no reason). */
-export function entryFilter(selection: Selection): EntryFilter {
-  return (batch: EventBatch, row: number, pid: number, vcpu: number) =>
+export function passesEntry(
+  selection: Selection,
+  batch: EventBatch,
+  row: number,
+  pid: number,
+  vcpu: number,
+): boolean {
+  return (
     passesThread(selection, pid, batch.tid[row], vcpu, batch.cpu[row]) &&
-    passesTime(selection, batch.time[2 * row], batch.time[2 * row + 1]);
-}
-
-export function createSelected(arena: Arena): Uint8Array {
-  return allocateU8(arena, EXIT_ROWS);
+    passesTime(selection, batch.time[2 * row], batch.time[2 * row + 1])
+  );
 }

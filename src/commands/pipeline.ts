@@ -1,7 +1,13 @@
 /** What commands do with inputs: open, parse, analyse, build the model. Calls the rooms in order, nothing else. */
 import { statSync } from 'node:fs';
 import type { AnalysisResult } from '../analysis/analyze.ts';
-import { addEvents, createEventSummary, finishEvents, lostEvents } from '../analysis/event-summary.ts';
+import {
+  addEvents,
+  addSpan,
+  createEventSummary,
+  finishEvents,
+  lostEvents,
+} from '../analysis/event-summary.ts';
 import { loadPasses, needsAllColumns } from '../analysis/passes.ts';
 import { reasonKey, type Selection } from '../analysis/selection.ts';
 import { addThreadEvents, createThreadEvents } from '../analysis/thread-events.ts';
@@ -203,9 +209,9 @@ async function resolveSelection(
   if (filters.from || filters.to) {
     if (paths.includes('-'))
       throw new UsageError('--from and --to cannot be used on standard input', 'save it to a file first');
-    const stream = await openEvents(paths, { traceEvents: options.traceEvents });
+    const stream = await openEvents(paths, { traceEvents: options.traceEvents }, true);
     const summary = createEventSummary();
-    await forEachBatch(stream, options, (batch) => addEvents(summary, batch));
+    await forEachBatch(stream, options, (batch) => addSpan(summary, batch));
     const first = wordsToBigInt(summary.first[0], summary.first[1]);
     const last = wordsToBigInt(summary.last[0], summary.last[1]);
     const words = (bound: TimeBound | null): [number, number] | null => {

@@ -19,6 +19,7 @@ export interface Kernels {
   countLate(time: number, rows: number, last: number): number;
   keepRow(batch: number, row: number, record: number): void;
   putRow(record: number, batch: number, row: number): void;
+  selectExits(selection: number, batch: number, selected: number, length: number): void;
   countExits(counter: number, batch: number, from: number, length: number): number;
   countHotspots(view: number, batch: number, from: number, length: number): number;
   countDetails(view: number, batch: number, from: number, length: number): number;

@@ -21,10 +21,12 @@ import { mergeSamples } from './perf-merge.ts';
 import { walkSamples } from './perf-walk.ts';
 import { countBeats } from './periodic.ts';
 import { fillColumns } from './record-columns.ts';
+import { acceptsEntry, selectExits } from './selection.ts';
 import { findBucket } from './time-axis.ts';
 import { fieldValidity, validity16, validity32 } from './validity.ts';
 
 export {
+  acceptsEntry,
   addLong,
   addToSlot,
   countBeats,
@@ -59,6 +61,7 @@ export {
   orColumn,
   putRow,
   searchTop,
+  selectExits,
   settleDeferred,
   sink,
   stepStream,

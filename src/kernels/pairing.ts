@@ -32,6 +32,7 @@ import {
   MAX_LATENCY,
   P_DEFERRED,
   P_ENTRIES,
+  P_ENTRY_FILTER,
   P_EXIT_ROW,
   P_LAST_TIME,
   P_LOSS_END,
@@ -70,6 +71,7 @@ import {
 } from '../core/event-columns.ts';
 import { takeBetween, writeBetween } from './between.ts';
 import { defer, hasRecord, settleDeferred } from './deferred-pairs.ts';
+import { acceptsEntry } from './selection.ts';
 import { findThread } from './slots.ts';
 
 /** No tid is that small: the first row looks its slot up. */
@@ -97,6 +99,7 @@ export function matchRows(pairing: usize, batch: usize, from: i32, length: i32):
   const open = load<usize>(pairing, P_OPEN);
   const exitRow = load<usize>(pairing, P_EXIT_ROW);
   const sawLoss = load<u32>(pairing, P_SAW_LOSS) !== 0;
+  const filter = load<usize>(pairing, P_ENTRY_FILTER);
   const out = load<usize>(pairing, P_OUT);
   const time = load<usize>(batch, EVENT_TIME);
   const cpus = load<usize>(batch, EVENT_CPU);
@@ -124,6 +127,8 @@ export function matchRows(pairing: usize, batch: usize, from: i32, length: i32):
     if (role === ROLE_NONE) continue;
     const tid = load<i32>(tids + (at << 2));
     if (tid !== lastTid) {
+      // QEMU's own recordings know no threads: none of their events lies between an exit and its entry.
+      if (tid < 0 && role !== ROLE_EXIT && role !== ROLE_ENTRY) continue;
       slot = tid < 0 ? -1 : findSlot(pairing, tid);
       if (slot < 0 || slot >= slotsKnown) break;
       lastTid = tid;
@@ -172,7 +177,16 @@ export function matchRows(pairing: usize, batch: usize, from: i32, length: i32):
       store<u16>(out + (row4 >> 1), <u16>exitCpu, X_EXIT_CPU);
       store<u16>(out + (row4 >> 1), <u16>cpu, X_ENTRY_CPU);
       if (load<u32>(own, IS_OPEN << 2) === 1) writeBetween(pairing, own, out, to, exitTime, now);
-      entries++;
+      if (filter === 0) entries++;
+      else
+        entries += acceptsEntry(
+          filter,
+          load<u32>(own, KNOWN_PID << 2),
+          tid,
+          load<u32>(own, KNOWN_VCPU << 2),
+          <u32>cpu,
+          now,
+        );
       if (exitCpu === cpu) to++;
       else defer(pairing, deferred + (exitCpu << 2), out, to);
     }
