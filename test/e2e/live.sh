@@ -47,6 +47,8 @@ if command -v mkfs.ext4 fsfreeze losetup >/dev/null && truncate -s 96M disk.img 
   for who in quiet busy; do
     [ $who = quiet ] && only="-p $$" || only=
     "$B" -q -o disk/$who.dat -b 256K -s 16M --min-free 1 $only --status-json=3 3>$who.json & P=$!; running $who.json; sleep 0.2
+    # on a busy machine the first pages take longer
+    [ $who = quiet ] || { b=$(stat -c %b disk/$who.dat); for _ in $(seq 100); do [ $(stat -c %b disk/$who.dat) -gt $b ] && break; sleep 0.05; done; }
     fsfreeze -f disk; sleep 0.8; kill -9 $P; sleep 0.9; d=$I/kvmtrace-$P
     result $who.tracing_on "$(cat $d/tracing_on 2>/dev/null || echo 0)"; result $who.events "$(cat $d/events/kvm/kvm_userspace_exit/enable 2>/dev/null || echo 0)"
     result $who.instance "$(ls $I | grep -c kvmtrace-$P)"; fsfreeze -u disk; gone $who $P; W=$(field $who.json)
