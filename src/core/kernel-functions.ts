@@ -20,6 +20,7 @@ export interface Kernels {
   keepRow(batch: number, row: number, record: number): void;
   putRow(record: number, batch: number, row: number): void;
   countExits(counter: number, batch: number, from: number, length: number): number;
+  bookTime(view: number, batch: number, from: number, length: number): number;
   countHotspots(view: number, batch: number, from: number, length: number): number;
   countDetails(view: number, batch: number, from: number, length: number): number;
   countSeries(view: number, batch: number, from: number, length: number): number;

@@ -11,6 +11,7 @@ import { addLong, countExits, countUserspace } from './exit-counts.ts';
 import { addToSlot, countDetails, countHotspots, searchTop, sink } from './exit-tables.ts';
 import { findGroup, findKey } from './groups.ts';
 import { indexEvents, indexReasons } from './indices.ts';
+import { bookTime, bookWait, hasFailed, isLost, keepWait } from './ledger.ts';
 import { countLevels } from './levels.ts';
 import { countHeat, countIntervals, countSeries, findCell } from './over-time.ts';
 import { mergePages } from './page-merge.ts';
@@ -27,6 +28,8 @@ import { fieldValidity, validity16, validity32 } from './validity.ts';
 export {
   addLong,
   addToSlot,
+  bookTime,
+  bookWait,
   countBeats,
   countDetails,
   countEvents,
@@ -47,9 +50,12 @@ export {
   findGroup,
   findKey,
   followRecords,
+  hasFailed,
   indexEvents,
   indexReasons,
+  isLost,
   keepRow,
+  keepWait,
   keptExit,
   mapIndices,
   matchRows,
