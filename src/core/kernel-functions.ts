@@ -20,6 +20,10 @@ export interface Kernels {
   keepRow(batch: number, row: number, record: number): void;
   putRow(record: number, batch: number, row: number): void;
   countExits(counter: number, batch: number, from: number, length: number): number;
+  findKind(view: number, batch: number, from: number, length: number): number;
+  findNews(view: number, batch: number, from: number, length: number): number;
+  countThreadExits(view: number, batch: number, from: number, length: number): number;
+  countWindows(view: number, batch: number, from: number, length: number): number;
   bookTime(view: number, batch: number, from: number, length: number): number;
   countHotspots(view: number, batch: number, from: number, length: number): number;
   countDetails(view: number, batch: number, from: number, length: number): number;

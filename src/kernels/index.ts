@@ -7,6 +7,7 @@ import { countLate, mapIndices, orColumn } from './capture-rows.ts';
 import { followRecords } from './cpu-records.ts';
 import { defer, keepRow, putRow, settleDeferred } from './deferred-pairs.ts';
 import { countEvents } from './event-counts.ts';
+import { countThreadExits, findKind, findNews } from './event-kinds.ts';
 import { addLong, countExits, countUserspace } from './exit-counts.ts';
 import { addToSlot, countDetails, countHotspots, searchTop, sink } from './exit-tables.ts';
 import { findGroup, findKey } from './groups.ts';
@@ -22,6 +23,7 @@ import { mergeSamples } from './perf-merge.ts';
 import { walkSamples } from './perf-walk.ts';
 import { countBeats } from './periodic.ts';
 import { fillColumns } from './record-columns.ts';
+import { countWindows, nextWindow } from './simultaneous.ts';
 import { findBucket } from './time-axis.ts';
 import { fieldValidity, validity16, validity32 } from './validity.ts';
 
@@ -40,7 +42,9 @@ export {
   countLate,
   countLevels,
   countSeries,
+  countThreadExits,
   countUserspace,
+  countWindows,
   defer,
   fieldValidity,
   fillColumns,
@@ -49,6 +53,8 @@ export {
   findCell,
   findGroup,
   findKey,
+  findKind,
+  findNews,
   followRecords,
   hasFailed,
   indexEvents,
@@ -62,6 +68,7 @@ export {
   mayBeLost,
   mergePages,
   mergeSamples,
+  nextWindow,
   orColumn,
   putRow,
   searchTop,
