@@ -20,6 +20,9 @@ export interface Kernels {
   keepRow(batch: number, row: number, record: number): void;
   putRow(record: number, batch: number, row: number): void;
   countExits(counter: number, batch: number, from: number, length: number): number;
+  followOpen(view: number, batch: number, from: number, length: number): number;
+  findBetween(view: number, batch: number, from: number, length: number): number;
+  findSlow(view: number, batch: number, from: number, length: number): number;
   findKind(view: number, batch: number, from: number, length: number): number;
   findNews(view: number, batch: number, from: number, length: number): number;
   countThreadExits(view: number, batch: number, from: number, length: number): number;

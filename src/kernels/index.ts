@@ -4,6 +4,7 @@
  */
 import { takeBetween, writeBetween } from './between.ts';
 import { countLate, mapIndices, orColumn } from './capture-rows.ts';
+import { findBetween, findSlow, followOpen, mayBeSlow } from './context.ts';
 import { followRecords } from './cpu-records.ts';
 import { defer, keepRow, putRow, settleDeferred } from './deferred-pairs.ts';
 import { countEvents } from './event-counts.ts';
@@ -49,12 +50,15 @@ export {
   fieldValidity,
   fillColumns,
   fillListed,
+  findBetween,
   findBucket,
   findCell,
   findGroup,
   findKey,
   findKind,
   findNews,
+  findSlow,
+  followOpen,
   followRecords,
   hasFailed,
   indexEvents,
@@ -66,6 +70,7 @@ export {
   mapIndices,
   matchRows,
   mayBeLost,
+  mayBeSlow,
   mergePages,
   mergeSamples,
   nextWindow,
