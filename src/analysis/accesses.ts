@@ -17,7 +17,10 @@ import {
   EV_SET_IOEVENTFD_PIO,
   MAX_EVENTS,
 } from '../core/events.ts';
+import type { KernelView } from '../core/kernel-view.ts';
 import { directionOf } from './detail-key.ts';
+import { addEventRows, createEventView } from './event-kernels.ts';
+import { EV_BYTES } from './events-view-layout.ts';
 import type { Pass } from './pass.ts';
 import { hasDetails } from './recorded-events.ts';
 import { createTopTable, floorOf, mergeTopTables, slotFor, type TopTable } from './top-table.ts';
@@ -40,6 +43,8 @@ export interface AccessState {
   /** Vector. */
   eois: TopTable;
   readonly key: Int32Array;
+  /** null: events are looked at one by one. */
+  readonly view: KernelView | null;
 }
 
 /** Keys and counts of a TopTable. */
@@ -74,12 +79,14 @@ const KINDS: Uint8Array = (() => {
 })();
 
 function addAccesses(state: AccessState, batch: EventBatch): void {
-  const { event: events } = batch;
-  for (let row = 0; row < batch.length; row++) {
-    const kind = KINDS[events[row]];
+  addEventRows(state.view, 'findKind', batch, nothing, nothing, (row) => {
+    const kind = KINDS[batch.event[row]];
     if (kind !== 0) addRow(state, batch, row, kind);
-  }
+  });
 }
+
+/** The kernel needs to be told nothing, and tells nothing but rows. */
+const nothing = () => {};
 
 function addRow(state: AccessState, batch: EventBatch, row: number, kind: number): void {
   const { key } = state;
@@ -128,18 +135,20 @@ export const accessPass: Pass<null, AccessState, AccessResult> = {
   name: 'accesses',
   allColumns: false,
   wants: hasDetails,
-  create: () => ({
+  create: (_options, _scope, arena = null) => ({
     accesses: createTopTable(4, CAPACITY),
     ioeventfds: createTopTable(3, 1024),
     regions: createTopTable(3, 1024),
     eois: createTopTable(1, 256),
     key: new Int32Array(4),
+    view: arena === null ? null : createEventView(arena, EV_BYTES, KINDS),
   }),
   events: addAccesses,
   merge: (state, other) => {
     for (const name of ['accesses', 'ioeventfds', 'regions', 'eois'] as const)
       mergeTopTables(state[name], other[name]);
   },
+  plain: (state) => ({ ...state, view: null }),
   result: ({ accesses, ioeventfds, regions, eois }) => ({
     accesses: countTable(accesses),
     ioeventfds: countTable(ioeventfds),

@@ -1,7 +1,9 @@
 /** What the pass `context` keeps: the window of every thread's open exit, and those of slow exits put aside. */
+import type { Arena } from '../core/arena.ts';
 import { diffWords, wordsToHex } from '../core/words.ts';
 import { isIdle } from '../isa/reasons.ts';
 import type { ContextJoin, OpenHead } from './context-join.ts';
+import { type ContextKernel, createContextKernel } from './context-kernel.ts';
 import { createSlowList, type SlowList } from './slow-list.ts';
 import { copyWindow, createWindow, type ThreadWindow } from './thread-window.ts';
 
@@ -53,11 +55,14 @@ export interface ContextState {
   schedSeen: boolean;
   /** Of a later part. */
   readonly join: ContextJoin | null;
+  /** null: rows are looked at one by one. */
+  readonly kernel: ContextKernel | null;
 }
 
 export function createContext(
   { slowLimit, thanNs, includeIdle }: ContextOptions,
   join: ContextJoin | null,
+  arena: Arena | null,
 ): ContextState {
   return {
     list: createSlowList(Math.min(slowLimit, MAX_KEPT), thanNs, includeIdle),
@@ -68,6 +73,7 @@ export function createContext(
     switched: new Map(),
     schedSeen: false,
     join,
+    kernel: arena === null ? null : createContextKernel(arena),
   };
 }
 

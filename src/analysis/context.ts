@@ -7,9 +7,10 @@
  * (slow-list.ts) run again, and what it does not hold is thrown away. Parts of a recording: context-join.ts.
  */
 
-import { type EventBatch, F_ADDRESS } from '../core/event-batch.ts';
+import { type EventBatch, F_ADDRESS, liesIn } from '../core/event-batch.ts';
 import { EV_LOST, EV_SCHED_SWITCH, EV_SCHED_WAKEUP, EV_SCHED_WAKING } from '../core/events.ts';
 import { diffWords } from '../core/words.ts';
+import { isIdle } from '../isa/reasons.ts';
 import {
   BY_ENTRY,
   BY_EXIT,
@@ -21,6 +22,7 @@ import {
   mergeContexts,
   returnHead,
 } from './context-join.ts';
+import { followBatch, nextSlow } from './context-kernel.ts';
 import {
   type ContextOptions,
   type ContextState,
@@ -32,11 +34,12 @@ import {
   type ThreadState,
   threadAt,
 } from './context-state.ts';
-import type { ExitBatch } from './exit-batch.ts';
+import type { ArenaExits, ExitBatch } from './exit-batch.ts';
+import { rememberIdle } from './idle-memory.ts';
 import { idleRows } from './idle-rows.ts';
 import { EVERYTHING, type Pass, type PassScope } from './pass.ts';
 import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT } from './roles.ts';
-import { addSlow, slowResult } from './slow-list.ts';
+import { addSlow, addSlowRow, slowResult } from './slow-list.ts';
 import { addRan, addToWindow, clearWindow } from './thread-window.ts';
 
 export interface ContextRow {
@@ -68,22 +71,35 @@ function threadOf(state: ContextState, tid: number): ThreadState | null | undefi
 }
 
 function addEvents(state: ContextState, batch: EventBatch): void {
-  const { event: events, tid: tids } = batch;
-  for (let row = 0; row < batch.length; row++) {
-    const event = events[row];
-    const tid = tids[row];
-    if (event === EV_LOST) continue;
-    if (event === EV_SCHED_SWITCH) addSwitch(state, batch, row);
-    if (tid < 0) continue;
-    const role = EVENT_ROLES[event];
-    if (role === ROLE_EXIT) openExit(state, batch, row);
-    else if (role === ROLE_ENTRY) closeExit(state, batch, row);
-    else {
-      const thread = threadOf(state, tid);
-      if (thread?.open) addToWindow(thread.window, batch, row);
-      if ((event === EV_SCHED_WAKEUP || event === EV_SCHED_WAKING) && batch.fields[row] & F_ADDRESS)
-        addAbout(state, batch, row);
-    }
+  const { kernel } = state;
+  let row = 0;
+  if (kernel !== null && liesIn(kernel.view.arena, batch))
+    row = followBatch(state, kernel, batch, (at) => takeThread(state, batch, at));
+  for (; row < batch.length; row++) addEvent(state, batch, row);
+}
+
+/** What a row does beside being in a window. */
+function takeThread(state: ContextState, batch: EventBatch, row: number): void {
+  const role = EVENT_ROLES[batch.event[row]];
+  if (role === ROLE_EXIT) openExit(state, batch, row);
+  else if (role === ROLE_ENTRY) closeExit(state, batch, row);
+  else threadOf(state, batch.tid[row]);
+}
+
+function addEvent(state: ContextState, batch: EventBatch, row: number): void {
+  const event = batch.event[row];
+  const tid = batch.tid[row];
+  if (event === EV_LOST) return;
+  if (event === EV_SCHED_SWITCH) addSwitch(state, batch, row);
+  if (tid < 0) return;
+  const role = EVENT_ROLES[event];
+  if (role === ROLE_EXIT) openExit(state, batch, row);
+  else if (role === ROLE_ENTRY) closeExit(state, batch, row);
+  else {
+    const thread = threadOf(state, tid);
+    if (thread?.open) addToWindow(thread.window, batch, row);
+    if ((event === EV_SCHED_WAKEUP || event === EV_SCHED_WAKING) && batch.fields[row] & F_ADDRESS)
+      addAbout(state, batch, row);
   }
 }
 
@@ -153,7 +169,11 @@ function addSwitch(state: ContextState, batch: EventBatch, row: number): void {
 }
 
 function addExits(state: ContextState, batch: ExitBatch, selected: Uint8Array | null): void {
-  addSlow(state.list, batch, selected, idleRows(batch));
+  const { rows } = state.list;
+  const { length } = rows;
+  addToList(state, batch, selected);
+  const isSame = state.list.rows === rows && rows.length === length;
+  if (isSame && state.waiting.size === 0) return;
   // Every decided exit's window is needed for the list now or never; those of undecided ones stay.
   const inList = listKeys(state.list);
   for (const key of [...state.kept.keys()]) if (!inList.has(key)) state.kept.delete(key);
@@ -172,6 +192,22 @@ function addExits(state: ContextState, batch: ExitBatch, selected: Uint8Array | 
     if (waiting === undefined) continue;
     state.waiting.delete(key);
     if (inList.has(key)) state.kept.set(key, waiting.window);
+  }
+}
+
+/** What the list has of `qualified` does not matter here: the kernel passes over rows that qualify but have no place. */
+function addToList(state: ContextState, batch: ExitBatch, selected: Uint8Array | null): void {
+  const { list, kernel } = state;
+  const { arena = null } = batch as Partial<ArenaExits>;
+  if (kernel === null || arena !== kernel.view.arena) {
+    addSlow(list, batch, selected, idleRows(batch));
+    return;
+  }
+  const next = (from: number) => nextSlow(state, kernel, batch as ArenaExits, from);
+  for (let row = next(0); row < batch.length; row = next(row + 1)) {
+    if (selected !== null && selected[row] === 0) continue;
+    rememberIdle(kernel.idle, batch.isa[row], batch.code[row]);
+    addSlowRow(list, batch, row, isIdle(batch.isa[row], batch.code[row]));
   }
 }
 
@@ -206,10 +242,11 @@ function contextResult(state: ContextState): ContextResult {
 export const contextPass: Pass<ContextOptions, ContextState, ContextResult> = {
   name: 'context',
   allColumns: false,
-  create: (options, { recordingStart }: PassScope = EVERYTHING) =>
-    createContext(options, recordingStart === undefined ? null : createJoin()),
+  create: (options, { recordingStart }: PassScope = EVERYTHING, arena = null) =>
+    createContext(options, recordingStart === undefined ? null : createJoin(), arena),
   events: addEvents,
   exits: addExits,
   merge: mergeContexts,
+  plain: (state) => ({ ...state, kernel: null }),
   result: contextResult,
 };

@@ -29,17 +29,29 @@ export interface CpuLosses {
   readonly beforeFirstLoss: Float64Array;
 }
 
-/** `arena`: where a kernel can follow records (pairing-part.ts). */
+/** `arena`: where a kernel can follow records (pairing-part.ts, ledger.ts). */
 export function createCpuLosses(arena: Arena | null = null): CpuLosses {
   const doubles = () => (arena === null ? new Float64Array(CPUS) : allocateF64(arena, CPUS));
   return {
     row: 0,
     state: arena === null ? new Uint8Array(CPUS) : allocateU8(arena, CPUS),
-    lossEnd: new Float64Array(CPUS).fill(-1),
+    lossEnd: doubles().fill(-1),
     first: doubles().fill(NEVER),
     last: doubles().fill(-1),
     firstLoss: new Float64Array(CPUS).fill(NEVER),
     beforeFirstLoss: new Float64Array(CPUS).fill(-1),
+  };
+}
+
+/** The losses in memory of their own: they may be sent between threads. */
+export function plainLosses(losses: CpuLosses): CpuLosses {
+  const { state, lossEnd, first, last } = losses;
+  return {
+    ...losses,
+    state: state.slice(),
+    lossEnd: lossEnd.slice(),
+    first: first.slice(),
+    last: last.slice(),
   };
 }
 

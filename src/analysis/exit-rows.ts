@@ -5,7 +5,7 @@ import type { ArenaExits, ExitBatch } from './exit-batch.ts';
 import { V_SELECTED } from './exits-view-layout.ts';
 
 /** Kernels that take rows [from, length) of a batch and return the first that they have no place for. */
-export type ExitKernel = {
+export type RowKernel = {
   [Name in keyof Kernels]: Kernels[Name] extends (
     view: number,
     batch: number,
@@ -22,7 +22,7 @@ export type ExitKernel = {
  */
 export function addExitRows(
   view: KernelView | null,
-  kernel: ExitKernel,
+  kernel: RowKernel,
   batch: ExitBatch,
   selected: Uint8Array | null,
   show: (view: KernelView) => void,

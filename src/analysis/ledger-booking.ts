@@ -3,6 +3,7 @@
  * has spoken, in this part of the recording or in an earlier one.
  */
 import { lostSince, mayBeLostBefore } from './cpu-losses.ts';
+import { MANY_WAITS, NO_WAIT, ONE_WAIT } from './ledger-layout.ts';
 import { CATEGORIES, classify, type Ending, T_LOST } from './ledger-segment.ts';
 import type { Ledger, LedgerThreads, Pending } from './ledger-state.ts';
 
@@ -50,9 +51,33 @@ export function keep(ledger: Ledger, pending: Pending): void {
     ledger.provisional.push(pending);
     return;
   }
-  const list = ledger.waiting.get(pending.waitCpu);
+  takeOutWait(ledger, pending.waitCpu);
+  addWaiting(ledger, pending);
+}
+
+function addWaiting({ waiting, waits }: Ledger, pending: Pending): void {
+  const list = waiting.get(pending.waitCpu);
   if (list) list.push(pending);
-  else ledger.waiting.set(pending.waitCpu, [pending]);
+  else waiting.set(pending.waitCpu, [pending]);
+  if (waits !== null) waits.state[pending.waitCpu] = MANY_WAITS;
+}
+
+/** Makes what waits in the kernel's columns one of those in `waiting`. */
+function takeOutWait(ledger: Ledger, cpu: number): void {
+  const { waits } = ledger;
+  if (waits === null || waits.state[cpu] !== ONE_WAIT) return;
+  const sums = new Float64Array(CATEGORIES);
+  sums[waits.column[cpu]] = waits.ns[cpu];
+  waits.state[cpu] = NO_WAIT;
+  addWaiting(ledger, { slot: waits.slot[cpu], waitCpu: cpu, headCpu: -1, sums });
+}
+
+/** The same for all CPUs. */
+export function takeOutWaits(ledger: Ledger): void {
+  const { waits } = ledger;
+  if (waits === null) return;
+  for (let cpu = waits.state.indexOf(ONE_WAIT); cpu >= 0; cpu = waits.state.indexOf(ONE_WAIT, cpu + 1))
+    takeOutWait(ledger, cpu);
 }
 
 function total(sums: Float64Array): number {
@@ -63,9 +88,15 @@ function total(sums: Float64Array): number {
 
 /** Decides what waited for the CPU: its next record is a loss, or it is not. */
 export function settle(ledger: Ledger, cpu: number, lost: boolean): void {
-  const list = ledger.waiting.get(cpu);
+  const { waits, waiting } = ledger;
+  if (waits !== null) {
+    if (waits.state[cpu] === NO_WAIT) return;
+    takeOutWait(ledger, cpu);
+    waits.state[cpu] = NO_WAIT;
+  } else if (waiting.size === 0) return;
+  const list = waiting.get(cpu);
   if (!list) return;
-  ledger.waiting.delete(cpu);
+  waiting.delete(cpu);
   for (const pending of list) decide(ledger, pending, lost);
 }
 

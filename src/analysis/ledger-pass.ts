@@ -13,10 +13,11 @@ import {
   NOTHING,
   nextOn,
   openAtEnd,
+  plainLosses,
   RECORD,
 } from './cpu-losses.ts';
 import { addLedgerEvents } from './ledger.ts';
-import { book, bookSegment, keep, settle } from './ledger-booking.ts';
+import { book, bookSegment, keep, settle, takeOutWaits } from './ledger-booking.ts';
 import { type LedgerResult, ledgerResult } from './ledger-result.ts';
 import { CATEGORIES, UNKNOWN_STATE } from './ledger-segment.ts';
 import {
@@ -26,14 +27,18 @@ import {
   ledgerSlot,
   logOf,
   type Pending,
+  plainThreads,
   setOrigin,
 } from './ledger-state.ts';
 import type { Pass } from './pass.ts';
 import { appendLog, createSchedLog } from './sched-log.ts';
+import { plainSlots } from './thread-slots.ts';
 
 /** Adds a later part, which must not be used afterwards. */
 export function mergeLedgers(ledger: Ledger, later: Ledger): void {
   if (!later.hasOrigin) return;
+  takeOutWaits(ledger);
+  takeOutWaits(later);
   setOrigin(ledger, later.origin[0], later.origin[1]);
   const shift = diffWords(later.origin[0], later.origin[1], ledger.origin[0], ledger.origin[1]);
   for (const cpu of [...ledger.waiting.keys()]) {
@@ -122,6 +127,19 @@ function addPending(ledger: Ledger, pending: Pending, slots: Int32Array): void {
   else keep(ledger, moved);
 }
 
+function plainLedger(ledger: Ledger): Ledger {
+  takeOutWaits(ledger);
+  return {
+    ...ledger,
+    losses: plainLosses(ledger.losses),
+    slots: plainSlots(ledger.slots),
+    threads: plainThreads(ledger.threads),
+    waits: null,
+    view: null,
+    idle: null,
+  };
+}
+
 export const ledgerPass: Pass<null, Ledger, LedgerResult> = {
   name: 'ledger',
   // prev_state of sched_switch.
@@ -129,5 +147,6 @@ export const ledgerPass: Pass<null, Ledger, LedgerResult> = {
   create: createLedger,
   events: addLedgerEvents,
   merge: mergeLedgers,
+  plain: plainLedger,
   result: ledgerResult,
 };

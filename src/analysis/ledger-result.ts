@@ -1,6 +1,6 @@
 /** The ledger as plain data: one row per thread, whose columns add up to the recording's length. */
 import { hadLossBefore } from './cpu-losses.ts';
-import { book, settle } from './ledger-booking.ts';
+import { book, settle, takeOutWaits } from './ledger-booking.ts';
 import { CATEGORIES, classify, T_AFTER, TO_KERNEL, UNKNOWN_STATE } from './ledger-segment.ts';
 import type { Ledger } from './ledger-state.ts';
 import { threadInScope } from './thread-scope.ts';
@@ -32,6 +32,7 @@ export interface LedgerResult {
 
 export function ledgerResult(ledger: Ledger): LedgerResult {
   const { threads, slots, scope } = ledger;
+  takeOutWaits(ledger);
   for (const cpu of [...ledger.waiting.keys()]) settle(ledger, cpu, false);
   for (const pending of ledger.provisional) book(threads, pending, false);
   ledger.provisional = [];

@@ -2,20 +2,20 @@
  * What became of a vCPU thread's time between two of its KVM events. The state that the first left it in, the kind of
  * the second, a halt that the second reports and what the scheduler did in between decide (docs/ledger.md).
  */
+import {
+  CATEGORIES,
+  GUEST,
+  IDLE,
+  KERNEL,
+  KINDS,
+  STATES,
+  UNKNOWN_STATE,
+  USER_HALT,
+  USERSPACE,
+} from './ledger-layout.ts';
 import { ASLEEP, PREEMPTED, RUNNABLE, type SchedLog, SLEEP, walkLog } from './sched-log.ts';
 
-/** States that KVM events leave a thread in. */
-export const UNKNOWN_STATE = 0;
-/** After an entry. */
-export const GUEST = 1;
-/** After an exit, or after a halt ended. */
-export const KERNEL = 2;
-/** After an exit by which the guest idles. */
-export const IDLE = 3;
-/** After a userspace exit. */
-export const USERSPACE = 4;
-/** After a userspace exit with KVM_EXIT_HLT: user space waits for the guest (no interrupt controller in the kernel). */
-export const USER_HALT = 5;
+export { CATEGORIES, GUEST, IDLE, KERNEL, UNKNOWN_STATE, USER_HALT, USERSPACE };
 
 /** Kinds of KVM events. */
 export const TO_KERNEL = 1;
@@ -46,7 +46,6 @@ export const T_LOST = 10;
 export const T_UNPAIRED = 11;
 export const T_BEFORE = 12;
 export const T_AFTER = 13;
-export const CATEGORIES = 14;
 
 /** Where a state's time goes when the event that ends it fits; −1 where one is missing in between. */
 function categoryOf(state: number, kind: number): number {
@@ -64,6 +63,15 @@ function categoryOf(state: number, kind: number): number {
     default:
       return kind === TO_KERNEL ? -1 : T_USER_HALT;
   }
+}
+
+/** Columns of segments without halt and scheduling, by state · KINDS + kind. */
+export function fillColumns(columns: Uint8Array): void {
+  for (let state = 0; state < STATES; state++)
+    for (let kind = 0; kind < KINDS; kind++) {
+      const category = categoryOf(state, kind);
+      columns[state * KINDS + kind] = category < 0 ? T_UNPAIRED : category;
+    }
 }
 
 export interface Ending {

@@ -1,13 +1,17 @@
 /** What the ledger keeps while events pass by: each thread's latest KVM event and sums, and what is not decided yet. */
+import type { Arena } from '../core/arena.ts';
+import { float64s, int32s, uint8s, uint16s, widened } from '../core/columns.ts';
+import type { KernelView } from '../core/kernel-view.ts';
 import { diffWords } from '../core/words.ts';
 import { type CpuLosses, createCpuLosses } from './cpu-losses.ts';
+import { createIdleMemory } from './idle-memory.ts';
+import { createLedgerView, createWaits } from './ledger-kernel.ts';
+import { MAX_SLOTS } from './ledger-layout.ts';
 import { CATEGORIES, type Ending, UNKNOWN_STATE } from './ledger-segment.ts';
 import { EVERYTHING, type PassScope } from './pass.ts';
 import { createSchedLog, type SchedLog } from './sched-log.ts';
 import { createThreadSlots, slotOf, type ThreadSlots } from './thread-slots.ts';
 
-/** Threads beyond this are not followed: as many as Linux can have. */
-const MAX_SLOTS = 1 << 22;
 /** The first KVM event of a thread in this part: an earlier part decides what the time before it was. */
 export interface Head extends Ending {
   readonly cpu: number;
@@ -38,8 +42,22 @@ export interface LedgerThreads {
   entries: Float64Array;
   /** CATEGORIES each. */
   sums: Float64Array;
+  /** 1: the thread's log may hold something. */
+  hasLog: Uint8Array;
   readonly logs: (SchedLog | null)[];
   readonly heads: (Head | null)[];
+  readonly arena: Arena | null;
+}
+
+/**
+ * By CPU the one segment of the most common kind that waits for its next record: slot, column of the sums, ns. `state`
+ * (NO_WAIT …) says whether there is one, or others in `Ledger.waiting`.
+ */
+export interface Waits {
+  readonly state: Uint8Array;
+  readonly slot: Int32Array;
+  readonly column: Int32Array;
+  readonly ns: Float64Array;
 }
 
 export interface Ledger {
@@ -55,8 +73,12 @@ export interface Ledger {
   readonly losses: CpuLosses;
   readonly slots: ThreadSlots;
   readonly threads: LedgerThreads;
-  /** By waitCpu. */
+  /** By waitCpu, beside those in `waits`. */
   readonly waiting: Map<number, Pending[]>;
+  /** null: no kernel is used. */
+  readonly waits: Waits | null;
+  readonly view: KernelView | null;
+  readonly idle: Int32Array | null;
   /** Those that only an earlier part can change. */
   provisional: Pending[];
   halts: number;
@@ -67,7 +89,12 @@ export interface Ledger {
   ignored: number;
 }
 
-export function createLedger(_options: unknown, scope: PassScope = EVERYTHING): Ledger {
+export function createLedger(
+  _options: unknown,
+  scope: PassScope = EVERYTHING,
+  arena: Arena | null = null,
+): Ledger {
+  const idle = arena === null ? null : createIdleMemory(arena);
   const from = scope.selection?.from ?? null;
   return {
     scope,
@@ -77,10 +104,13 @@ export function createLedger(_options: unknown, scope: PassScope = EVERYTHING): 
     first: Number.POSITIVE_INFINITY,
     last: Number.NEGATIVE_INFINITY,
     limit: Number.POSITIVE_INFINITY,
-    losses: createCpuLosses(),
-    slots: createThreadSlots(),
-    threads: createThreads(),
+    losses: createCpuLosses(arena),
+    slots: createThreadSlots(arena),
+    threads: createThreads(arena),
     waiting: new Map(),
+    waits: arena === null ? null : createWaits(arena),
+    view: arena === null ? null : createLedgerView(arena, idle!),
+    idle,
     provisional: [],
     halts: 0,
     switches: 0,
@@ -90,38 +120,56 @@ export function createLedger(_options: unknown, scope: PassScope = EVERYTHING): 
   };
 }
 
-function createThreads(): LedgerThreads {
+function createThreads(arena: Arena | null): LedgerThreads {
   const capacity = 64;
   return {
     capacity,
-    state: new Uint8Array(capacity),
-    start: new Float64Array(capacity),
-    startRow: new Float64Array(capacity),
-    cpu: new Uint16Array(capacity),
-    pid: new Int32Array(capacity).fill(-1),
-    vcpu: new Int32Array(capacity).fill(-1),
-    entries: new Float64Array(capacity),
-    sums: new Float64Array(CATEGORIES * capacity),
+    state: uint8s(arena, capacity),
+    start: float64s(arena, capacity),
+    startRow: float64s(arena, capacity),
+    cpu: uint16s(arena, capacity),
+    pid: int32s(arena, capacity).fill(-1),
+    vcpu: int32s(arena, capacity).fill(-1),
+    entries: float64s(arena, capacity),
+    sums: float64s(arena, CATEGORIES * capacity),
+    hasLog: uint8s(arena, capacity),
     logs: [],
     heads: [],
+    arena,
   };
 }
 
 function growThreads(threads: LedgerThreads): void {
   const capacity = 2 * threads.capacity;
-  const wider = <T extends Uint8Array | Uint16Array | Int32Array | Float64Array>(target: T, old: T): T => {
-    target.set(old);
-    return target;
-  };
+  const { arena } = threads;
+  const unknown = (column: Int32Array) => widened(int32s, arena, capacity, column).fill(-1, threads.capacity);
+  threads.state = widened(uint8s, arena, capacity, threads.state);
+  threads.start = widened(float64s, arena, capacity, threads.start);
+  threads.startRow = widened(float64s, arena, capacity, threads.startRow);
+  threads.cpu = widened(uint16s, arena, capacity, threads.cpu);
+  threads.pid = unknown(threads.pid);
+  threads.vcpu = unknown(threads.vcpu);
+  threads.entries = widened(float64s, arena, capacity, threads.entries);
+  threads.sums = widened(float64s, arena, CATEGORIES * capacity, threads.sums);
+  threads.hasLog = widened(uint8s, arena, capacity, threads.hasLog);
   threads.capacity = capacity;
-  threads.state = wider(new Uint8Array(capacity), threads.state);
-  threads.start = wider(new Float64Array(capacity), threads.start);
-  threads.startRow = wider(new Float64Array(capacity), threads.startRow);
-  threads.cpu = wider(new Uint16Array(capacity), threads.cpu);
-  threads.pid = wider(new Int32Array(capacity).fill(-1), threads.pid);
-  threads.vcpu = wider(new Int32Array(capacity).fill(-1), threads.vcpu);
-  threads.entries = wider(new Float64Array(capacity), threads.entries);
-  threads.sums = wider(new Float64Array(CATEGORIES * capacity), threads.sums);
+}
+
+/** The threads in memory of their own: they may be sent between threads. */
+export function plainThreads(threads: LedgerThreads): LedgerThreads {
+  return {
+    ...threads,
+    state: threads.state.slice(),
+    start: threads.start.slice(),
+    startRow: threads.startRow.slice(),
+    cpu: threads.cpu.slice(),
+    pid: threads.pid.slice(),
+    vcpu: threads.vcpu.slice(),
+    entries: threads.entries.slice(),
+    sums: threads.sums.slice(),
+    hasLog: threads.hasLog.slice(),
+    arena: null,
+  };
 }
 
 /** Slot of a thread, made if it is new; −1 where there are too many. */
@@ -153,6 +201,7 @@ export function setOrigin(ledger: Ledger, low: number, high: number): void {
 
 /** The log of a thread; one that has no KVM event yet may begin in any state. */
 export function logOf(threads: LedgerThreads, slot: number): SchedLog {
+  threads.hasLog[slot] = 1;
   let log = threads.logs[slot];
   if (log === null) {
     log = createSchedLog(threads.state[slot] !== UNKNOWN_STATE);

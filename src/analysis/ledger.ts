@@ -7,11 +7,15 @@
  * One pass in order of time, one fixed-size row per thread; parts of a recording merge in their order.
  */
 import { type EventBatch, F_ARG0, F_INFO1, UNKNOWN } from '../core/event-batch.ts';
-import { EV_SCHED_SWITCH, EV_SCHED_WAKEUP, EV_SCHED_WAKING, EV_VCPU_WAKEUP } from '../core/events.ts';
 import { diffWords, TWO_32 } from '../core/words.ts';
 import { isIdle } from '../isa/reasons.ts';
 import { addLoss, addRecord } from './cpu-losses.ts';
+import { addEventRows } from './event-kernels.ts';
+import { rememberIdle } from './idle-memory.ts';
+import { ACTIONS } from './ledger-actions.ts';
 import { endSegment, settle } from './ledger-booking.ts';
+import { readLedger, showLedger } from './ledger-kernel.ts';
+import { A_ENTRY, A_EXIT, A_HALT, A_LOST, A_SWITCH, A_WAKE, KVM_EXIT_HLT } from './ledger-layout.ts';
 import {
   GUEST,
   HALT_END,
@@ -25,61 +29,41 @@ import {
   USERSPACE,
 } from './ledger-segment.ts';
 import { type Ledger, ledgerSlot, logOf, setOrigin } from './ledger-state.ts';
-import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT, ROLE_LOST, ROLE_USERSPACE_EXIT } from './roles.ts';
 import { addChange, PREEMPT, restartLog, SLEEP, SWITCH_IN, WAKE } from './sched-log.ts';
 
-const KVM_EXIT_HLT = 5;
 /** Bits of prev_state that mean "not runnable" in every kernel (S D T t X Z P I and their old numbers). */
 const NOT_RUNNABLE = 0xff;
-
-/** What happens in the ledger on rows of each event code; 0: nothing. */
-const A_EXIT = 1;
-const A_ENTRY = 2;
-const A_USERSPACE = 3;
-const A_HALT = 4;
-const A_SWITCH = 5;
-const A_WAKE = 6;
-const A_LOST = 7;
-const ACTIONS: Uint8Array = (() => {
-  const byRole: Readonly<Record<number, number>> = {
-    [ROLE_EXIT]: A_EXIT,
-    [ROLE_ENTRY]: A_ENTRY,
-    [ROLE_USERSPACE_EXIT]: A_USERSPACE,
-    [ROLE_LOST]: A_LOST,
-  };
-  const actions = EVENT_ROLES.map((role) => byRole[role] ?? 0);
-  actions[EV_VCPU_WAKEUP] = A_HALT;
-  actions[EV_SCHED_SWITCH] = A_SWITCH;
-  actions[EV_SCHED_WAKEUP] = A_WAKE;
-  actions[EV_SCHED_WAKING] = A_WAKE;
-  return actions;
-})();
 
 export function addLedgerEvents(ledger: Ledger, batch: EventBatch): void {
   if (batch.length === 0) return;
   if (ledger.first === Number.POSITIVE_INFINITY) setOrigin(ledger, batch.time[0], batch.time[1]);
-  const { origin, losses, waiting } = ledger;
-  const { event: events, cpu: cpus, tid: tids, time: times } = batch;
-  const originLow = origin[0];
-  const originHigh = origin[1];
-  for (let row = 0; row < batch.length; row++) {
-    const action = ACTIONS[events[row]];
-    const cpu = cpus[row];
-    if (action === A_LOST) {
-      if (waiting.has(cpu)) settle(ledger, cpu, true);
-      addLoss(losses, cpu);
-      continue;
-    }
-    if (waiting.size > 0 && waiting.has(cpu)) settle(ledger, cpu, false);
-    const at = addRecord(losses, cpu);
-    const time = diffWords(times[2 * row], times[2 * row + 1], originLow, originHigh);
-    if (time < ledger.first) ledger.first = time;
-    if (time > ledger.last) ledger.last = time;
-    if (action === 0) continue;
-    if (action === A_SWITCH) addSwitch(ledger, batch, row, time);
-    else if (action === A_WAKE) addWake(ledger, batch, row, time);
-    else if (tids[row] >= 0) addKvmEvent(ledger, batch, row, action, time, at);
+  addEventRows(
+    ledger.view,
+    'bookTime',
+    batch,
+    (view) => showLedger(ledger, view),
+    (view) => readLedger(ledger, view),
+    (row) => addEvent(ledger, batch, row),
+  );
+}
+
+function addEvent(ledger: Ledger, batch: EventBatch, row: number): void {
+  const { losses, origin } = ledger;
+  const action = ACTIONS[batch.event[row]];
+  const cpu = batch.cpu[row];
+  settle(ledger, cpu, action === A_LOST);
+  if (action === A_LOST) {
+    addLoss(losses, cpu);
+    return;
   }
+  const at = addRecord(losses, cpu);
+  const time = diffWords(batch.time[2 * row], batch.time[2 * row + 1], origin[0], origin[1]);
+  if (time < ledger.first) ledger.first = time;
+  if (time > ledger.last) ledger.last = time;
+  if (action === 0) return;
+  if (action === A_SWITCH) addSwitch(ledger, batch, row, time);
+  else if (action === A_WAKE) addWake(ledger, batch, row, time);
+  else if (batch.tid[row] >= 0) addKvmEvent(ledger, batch, row, action, time, at);
 }
 
 function addSwitch(ledger: Ledger, batch: EventBatch, row: number, time: number): void {
@@ -137,11 +121,14 @@ function addKvmEvent(
   if (state === UNKNOWN_STATE) {
     threads.heads[slot] = { ...ending, cpu, row: at, log: threads.logs[slot] };
     threads.logs[slot] = null;
+    threads.hasLog[slot] = 0;
   } else {
     endSegment(ledger, slot, ending, cpu);
     const log = threads.logs[slot];
     if (log !== null) restartLog(log);
+    threads.hasLog[slot] = 0;
   }
+  if (ledger.idle !== null && action === A_EXIT) rememberIdle(ledger.idle, batch.isa[row], batch.code[row]);
   threads.state[slot] = stateAfter(batch, row, action);
   threads.start[slot] = state === UNKNOWN_STATE ? time : Math.max(threads.start[slot], time);
   threads.startRow[slot] = at;

@@ -7,6 +7,7 @@
  * A cycle during which events were lost, on whatever CPU, is left out and counted.
  */
 import type { Arena } from '../core/arena.ts';
+import { float64s, int32s, widened } from '../core/columns.ts';
 import { type EventBatch, F_CODE, F_ISA } from '../core/event-batch.ts';
 import {
   EV_NESTED_VMENTER,
@@ -14,7 +15,10 @@ import {
   EV_NESTED_VMEXIT_INJECT,
   EV_NESTED_VMRUN,
 } from '../core/events.ts';
+import { addressOf, type KernelView } from '../core/kernel-view.ts';
 import { diffWords } from '../core/words.ts';
+import { addEventRows, createEventView, showSlots } from './event-kernels.ts';
+import { K_COMMON, K_NONE, K_RARE, NE_BYTES, NE_EXITS, NE_PIDS, NE_VCPUS } from './events-view-layout.ts';
 import { addExact, exactValue, mergeExact } from './exact-sum.ts';
 import {
   createLatencyLog,
@@ -35,7 +39,7 @@ import {
 import { EVERYTHING, type Pass, type PassScope } from './pass.ts';
 import { EVENT_ROLES, ROLE_EXIT, ROLE_LOST } from './roles.ts';
 import { threadInScope, timeInScope } from './thread-scope.ts';
-import { createThreadSlots, slotOf, type ThreadSlots } from './thread-slots.ts';
+import { createThreadSlots, plainSlots, slotOf, type ThreadSlots } from './thread-slots.ts';
 
 /** Values of the log that stay exact: counts are small. */
 const EXACT_CYCLES = 1 << 20;
@@ -49,19 +53,24 @@ const INJECT = 2;
 
 interface Thread {
   readonly tid: number;
-  pid: number;
-  vcpu: number;
-  /** A cycle is open: its reason, start (word pair), exits so far and losses seen at its start. */
+  readonly slot: number;
+  /** A cycle is open: its reason, start (word pair) and losses seen at its start. */
   open: boolean;
   reason: number;
   readonly start: Uint32Array;
-  exits: number;
   losses: number;
   /** First boundary of this part: kind, time, exits before it, whether events were lost before it. */
   head: number;
   readonly headTime: Uint32Array;
   headExits: number;
   headLost: boolean;
+}
+
+/** By slot: exits of the open cycle so far, or since the part began; process and vCPU as exits told them, else −1. */
+interface Columns {
+  exits: Float64Array;
+  pid: Int32Array;
+  vcpu: Int32Array;
 }
 
 interface Reason {
@@ -79,6 +88,7 @@ export interface Nested {
   readonly levels: LevelTable;
   readonly slots: ThreadSlots;
   readonly threads: Thread[];
+  readonly columns: Columns;
   readonly reasons: Reason[];
   readonly reasonIds: Map<number, number>;
   /** Exits per cycle, by reason. */
@@ -95,6 +105,8 @@ export interface Nested {
   negative: number;
   /** Reasons beyond the limit. */
   ignored: number;
+  /** null: events are looked at one by one. */
+  readonly view: KernelView | null;
 }
 
 export function createNested(
@@ -105,8 +117,9 @@ export function createNested(
   return {
     scope,
     levels: createLevelTable(arena),
-    slots: createThreadSlots(),
+    slots: createThreadSlots(arena),
     threads: [],
+    columns: { exits: float64s(arena, 64), pid: int32s(arena, 64), vcpu: int32s(arena, 64) },
     reasons: [],
     reasonIds: new Map(),
     counts: createLatencyLog(EXACT_CYCLES),
@@ -118,6 +131,7 @@ export function createNested(
     brokenCycles: 0,
     negative: 0,
     ignored: 0,
+    view: arena === null ? null : createEventView(arena, NE_BYTES, KINDS),
   };
 }
 
@@ -125,14 +139,13 @@ function threadAt(nested: Nested, tid: number): Thread {
   const slot = slotOf(nested.slots, tid);
   const known = nested.threads[slot];
   if (known) return known;
+  reserve(nested, slot);
   const thread: Thread = {
     tid,
-    pid: -1,
-    vcpu: -1,
+    slot,
     open: false,
     reason: -1,
     start: new Uint32Array(2),
-    exits: 0,
     losses: 0,
     head: NONE,
     headTime: new Uint32Array(2),
@@ -143,46 +156,82 @@ function threadAt(nested: Nested, tid: number): Thread {
   return thread;
 }
 
-export function addNestedEvents(nested: Nested, batch: EventBatch): void {
-  const { event: events, tid: tids, time } = batch;
-  for (let row = 0; row < batch.length; row++) {
-    const event = events[row];
-    const role = EVENT_ROLES[event];
-    if (role === ROLE_LOST) {
-      nested.losses++;
-      continue;
-    }
-    const isExit = role === ROLE_EXIT;
-    const isInject = event === EV_NESTED_VMEXIT_INJECT;
-    const isEnter = event === EV_NESTED_VMENTER || event === EV_NESTED_VMRUN;
-    if (event === EV_NESTED_VMEXIT) nested.nestedExits++;
-    if (!(isExit || isInject || isEnter) || tids[row] < 0) continue;
-    const thread = threadAt(nested, tids[row]);
-    if (isExit) {
-      thread.exits++;
-      if (batch.pid[row] >= 0) thread.pid = batch.pid[row];
-      if (batch.vcpu[row] >= 0) thread.vcpu = batch.vcpu[row];
-      continue;
-    }
-    if (isInject) nested.injected++;
-    else nested.entered++;
-    boundary(nested, thread, isInject ? INJECT : ENTER, time[2 * row], time[2 * row + 1]);
-    if (isInject) openCycle(nested, thread, batch, row);
+/** Makes room for a new thread, which has told nothing yet. */
+function reserve({ columns, slots: { arena } }: Nested, slot: number): void {
+  if (slot >= columns.exits.length) {
+    columns.exits = widened(float64s, arena, 2 * slot, columns.exits);
+    columns.pid = widened(int32s, arena, 2 * slot, columns.pid);
+    columns.vcpu = widened(int32s, arena, 2 * slot, columns.vcpu);
   }
+  columns.pid[slot] = -1;
+  columns.vcpu[slot] = -1;
+}
+
+const KINDS: Uint8Array = (() => {
+  const kinds = EVENT_ROLES.map((role) =>
+    role === ROLE_EXIT ? K_COMMON : role === ROLE_LOST ? K_RARE : K_NONE,
+  );
+  for (const event of [EV_NESTED_VMEXIT, EV_NESTED_VMEXIT_INJECT, EV_NESTED_VMENTER, EV_NESTED_VMRUN])
+    kinds[event] = K_RARE;
+  return kinds;
+})();
+
+export function addNestedEvents(nested: Nested, batch: EventBatch): void {
+  addEventRows(
+    nested.view,
+    'countThreadExits',
+    batch,
+    ({ words }) => {
+      const { columns, slots } = nested;
+      showSlots(words, slots, columns.exits.length);
+      words[NE_EXITS / 4] = addressOf(columns.exits);
+      words[NE_PIDS / 4] = addressOf(columns.pid);
+      words[NE_VCPUS / 4] = addressOf(columns.vcpu);
+    },
+    () => {},
+    (row) => addEvent(nested, batch, row),
+  );
+}
+
+function addEvent(nested: Nested, batch: EventBatch, row: number): void {
+  const event = batch.event[row];
+  const role = EVENT_ROLES[event];
+  if (role === ROLE_LOST) {
+    nested.losses++;
+    return;
+  }
+  const isExit = role === ROLE_EXIT;
+  const isInject = event === EV_NESTED_VMEXIT_INJECT;
+  const isEnter = event === EV_NESTED_VMENTER || event === EV_NESTED_VMRUN;
+  if (event === EV_NESTED_VMEXIT) nested.nestedExits++;
+  if (!(isExit || isInject || isEnter) || batch.tid[row] < 0) return;
+  const thread = threadAt(nested, batch.tid[row]);
+  if (isExit) {
+    const { columns } = nested;
+    columns.exits[thread.slot]++;
+    if (batch.pid[row] >= 0) columns.pid[thread.slot] = batch.pid[row];
+    if (batch.vcpu[row] >= 0) columns.vcpu[thread.slot] = batch.vcpu[row];
+    return;
+  }
+  if (isInject) nested.injected++;
+  else nested.entered++;
+  boundary(nested, thread, isInject ? INJECT : ENTER, batch.time[2 * row], batch.time[2 * row + 1]);
+  if (isInject) openCycle(nested, thread, batch, row);
 }
 
 /** Ends what is open in the thread, if there is. */
 function boundary(nested: Nested, thread: Thread, kind: number, low: number, high: number): void {
+  const exits = nested.columns.exits[thread.slot];
   if (thread.head === NONE) {
     thread.head = kind;
     thread.headTime[0] = low;
     thread.headTime[1] = high;
-    thread.headExits = thread.exits;
+    thread.headExits = exits;
     thread.headLost = nested.losses > 0;
   }
-  if (thread.open) endCycle(nested, thread, kind, low, high, thread.exits, nested.losses > thread.losses);
+  if (thread.open) endCycle(nested, thread, kind, low, high, exits, nested.losses > thread.losses);
   thread.open = false;
-  thread.exits = 0;
+  nested.columns.exits[thread.slot] = 0;
 }
 
 function openCycle(nested: Nested, thread: Thread, batch: EventBatch, row: number): void {
@@ -241,7 +290,8 @@ function endCycle(
     nested.negative++;
     return;
   }
-  if (!threadInScope(nested.scope, thread.tid, thread.pid, thread.vcpu)) return;
+  const { pid, vcpu } = nested.columns;
+  if (!threadInScope(nested.scope, thread.tid, pid[thread.slot], vcpu[thread.slot])) return;
   const reason = nested.reasons[thread.reason];
   const elapsed = Math.min(MAX_NS, ns);
   reason.cycles++;
@@ -256,7 +306,7 @@ function endCycle(
 export function mergeNested(nested: Nested, later: Nested): void {
   mergeLevels(nested.levels, later.levels);
   const reasons = later.reasons.map(({ isa, code }) => reasonId(nested, isa, code));
-  for (const other of later.threads) mergeThread(nested, threadAt(nested, other.tid), other, reasons);
+  for (const other of later.threads) mergeThread(nested, threadAt(nested, other.tid), later, other, reasons);
   for (const [i, from] of later.reasons.entries()) {
     const reason = nested.reasons[reasons[i]];
     if (!reason) {
@@ -287,15 +337,24 @@ export function mergeNested(nested: Nested, later: Nested): void {
     nested[key] += later[key];
 }
 
-function mergeThread(nested: Nested, thread: Thread, other: Thread, reasons: readonly number[]): void {
-  if (other.pid >= 0) thread.pid = other.pid;
-  if (other.vcpu >= 0) thread.vcpu = other.vcpu;
+function mergeThread(
+  nested: Nested,
+  thread: Thread,
+  later: Nested,
+  other: Thread,
+  reasons: readonly number[],
+): void {
+  const { columns } = nested;
+  const { slot } = thread;
+  const from = later.columns;
+  if (from.pid[other.slot] >= 0) columns.pid[slot] = from.pid[other.slot];
+  if (from.vcpu[other.slot] >= 0) columns.vcpu[slot] = from.vcpu[other.slot];
   if (other.head === NONE) {
-    thread.exits += other.exits;
+    columns.exits[slot] += from.exits[other.slot];
     return;
   }
   const [low, high] = other.headTime;
-  const exits = thread.exits + other.headExits;
+  const exits = columns.exits[slot] + other.headExits;
   const lost = nested.losses > thread.losses || other.headLost;
   if (thread.open) endCycle(nested, thread, other.head, low, high, exits, lost);
   if (thread.head === NONE) {
@@ -307,7 +366,7 @@ function mergeThread(nested: Nested, thread: Thread, other: Thread, reasons: rea
   thread.open = other.open && reasons[other.reason] >= 0;
   thread.reason = other.reason < 0 ? -1 : reasons[other.reason];
   thread.start.set(other.start);
-  thread.exits = other.exits;
+  columns.exits[slot] = from.exits[other.slot];
   thread.losses = nested.losses + other.losses;
 }
 
@@ -371,6 +430,17 @@ export function nestedResult(nested: Nested): NestedResult {
   };
 }
 
+function plainNested(nested: Nested): Nested {
+  const { levels, slots, columns } = nested;
+  return {
+    ...nested,
+    levels: plainLevels(levels),
+    slots: plainSlots(slots),
+    columns: { exits: columns.exits.slice(), pid: columns.pid.slice(), vcpu: columns.vcpu.slice() },
+    view: null,
+  };
+}
+
 export const nestedPass: Pass<null, Nested, NestedResult> = {
   name: 'nested',
   allColumns: false,
@@ -378,6 +448,6 @@ export const nestedPass: Pass<null, Nested, NestedResult> = {
   events: addNestedEvents,
   exits: (nested, batch, selected) => addLevels(nested.levels, batch, selected),
   merge: mergeNested,
-  plain: (nested) => ({ ...nested, levels: plainLevels(nested.levels) }),
+  plain: plainNested,
   result: nestedResult,
 };

@@ -10,9 +10,29 @@
  * events, which are run again behind the earlier part.
  */
 
+import { type Arena, allocateI32 } from '../core/arena.ts';
 import { createEventBatch, type EventBatch, F_ARG0, F_CODE } from '../core/event-batch.ts';
-import { EV_ENTRY, EV_EXIT, EV_GET_TIMER_MAP, EV_RUN_EXIT, EV_USERSPACE_EXIT } from '../core/events.ts';
+import {
+  EV_ENTRY,
+  EV_EXIT,
+  EV_GET_TIMER_MAP,
+  EV_RUN_EXIT,
+  EV_USERSPACE_EXIT,
+  MAX_EVENTS,
+} from '../core/events.ts';
+import { addressOf, type KernelView } from '../core/kernel-view.ts';
+import { addEventRows, createEventView } from './event-kernels.ts';
 import { appendRow } from './event-rows.ts';
+import {
+  ANY_THREAD,
+  K_COMMON,
+  K_RARE,
+  KNOWN_VCPUS,
+  NO_THREAD,
+  QC_BYTES,
+  QC_TIDS,
+  QC_VCPUS,
+} from './events-view-layout.ts';
 import { EVERYTHING, type Pass, type PassScope } from './pass.ts';
 import { hasQemuEvents } from './recorded-events.ts';
 
@@ -59,9 +79,13 @@ export interface QemuCheck {
   qemuExits: number;
   /** Of a later part: its events, until there are MAX_HEAD of them. */
   head: EventBatch | null;
+  /** By vCPU number, for the kernel; null: events are looked at one by one. */
+  readonly known: Int32Array | null;
+  readonly view: KernelView | null;
 }
 
-function createCheck(later: boolean): QemuCheck {
+function createCheck(later: boolean, arena: Arena | null = null): QemuCheck {
+  const known = arena === null ? null : allocateI32(arena, KNOWN_VCPUS).fill(NO_THREAD);
   return {
     byTid: new Map(),
     tidOfVcpu: new Map(),
@@ -70,6 +94,8 @@ function createCheck(later: boolean): QemuCheck {
     kernelExits: 0,
     qemuExits: 0,
     head: later ? createEventBatch(64) : null,
+    known,
+    view: arena === null ? null : createCheckView(arena, known!),
   };
 }
 
@@ -104,27 +130,45 @@ function sideOf(sides: Map<number, Side>, id: number, pid: number, isThread: boo
   return side;
 }
 
+const KINDS: Uint8Array = (() => {
+  const kinds = new Uint8Array(MAX_EVENTS);
+  for (const event of [EV_EXIT, EV_ENTRY, EV_GET_TIMER_MAP]) kinds[event] = K_COMMON;
+  for (const event of [EV_USERSPACE_EXIT, EV_RUN_EXIT]) kinds[event] = K_RARE;
+  return kinds;
+})();
+
+function createCheckView(arena: Arena, known: Int32Array): KernelView {
+  const view = createEventView(arena, QC_BYTES, KINDS);
+  view.words[QC_TIDS / 4] = addressOf(known);
+  view.words[QC_VCPUS / 4] = KNOWN_VCPUS;
+  return view;
+}
+
 function addCheck(check: QemuCheck, batch: EventBatch): void {
-  const { event: events } = batch;
-  for (let row = 0; row < batch.length; row++) {
-    switch (events[row]) {
-      case EV_USERSPACE_EXIT:
-        keep(check, batch, row);
-        kernelExit(check, batch, row);
-        break;
-      case EV_RUN_EXIT:
-        if ((batch.fields[row] & F_CODE) === 0) break;
-        keep(check, batch, row);
-        qemuExit(check, batch, row);
-        break;
-      case EV_EXIT:
-      case EV_ENTRY:
-      case EV_GET_TIMER_MAP:
-        if (batch.vcpu[row] >= 0 && batch.tid[row] >= 0)
-          if (learn(check, batch.vcpu[row], batch.tid[row])) keep(check, batch, row);
-        break;
-      default:
-    }
+  addEventRows(check.view, 'findNews', batch, nothing, nothing, (row) => addEvent(check, batch, row));
+}
+
+/** The kernel needs to be told nothing, and tells nothing but rows. */
+const nothing = () => {};
+
+function addEvent(check: QemuCheck, batch: EventBatch, row: number): void {
+  switch (batch.event[row]) {
+    case EV_USERSPACE_EXIT:
+      keep(check, batch, row);
+      kernelExit(check, batch, row);
+      break;
+    case EV_RUN_EXIT:
+      if ((batch.fields[row] & F_CODE) === 0) break;
+      keep(check, batch, row);
+      qemuExit(check, batch, row);
+      break;
+    case EV_EXIT:
+    case EV_ENTRY:
+    case EV_GET_TIMER_MAP:
+      if (batch.vcpu[row] >= 0 && batch.tid[row] >= 0)
+        if (learn(check, batch.vcpu[row], batch.tid[row])) keep(check, batch, row);
+      break;
+    default:
   }
 }
 
@@ -140,6 +184,7 @@ function learn(check: QemuCheck, vcpu: number, tid: number): boolean {
   if (known !== undefined) check.ambiguous.add(vcpu);
   else if (check.tidOfVcpu.size < MAX_SIDES) check.tidOfVcpu.set(vcpu, tid);
   else return false;
+  if (check.known !== null && vcpu < KNOWN_VCPUS) check.known[vcpu] = known === undefined ? tid : ANY_THREAD;
   return true;
 }
 
@@ -292,9 +337,11 @@ export const qemuCheckPass: Pass<null, QemuCheck, QemuCheckResult> = {
   name: 'qemu-check',
   allColumns: false,
   wants: hasQemuEvents,
-  create: (_options, { recordingStart }: PassScope = EVERYTHING) => createCheck(recordingStart !== undefined),
+  create: (_options, { recordingStart }: PassScope = EVERYTHING, arena = null) =>
+    createCheck(recordingStart !== undefined, arena),
   events: addCheck,
   merge: mergeChecks,
+  plain: (check) => ({ ...check, known: null, view: null }),
   result: ({ byTid, byVcpu, kernelExits, qemuExits }) => ({
     kernelExits,
     qemuExits,

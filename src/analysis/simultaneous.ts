@@ -3,12 +3,33 @@
  * µs; in each the vCPU threads that exited are counted. What independent vCPUs would do by chance follows from how
  * often each of them exits: the number of them in a window is then a sum of independent yes-or-no's.
  */
+import type { Arena } from '../core/arena.ts';
+import { float64s, int32s, widened } from '../core/columns.ts';
 import type { EventBatch } from '../core/event-batch.ts';
+import { addressOf, type KernelView } from '../core/kernel-view.ts';
 import { diffWords } from '../core/words.ts';
+import { addEventRows, createEventView, showSlots } from './event-kernels.ts';
+import {
+  SM_BEGUN,
+  SM_BYTES,
+  SM_COUNT,
+  SM_FLOOR,
+  SM_FLOOR_INDEX,
+  SM_FROM,
+  SM_HISTOGRAM,
+  SM_INDEX,
+  SM_MARK,
+  SM_MARKS,
+  SM_MEMBERS,
+  SM_ORIGIN,
+  SM_TO,
+  SM_WIDTH,
+  SM_WINDOWS,
+} from './events-view-layout.ts';
 import type { PassScope } from './pass.ts';
 import { EVENT_ROLES, ROLE_EXIT } from './roles.ts';
 import { threadInScope, timeInScope } from './thread-scope.ts';
-import { createThreadSlots, slotOf, type ThreadSlots } from './thread-slots.ts';
+import { createThreadSlots, plainSlots, slotOf, type ThreadSlots } from './thread-slots.ts';
 
 export const DEFAULT_WINDOW_NS = 10_000;
 /** Fullest windows that are listed. */
@@ -28,22 +49,26 @@ export interface Simultaneous {
   marks: Float64Array;
   /** Window at hand (−1: none) and who exited in it. */
   index: number;
-  readonly members: number[];
+  readonly members: Int32Array;
+  count: number;
   mark: number;
   /** First window of this part, which an earlier part may share; null until it is over. */
   head: { readonly index: number; readonly tids: number[] } | null;
   /** Windows by number of vCPUs. */
-  readonly histogram: number[];
+  readonly histogram: Float64Array;
   /** The fullest, in order. */
   top: { readonly index: number; readonly vcpus: number }[];
   /** Number of windows so far. */
   span: number;
   ignored: number;
+  /** null: events are looked at one by one. */
+  readonly view: KernelView | null;
 }
 
 export function createSimultaneous(
   options: { readonly windowNs?: number; readonly origin?: readonly [number, number] | undefined },
   scope: PassScope,
+  arena: Arena | null,
 ): Simultaneous {
   const origin = scope.selection?.from ?? options.origin ?? scope.recordingStart ?? null;
   return {
@@ -51,18 +76,21 @@ export function createSimultaneous(
     windowNs: options.windowNs ?? DEFAULT_WINDOW_NS,
     hasOrigin: origin !== null,
     origin: Uint32Array.from(origin ?? [0, 0]),
-    slots: createThreadSlots(),
+    slots: createThreadSlots(arena),
     inScope: new Uint8Array(64),
-    windows: new Float64Array(64),
-    marks: new Float64Array(64),
+    windows: float64s(arena, 64),
+    marks: float64s(arena, 64),
     index: -1,
-    members: [],
+    members: int32s(arena, MAX_THREADS),
+    count: 0,
     mark: 0,
     head: null,
-    histogram: [],
+    histogram: float64s(arena, MAX_THREADS + 1),
     top: [],
     span: 0,
     ignored: 0,
+    // Who is selected is asked per event.
+    view: arena === null || scope.selection !== null ? null : createEventView(arena, SM_BYTES, EVENT_ROLES),
   };
 }
 
@@ -72,23 +100,79 @@ export function addSimultaneous(state: Simultaneous, batch: EventBatch): void {
     state.hasOrigin = true;
     state.origin.set(batch.time.subarray(0, 2));
   }
-  const { event: events, tid: tids, time } = batch;
   const [low, high] = state.origin;
-  for (let row = 0; row < batch.length; row++) {
-    if (EVENT_ROLES[events[row]] !== ROLE_EXIT || tids[row] < 0) continue;
-    const slot = slotAt(state, tids[row]);
-    if (slot < 0 || !isSelected(state, batch, row, slot)) continue;
-    const index = Math.floor(diffWords(time[2 * row], time[2 * row + 1], low, high) / state.windowNs);
-    if (index !== state.index) nextWindow(state, index);
-    if (state.marks[slot] === state.mark) continue;
-    state.marks[slot] = state.mark;
-    state.members.push(slot);
-  }
+  addEventRows(
+    state.view,
+    'countWindows',
+    batch,
+    (view) => showWindow(state, view),
+    (view) => readWindow(state, view),
+    (row) => addEvent(state, batch, row),
+  );
+  const { time } = batch;
   const end = 2 * batch.length - 2;
   state.span = Math.max(
     state.span,
     Math.floor(diffWords(time[end], time[end + 1], low, high) / state.windowNs) + 1,
   );
+}
+
+function showWindow(state: Simultaneous, { words, doubles }: KernelView): void {
+  const { slots, top, members, windows, marks, histogram } = state;
+  showSlots(words, slots, slots.count < MAX_THREADS ? windows.length : 0);
+  words[SM_ORIGIN / 4] = state.origin[0];
+  words[SM_ORIGIN / 4 + 1] = state.origin[1];
+  doubles[SM_WIDTH / 8] = state.windowNs;
+  doubles[SM_INDEX / 8] = state.index;
+  doubles[SM_MARK / 8] = state.mark;
+  words.fill(0, SM_FROM / 4, SM_TO / 4 + 2);
+  const least = top.length === LISTED ? top[LISTED - 1] : { vcpus: 1, index: 0 };
+  doubles[SM_FLOOR_INDEX / 8] = least.index;
+  words[SM_FLOOR / 4] = least.vcpus;
+  words[SM_COUNT / 4] = state.count;
+  words[SM_MEMBERS / 4] = addressOf(members);
+  words[SM_WINDOWS / 4] = addressOf(windows);
+  words[SM_MARKS / 4] = addressOf(marks);
+  words[SM_HISTOGRAM / 4] = addressOf(histogram);
+  words[SM_BEGUN / 4] = state.head === null ? 0 : 1;
+}
+
+function readWindow(state: Simultaneous, { words, doubles }: KernelView): void {
+  state.index = doubles[SM_INDEX / 8];
+  state.mark = doubles[SM_MARK / 8];
+  state.count = words[SM_COUNT / 4];
+}
+
+function addEvent(state: Simultaneous, batch: EventBatch, row: number): void {
+  const tid = batch.tid[row];
+  if (EVENT_ROLES[batch.event[row]] !== ROLE_EXIT || tid < 0) return;
+  const slot = slotAt(state, tid);
+  if (slot < 0 || !isSelected(state, batch, row, slot)) return;
+  const [low, high] = state.origin;
+  const index = Math.floor(
+    diffWords(batch.time[2 * row], batch.time[2 * row + 1], low, high) / state.windowNs,
+  );
+  if (index !== state.index) nextWindow(state, index);
+  addMember(state, slot);
+}
+
+function addMember(state: Simultaneous, slot: number): void {
+  if (state.marks[slot] === state.mark) return;
+  state.marks[slot] = state.mark;
+  state.members[state.count++] = slot;
+}
+
+/** The state as plain data, for another thread. */
+export function plainSimultaneous(state: Simultaneous): Simultaneous {
+  return {
+    ...state,
+    slots: plainSlots(state.slots),
+    windows: state.windows.slice(),
+    marks: state.marks.slice(),
+    members: state.members.slice(),
+    histogram: state.histogram.slice(),
+    view: null,
+  };
 }
 
 function slotAt(state: Simultaneous, tid: number): number {
@@ -102,11 +186,9 @@ function slotAt(state: Simultaneous, tid: number): number {
     const inScope = new Uint8Array(size);
     inScope.set(state.inScope);
     state.inScope = inScope;
-    for (const key of ['windows', 'marks'] as const) {
-      const column = new Float64Array(size);
-      column.set(state[key]);
-      state[key] = column;
-    }
+    const { arena } = state.slots;
+    state.windows = widened(float64s, arena, size, state.windows);
+    state.marks = widened(float64s, arena, size, state.marks);
   }
   return slot;
 }
@@ -122,20 +204,20 @@ function isSelected(state: Simultaneous, batch: EventBatch, row: number, slot: n
 /** Books the window at hand and begins another. */
 function nextWindow(state: Simultaneous, index: number): void {
   if (state.index >= 0) {
+    const members = state.members.subarray(0, state.count);
     if (state.head === null)
-      state.head = { index: state.index, tids: state.members.map((slot) => state.slots.tids[slot]) };
-    else bookWindow(state, state.index, state.members);
+      state.head = { index: state.index, tids: Array.from(members, (slot) => state.slots.tids[slot]) };
+    else bookWindow(state, state.index, members);
   }
   state.index = index;
-  state.members.length = 0;
+  state.count = 0;
   state.mark++;
 }
 
-function bookWindow(state: Simultaneous, index: number, members: readonly number[]): void {
+function bookWindow(state: Simultaneous, index: number, members: ArrayLike<number>): void {
   const vcpus = members.length;
-  while (state.histogram.length <= vcpus) state.histogram.push(0);
   state.histogram[vcpus]++;
-  for (const slot of members) state.windows[slot]++;
+  for (let i = 0; i < vcpus; i++) state.windows[members[i]]++;
   if (vcpus > 1) addTop(state, { index, vcpus });
 }
 
@@ -161,17 +243,16 @@ export function mergeSimultaneous(state: Simultaneous, later: Simultaneous): voi
   state.span = Math.max(state.span, later.span);
   state.ignored += later.ignored;
   const slots = Array.from(later.slots.tids.subarray(0, later.slots.count), (tid) => slotAt(state, tid));
-  const tail = later.members.map((slot) => slots[slot]).filter((slot) => slot >= 0);
+  const tail = Array.from(later.members.subarray(0, later.count), (slot) => slots[slot]).filter(
+    (slot) => slot >= 0,
+  );
   if (later.head !== null)
     enter(
       state,
       later.head.index,
       later.head.tids.map((tid) => slotAt(state, tid)),
     );
-  for (const [vcpus, count] of later.histogram.entries()) {
-    while (state.histogram.length <= vcpus) state.histogram.push(0);
-    state.histogram[vcpus] += count;
-  }
+  for (const [vcpus, count] of later.histogram.entries()) state.histogram[vcpus] += count;
   for (const [from, slot] of slots.entries()) if (slot >= 0) state.windows[slot] += later.windows[from];
   for (const window of later.top) addTop(state, window);
   if (later.index >= 0) enter(state, later.index, tail);
@@ -180,11 +261,7 @@ export function mergeSimultaneous(state: Simultaneous, later: Simultaneous): voi
 /** The given threads exited in a window, which is the one at hand or a later one. */
 function enter(state: Simultaneous, index: number, slots: readonly number[]): void {
   if (index !== state.index) nextWindow(state, index);
-  for (const slot of slots)
-    if (slot >= 0 && state.marks[slot] !== state.mark) {
-      state.marks[slot] = state.mark;
-      state.members.push(slot);
-    }
+  for (const slot of slots) if (slot >= 0) addMember(state, slot);
 }
 
 export interface SimultaneousResult {
@@ -210,7 +287,7 @@ export function simultaneousResult(state: Simultaneous): SimultaneousResult {
     );
   const active = Array.from(state.windows.subarray(0, state.slots.count)).filter((count) => count > 0);
   const windows = Math.max(1, state.span);
-  const most = state.histogram.length - 1;
+  const most = state.histogram.findLastIndex((count) => count > 0);
   const chance = tailChances(
     active.map((count) => Math.min(1, count / windows)),
     most,

@@ -29,6 +29,7 @@ import {
   addSimultaneous,
   createSimultaneous,
   mergeSimultaneous,
+  plainSimultaneous,
   type Simultaneous,
   type SimultaneousResult,
   simultaneousResult,
@@ -133,7 +134,7 @@ export const stormPass: Pass<StormOptions, Storms, StormResult> = {
   inParts: false,
   create: (options: StormOptions, scope: PassScope = EVERYTHING, arena: Arena | null = null) => ({
     series: createRateSeries(options, scope, arena),
-    simultaneous: createSimultaneous(options, scope),
+    simultaneous: createSimultaneous(options, scope, arena),
     periodic: createPeriodic(arena),
   }),
   events: ({ series, simultaneous }: Storms, batch: EventBatch) => {
@@ -151,7 +152,7 @@ export const stormPass: Pass<StormOptions, Storms, StormResult> = {
   },
   plain: ({ series, simultaneous, periodic }) => ({
     series: plainSeries(series),
-    simultaneous,
+    simultaneous: plainSimultaneous(simultaneous),
     periodic: plainPeriodic(periodic),
   }),
   result: stormResult,

@@ -21,6 +21,14 @@ export interface Kernels {
   putRow(record: number, batch: number, row: number): void;
   selectExits(selection: number, batch: number, selected: number, length: number): void;
   countExits(counter: number, batch: number, from: number, length: number): number;
+  followOpen(view: number, batch: number, from: number, length: number): number;
+  findBetween(view: number, batch: number, from: number, length: number): number;
+  findSlow(view: number, batch: number, from: number, length: number): number;
+  findKind(view: number, batch: number, from: number, length: number): number;
+  findNews(view: number, batch: number, from: number, length: number): number;
+  countThreadExits(view: number, batch: number, from: number, length: number): number;
+  countWindows(view: number, batch: number, from: number, length: number): number;
+  bookTime(view: number, batch: number, from: number, length: number): number;
   countHotspots(view: number, batch: number, from: number, length: number): number;
   countDetails(view: number, batch: number, from: number, length: number): number;
   countSeries(view: number, batch: number, from: number, length: number): number;

@@ -4,13 +4,16 @@
  */
 import { takeBetween, writeBetween } from './between.ts';
 import { countLate, mapIndices, orColumn } from './capture-rows.ts';
+import { findBetween, findSlow, followOpen, mayBeSlow } from './context.ts';
 import { followRecords } from './cpu-records.ts';
 import { defer, keepRow, putRow, settleDeferred } from './deferred-pairs.ts';
 import { countEvents } from './event-counts.ts';
+import { countThreadExits, findKind, findNews } from './event-kinds.ts';
 import { addLong, countExits, countUserspace } from './exit-counts.ts';
 import { addToSlot, countDetails, countHotspots, searchTop, sink } from './exit-tables.ts';
 import { findGroup, findKey } from './groups.ts';
 import { indexEvents, indexReasons } from './indices.ts';
+import { bookTime, bookWait, hasFailed, isLost, keepWait } from './ledger.ts';
 import { countLevels } from './levels.ts';
 import { countHeat, countIntervals, countSeries, findCell } from './over-time.ts';
 import { mergePages } from './page-merge.ts';
@@ -22,6 +25,7 @@ import { walkSamples } from './perf-walk.ts';
 import { countBeats } from './periodic.ts';
 import { fillColumns } from './record-columns.ts';
 import { acceptsEntry, selectExits } from './selection.ts';
+import { countWindows, nextWindow } from './simultaneous.ts';
 import { findBucket } from './time-axis.ts';
 import { fieldValidity, validity16, validity32 } from './validity.ts';
 
@@ -29,6 +33,8 @@ export {
   acceptsEntry,
   addLong,
   addToSlot,
+  bookTime,
+  bookWait,
   countBeats,
   countDetails,
   countEvents,
@@ -39,25 +45,37 @@ export {
   countLate,
   countLevels,
   countSeries,
+  countThreadExits,
   countUserspace,
+  countWindows,
   defer,
   fieldValidity,
   fillColumns,
   fillListed,
+  findBetween,
   findBucket,
   findCell,
   findGroup,
   findKey,
+  findKind,
+  findNews,
+  findSlow,
+  followOpen,
   followRecords,
+  hasFailed,
   indexEvents,
   indexReasons,
+  isLost,
   keepRow,
+  keepWait,
   keptExit,
   mapIndices,
   matchRows,
   mayBeLost,
+  mayBeSlow,
   mergePages,
   mergeSamples,
+  nextWindow,
   orColumn,
   putRow,
   searchTop,
