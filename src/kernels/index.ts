@@ -17,6 +17,7 @@ import { mergeSamples } from './perf-merge.ts';
 import { walkSamples } from './perf-walk.ts';
 import { fillColumns } from './record-columns.ts';
 import { acceptsEntry, selectExits } from './selection.ts';
+import { takeEvents } from './simple-records.ts';
 import { fieldValidity, validity16, validity32 } from './validity.ts';
 
 export {
@@ -47,6 +48,7 @@ export {
   settleDeferred,
   stepStream,
   takeBetween,
+  takeEvents,
   validity16,
   validity32,
   walkSamples,
