@@ -227,7 +227,8 @@ function qemuExit(check: QemuCheck, batch: EventBatch, row: number): void {
   side.kernelOnly += side.kernelTrailing;
   side.kernelTrailing = 0;
   const { waiting } = side;
-  const at = waiting.indexOf(code);
+  // Of a recording without the kernel's word nothing ever waits.
+  const at = waiting.length === 0 ? -1 : waiting.indexOf(code);
   if (at < 0) {
     if (side.seenKernel) side.qemuTrailing++;
     else side.edges++;

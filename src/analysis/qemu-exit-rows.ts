@@ -23,6 +23,8 @@ export interface QemuSlot {
   tid: number;
   readonly vcpu: number;
   readonly rows: Map<number, QemuRow>;
+  /** The row of the last exit, which the next often has too. */
+  recent: QemuRow | null;
   /** The last event (0 none, 1 kvm_run_exit, 2 KVM_RUN), its time words and, of an exit, its row. */
   last: number;
   lastLow: number;
@@ -61,6 +63,7 @@ export function createSlot(pid: number, tid: number, vcpu: number): QemuSlot {
     tid,
     vcpu,
     rows: new Map(),
+    recent: null,
     last: 0,
     lastLow: 0,
     lastHigh: 0,

@@ -147,6 +147,7 @@ function hasDropped({ droppedPids }: QemuExits, pid: number): boolean {
 }
 
 function rowOf(exits: QemuExits, slot: QemuSlot, code: number): QemuRow | null {
+  if (slot.recent?.code === code) return slot.recent;
   let row = slot.rows.get(code);
   if (row === undefined) {
     if (exits.rows >= MAX_ROWS) return null;
@@ -154,6 +155,7 @@ function rowOf(exits: QemuExits, slot: QemuSlot, code: number): QemuRow | null {
     row = createQemuRow(code, exits.groups++);
     slot.rows.set(code, row);
   }
+  slot.recent = row;
   return row;
 }
 

@@ -47,5 +47,6 @@ export interface Kernels {
     from: number,
     count: number,
   ): number;
+  takeEvents(walk: number, batch: number, from: number, capacity: number): number;
   mergePages(merge: number, batch: number, from: number, to: number): number;
 }

@@ -25,6 +25,7 @@ import { walkSamples } from './perf-walk.ts';
 import { countBeats } from './periodic.ts';
 import { fillColumns } from './record-columns.ts';
 import { acceptsEntry, selectExits } from './selection.ts';
+import { takeEvents } from './simple-records.ts';
 import { countWindows, nextWindow } from './simultaneous.ts';
 import { findBucket } from './time-axis.ts';
 import { fieldValidity, validity16, validity32 } from './validity.ts';
@@ -84,6 +85,7 @@ export {
   sink,
   stepStream,
   takeBetween,
+  takeEvents,
   validity16,
   validity32,
   walkSamples,

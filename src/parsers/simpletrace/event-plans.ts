@@ -8,6 +8,7 @@ import { argumentColumns, C_TEXT, NO_COLUMN } from './argument-columns.ts';
 import { type InternedBytes, internBytes } from './interned-bytes.ts';
 import { declarationsOf } from './known-events.ts';
 import type { EventDeclaration, TraceEvents } from './trace-events.ts';
+import { type EventWalk, planEvent } from './walk-events.ts';
 
 /** Longest string argument that QEMU writes (MAX_TRACE_STRLEN of trace/simple.c). */
 export const MAX_STRING = 512;
@@ -37,6 +38,8 @@ export interface EventPlan {
 export interface EventPlans {
   readonly context: TraceContext;
   readonly traceEvents: TraceEvents | null;
+  /** The kernel is told of plans that it can follow. */
+  readonly walk: EventWalk;
   /** ParseOptions.coreOnly. */
   readonly coreOnly: boolean;
   /** Names that the file states for ids (version 4), or that the events file implies (older). */
@@ -56,12 +59,13 @@ const MAX_UNNAMED = 4096;
 export function createEventPlans(
   context: TraceContext,
   traceEvents: TraceEvents | null,
+  walk: EventWalk,
   version: number,
   coreOnly: boolean,
 ): EventPlans {
   const names = new Map<number, string>();
   if (version < 4) for (const [id, { name }] of (traceEvents?.numbered ?? []).entries()) names.set(id, name);
-  return { context, traceEvents, coreOnly, names, small: [], large: new Map(), unnamed: 0 };
+  return { context, traceEvents, walk, coreOnly, names, small: [], large: new Map(), unnamed: 0 };
 }
 
 /** Takes a mapping record. A name for an id that has one already is that of a new recording (files joined by cat). */
@@ -77,8 +81,10 @@ export function nameEvent(plans: EventPlans, id: number, name: string): void {
     return;
   }
   plans.names.set(id, name);
-  if (id < SMALL_IDS) plans.small[id] = undefined;
-  else plans.large.delete(id);
+  if (id < SMALL_IDS) {
+    plans.small[id] = undefined;
+    planEvent(plans.walk, id, 0, null);
+  } else plans.large.delete(id);
 }
 
 /** The plan of an id, null if there is none yet: learnEvent() makes it. */
@@ -113,8 +119,10 @@ export function learnEvent(plans: EventPlans, id: number): EventPlan | null {
     numbers: named && layouts.length > 0 && layouts[0].size >= 0 ? layouts[0] : null,
     declared: own !== undefined,
   };
-  if (id < SMALL_IDS) plans.small[id] = plan;
-  else plans.large.set(id, plan);
+  if (id < SMALL_IDS) {
+    plans.small[id] = plan;
+    planEvent(plans.walk, id, code, plan.numbers);
+  } else plans.large.set(id, plan);
   return plan;
 }
 

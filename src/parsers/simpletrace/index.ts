@@ -1,4 +1,5 @@
 /** Binary trace files of QEMU's `simple` trace back end (trace/simple.c, scripts/simpletrace.py). */
+import { allocateU8, createArena } from '../../core/arena.ts';
 import { note } from '../../core/diagnostics.ts';
 import type { EventBatch } from '../../core/event-batch.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
@@ -11,8 +12,10 @@ import { createRecordState, type RecordState, takeRecords, V0_BYTES } from './re
 import { flush, HOLD, isFull } from './time-window.ts';
 import type { TraceEvents } from './trace-events.ts';
 
-/** Holds many of the largest records. */
+/** Holds many of the largest records, and those that wait for the bytes behind them. */
 const BUFFER = 1 << 20;
+/** Bytes that are read at once: they are still in the processor's cache when they are walked. */
+const READ = 1 << 18;
 
 export const simpletrace: TraceFormat = {
   id: 'simpletrace',
@@ -33,8 +36,9 @@ function* parse(
   context: TraceContext,
   options: ParseOptions,
 ): Generator<EventBatch, void, void> {
-  const buf = new Uint8Array(BUFFER);
-  const view = new DataView(buf.buffer);
+  const arena = options.arena ?? createArena();
+  const buf = allocateU8(arena, BUFFER);
+  const view = new DataView(buf.buffer, buf.byteOffset, BUFFER);
   let filled = readFully(source, 0, buf, 0, HEADER_BYTES);
   const header = readHeader(view, filled);
   // In version 0 the header is a record itself, of which the rest is unused.
@@ -42,7 +46,7 @@ function* parse(
   let position = filled;
   let at = filled;
   const traceEvents = readTraceEvents(context, options);
-  const state = createRecordState(context, header, traceEvents, options.coreOnly ?? false);
+  const state = createRecordState(arena, buf, context, header, traceEvents, options.coreOnly ?? false);
   context.facts.set('simpletrace', `version ${header.version}, ${header.little ? 'little' : 'big'} endian`);
   let ended = false;
   for (;;) {
@@ -57,7 +61,7 @@ function* parse(
       at -= kept;
       if (state.previous >= 0) state.previous = 0;
     }
-    const got = source.readAt(position, buf, filled, BUFFER - filled);
+    const got = source.readAt(position, buf, filled, Math.min(READ, BUFFER - filled));
     position += got;
     filled += got;
     ended = got === 0;
@@ -90,7 +94,7 @@ function* handOut(
   for (let from = 0; from < batch.length; ) {
     const lent = nextBatch();
     const count = Math.min(lent.capacity, batch.length - from);
-    moveRows(batch, null, from, count, lent);
+    moveRows(batch, null, from, count, lent, state.window.coreOnly);
     lent.length = count;
     from += count;
     yield lent;

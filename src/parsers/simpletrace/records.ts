@@ -3,6 +3,8 @@
  * (u64 id, u64 ns, u32 length of header and arguments, u32 pid, arguments). Versions 2 and 3 have events without the
  * type (pid: reserved in 2), version 0 has 64 bytes: id, ns, six arguments.
  */
+
+import type { Arena } from '../../core/arena.ts';
 import { note } from '../../core/diagnostics.ts';
 import { clearRow, F_ARG0, UNKNOWN } from '../../core/event-batch.ts';
 import { EV_QEMU_DROPPED } from '../../core/events.ts';
@@ -19,7 +21,6 @@ import {
   planOf,
   readArguments,
 } from './event-plans.ts';
-import { takeFastEvents } from './fast-events.ts';
 import {
   EVENT_HEADER,
   findCovered,
@@ -36,6 +37,8 @@ import { HEADER_BYTES, headerOrder, type TraceHeader } from './header.ts';
 import { createInternedBytes, type InternedBytes } from './interned-bytes.ts';
 import { createTimeWindow, isFull, place, type TimeWindow } from './time-window.ts';
 import type { TraceEvents } from './trace-events.ts';
+import { createEventWalk, type EventWalk, walkEvents } from './walk-events.ts';
+import { T_AT, T_DISORDERED, T_PREVIOUS } from './walk-layout.ts';
 
 /** Size of all records of version 0. */
 export const V0_BYTES = 64;
@@ -48,6 +51,7 @@ export interface RecordState {
   readonly version: number;
   readonly little: boolean;
   readonly window: TimeWindow;
+  readonly walk: EventWalk;
   readonly plans: EventPlans;
   readonly interned: InternedBytes;
   /** Process id of the first event; −1 before it, and where the version has none. */
@@ -70,18 +74,23 @@ export interface RecordState {
   unnamed: number;
 }
 
+/** `bytes`: what records are read from, in the arena. */
 export function createRecordState(
+  arena: Arena,
+  bytes: Uint8Array,
   context: TraceContext,
   { version, little }: TraceHeader,
   traceEvents: TraceEvents | null,
   coreOnly: boolean,
 ): RecordState {
+  const walk = createEventWalk(arena, bytes);
   return {
     context,
     version,
     little,
-    window: createTimeWindow(),
-    plans: createEventPlans(context, traceEvents, version, coreOnly),
+    window: createTimeWindow(arena, coreOnly),
+    walk,
+    plans: createEventPlans(context, traceEvents, walk, version, coreOnly),
     interned: createInternedBytes(context),
     pid: UNKNOWN,
     anyEvent: false,
@@ -117,7 +126,7 @@ export function takeRecords(
     let event = p;
     if (version === 4) {
       if (little && state.anyEvent) {
-        p = takeFastEvents(state, view, p, end);
+        p = takePlainEvents(state, p, end);
         if (isFull(window)) break;
         event = p;
       }
@@ -156,6 +165,16 @@ export function takeRecords(
     p = resumed;
   }
   return p;
+}
+
+/** Takes events of the usual kind, as many as there are; returns the position behind them. */
+function takePlainEvents(state: RecordState, at: number, end: number): number {
+  const { walk, window } = state;
+  walkEvents(walk, window.batch, at, end);
+  const { table } = walk;
+  if (table[T_PREVIOUS / 4] >= 0) state.previous = table[T_PREVIOUS / 4];
+  if (table[T_DISORDERED / 4] !== 0) window.disordered = true;
+  return table[T_AT / 4];
 }
 
 /**

@@ -3,7 +3,17 @@
  * in its ring, so records of different threads may swap; a record about dropped events is stamped when it is written
  * and stands before all older ones that were still in the ring.
  */
-import { copyRow, createEventBatch, type EventBatch, NO_CPU, UNKNOWN } from '../../core/event-batch.ts';
+import type { Arena } from '../../core/arena.ts';
+import {
+  type ArenaBatch,
+  BATCH_ROWS,
+  copyRow,
+  createArenaBatch,
+  createEventBatch,
+  type EventBatch,
+  NO_CPU,
+  UNKNOWN,
+} from '../../core/event-batch.ts';
 import { compareWords, diffWords } from '../../core/words.ts';
 import { moveRows } from '../text/batch-rows.ts';
 
@@ -11,10 +21,13 @@ import { moveRows } from '../text/batch-rows.ts';
 export const HOLD = 8192;
 
 export interface TimeWindow {
+  readonly arena: Arena;
+  /** ParseOptions.coreOnly. */
+  readonly coreOnly: boolean;
   /** Rows in order of arrival; the caller writes row `batch.length` and calls place(). */
-  batch: EventBatch;
+  batch: ArenaBatch;
   /** Made at the first flush. */
-  spare: EventBatch | null;
+  spare: ArenaBatch | null;
   /** Made at the first disorder. */
   sorted: EventBatch | null;
   disordered: boolean;
@@ -26,9 +39,11 @@ export interface TimeWindow {
   late: number;
 }
 
-export function createTimeWindow(): TimeWindow {
+export function createTimeWindow(arena: Arena, coreOnly: boolean): TimeWindow {
   return {
-    batch: emptyBatch(),
+    arena,
+    coreOnly,
+    batch: emptyBatch(arena),
     spare: null,
     sorted: null,
     disordered: false,
@@ -40,8 +55,8 @@ export function createTimeWindow(): TimeWindow {
 }
 
 /** A batch whose rows have neither CPU nor thread nor ISA, as no record of simpletrace does. */
-function emptyBatch(): EventBatch {
-  const batch = createEventBatch();
+function emptyBatch(arena: Arena): ArenaBatch {
+  const batch = createArenaBatch(arena, BATCH_ROWS);
   batch.cpu.fill(NO_CPU);
   batch.tid.fill(UNKNOWN);
   return batch;
@@ -69,15 +84,15 @@ export function flush(window: TimeWindow, hold: number): EventBatch | null {
   const kept = Math.min(hold, batch.length);
   const count = batch.length - kept;
   if (count === 0) return null;
-  let out = batch;
+  let out: EventBatch = batch;
   if (window.disordered) {
     window.sorted ??= createEventBatch(batch.capacity);
     out = window.sorted;
     const order = timeOrder(batch);
     for (let row = 0; row < batch.length; row++) copyRow(batch, order[row], out, row);
   }
-  const spare = window.spare ?? emptyBatch();
-  moveRows(out, null, count, kept, spare);
+  const spare = window.spare ?? emptyBatch(window.arena);
+  moveRows(out, null, count, kept, spare, window.coreOnly);
   spare.length = kept;
   out.length = count;
   countLate(window, out);
