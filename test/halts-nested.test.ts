@@ -27,6 +27,7 @@ import {
   timeOf,
 } from './support/events.ts';
 import { exitsOf } from './support/exits.ts';
+import { withKernels } from './support/feed.ts';
 
 function halts(parts: readonly EventBatch[]): HaltPollingResult {
   const states = parts.map((part) => {
@@ -40,13 +41,13 @@ function halts(parts: readonly EventBatch[]): HaltPollingResult {
 
 function nested(parts: readonly EventBatch[], whole: EventBatch): NestedResult {
   const states = parts.map((part) => {
-    const state = nestedPass.create(null, ALL);
-    nestedPass.events!(state, part);
-    return state;
+    const fed = withKernels(nestedPass, (arena) => nestedPass.create(null, ALL, arena));
+    fed.events(part);
+    return fed;
   });
-  for (const later of states.slice(1)) nestedPass.merge(states[0], later);
-  nestedPass.exits!(states[0], exitsOf(whole), null);
-  return nestedPass.result(states[0]);
+  for (const { state } of states.slice(1)) nestedPass.merge(states[0].state, state);
+  states[0].exits(exitsOf(whole));
+  return nestedPass.result(states[0].state);
 }
 
 function cut(batch: EventBatch, at: readonly number[]): EventBatch[] {

@@ -27,6 +27,7 @@ import {
   type TestEvent,
   timeOf,
 } from './support/events.ts';
+import { withKernels } from './support/feed.ts';
 import { COLUMNS, type Column, oracle } from './support/ledger-oracle.ts';
 
 const VMX = 1;
@@ -34,11 +35,13 @@ const HLT = 12;
 const IO = 30;
 
 function run(batches: readonly EventBatch[], cuts: readonly number[] = []): LedgerResult {
-  const states: Ledger[] = [ledgerPass.create(null, ALL)];
+  const begin = () => withKernels(ledgerPass, (arena) => ledgerPass.create(null, ALL, arena));
+  const parts = [begin()];
   batches.forEach((batch, i) => {
-    if (cuts.includes(i)) states.push(ledgerPass.create(null, ALL));
-    ledgerPass.events!(states[states.length - 1], batch);
+    if (cuts.includes(i)) parts.push(begin());
+    parts[parts.length - 1].events(batch);
   });
+  const states: Ledger[] = parts.map(({ state }) => state);
   // From the right as well: merging must not depend on the order of merges.
   if (cuts.length > 1) while (states.length > 2) ledgerPass.merge(states[states.length - 2], states.pop()!);
   for (const later of states.slice(1)) ledgerPass.merge(states[0], later);

@@ -19,6 +19,7 @@ import { EV_ENTRY, EV_EXIT } from '../src/core/events.ts';
 import { HAS_SHARED, listCaptures, SAMPLES, SHARED } from './support/corpus.ts';
 import { ALL, eventBatch, isReadable, readEvents, type TestEvent, timeOf } from './support/events.ts';
 import { exitNs, exitsOf, sliceExits } from './support/exits.ts';
+import { withKernels } from './support/feed.ts';
 
 const BY_TID = { pid: false, tid: true, vcpu: false, cpu: false, level: false };
 const PLAIN = { ...BY_TID, tid: false };
@@ -31,8 +32,10 @@ function options(origin: bigint, rest: Partial<IntervalOptions> = {}): IntervalO
 function run(exits: ExitBatch, given: IntervalOptions, cuts: readonly number[] = []): IntervalResult {
   const edges = [0, ...cuts, exits.length];
   const states = edges.slice(1).map((end, i) => {
-    const state = intervalPass.create(given, ALL);
-    intervalPass.exits!(state, sliceExits(exits, edges[i], end), null);
+    const { state, exits: add } = withKernels(intervalPass, (arena) =>
+      intervalPass.create(given, ALL, arena),
+    );
+    add(sliceExits(exits, edges[i], end));
     return state;
   });
   for (const later of states.slice(1)) intervalPass.merge(states[0], later);
@@ -102,8 +105,10 @@ describe.each(captures.map((capture) => [capture.id, capture] as const))('%s', (
     const plain = run(exits, options(origin, { grouping: PLAIN }));
     expect(plain.exits.reduce((a, b) => a + b, 0)).toBe(expected.quality.exits);
 
-    const heatmap = heatmapPass.create({ origin: options(origin).origin }, ALL);
-    heatmapPass.exits!(heatmap, exits, null);
+    const { state: heatmap, exits: add } = withKernels(heatmapPass, (arena) =>
+      heatmapPass.create({ origin: options(origin).origin }, ALL, arena),
+    );
+    add(exits);
     const { columns, columnNs, counts, rowStarts } = heatmapPass.result(heatmap);
     const wanted = new Float64Array(counts.length);
     const rows = Math.max(0, rowStarts.length - 1);

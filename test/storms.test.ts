@@ -19,6 +19,7 @@ import {
   timeOf,
 } from './support/events.ts';
 import { exitsOf, sliceExits } from './support/exits.ts';
+import { withKernels } from './support/feed.ts';
 
 /** Deterministic random numbers (mulberry32). */
 function random(seed: number): () => number {
@@ -117,13 +118,10 @@ function run(batch: EventBatch, parts = 1): StormResult {
   const exits = exitsOf(batch);
   const share = (length: number, part: number) => Math.floor((length * part) / parts);
   const states = Array.from({ length: parts }, (_, part) => {
-    const state = stormPass.create({ origin }, ALL);
-    stormPass.events!(state, sliceBatch(batch, share(batch.length, part), share(batch.length, part + 1)));
-    stormPass.exits!(
-      state,
-      sliceExits(exits, share(exits.length, part), share(exits.length, part + 1)),
-      null,
-    );
+    const fed = withKernels(stormPass, (arena) => stormPass.create({ origin }, ALL, arena));
+    const { state } = fed;
+    fed.events(sliceBatch(batch, share(batch.length, part), share(batch.length, part + 1)));
+    fed.exits(sliceExits(exits, share(exits.length, part), share(exits.length, part + 1)));
     return state;
   });
   for (const later of states.slice(1)) stormPass.merge(states[0], later);

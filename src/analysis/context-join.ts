@@ -9,6 +9,7 @@ import { copyRow, createEventBatch, type EventBatch } from '../core/event-batch.
 import { diffWords } from '../core/words.ts';
 import {
   type ContextState,
+  dropKept,
   exitKey,
   keepClosed,
   listKeys,
@@ -181,8 +182,7 @@ export function mergeContexts(state: ContextState, later: ContextState): void {
   mergeSlowLists(state.list, later.list);
   for (const [key, window] of later.kept) state.kept.set(key, window);
   for (const [key, waiting] of later.waiting) state.waiting.set(key, waiting);
-  const inList = listKeys(state.list);
-  for (const key of [...state.kept.keys()]) if (!inList.has(key)) state.kept.delete(key);
+  dropKept(state);
   state.schedSeen ||= later.schedSeen;
 }
 

@@ -33,6 +33,7 @@ import {
 import type { ArenaExits } from './exit-batch.ts';
 import { createIdleMemory } from './idle-memory.ts';
 import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT } from './roles.ts';
+import type { SlowList } from './slow-list.ts';
 import { createThreadSlots, slotOf, type ThreadSlots } from './thread-slots.ts';
 import { addToWindow, type ThreadWindow } from './thread-window.ts';
 
@@ -157,7 +158,10 @@ function show({ list }: ContextState, kernel: ContextKernel): void {
   showThresholds(list, kernel);
 }
 
-function showThresholds({ thanNs, floor, includeIdle }: ContextState['list'], { view }: ContextKernel): void {
+function showThresholds(
+  { thanNs, floor, includeIdle }: Pick<SlowList, 'thanNs' | 'floor' | 'includeIdle'>,
+  { view }: ContextKernel,
+): void {
   view.words[CX_WITH_IDLE / 4] = includeIdle ? 1 : 0;
   view.doubles[CX_THAN / 8] = thanNs;
   view.doubles[CX_FLOOR / 8] = floor;
@@ -171,7 +175,16 @@ export function nextSlow(
   from: number,
 ): number {
   showThresholds(list, kernel);
-  const { arena, address } = kernel.view;
+  return findSlow(kernel, batch, from);
+}
+
+/** The same for pairs of at least so many ns, idle or not. */
+export function nextAsLong(kernel: ContextKernel, batch: ArenaExits, ns: number, from: number): number {
+  showThresholds({ thanNs: -1, floor: ns, includeIdle: true }, kernel);
+  return findSlow(kernel, batch, from);
+}
+
+function findSlow({ view: { arena, address } }: ContextKernel, batch: ArenaExits, from: number): number {
   return arena.kernels.findSlow(address, batch.address, from, batch.length);
 }
 

@@ -130,6 +130,12 @@ export function comeBack(state: ContextState, thread: ThreadState): void {
   thread.offCpu = -1;
 }
 
+/** Drops windows of exits that are no longer in the list. */
+export function dropKept({ list, kept }: ContextState): void {
+  const inList = listKeys(list);
+  for (const key of [...kept.keys()]) if (!inList.has(key)) kept.delete(key);
+}
+
 export function listKeys({ rows }: SlowList): Set<string> {
   const keys = new Set<string>();
   for (let row = 0; row < rows.length; row++)

@@ -22,15 +22,15 @@ import {
   mergeContexts,
   returnHead,
 } from './context-join.ts';
-import { followBatch, nextSlow } from './context-kernel.ts';
+import { followBatch, nextAsLong, nextSlow } from './context-kernel.ts';
 import {
   type ContextOptions,
   type ContextState,
   comeBack,
   createContext,
+  dropKept,
   exitKey,
   keepClosed,
-  listKeys,
   type ThreadState,
   threadAt,
 } from './context-state.ts';
@@ -39,7 +39,7 @@ import { rememberIdle } from './idle-memory.ts';
 import { idleRows } from './idle-rows.ts';
 import { EVERYTHING, type Pass, type PassScope } from './pass.ts';
 import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT } from './roles.ts';
-import { addSlow, addSlowRow, slowResult } from './slow-list.ts';
+import { addSlow, addSlowRow, isListed, slowResult } from './slow-list.ts';
 import { addRan, addToWindow, clearWindow } from './thread-window.ts';
 
 export interface ContextRow {
@@ -169,30 +169,39 @@ function addSwitch(state: ContextState, batch: EventBatch, row: number): void {
 }
 
 function addExits(state: ContextState, batch: ExitBatch, selected: Uint8Array | null): void {
-  const { rows } = state.list;
-  const { length } = rows;
   addToList(state, batch, selected);
-  const isSame = state.list.rows === rows && rows.length === length;
-  if (isSame && state.waiting.size === 0) return;
-  // Every decided exit's window is needed for the list now or never; those of undecided ones stay.
-  const inList = listKeys(state.list);
-  for (const key of [...state.kept.keys()]) if (!inList.has(key)) state.kept.delete(key);
+  const { waiting, kept, list } = state;
   // Few exits are as long as the shortest that waits: no key is made of the others.
   const shortest = shortestWaiting(state);
-  for (let row = 0; row < batch.length; row++) {
-    if (state.waiting.size === 0) break;
-    if (batch.latency[row] < shortest) continue;
+  const next = nextLong(state, batch, shortest);
+  for (let row = next(0); row < batch.length && waiting.size > 0; row = next(row + 1)) {
     const key = exitKey(
       batch.tid[row],
       batch.exitTime[2 * row],
       batch.exitTime[2 * row + 1],
       batch.latency[row],
     );
-    const waiting = state.waiting.get(key);
-    if (waiting === undefined) continue;
-    state.waiting.delete(key);
-    if (inList.has(key)) state.kept.set(key, waiting.window);
+    const found = waiting.get(key);
+    if (found === undefined) continue;
+    // Its window is needed for the list now or never; those of undecided exits stay.
+    waiting.delete(key);
+    if (isListed(list, batch, row)) kept.set(key, found.window);
   }
+  if (kept.size > 2 * list.rows.capacity) dropKept(state);
+}
+
+/** Finds the next row from one on that is as long as a slow exit that waits. */
+function nextLong({ waiting, kernel }: ContextState, batch: ExitBatch, ns: number): (from: number) => number {
+  const { latency, length } = batch;
+  if (waiting.size === 0) return () => length;
+  const { arena = null } = batch as Partial<ArenaExits>;
+  if (kernel !== null && arena === kernel.view.arena)
+    return (from) => nextAsLong(kernel, batch as ArenaExits, ns, from);
+  return (from) => {
+    let row = from;
+    while (row < length && latency[row] < ns) row++;
+    return row;
+  };
 }
 
 /** What the list has of `qualified` does not matter here: the kernel passes over rows that qualify but have no place. */

@@ -1,116 +1,132 @@
 /** Counts and exact sums of exits by index (a slot of a table): what detail, devices and hot spots show per row. */
 import type { Arena } from '../core/arena.ts';
 import { float64s, widened } from '../core/columns.ts';
-import { addressOf } from '../core/kernel-view.ts';
 import { addExact, mergeExact } from './exact-sum.ts';
 import { type ExitBatch, PAIRED } from './exit-batch.ts';
 import {
-  ET_ERRORS,
-  ET_ESCALATED,
-  ET_EXITS,
-  ET_KERNEL_NS,
-  ET_MAX,
-  ET_MIN,
-  ET_PAIRED,
-  ET_RESTARTS,
-  ET_ROOM,
-  ET_TOTAL,
-  ET_USERSPACE_NS,
+  ES_DOUBLES,
+  ES_ERRORS,
+  ES_ESCALATED,
+  ES_EXITS,
+  ES_KERNEL_NS,
+  ES_MAX,
+  ES_MIN,
+  ES_PAIRED,
+  ES_RESTARTS,
+  ES_TOTAL,
+  ES_USERSPACE_NS,
 } from './exit-table-layout.ts';
 
 /** Columns by index; ns columns are exact sums of two doubles each. */
 export interface ExitSums {
-  capacity: number;
-  exits: Float64Array;
-  paired: Float64Array;
+  readonly exits: Float64Array;
+  readonly paired: Float64Array;
   /** Exits with a userspace exit, with a restart, with another error: each once. */
-  escalated: Float64Array;
-  restarts: Float64Array;
-  errors: Float64Array;
+  readonly escalated: Float64Array;
+  readonly restarts: Float64Array;
+  readonly errors: Float64Array;
   /** Over pairs: latency; of escalated ones exit → userspace exit and userspace exit → entry. */
-  total: Float64Array;
-  kernelNs: Float64Array;
-  userspaceNs: Float64Array;
-  min: Float64Array;
-  max: Float64Array;
+  readonly total: Float64Array;
+  readonly kernelNs: Float64Array;
+  readonly userspaceNs: Float64Array;
+  readonly min: Float64Array;
+  readonly max: Float64Array;
+}
+
+/** The same while it is summed: by index a record of ES_DOUBLES, in two cache lines. */
+export interface SumRecords {
+  capacity: number;
+  values: Float64Array;
+  /** null: in plain memory. */
   readonly arena: Arena | null;
 }
 
-const COUNTS = ['exits', 'paired', 'escalated', 'restarts', 'errors'] as const;
-const SUMS = ['total', 'kernelNs', 'userspaceNs'] as const;
+const COUNTS = [ES_EXITS, ES_PAIRED, ES_ESCALATED, ES_RESTARTS, ES_ERRORS] as const;
+const SUMS = [ES_TOTAL, ES_KERNEL_NS, ES_USERSPACE_NS] as const;
 
-export function createExitSums(capacity = 16, arena: Arena | null = null): ExitSums {
-  const sums = { capacity: 0, arena } as ExitSums;
-  growSums(sums, capacity);
+export function createSums(capacity = 16, arena: Arena | null = null): SumRecords {
+  const sums: SumRecords = { capacity, values: float64s(arena, ES_DOUBLES * capacity), arena };
+  for (let index = 0; index < capacity; index++) clearSums(sums, index);
   return sums;
 }
 
-function growSums(sums: ExitSums, capacity: number): void {
-  const { arena } = sums;
-  const resize = (old: Float64Array | undefined, each: number) =>
-    widened(float64s, arena, capacity * each, old ?? new Float64Array(0));
-  for (const name of [...COUNTS, 'min', 'max'] as const) sums[name] = resize(sums[name], 1);
-  for (const name of SUMS) sums[name] = resize(sums[name], 2);
-  sums.min.fill(Number.POSITIVE_INFINITY, sums.capacity);
+function growSums(sums: SumRecords, capacity: number): void {
+  const from = sums.capacity;
+  sums.values = widened(float64s, sums.arena, ES_DOUBLES * capacity, sums.values);
   sums.capacity = capacity;
+  for (let index = from; index < capacity; index++) clearSums(sums, index);
 }
 
-/** The sums in memory of their own: they may be sent between threads. */
-export function plainSums(sums: ExitSums): ExitSums {
-  const plain = { ...sums, arena: null };
-  for (const name of [...COUNTS, ...SUMS, 'min', 'max'] as const) plain[name] = sums[name].slice();
-  return plain;
-}
-
-/** Tells a kernel where the columns, which move when they grow, are. */
-export function showSums(words: Uint32Array, sums: ExitSums): void {
-  words[ET_EXITS / 4] = addressOf(sums.exits);
-  words[ET_PAIRED / 4] = addressOf(sums.paired);
-  words[ET_ESCALATED / 4] = addressOf(sums.escalated);
-  words[ET_RESTARTS / 4] = addressOf(sums.restarts);
-  words[ET_ERRORS / 4] = addressOf(sums.errors);
-  words[ET_TOTAL / 4] = addressOf(sums.total);
-  words[ET_KERNEL_NS / 4] = addressOf(sums.kernelNs);
-  words[ET_USERSPACE_NS / 4] = addressOf(sums.userspaceNs);
-  words[ET_MIN / 4] = addressOf(sums.min);
-  words[ET_MAX / 4] = addressOf(sums.max);
-  words[ET_ROOM / 4] = sums.capacity;
+/** Number of an exact sum among all pairs of doubles. */
+function pairOf(index: number, sum: number): number {
+  return (index * ES_DOUBLES + sum) / 2;
 }
 
 /** Adds one exit to row `index`, making room for it. */
-export function addExitTo(sums: ExitSums, index: number, batch: ExitBatch, row: number): void {
+export function addExitTo(sums: SumRecords, index: number, batch: ExitBatch, row: number): void {
   if (index >= sums.capacity) growSums(sums, 2 * (index + 1));
-  sums.exits[index]++;
-  if (batch.restarts[row] > 0) sums.restarts[index]++;
-  if (batch.userspaceErrors[row] > 0) sums.errors[index]++;
+  const { values } = sums;
+  const at = index * ES_DOUBLES;
+  values[at + ES_EXITS]++;
+  if (batch.restarts[row] > 0) values[at + ES_RESTARTS]++;
+  if (batch.userspaceErrors[row] > 0) values[at + ES_ERRORS]++;
   const escalated = batch.userspaceExits[row] > 0;
-  if (escalated) sums.escalated[index]++;
+  if (escalated) values[at + ES_ESCALATED]++;
   if (batch.state[row] !== PAIRED) return;
   const latency = batch.latency[row];
-  sums.paired[index]++;
-  addExact(sums.total, index, latency);
-  if (latency < sums.min[index]) sums.min[index] = latency;
-  if (latency > sums.max[index]) sums.max[index] = latency;
+  values[at + ES_PAIRED]++;
+  addExact(values, pairOf(index, ES_TOTAL), latency);
+  if (latency < values[at + ES_MIN]) values[at + ES_MIN] = latency;
+  if (latency > values[at + ES_MAX]) values[at + ES_MAX] = latency;
   if (!escalated) return;
-  addExact(sums.kernelNs, index, batch.kernelNs[row]);
-  addExact(sums.userspaceNs, index, batch.userspaceNs[row]);
+  addExact(values, pairOf(index, ES_KERNEL_NS), batch.kernelNs[row]);
+  addExact(values, pairOf(index, ES_USERSPACE_NS), batch.userspaceNs[row]);
 }
 
 /** Makes row `index` empty: its slot has another key now. */
-export function clearSums(sums: ExitSums, index: number): void {
+export function clearSums(sums: SumRecords, index: number): void {
   if (index >= sums.capacity) return;
-  for (const name of COUNTS) sums[name][index] = 0;
-  for (const name of SUMS) sums[name].fill(0, 2 * index, 2 * index + 2);
-  sums.min[index] = Number.POSITIVE_INFINITY;
-  sums.max[index] = 0;
+  const at = index * ES_DOUBLES;
+  sums.values.fill(0, at, at + ES_DOUBLES);
+  sums.values[at + ES_MIN] = Number.POSITIVE_INFINITY;
 }
 
 /** Adds row `from` of `other` to row `index`. */
-export function mergeSums(sums: ExitSums, index: number, other: ExitSums, from: number): void {
+export function mergeSums(sums: SumRecords, index: number, other: SumRecords, from: number): void {
   if (index >= sums.capacity) growSums(sums, 2 * (index + 1));
   if (from >= other.capacity) return;
-  for (const name of COUNTS) sums[name][index] += other[name][from];
-  for (const name of SUMS) mergeExact(sums[name], index, other[name], from);
-  sums.min[index] = Math.min(sums.min[index], other.min[from]);
-  sums.max[index] = Math.max(sums.max[index], other.max[from]);
+  const to = index * ES_DOUBLES;
+  const at = from * ES_DOUBLES;
+  const { values } = sums;
+  for (const count of COUNTS) values[to + count] += other.values[at + count];
+  for (const sum of SUMS) mergeExact(values, pairOf(index, sum), other.values, pairOf(from, sum));
+  values[to + ES_MIN] = Math.min(values[to + ES_MIN], other.values[at + ES_MIN]);
+  values[to + ES_MAX] = Math.max(values[to + ES_MAX], other.values[at + ES_MAX]);
+}
+
+/** The records in memory of their own: they may be sent between threads. */
+export function plainRecords(sums: SumRecords): SumRecords {
+  return { ...sums, values: sums.values.slice(), arena: null };
+}
+
+/** The first `rows` rows as columns. */
+export function sumColumns({ values, capacity }: SumRecords, rows: number): ExitSums {
+  const column = (of: number, each: number, missing = 0) => {
+    const target = new Float64Array(each * rows).fill(missing);
+    for (let row = 0; row < Math.min(rows, capacity); row++)
+      for (let i = 0; i < each; i++) target[each * row + i] = values[row * ES_DOUBLES + of + i];
+    return target;
+  };
+  return {
+    exits: column(ES_EXITS, 1),
+    paired: column(ES_PAIRED, 1),
+    escalated: column(ES_ESCALATED, 1),
+    restarts: column(ES_RESTARTS, 1),
+    errors: column(ES_ERRORS, 1),
+    total: column(ES_TOTAL, 2),
+    kernelNs: column(ES_KERNEL_NS, 2),
+    userspaceNs: column(ES_USERSPACE_NS, 2),
+    min: column(ES_MIN, 1, Number.POSITIVE_INFINITY),
+    max: column(ES_MAX, 1),
+  };
 }

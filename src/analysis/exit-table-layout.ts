@@ -11,23 +11,27 @@ export const ET_MISSED = 24;
 export const ET_COUNT = 28;
 export const ET_HEAP = 32;
 export const ET_PLACE = 36;
-/** ExitSums: columns, and rows that there is room for. */
-export const ET_EXITS = 40;
-export const ET_PAIRED = 44;
-export const ET_ESCALATED = 48;
-export const ET_RESTARTS = 52;
-export const ET_ERRORS = 56;
-export const ET_TOTAL = 60;
-export const ET_KERNEL_NS = 64;
-export const ET_USERSPACE_NS = 68;
-export const ET_MIN = 72;
-export const ET_MAX = 76;
-export const ET_ROOM = 80;
+/** SumRecords: their address, and how many there is room for. */
+export const ET_SUMS = 40;
+export const ET_ROOM = 44;
 /** Memory of slots by the last key that they were found by: slot + 1, 0 none. It may be wrong. */
-export const ET_RECENT = 84;
-export const ET_BYTES = 88;
+export const ET_RECENT = 48;
+export const ET_BYTES = 56;
 /** Entries of it, as a power of two. */
 export const ET_RECENT_BITS = 9;
+
+/** A record of sums (exit-sums.ts): places of its doubles, and how many it has. ns are exact sums of two. */
+export const ES_EXITS = 0;
+export const ES_PAIRED = 1;
+export const ES_ESCALATED = 2;
+export const ES_RESTARTS = 3;
+export const ES_ERRORS = 4;
+export const ES_MIN = 5;
+export const ES_MAX = 6;
+export const ES_TOTAL = 8;
+export const ES_KERNEL_NS = 10;
+export const ES_USERSPACE_NS = 12;
+export const ES_DOUBLES = 16;
 
 /** Ints of a key of hot spots (hotspots.ts): address words and process (VM: each has its own kernel), −1 unknown; HALF_*. */
 export const H_ISA = 0;

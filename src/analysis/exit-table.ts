@@ -6,11 +6,12 @@ import type { ExitBatch } from './exit-batch.ts';
 import {
   addExitTo,
   clearSums,
-  createExitSums,
+  createSums,
   type ExitSums,
   mergeSums,
-  plainSums,
-  showSums,
+  plainRecords,
+  type SumRecords,
+  sumColumns,
 } from './exit-sums.ts';
 import {
   ET_BYTES,
@@ -25,15 +26,17 @@ import {
   ET_PLACE,
   ET_RECENT,
   ET_RECENT_BITS,
+  ET_ROOM,
+  ET_SUMS,
   ET_TABLE,
 } from './exit-table-layout.ts';
 import { createTopTable, floorOf, mergeTopTables, plainTop, slotFor, type TopTable } from './top-table.ts';
 
 export interface ExitTableState {
   readonly top: TopTable;
-  sums: ExitSums;
+  sums: SumRecords;
   /** One row: exits of keys that lost their place. */
-  readonly rest: ExitSums;
+  readonly rest: SumRecords;
   readonly key: Int32Array;
   /** What a kernel sees of it; null: it is used by none. */
   readonly view: KernelView | null;
@@ -59,8 +62,8 @@ export function createExitTable(
 ): ExitTableState {
   return {
     top: createTopTable(keyInts, capacity, arena),
-    sums: createExitSums(16, arena),
-    rest: createExitSums(1),
+    sums: createSums(16, arena),
+    rest: createSums(1),
     key: int32s(arena, keyInts),
     view: arena === null ? null : createTableView(arena),
   };
@@ -85,13 +88,14 @@ export function showTable({ top, sums, key, view }: ExitTableState): number {
   words[ET_COUNT / 4] = top.count;
   words[ET_HEAP / 4] = top.overflowed ? addressOf(top.heap) : 0;
   words[ET_PLACE / 4] = addressOf(top.place);
-  showSums(words, sums);
+  words[ET_SUMS / 4] = addressOf(sums.values);
+  words[ET_ROOM / 4] = sums.capacity;
   return address;
 }
 
 /** The table as plain data, for another thread. */
 export function plainTable({ top, sums, rest, key }: ExitTableState): ExitTableState {
-  return { top: plainTop(top), sums: plainSums(sums), rest, key: key.slice(), view: null };
+  return { top: plainTop(top), sums: plainRecords(sums), rest, key: key.slice(), view: null };
 }
 
 /** Adds an exit under the key that the caller has written to `table.key`. */
@@ -108,7 +112,7 @@ export function mergeExitTables(table: ExitTableState, other: ExitTableState): v
   const before = table.sums;
   const ownRows = table.top.count;
   const { own, theirs } = mergeTopTables(table.top, other.top);
-  table.sums = createExitSums(Math.max(16, own.length), before.arena);
+  table.sums = createSums(Math.max(16, own.length), before.arena);
   for (let slot = 0; slot < own.length; slot++) {
     if (own[slot] >= 0) mergeSums(table.sums, slot, before, own[slot]);
     if (theirs[slot] >= 0) mergeSums(table.sums, slot, other.sums, theirs[slot]);
@@ -122,7 +126,7 @@ export function mergeExitTables(table: ExitTableState, other: ExitTableState): v
 }
 
 export function exitTableResult({ top, sums, rest }: ExitTableState): ExitTableResult {
-  const all = createExitSums(1);
+  const all = createSums(1);
   for (let slot = 0; slot < top.count; slot++) mergeSums(all, 0, sums, slot);
   mergeSums(all, 0, rest, 0);
   return {
@@ -130,8 +134,8 @@ export function exitTableResult({ top, sums, rest }: ExitTableState): ExitTableR
     rows: top.count,
     keys: top.keys.slice(),
     missed: top.missed.slice(),
-    sums: plainSums(sums),
-    all,
+    sums: sumColumns(sums, top.count),
+    all: sumColumns(all, 1),
     floor: floorOf(top),
   };
 }

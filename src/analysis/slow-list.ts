@@ -54,6 +54,19 @@ export function addRow(list: SlowList, batch: ExitBatch, row: number): void {
   if (list.rows.length === list.rows.capacity) cut(list);
 }
 
+/** Whether the list holds the exit of a row. */
+export function isListed({ rows }: SlowList, batch: ExitBatch, row: number): boolean {
+  for (let own = 0; own < rows.length; own++)
+    if (
+      rows.latency[own] === batch.latency[row] &&
+      rows.exitTime[2 * own] === batch.exitTime[2 * row] &&
+      rows.exitTime[2 * own + 1] === batch.exitTime[2 * row + 1] &&
+      rows.tid[own] === batch.tid[row]
+    )
+      return true;
+  return false;
+}
+
 /** Brings the rows in order and drops those beyond the limit. */
 function cut(list: SlowList): void {
   const { rows } = list;

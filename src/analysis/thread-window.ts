@@ -26,6 +26,9 @@ export interface ThreadWindow {
 
 const MAX_RAN = 8;
 
+/** Of copies, which are only read. */
+const EMPTY = createEventBatch(1);
+
 export function createWindow(): ThreadWindow {
   return { rows: createEventBatch(SLOTS), seen: 0, ran: [], ranOther: 0, offCpu: 0, switches: 0 };
 }
@@ -56,7 +59,8 @@ export function addRan(window: ThreadWindow, tid: number, ns: number): void {
 /** A copy in the order of time: rows as few as there are. */
 export function copyWindow(window: ThreadWindow): ThreadWindow {
   const kept = Math.min(window.seen, SLOTS);
-  const rows = createEventBatch(Math.max(1, kept));
+  // Most have nothing in them, and a batch is seventeen arrays.
+  const rows = kept === 0 ? EMPTY : createEventBatch(kept);
   rows.length = kept;
   const wrapped = window.seen > SLOTS ? (window.seen - HEAD_EVENTS) % TAIL_EVENTS : 0;
   for (let to = 0; to < kept; to++) {

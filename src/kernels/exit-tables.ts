@@ -27,29 +27,31 @@ import {
   D_ISA,
   D_LOW,
   D_USERSPACE,
+  ES_DOUBLES,
+  ES_ERRORS,
+  ES_ESCALATED,
+  ES_EXITS,
+  ES_KERNEL_NS,
+  ES_MAX,
+  ES_MIN,
+  ES_PAIRED,
+  ES_RESTARTS,
+  ES_TOTAL,
+  ES_USERSPACE_NS,
   ET_COUNT,
-  ET_ERRORS,
-  ET_ESCALATED,
-  ET_EXITS,
   ET_HEAP,
   ET_INTS,
-  ET_KERNEL_NS,
   ET_KEY,
   ET_KEYS,
   ET_MASK,
-  ET_MAX,
-  ET_MIN,
   ET_MISSED,
   ET_OBSERVED,
-  ET_PAIRED,
   ET_PLACE,
   ET_RECENT,
   ET_RECENT_BITS,
-  ET_RESTARTS,
   ET_ROOM,
+  ET_SUMS,
   ET_TABLE,
-  ET_TOTAL,
-  ET_USERSPACE_NS,
   H_CODE,
   H_HALF,
   H_HIGH,
@@ -211,28 +213,26 @@ export function searchTop(table: usize, key: usize, ints: usize): i32 {
 
 /** Adds an exit to a slot (analysis/exit-sums.ts). */
 export function addToSlot(table: usize, slot: i32, batch: usize, row: usize): void {
-  const place = (<usize>slot) << 3;
-  addOne(load<usize>(table, ET_OBSERVED) + place);
+  addOne(load<usize>(table, ET_OBSERVED) + ((<usize>slot) << 3));
   if (load<usize>(table, ET_HEAP) !== 0)
     sink(table, load<u32>(load<usize>(table, ET_PLACE) + ((<usize>slot) << 2)));
-  addOne(load<usize>(table, ET_EXITS) + place);
+  const record = load<usize>(table, ET_SUMS) + <usize>slot * (8 * ES_DOUBLES);
+  addOne(record + 8 * ES_EXITS);
   const row2 = batch + (row << 1);
-  if (load<u16>(row2, X_RESTARTS)) addOne(load<usize>(table, ET_RESTARTS) + place);
-  if (load<u16>(row2, X_USERSPACE_ERRORS)) addOne(load<usize>(table, ET_ERRORS) + place);
+  if (load<u16>(row2, X_RESTARTS)) addOne(record + 8 * ES_RESTARTS);
+  if (load<u16>(row2, X_USERSPACE_ERRORS)) addOne(record + 8 * ES_ERRORS);
   const escalated = load<u16>(row2, X_USERSPACE_EXITS) > 0;
-  if (escalated) addOne(load<usize>(table, ET_ESCALATED) + place);
+  if (escalated) addOne(record + 8 * ES_ESCALATED);
   if (load<u8>(batch + row, X_STATE) !== PAIRED) return;
   const row8 = batch + (row << 3);
   const latency = load<f64>(row8, X_LATENCY);
-  addOne(load<usize>(table, ET_PAIRED) + place);
-  addExact(load<usize>(table, ET_TOTAL) + (place << 1), latency);
-  const least = load<usize>(table, ET_MIN) + place;
-  if (latency < load<f64>(least)) store<f64>(least, latency);
-  const most = load<usize>(table, ET_MAX) + place;
-  if (latency > load<f64>(most)) store<f64>(most, latency);
+  addOne(record + 8 * ES_PAIRED);
+  addExact(record + 8 * ES_TOTAL, latency);
+  if (latency < load<f64>(record, 8 * ES_MIN)) store<f64>(record, latency, 8 * ES_MIN);
+  if (latency > load<f64>(record, 8 * ES_MAX)) store<f64>(record, latency, 8 * ES_MAX);
   if (!escalated) return;
-  addExact(load<usize>(table, ET_KERNEL_NS) + (place << 1), load<f64>(row8, X_KERNEL_NS));
-  addExact(load<usize>(table, ET_USERSPACE_NS) + (place << 1), load<f64>(row8, X_USERSPACE_NS));
+  addExact(record + 8 * ES_KERNEL_NS, load<f64>(row8, X_KERNEL_NS));
+  addExact(record + 8 * ES_USERSPACE_NS, load<f64>(row8, X_USERSPACE_NS));
 }
 
 function weight(table: usize, slot: u32): f64 {
