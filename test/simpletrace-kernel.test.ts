@@ -195,6 +195,8 @@ eleven(int a, int b, int c, int d, int e, int f, int g, int h, int i, int j, int
 `;
 const NAMES = Array.from(TRACE_EVENTS.matchAll(/^(\w+)\(/gm), ([, name]) => name);
 const ARGUMENTS = [2, 3, 0, 6, 9, 11];
+/** Events without strings: bytes of a string that are read as a number depend on the byte order. */
+const PLAIN = [0, 1, 2, 4, 5];
 
 /** Mostly events as declared; names given anew, drops, other lengths, unknown numbers in between. */
 const anyItem: fc.Arbitrary<{ record: (time: bigint) => EncodedRecord; step: number }> = fc.record({
@@ -220,10 +222,12 @@ const anyItem: fc.Arbitrary<{ record: (time: bigint) => EncodedRecord; step: num
     },
     {
       weight: 1,
-      arbitrary: fc.tuple(fc.nat(NAMES.length), fc.nat(NAMES.length - 1)).map(([id, name]) => () => ({
-        id: BigInt(id),
-        name: NAMES[name],
-      })),
+      arbitrary: fc
+        .tuple(fc.constantFrom(...PLAIN, NAMES.length), fc.constantFrom(...PLAIN))
+        .map(([id, name]) => () => ({
+          id: BigInt(id),
+          name: NAMES[name],
+        })),
     },
     {
       weight: 1,
