@@ -22,14 +22,10 @@ import {
   V_SELECTED,
 } from '../analysis/exits-view-layout.ts';
 import { GT_KEYS } from '../analysis/group-layout.ts';
+import { EV_MMIO, EV_MSR, EV_PIO } from '../core/event-codes.ts';
 import { findKey } from './groups.ts';
 import { latencyBucket } from './over-time.ts';
 import { addOne, since } from './sums.ts';
-
-/** core/events.ts. */
-const EV_PIO: u32 = 10;
-const EV_MMIO: u32 = 11;
-const EV_MSR: u32 = 13;
 
 /** Counts rows [from, length) up to the first whose key is new or that is told late; returns it. */
 export function countBeats(view: usize, batch: usize, from: i32, length: i32): i32 {
