@@ -79,14 +79,11 @@ const KINDS: Uint8Array = (() => {
 })();
 
 function addAccesses(state: AccessState, batch: EventBatch): void {
-  addEventRows(state.view, 'findKind', batch, nothing, nothing, (row) => {
+  addEventRows(state.view, 'findKind', batch, (row) => {
     const kind = KINDS[batch.event[row]];
     if (kind !== 0) addRow(state, batch, row, kind);
   });
 }
-
-/** The kernel needs to be told nothing, and tells nothing but rows. */
-const nothing = () => {};
 
 function addRow(state: AccessState, batch: EventBatch, row: number, kind: number): void {
   const { key } = state;

@@ -7,17 +7,19 @@ import { EV_KINDS, EV_SLOT_MASK, EV_SLOT_TABLE, EV_SLOT_TIDS, EV_THREADS } from 
 import type { RowKernel } from './exit-rows.ts';
 import type { ThreadSlots } from './thread-slots.ts';
 
+const nothing = () => {};
+
 /**
- * Adds the rows of a batch: by the kernel, if there is a view for it and the batch lies in its arena. `show` tells the
- * view where tables are, `read` takes over what the kernel says; what it stops at is for `takeRow`.
+ * Adds the rows of a batch: by the kernel, if there is a view for it and the batch lies in its arena; what it stops at is
+ * for `takeRow`. `show` tells the view where tables are, `read` takes over what the kernel says.
  */
 export function addEventRows(
   view: KernelView | null,
   kernel: RowKernel,
   batch: EventBatch,
-  show: (view: KernelView) => void,
-  read: (view: KernelView) => void,
   takeRow: (row: number) => void,
+  show: (view: KernelView) => void = nothing,
+  read: (view: KernelView) => void = nothing,
 ): void {
   if (view === null || !liesIn(view.arena, batch)) {
     for (let row = 0; row < batch.length; row++) takeRow(row);

@@ -41,9 +41,9 @@ export function addLedgerEvents(ledger: Ledger, batch: EventBatch): void {
     ledger.view,
     'bookTime',
     batch,
+    (row) => addEvent(ledger, batch, row),
     (view) => showLedger(ledger, view),
     (view) => readLedger(ledger, view),
-    (row) => addEvent(ledger, batch, row),
   );
 }
 

@@ -181,6 +181,7 @@ export function addNestedEvents(nested: Nested, batch: EventBatch): void {
     nested.view,
     'countThreadExits',
     batch,
+    (row) => addEvent(nested, batch, row),
     ({ words }) => {
       const { columns, slots } = nested;
       showSlots(words, slots, columns.exits.length);
@@ -188,8 +189,6 @@ export function addNestedEvents(nested: Nested, batch: EventBatch): void {
       words[NE_PIDS / 4] = addressOf(columns.pid);
       words[NE_VCPUS / 4] = addressOf(columns.vcpu);
     },
-    () => {},
-    (row) => addEvent(nested, batch, row),
   );
 }
 

@@ -145,11 +145,8 @@ function createCheckView(arena: Arena, known: Int32Array): KernelView {
 }
 
 function addCheck(check: QemuCheck, batch: EventBatch): void {
-  addEventRows(check.view, 'findNews', batch, nothing, nothing, (row) => addEvent(check, batch, row));
+  addEventRows(check.view, 'findNews', batch, (row) => addEvent(check, batch, row));
 }
-
-/** The kernel needs to be told nothing, and tells nothing but rows. */
-const nothing = () => {};
 
 function addEvent(check: QemuCheck, batch: EventBatch, row: number): void {
   switch (batch.event[row]) {

@@ -105,9 +105,9 @@ export function addSimultaneous(state: Simultaneous, batch: EventBatch): void {
     state.view,
     'countWindows',
     batch,
+    (row) => addEvent(state, batch, row),
     (view) => showWindow(state, view),
     (view) => readWindow(state, view),
-    (row) => addEvent(state, batch, row),
   );
   const { time } = batch;
   const end = 2 * batch.length - 2;
