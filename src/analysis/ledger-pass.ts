@@ -84,6 +84,7 @@ function mergeThread(ledger: Ledger, later: Ledger, from: number, shift: number)
   for (let i = 0; i < CATEGORIES; i++)
     threads.sums[slot * CATEGORIES + i] += other.sums[from * CATEGORIES + i];
   threads.logs[slot] = null;
+  threads.hasLog[slot] = other.hasLog[from];
   if (log !== null) {
     threads.logs[slot] = createSchedLog(true);
     appendLog(threads.logs[slot], log, shift);
