@@ -125,7 +125,7 @@ void tracefs_stats(const char *instance, int ncpu, struct totals *sum, struct bu
 void tracefs_stats_now(struct tracefs *t, struct totals *sum);
 void tracefs_stats_close(void);
 
-/* ---- processes.c, saved.c, vms.c: thread names, thread groups, virtual machines */
+/* ---- processes.c, newcomers.c, saved.c, vms.c: thread names, thread groups, virtual machines */
 void processes_first_scan(int tracefs_root);
 void processes_own_thread(void); /* called by a thread of ours that lives while a recording runs */
 void processes_look_again(void); /* cheap, once a second: only what is new */

@@ -2,33 +2,23 @@
  * Who is who: names and thread groups of all threads. (vms.c: which of them are vCPUs.)
  *
  * The kernel's own table (saved.c) keeps 128 or more names and belongs to everybody; /proc is complete for what lives.
- * So: all of it at the start and at the end, and once a second in between only the threads that are new. Threads are
- * numbered upwards, and /proc/loadavg tells the last number: as long as it stays, nothing is looked at.
+ * So: all of it at the start and at the end, and once a second in between only the threads that are new (newcomers.c).
  */
 #include "processes.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define MAX_THREADS 262144 /* 6 MB */
-#define NEW_PER_LOOK 200 /* processes looked at per second at most: a fork storm must not keep us busy */
-#define ROUNDS 1         /* a new process is looked at again a second later: it renames itself a bit later */
 
 struct thread *threads; /* sorted by tid */
 int nthreads;
 static int cap_threads;
 static bool threads_full;
-
-static struct { int pid, rounds, comm; } recent[NEW_PER_LOOK]; /* comm: its open file; -1: look at all its threads */
-static int nrecent;
-static int newest; /* thread number up to which we have looked; 0: not known */
 
 int thread_index(int tid)
 {
@@ -43,7 +33,7 @@ int thread_index(int tid)
 	return lo;
 }
 
-static bool known(int tid)
+bool known(int tid)
 {
 	int i = thread_index(tid);
 	return i < nthreads && threads[i].tid == tid;
@@ -64,7 +54,7 @@ bool grow(void **p, int *cap, int n, size_t size, int max)
 
 bool first_scan;
 
-static void put_thread(int tid, int tgid, const char *comm)
+void put_thread(int tid, int tgid, const char *comm)
 {
 	int i = first_scan ? nthreads : thread_index(tid); /* the first scan sorts afterwards */
 	if (i == nthreads || threads[i].tid != tid) {
@@ -91,7 +81,7 @@ static void put_thread(int tid, int tgid, const char *comm)
 		strcpy(threads[i].comm, "<...>");
 }
 
-static int number(const char *s)
+int number(const char *s)
 {
 	char *end;
 	long n = strtol(s, &end, 10);
@@ -112,7 +102,7 @@ bool read_small(const char *path, char *out, size_t n)
 	return true;
 }
 
-static int open_comm(int pid, int tid)
+int open_comm(int pid, int tid)
 {
 	char path[64];
 	if (pid == tid) /* the shorter way: two directories less for the kernel to make up */
@@ -122,7 +112,7 @@ static int open_comm(int pid, int tid)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-static void read_comm(int fd, int pid, int tid)
+void read_comm(int fd, int pid, int tid)
 {
 	char comm[32];
 	ssize_t n = pread(fd, comm, sizeof comm - 1, 0);
@@ -134,7 +124,7 @@ static void read_comm(int fd, int pid, int tid)
 	put_thread(tid, pid, comm);
 }
 
-static void scan_thread(int pid, int tid)
+void scan_thread(int pid, int tid)
 {
 	int fd = open_comm(pid, tid);
 	if (fd < 0)
@@ -143,7 +133,7 @@ static void scan_thread(int pid, int tid)
 	close(fd);
 }
 
-static bool single_threaded(int pid)
+bool single_threaded(int pid)
 {
 	char path[64];
 	struct stat st;
@@ -151,7 +141,7 @@ static bool single_threaded(int pid)
 	return !stat(path, &st) && st.st_nlink == 3; /* two and one per thread */
 }
 
-static void scan_process(int pid)
+void scan_process(int pid)
 {
 	char path[64];
 	if (single_threaded(pid)) { /* most are */
@@ -170,65 +160,6 @@ static void scan_process(int pid)
 	closedir(d);
 }
 
-/* The number of the thread made last on this host; 0 if it cannot be had. *fd stays open for the next time. */
-static int newest_thread(int *fd)
-{
-	char text[128];
-	if (!in_first_pid_namespace()) /* in another one it counts differently from what /proc may show */
-		return 0;
-	if (*fd < 0)
-		*fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
-	ssize_t got = *fd < 0 ? -1 : pread(*fd, text, sizeof text - 1, 0);
-	if (got <= 0)
-		return 0;
-	text[got] = 0;
-	char *last = strrchr(text, ' ');
-	return last ? atoi(last + 1) : 0;
-}
-
-/* Threads of ours that live while a recording runs say so themselves: asking /proc for them would cost more. */
-static _Atomic int own[256];
-static _Atomic int nown;
-
-void processes_own_thread(void)
-{
-	int i = atomic_fetch_add(&nown, 1);
-	if (i < (int)(sizeof own / sizeof *own))
-		atomic_store(&own[i], (int)syscall(SYS_gettid));
-}
-
-static bool is_own(int tid)
-{
-	for (int i = 0, n = atomic_load(&nown); i < n && i < (int)(sizeof own / sizeof *own); i++)
-		if (atomic_load(&own[i]) == tid)
-			return true;
-	return false;
-}
-
-/*
- * The thread group of a new thread; 0 if it is gone. Printing a thread's status is by far the most expensive thing that we
- * do here, so we ask otherwise whether it is its own group (since 5.3), as most are, or one of ours.
- */
-static int group_of(int tid)
-{
-	char path[64], text[1024];
-#ifdef SYS_pidfd_open
-	int fd = (int)syscall(SYS_pidfd_open, tid, 0);
-	if (fd >= 0) {
-		close(fd);
-		return tid;
-	}
-	if (errno == ESRCH)
-		return 0;
-#endif
-	snprintf(path, sizeof path, "/proc/self/task/%d", tid);
-	if (!access(path, F_OK))
-		return getpid();
-	snprintf(path, sizeof path, "/proc/%d/status", tid);
-	char *tgid = read_small(path, text, sizeof text) ? strstr(text, "\nTgid:") : NULL;
-	return tgid ? atoi(tgid + 6) : 0;
-}
-
 static void scan_all(void)
 {
 	DIR *d = opendir("/proc");
@@ -242,14 +173,6 @@ static void scan_all(void)
 	closedir(d);
 }
 
-bool is_recent(int pid)
-{
-	for (int i = 0; i < nrecent; i++)
-		if (recent[i].pid == pid)
-			return true;
-	return false;
-}
-
 static int tid_order(const void *a, const void *b)
 {
 	const struct thread *x = a, *y = b;
@@ -260,10 +183,7 @@ void processes_first_scan(int tracefs_root)
 {
 	saved_names_first(tracefs_root);
 	first_scan = true;
-	int fd = -1;
-	newest = newest_thread(&fd);
-	if (fd >= 0)
-		close(fd);
+	newcomers_begin();
 	scan_all();
 	if (nthreads)
 		qsort(threads, (size_t)nthreads, sizeof *threads, tid_order);
@@ -275,102 +195,6 @@ void processes_first_scan(int tracefs_root)
 	vms_scan_debugfs(false);
 	vms_scan_names(false);
 	first_scan = false;
-}
-
-static void note_recent(int pid, int rounds)
-{
-	if (nrecent < NEW_PER_LOOK && !is_recent(pid)) {
-		recent[nrecent].pid = pid;
-		recent[nrecent].comm = -1;
-		recent[nrecent++].rounds = rounds;
-	}
-}
-
-static void new_process(int pid)
-{
-	scan_process(pid);
-	note_recent(pid, ROUNDS);
-}
-
-/* The same, of one thread: its name's file stays open until it is read again. */
-static void new_single(int pid)
-{
-	int fd = open_comm(pid, pid);
-	if (fd < 0)
-		return;
-	read_comm(fd, pid, pid);
-	note_recent(pid, ROUNDS);
-	if (nrecent && recent[nrecent - 1].pid == pid && recent[nrecent - 1].comm < 0)
-		recent[nrecent - 1].comm = fd;
-	else
-		close(fd);
-}
-
-/* All of /proc, for what is not known. False if there was more than is looked at in one go. */
-static bool find_new_processes(void)
-{
-	DIR *d = opendir("/proc");
-	if (!d)
-		return true;
-	for (struct dirent *e; nrecent < NEW_PER_LOOK && (e = readdir(d));) {
-		int pid = number(e->d_name);
-		if (pid && !known(pid))
-			new_process(pid);
-	}
-	closedir(d);
-	return nrecent < NEW_PER_LOOK;
-}
-
-void processes_look_again(void)
-{
-	int keep = 0;
-	for (int i = 0; i < nrecent; i++) {
-		if (recent[i].rounds-- <= 0)
-			continue;
-		if (recent[i].comm < 0) {
-			scan_process(recent[i].pid);
-		} else { /* threads that it made since have numbers of their own, looked at below */
-			read_comm(recent[i].comm, recent[i].pid, recent[i].pid);
-			close(recent[i].comm);
-			recent[i].comm = -1;
-		}
-		recent[keep++] = recent[i];
-	}
-	nrecent = keep;
-	static int loadavg = -1; /* of the keeper, whose table of files nobody shares */
-	int from = newest, to = newest_thread(&loadavg);
-	newest = to;
-	if (!from || to < from || to - from > NEW_PER_LOOK) { /* unknown, or the numbers began anew, or many */
-		if (!find_new_processes())
-			newest = 0;
-	} else {
-		int self_pid = getpid();
-		for (int tid = from + 1; tid <= to; tid++) {
-			if (is_own(tid)) {
-				put_thread(tid, self_pid, "kvmtrace-captur"); /* as the kernel cuts it */
-				continue;
-			}
-			if (known(tid) || (kill(tid, 0) && errno == ESRCH)) /* most new threads are gone by now */
-				continue;
-			if (single_threaded(tid)) {
-				new_single(tid);
-				continue;
-			}
-			int group = group_of(tid);
-			if (group == self_pid) { /* not in the list above, which is full */
-				scan_thread(group, tid);
-			} else if (group == tid) {
-				new_process(tid);
-			} else if (group) { /* of a process that we know */
-				scan_thread(group, tid);
-				note_recent(group, 0);
-			}
-		}
-	}
-	if (nrecent) {
-		vms_scan_debugfs(true);
-		vms_scan_names(true);
-	}
 }
 
 /* What lived so briefly that only the kernel noticed. */

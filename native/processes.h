@@ -1,4 +1,4 @@
-/* Shared by processes.c, saved.c and vms.c. */
+/* Shared by processes.c, newcomers.c, saved.c and vms.c. */
 #ifndef KVMTRACE_PROCESSES_H
 #define KVMTRACE_PROCESSES_H
 #include "capture.h"
@@ -12,7 +12,16 @@ extern struct thread *threads; /* sorted by tid */
 extern int nthreads;
 extern bool first_scan;
 int thread_index(int tid); /* where tid is, or would be */
-bool is_recent(int pid);
+bool known(int tid);
+void put_thread(int tid, int tgid, const char *comm); /* tgid 0: not known */
+int number(const char *s); /* the name of a folder in /proc; 0: none of a process or thread */
+int open_comm(int pid, int tid);
+void read_comm(int fd, int pid, int tid);
+void scan_thread(int pid, int tid);
+bool single_threaded(int pid);
+void scan_process(int pid);
+bool is_recent(int pid); /* newcomers.c */
+void newcomers_begin(void); /* threads that are made from now on are new */
 bool grow(void **p, int *cap, int n, size_t size, int max);
 bool read_small(const char *path, char *out, size_t n);
 void saved_names_first(int tracefs_root);
