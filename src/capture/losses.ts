@@ -14,8 +14,8 @@ export interface LossList {
 
 /** Adds the loss rows of a batch; times and counts are decimal text because JSON numbers are doubles. */
 export function addLosses(losses: LossList, batch: EventBatch, rows: number): void {
-  for (let row = 0; row < rows; row++) {
-    if (batch.event[row] !== EV_LOST) continue;
+  const { event } = batch;
+  for (let row = event.indexOf(EV_LOST); row >= 0 && row < rows; row = event.indexOf(EV_LOST, row + 1)) {
     losses.regions++;
     if (losses.listed.length >= MAX_LISTED) continue;
     const word = 2 * row;

@@ -62,8 +62,8 @@ export async function openEvents(
   const aligned = alone ? null : await alignClocks(paths, inputs, context, options);
   const twins = aligned && findTwins(paths, inputs, aligned, context);
   const isRead = (i: number) => !aligned?.skipped.has(i);
-  const streams = inputs.map((input, i) => {
-    const events = named(
+  const parsers = inputs.map((input, i) =>
+    named(
       paths[i],
       parseLazily(input, contexts[i], () => ({
         // Merged streams copy rows into a batch of their own anyway.
@@ -73,7 +73,9 @@ export async function openEvents(
         coreOnly,
         onProgress: (bytes) => progress(i, bytes * share),
       })),
-    );
+    ),
+  );
+  const streams = parsers.map((events, i) => {
     const offset = aligned?.offsets[i] ?? 0n;
     const shifted = offset === 0n ? events : shiftTimes(events, offset);
     return twins ? twins.mark(i, shifted) : shifted;
@@ -98,6 +100,8 @@ export async function openEvents(
       share = count / (range.to - range.from);
     },
     close: () => {
+      // A parser that is left before its end lets go of what it has put on disk.
+      for (const events of parsers) events.return();
       for (const input of inputs) input.source.close();
     },
   };
@@ -176,13 +180,9 @@ function* parseLazily(
 }
 
 /** Adds the input's name to errors of its parser. */
-function* named(path: string, batches: Iterator<EventBatch>): Generator<EventBatch, void, void> {
+function* named(path: string, batches: Generator<EventBatch, void, void>): Generator<EventBatch, void, void> {
   try {
-    while (true) {
-      const next = batches.next();
-      if (next.done) return;
-      yield next.value;
-    }
+    yield* batches;
   } catch (error) {
     throw Object.assign(error as Error, { path });
   }

@@ -3,17 +3,15 @@ import { statSync } from 'node:fs';
 import type { AnalysisResult } from '../analysis/analyze.ts';
 import {
   addEvents,
-  addSpan,
+  createArenaSummary,
   createEventSummary,
   finishEvents,
   lostEvents,
 } from '../analysis/event-summary.ts';
 import { loadPasses, needsAllColumns } from '../analysis/passes.ts';
-import { reasonKey, type Selection } from '../analysis/selection.ts';
 import { addThreadEvents, createThreadEvents } from '../analysis/thread-events.ts';
-import { UsageError } from '../core/errors.ts';
 import type { TraceContext } from '../core/trace-context.ts';
-import { storeBigInt, wordsToBigInt } from '../core/words.ts';
+import { wordsToBigInt } from '../core/words.ts';
 import { buildWarnings } from '../report/build-capture.ts';
 import { buildInfo } from '../report/build-info.ts';
 import { buildModel } from '../report/build-model.ts';
@@ -23,14 +21,15 @@ import type { ReportModel } from '../report/model.ts';
 import { analyzeStream } from './analyze-stream.ts';
 import { type EventStream, forEachBatch, openEvents } from './event-stream.ts';
 import { canNameReasons, type NamedReasons, unknownReasonError, watchNames } from './named-reasons.ts';
-import type {
-  ConvertSummary,
-  Filters,
-  ReadOptions,
-  ReportOptions,
-  TimeBound,
-  UnknownReason,
-} from './options.ts';
+import type { ConvertSummary, ReadOptions, ReportOptions, UnknownReason } from './options.ts';
+import {
+  guessSpan,
+  holds,
+  type ReportSelection,
+  readSpan,
+  resolveSelection,
+  type Span,
+} from './resolve-selection.ts';
 import { withVcpuThreads } from './vcpu-threads.ts';
 import { toolVersion } from './version.ts';
 
@@ -71,12 +70,25 @@ async function analyzeInputs(
   options: ReportOptions,
   alone: boolean,
 ): Promise<Analyzed> {
+  const guess = await guessSpan(paths, options.filters, options);
+  const found = await analyzeFrom(paths, options, alone, guess);
+  if (holds(guess, found.result.summary)) return found;
+  return await analyzeFrom(paths, options, alone, await readSpan(paths, options));
+}
+
+/** `span`: the recording's ends, as far as filters count from them. */
+async function analyzeFrom(
+  paths: readonly string[],
+  options: ReportOptions,
+  alone: boolean,
+  span: Span,
+): Promise<Analyzed> {
   const { view } = options;
   const views = view ? await import('../report/views/views.ts') : null;
   const by = view ? views!.viewGrouping(view) : options.by;
   const passes = [...(options.passes ?? []), ...(view ? views!.viewPasses(view) : [])];
   const passOf = await loadPasses(passes);
-  const selection = await resolveSelection(paths, options);
+  const selection = resolveSelection(options.filters, span);
   const coreOnly = !needsAllColumns(passes, passOf);
   const stream = withVcpuThreads(await openEvents(paths, options, coreOnly));
   const names = await watchUnknown(stream, selection, options, alone);
@@ -158,8 +170,8 @@ export async function runConvert(
   const { startChecksums } = await import('../capture/checksum.ts');
   const stream = await openEvents(paths, options);
   const checksums = startChecksums(paths);
-  const summary = createEventSummary();
   const writer = createCaptureWriter(output, stream.context, toolVersion(), true);
+  const summary = createArenaSummary(writer.arena);
   try {
     stream.lendBatches({ arena: writer.arena, nextBatch: writer.lend });
     // Rows go into the file while the next ones are read.
@@ -186,52 +198,5 @@ export async function runConvert(
       : null,
     lost: { events: lostEvents(summary), regions: summary.lostRegions },
     warnings: buildWarnings(stream.context),
-  };
-}
-
-interface ReportSelection extends Selection {
-  readonly reasons: Set<number> | null;
-  readonly excludes: Set<number> | null;
-}
-
-/** Filters with absolute times. Bounds are relative to the capture's first and last event, which a first pass finds. */
-async function resolveSelection(
-  paths: readonly string[],
-  options: ReportOptions,
-): Promise<ReportSelection | null> {
-  const { filters } = options;
-  if (filters.words.length === 0) return null;
-  const set = (values: readonly number[] | null) => (values === null ? null : new Set(values));
-  const reasons = (list: Filters['reasons']) =>
-    list === null ? null : new Set(list.map(({ isa, code }) => reasonKey(isa, code)));
-  let from: Selection['from'] = null;
-  let to: Selection['to'] = null;
-  if (filters.from || filters.to) {
-    if (paths.includes('-'))
-      throw new UsageError('--from and --to cannot be used on standard input', 'save it to a file first');
-    const stream = await openEvents(paths, { traceEvents: options.traceEvents }, true);
-    const summary = createEventSummary();
-    await forEachBatch(stream, options, (batch) => addSpan(summary, batch));
-    const first = wordsToBigInt(summary.first[0], summary.first[1]);
-    const last = wordsToBigInt(summary.last[0], summary.last[1]);
-    const words = (bound: TimeBound | null): [number, number] | null => {
-      if (!bound) return null;
-      const target = new Uint32Array(2);
-      storeBigInt(target, 0, bound.fromEnd ? last - bound.ns : first + bound.ns);
-      return [target[0], target[1]];
-    };
-    from = words(filters.from);
-    to = words(filters.to);
-  }
-  return {
-    pids: set(filters.pids),
-    tids: set(filters.tids),
-    vcpus: set(filters.vcpus),
-    cpus: set(filters.cpus),
-    reasons: reasons(filters.reasons),
-    excludes: reasons(filters.excludes),
-    levels: set(filters.levels),
-    from,
-    to,
   };
 }

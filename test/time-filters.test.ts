@@ -1,0 +1,95 @@
+/** `--from` and `--to`: the moments that they count from. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { createCaptureWriter } from '../src/capture/writer.ts';
+import type { Filters, TimeBound } from '../src/commands/options.ts';
+import { runConvert, runReport } from '../src/commands/pipeline.ts';
+import { guessSpan, readSpan } from '../src/commands/resolve-selection.ts';
+import { EV_ENTRY, EV_EXIT } from '../src/core/events.ts';
+import { createTraceContext } from '../src/core/trace-context.ts';
+import { listCaptures, SAMPLES, SHARED } from './support/corpus.ts';
+import { eventBatch } from './support/events.ts';
+import { defaultReportOptions } from './support/options.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'kvmtrace-time-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const base = defaultReportOptions();
+const start = (ns: bigint): TimeBound => ({ ns, fromEnd: false });
+const end = (ns: bigint): TimeBound => ({ ns, fromEnd: true });
+const filtersOf = (from: TimeBound | null, to: TimeBound | null): Filters => ({
+  ...base.filters,
+  from,
+  to,
+  words: ['times'],
+});
+
+const samples = listCaptures(SAMPLES);
+const corpus = listCaptures(join(SHARED, 'corpus'));
+
+describe('the ends of a recording, found with little reading, are those that reading all of it finds', () => {
+  test.each([...samples, ...corpus])('$id', async ({ path }) => {
+    const whole = await readSpan([path], base);
+    expect(await guessSpan([path], filtersOf(start(0n), null), base)).toEqual({
+      first: whole.first,
+      last: null,
+    });
+    expect((await guessSpan([path], filtersOf(null, end(0n)), base)).last).toBe(whole.last);
+  });
+
+  test.each(samples)('of the capture of $id', async ({ path }) => {
+    const capture = join(folder, 'capture.arrow');
+    await runConvert([path], capture, base);
+    const whole = await readSpan([path], base);
+    expect(await guessSpan([capture], filtersOf(start(0n), end(0n)), base)).toEqual(whole);
+  });
+});
+
+/** A pair of 10 ns at each of the times, all in a batch of their own, written in the order given. */
+function writePairs(path: string, batches: readonly (readonly number[])[]): void {
+  const writer = createCaptureWriter(path, createTraceContext(), 'test');
+  for (const times of batches) {
+    writer.write(
+      eventBatch(
+        times.flatMap((time) => [
+          { time, event: EV_EXIT, tid: 7, isa: 1, code: 12 },
+          { time: time + 10, event: EV_ENTRY, tid: 7 },
+        ]),
+      ),
+    );
+    writer.flush();
+  }
+  writer.finish();
+}
+
+async function countExits(path: string, from: TimeBound | null, to: TimeBound | null): Promise<number> {
+  return (await runReport([path], { ...base, filters: filtersOf(from, to) })).totals.exits;
+}
+
+describe('filters of a recording whose clock went backwards count from its earliest and latest event', () => {
+  const path = join(folder, 'backwards.arrow');
+  // From 500 to 3010; neither is where the rows begin or end.
+  writePairs(path, [
+    [1000, 2000, 3000],
+    [500, 600, 700],
+  ]);
+
+  test.each([
+    ['all', start(0n), null, 6],
+    ['from just behind the earliest', start(1n), null, 5],
+    ['up to 100 ns behind it', null, start(100n), 1],
+    ['the last 10 ns', end(10n), null, 1],
+    ['the last 9 ns', end(9n), null, 0],
+    ['between both', start(500n), end(10n), 2],
+  ])('%s', async (_, from, to, exits) => {
+    expect(await countExits(path, from, to)).toBe(exits);
+  });
+});
+
+test('filters of a recording without events find nothing', async () => {
+  const path = join(folder, 'empty.arrow');
+  writePairs(path, []);
+  expect(await countExits(path, start(0n), end(0n))).toBe(0);
+});
