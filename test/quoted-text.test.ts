@@ -115,9 +115,9 @@ describe('files that are packed in another way', () => {
   const zip = Buffer.concat([Buffer.from('PK\x03\x04'), Buffer.alloc(600)]);
   const tar = Buffer.concat([Buffer.alloc(257), Buffer.from('ustar\0'), Buffer.alloc(300)]);
   test.each([
-    ['gzip inside gzip', gzipSync(gzipSync(trace)), /gunzip/],
+    ['gzip inside gzip', gzipSync(gzipSync(trace)), /gzip -d/],
     ['compressed by xz', Buffer.from('\xfd7zXZ\x00\x00\x04', 'latin1'), /xz -d/],
-    ['compressed by zstd', Buffer.from('\x28\xb5\x2f\xfd\x00', 'latin1'), /zstd -d/],
+    ['zstd inside gzip', gzipSync(Buffer.from('\x28\xb5\x2f\xfd\x00', 'latin1')), /gzip -d/],
     ['a zip archive', zip, /unpack it/],
     ['a tar archive', tar, /tar -x/],
     ['a tar archive', gzipSync(tar), /tar -x/],

@@ -56,7 +56,7 @@ const CHUNKS = [
   { name: 'report', roots: ['commands/report.js', 'commands/pipeline.js'] },
   { name: 'text', roots: ['report/text.js'] },
   // Of parsers: what several share, and the text formats, which are asked together.
-  { name: 'records', roots: ['parsers/tracepoint/decoder.js', 'parsers/perf-data/zstd-stream.js'] },
+  { name: 'records', roots: ['parsers/tracepoint/decoder.js', 'parsers/zstd-stream.js'] },
   { name: 'rows', roots: ['parsers/text/batch-rows.js', 'parsers/text/row-output.js'] },
   {
     name: 'lines',

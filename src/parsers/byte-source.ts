@@ -80,3 +80,15 @@ export function readFully(
   }
   return done;
 }
+
+/** The source's bytes from its start, in chunks that are buffers of their own. */
+export function* chunksOf(source: ByteSource): Generator<Buffer> {
+  let position = 0;
+  while (true) {
+    const chunk = Buffer.allocUnsafe(1 << 20);
+    const count = source.readAt(position, chunk, 0, chunk.length);
+    if (count === 0) return;
+    position += count;
+    yield chunk.subarray(0, count);
+  }
+}

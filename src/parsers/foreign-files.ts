@@ -1,5 +1,6 @@
 /** What to do with files that hold a recording, but packed or encoded in a way that is not read. */
 import { isRingPage } from './ring-pages.ts';
+import { packedBy } from './unpack.ts';
 
 interface Packing {
   /** First bytes, as latin1 text. */
@@ -10,9 +11,7 @@ interface Packing {
 }
 
 const PACKINGS: readonly Packing[] = [
-  { magic: '\x1f\x8b', what: 'gzip inside gzip', hint: 'unpack it once: gunzip' },
   { magic: '\xfd7zXZ\x00', what: 'compressed by xz', hint: 'unpack it first: xz -d' },
-  { magic: '\x28\xb5\x2f\xfd', what: 'compressed by zstd', hint: 'unpack it first: zstd -d' },
   { magic: 'BZh', what: 'compressed by bzip2', hint: 'unpack it first: bzip2 -d' },
   { magic: '\x04\x22\x4d\x18', what: 'compressed by lz4', hint: 'unpack it first: lz4 -d' },
   { magic: 'PK\x03\x04', what: 'a zip archive', hint: 'unpack it and name the files in it' },
@@ -31,8 +30,17 @@ const RING_PAGES = {
   hint: 'record with `kvmtrace record` or `trace-cmd record`; what a killed trace-cmd left: trace-cmd restore',
 };
 
-/** What the input is and what helps, if no format reads it because of how it is packed; else null. */
-export function packingOf(head: Uint8Array): { readonly what: string; readonly hint: string } | null {
+/**
+ * What the input is and what helps, if no format reads it because of how it is packed; else null. `unpacked`: by what
+ * it was packed when it was named (unpack.ts).
+ */
+export function foreignFile(
+  head: Uint8Array,
+  unpacked: string | null,
+): { readonly what: string; readonly hint: string } | null {
+  const inner = packedBy(head);
+  if (inner && unpacked)
+    return { what: `${inner.name} inside ${unpacked}`, hint: `unpack it once: ${unpacked} -d` };
   const start = Buffer.from(head.subarray(0, 512)).toString('latin1');
   return (
     PACKINGS.find(({ magic, at = 0 }) => start.startsWith(magic, at)) ??

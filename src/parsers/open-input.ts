@@ -1,17 +1,17 @@
 /**
- * From what the user named to a byte source and its format: files, standard input, gzip. What a parser must read
+ * From what the user named to a byte source and its format: files, standard input, gzip, zstd. What a parser must read
  * back and forth and cannot (a pipe, a compressed file) is spooled to a temporary file that is unlinked at once.
  */
-import { createReadStream, readSync, statSync } from 'node:fs';
-import { stream, zlib } from '../core/builtins.ts';
-import { type Diagnostics, note } from '../core/diagnostics.ts';
+import { readSync, statSync } from 'node:fs';
+import type { Diagnostics } from '../core/diagnostics.ts';
 import { TraceFormatError } from '../core/errors.ts';
-import { type ByteSource, openFileSource, readFully } from './byte-source.ts';
+import { type ByteSource, chunksOf, openFileSource, readFully } from './byte-source.ts';
 import { openPerfFolder } from './folder-source.ts';
-import { packingOf } from './foreign-files.ts';
+import { foreignFile } from './foreign-files.ts';
 import { findFormat } from './registry.ts';
 import { temporaryFile } from './temporary-file.ts';
 import { SNIFF_BYTES, type TraceFormat } from './trace-format.ts';
+import { packedBy, unpack } from './unpack.ts';
 
 export interface OpenedInput {
   readonly source: ByteSource;
@@ -33,9 +33,9 @@ export async function openInput(path: string, diagnostics: Diagnostics): Promise
   let source = path === '-' ? standardInput() : openFile(path);
   const storedBytes = source.size;
   let head = readHead(source);
-  const compressed = head.length > 2 && head[0] === 0x1f && head[1] === 0x8b;
-  if (compressed) {
-    source = await gunzip(source, diagnostics);
+  const packing = packedBy(head);
+  if (packing) {
+    source = await unpack(source, packing, SPOOL_HINT, diagnostics);
     head = readHead(source);
   }
   if (head.length === 0)
@@ -45,9 +45,9 @@ export async function openInput(path: string, diagnostics: Diagnostics): Promise
       hint: 'nothing was recorded, or the recorder did not finish its file',
     });
   const { format, verdicts } = await findFormat(head, path);
-  const packing = format ? null : packingOf(head);
-  if (packing)
-    throw new TraceFormatError({ format: path, message: `this is ${packing.what}`, hint: packing.hint });
+  const foreign = format ? null : foreignFile(head, packing?.name ?? null);
+  if (foreign)
+    throw new TraceFormatError({ format: path, message: `this is ${foreign.what}`, hint: foreign.hint });
   if (!format)
     throw new TraceFormatError({
       format: path,
@@ -56,7 +56,7 @@ export async function openInput(path: string, diagnostics: Diagnostics): Promise
     });
   if (!source.seekable && format.access === 'random') source = await spool(source);
   const eventBytes = source.size === null ? null : source.size * (format.expansion?.(head) ?? 1);
-  return { source, format, storedBytes, eventBytes, compressed };
+  return { source, format, storedBytes, eventBytes, compressed: packing !== null };
 }
 
 function openFile(path: string): ByteSource {
@@ -116,46 +116,6 @@ function readBlocking(fd: number, target: Uint8Array, offset: number, length: nu
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
     }
   }
-}
-
-/** The source's bytes as an iterable of chunks (each its own buffer: streams keep them). */
-function* chunksOf(source: ByteSource): Generator<Buffer> {
-  let position = 0;
-  while (true) {
-    const chunk = Buffer.allocUnsafe(1 << 20);
-    const count = source.readAt(position, chunk, 0, chunk.length);
-    if (count === 0) return;
-    position += count;
-    yield chunk.subarray(0, count);
-  }
-}
-
-async function gunzip(source: ByteSource, diagnostics: Diagnostics): Promise<ByteSource> {
-  const input =
-    source.seekable && source.name !== '-'
-      ? createReadStream(source.name, { highWaterMark: 1 << 20 })
-      : stream().Readable.from(chunksOf(source));
-  const output = input.pipe(zlib().createGunzip({ chunkSize: 1 << 18 }));
-  input.on('error', (error: Error) => output.destroy(error));
-  const file = temporaryFile(SPOOL_HINT);
-  try {
-    for await (const chunk of output) file.write(chunk as Buffer);
-  } catch (error) {
-    if (error instanceof TraceFormatError) throw error;
-    if (file.size() === 0)
-      throw new TraceFormatError(
-        { format: 'gzip', message: `cannot be decompressed: ${(error as Error).message}` },
-        { cause: error },
-      );
-    note(
-      diagnostics,
-      'truncated-gzip',
-      'data-loss',
-      `the gzip file is cut off or damaged (${(error as Error).message}); what came before was read`,
-    );
-  }
-  source.close();
-  return file.open(source.name);
 }
 
 async function spool(source: ByteSource): Promise<ByteSource> {

@@ -1,6 +1,7 @@
 /** Reads one stream of records into the window: as it lies in the file, or unpacked where records are compressed. */
 import { note } from '../../core/diagnostics.ts';
 import { noteFollowing, startsRecording } from '../following-recording.ts';
+import { createZstdStream, pushZstd, type ZstdStream } from '../zstd-stream.ts';
 import { type Container, takeContainerRecord } from './container-records.ts';
 import {
   FIRST_USER_RECORD,
@@ -11,7 +12,6 @@ import {
   RECORD_FINISHED_ROUND,
 } from './record-types.ts';
 import { type RecordWindow, reserve } from './record-window.ts';
-import { createZstdStream, pushZstd, type ZstdStream } from './zstd-stream.ts';
 
 export interface RecordReader {
   readonly container: Container;

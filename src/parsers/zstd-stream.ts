@@ -1,23 +1,34 @@
 /**
- * The zstd stream of `perf record -z`: one frame across all compressed records, flushed but never ended. Whole blocks
- * (RFC 8878, 3.1.1.2) are cut out here and fed to fzstd's streaming decoder, which keeps the window between them.
+ * zstd as it comes: the frames of a file, and the one that `perf record -z` flushes but never ends. Whole blocks (RFC 8878,
+ * 3.1.1.2) are cut out here and fed to fzstd's streaming decoder, which keeps the window between them.
  * (Node's own zstd decodes whole frames or asynchronous streams only.)
  */
-import { Decompress } from 'fzstd';
+import { Decompress, decompress } from 'fzstd';
 
 export interface ZstdStream {
   /** Compressed bytes that do not make a whole block yet. */
   pending: Uint8Array;
   used: number;
   decoder: Decompress | null;
-  /** Bytes of a checksum still to be passed over. */
+  /** Bytes of a skippable frame still to be passed over. */
   skip: number;
+  /** The frame at hand has a checksum behind its last block, which comes next if `checksumNext`. */
   checksum: boolean;
+  checksumNext: boolean;
+  /** XXH64 of the frame's plain bytes; null: checksums are not looked at. */
+  hash: FrameHash | null;
+  readonly startHash: (() => FrameHash) | null;
   windowBytes: number;
   /** Bytes that the decoder has moved about to keep its window. */
   moved: number;
   /** Bytes decoded so far. */
   plain: number;
+}
+
+/** XXH64 with seed 0 (xxhash-wasm's create64). */
+export interface FrameHash {
+  update(bytes: Uint8Array): unknown;
+  digest(): bigint;
 }
 
 /** Largest window: that of level 22, perf's highest. */
@@ -29,15 +40,22 @@ const MAX_WINDOW = 128 << 20;
 const MOVED_FREE = 2 ** 36;
 const MOVED_PER_PLAIN = 1024;
 const MAX_BLOCK = (1 << 21) + 3;
+const SHORTEST_FRAME_HEADER = 6;
 const LONGEST_FRAME_HEADER = 18;
+const SKIPPABLE_HEADER = 8;
+const CHECKSUM_BYTES = 4;
 
-export function createZstdStream(): ZstdStream {
+/** `startHash`: makes what checks frames that have a checksum; perf's have none. */
+export function createZstdStream(startHash: (() => FrameHash) | null = null): ZstdStream {
   return {
     pending: new Uint8Array(1 << 18),
     used: 0,
     decoder: null,
     skip: 0,
     checksum: false,
+    checksumNext: false,
+    hash: null,
+    startHash,
     windowBytes: 0,
     moved: 0,
     plain: 0,
@@ -50,6 +68,24 @@ export function createZstdStream(): ZstdStream {
  */
 export function pushZstd(stream: ZstdStream, bytes: Uint8Array, take: (plain: Uint8Array) => void): void {
   append(stream, bytes);
+  decodeBlocks(stream, take, false);
+}
+
+/**
+ * The input has ended: decodes frames at its end that are shorter than the longest header.
+ * @throws Error when it ends within a frame.
+ */
+export function endZstd(stream: ZstdStream, take: (plain: Uint8Array) => void): void {
+  const { used } = stream;
+  // Headers can be looked at as if they were whole.
+  append(stream, new Uint8Array(LONGEST_FRAME_HEADER));
+  stream.used = used;
+  decodeBlocks(stream, take, true);
+  if (stream.used > 0 || stream.decoder || stream.checksumNext || stream.skip > 0)
+    throw new Error('it ends within a frame');
+}
+
+function decodeBlocks(stream: ZstdStream, take: (plain: Uint8Array) => void, atEnd: boolean): void {
   let from = 0;
   while (from < stream.used) {
     if (stream.skip > 0) {
@@ -58,29 +94,80 @@ export function pushZstd(stream: ZstdStream, bytes: Uint8Array, take: (plain: Ui
       from += passed;
       continue;
     }
-    const header = stream.decoder ? 0 : frameHeader(stream, from);
+    if (stream.checksumNext) {
+      if (stream.used - from < CHECKSUM_BYTES) break;
+      checkFrame(stream, from);
+      from += CHECKSUM_BYTES;
+      continue;
+    }
+    if (!stream.decoder && stream.used - from >= SKIPPABLE_HEADER && isSkippable(stream, from)) {
+      stream.skip = SKIPPABLE_HEADER + wordAt(stream, from + 4);
+      continue;
+    }
+    const header = stream.decoder ? 0 : frameHeader(stream, from, atEnd);
     if (header < 0) break;
     const blocks = wholeBlocks(stream, from + header);
     const end = blocks.end;
-    // fzstd keeps a first piece shorter than this by reference, which would change under it.
-    if (end === from + header || (!stream.decoder && end - from < LONGEST_FRAME_HEADER)) break;
+    if (end === from + header) break;
+    if (!stream.decoder && end - from < LONGEST_FRAME_HEADER) {
+      // fzstd keeps a first piece as short as that by reference, which would change under it.
+      if (!blocks.last) break;
+      decodeShort(stream, from, end, take);
+      from = end;
+      continue;
+    }
     stream.moved += blocks.count * stream.windowBytes;
     if (stream.moved > MOVED_FREE + MOVED_PER_PLAIN * stream.plain)
       throw new Error('too many tiny blocks for its window');
-    stream.decoder ??= new Decompress();
+    if (!stream.decoder) {
+      stream.decoder = new Decompress();
+      startFrame(stream);
+    }
     stream.decoder.ondata = (data) => {
       stream.plain += data.length;
+      stream.hash?.update(data);
       take(data);
     };
     stream.decoder.push(stream.pending.subarray(from, end));
     from = end;
     if (blocks.last) {
       stream.decoder = null;
-      stream.skip = stream.checksum ? 4 : 0;
+      stream.checksumNext = stream.checksum;
     }
   }
   stream.pending.copyWithin(0, from, stream.used);
   stream.used -= from;
+}
+
+function startFrame(stream: ZstdStream): void {
+  stream.hash = stream.checksum ? (stream.startHash?.() ?? null) : null;
+}
+
+/** Decodes a frame of a few bytes as a whole. */
+function decodeShort(stream: ZstdStream, from: number, end: number, take: (plain: Uint8Array) => void): void {
+  startFrame(stream);
+  const plain = decompress(stream.pending.slice(from, end));
+  stream.plain += plain.length;
+  stream.hash?.update(plain);
+  take(plain);
+  stream.checksumNext = stream.checksum;
+}
+
+/** @throws Error if the checksum at `at` is not that of the frame: the lower half of its hash. */
+function checkFrame(stream: ZstdStream, at: number): void {
+  const { hash } = stream;
+  stream.checksumNext = false;
+  stream.hash = null;
+  if (hash && Number(hash.digest() & 0xffffffffn) !== wordAt(stream, at)) throw new Error('wrong checksum');
+}
+
+function wordAt({ pending }: ZstdStream, at: number): number {
+  return new DataView(pending.buffer, pending.byteOffset).getUint32(at, true);
+}
+
+/** A frame of somebody else's data (RFC 8878, 3.1.2): pzstd writes the sizes of its frames in them. */
+function isSkippable(stream: ZstdStream, at: number): boolean {
+  return (wordAt(stream, at) & 0xfffffff0) === 0x184d2a50;
 }
 
 function append(stream: ZstdStream, bytes: Uint8Array): void {
@@ -93,10 +180,11 @@ function append(stream: ZstdStream, bytes: Uint8Array): void {
   stream.used += bytes.length;
 }
 
-/** Size of the frame header at `at`, −1 if it is not whole yet (RFC 8878, 3.1.1.1). */
-function frameHeader(stream: ZstdStream, at: number): number {
+/** Size of the frame header at `at`, −1 if it may not be whole yet (RFC 8878, 3.1.1.1). */
+function frameHeader(stream: ZstdStream, at: number, atEnd: boolean): number {
   const { pending, used } = stream;
-  if (used - at < LONGEST_FRAME_HEADER) return -1;
+  const left = used - at;
+  if (left < (atEnd ? SHORTEST_FRAME_HEADER : LONGEST_FRAME_HEADER)) return -1;
   if (
     pending[at] !== 0x28 ||
     pending[at + 1] !== 0xb5 ||
@@ -123,7 +211,7 @@ function frameHeader(stream: ZstdStream, at: number): number {
           ? view.getUint32(contentAt, true)
           : Number(view.getBigUint64(contentAt, true));
   if (stream.windowBytes > MAX_WINDOW) throw new Error(`window of ${stream.windowBytes} bytes`);
-  return size;
+  return size <= left ? size : -1;
 }
 
 /** End of the last whole block from `at` on (of this frame), how many there are and whether the frame ends there. */
