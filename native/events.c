@@ -24,6 +24,7 @@ static const char *const detail[] = {
 	"kvm:kvm_nested_vmenter", "kvm:kvm_nested_vmrun", /* until 5.15 */
 	"kvm:kvm_nested_vmexit", "kvm:kvm_nested_vmexit_inject", "kvm:kvm_nested_intr_vmexit",
 	"kvm:kvm_halt_poll_ns", "kvm:kvm_vcpu_wakeup",
+	"kvm:kvm_vmgexit_enter", "kvm:kvm_rmp_fault", /* SEV-ES and SNP guests */
 	"kvm:kvm_guest_fault", "kvm:kvm_wfx_arm64", "kvm:kvm_hvc_arm64", "kvm:kvm_mmio_nisv", "kvm:kvm_sys_access",
 	"kvm:kvm_iocsr", "kvm-s390:kvm_s390_intercept_*",
 };

@@ -358,6 +358,31 @@ describe.each([
     ],
   ],
   [
+    'SEV-ES and SNP guests',
+    [
+      [
+        'kvm_vmgexit_enter: vcpu 3, exit_reason 80000010, exit_info1 0, exit_info2 fd',
+        { vcpu: 3, address: 0x80000010n, info1: 0n, info2: 0xfdn },
+      ],
+      [
+        'kvm_vmgexit_exit: vcpu 3, exit_reason 7c, exit_info1 1, exit_info2 0',
+        { vcpu: 3, address: 0x7cn, info1: 1n, info2: 0n },
+      ],
+      [
+        'kvm_vmgexit_msr_protocol_enter: vcpu 0, ghcb_gpa 4000000040000004',
+        { vcpu: 0, address: 0x4000000040000004n },
+      ],
+      [
+        'kvm_vmgexit_msr_protocol_exit: vcpu 0, ghcb_gpa 0000000000000004, result -22',
+        { vcpu: 0, address: 4n, arg0: -22n },
+      ],
+      [
+        'kvm_rmp_fault: vcpu 1 gpa 000000000f400000 pfn 0x10f400 error_code 0x80000006 rmp_level 2 psmash_ret 0',
+        { vcpu: 1, address: 0xf400000n, info1: 0x10f400n, info2: 0x80000006n, arg0: 2n, arg1: 0n },
+      ],
+    ],
+  ],
+  [
     'riscv, s390, LoongArch, PowerPC, MIPS',
     [
       [

@@ -15,6 +15,7 @@ const DETAILS: ReadonlySet<string> = new Set([
   'kvm_sys_access',
   'kvm_hvc_arm64',
   'kvm_apic',
+  'kvm_vmgexit_enter',
   'kvm_inj_virq',
 ]);
 /** Events of QEMU, or markers in which its ftrace backend writes them. */

@@ -15,7 +15,7 @@ export const ROLE_VCPU = 8;
 export const ROLE_INJECT = 9;
 /** QEMU says that KVM_RUN returned to it. */
 export const ROLE_RUN_EXIT = 10;
-/** As ROLE_DETAIL, but gives way to such: what an access is made of (a page fault, the local APIC behind an MSR). */
+/** As ROLE_DETAIL, but gives way to such: what an access is made of (a page fault, the local APIC behind an MSR, a VMGEXIT). */
 export const ROLE_WEAK_DETAIL = 11;
 /** Gives the reason of the thread's open exit more precisely (loongarch); no exit of its own. */
 export const ROLE_REFINE = 12;

@@ -32,6 +32,7 @@ import {
   EV_S390_SIE_EXIT,
   EV_SYS_ACCESS,
   EV_USERSPACE_EXIT,
+  EV_VMGEXIT_ENTER,
   EV_XEN_HYPERCALL,
   MAX_EVENTS,
 } from '../core/events.ts';
@@ -77,7 +78,7 @@ const ROLES: readonly (readonly [number, readonly number[]])[] = [
       EV_HVC_ARM64,
     ],
   ],
-  [ROLE_WEAK_DETAIL, [EV_PAGE_FAULT, EV_GUEST_FAULT, EV_APIC]],
+  [ROLE_WEAK_DETAIL, [EV_PAGE_FAULT, EV_GUEST_FAULT, EV_APIC, EV_VMGEXIT_ENTER]],
   [ROLE_INJECT, [EV_INJ_VIRQ]],
   [ROLE_RUN_EXIT, [EV_RUN_EXIT]],
 ];

@@ -75,3 +75,5 @@ export const EV_EXIT_IDLE = 59;
 export const EV_EXIT_CACHE = 60;
 export const EV_EXIT_CPUCFG = 61;
 export const EV_EXIT_CSR = 62;
+/** SEV-ES: what the guest asks for by a VMGEXIT, behind the kvm_exit that says no more than that. */
+export const EV_VMGEXIT_ENTER = 63;

@@ -30,6 +30,14 @@ const EXIT_FIELDS: EventFields = {
   scause: 'scause',
 };
 
+/** The GHCB's SW_EXITCODE, SW_EXITINFO1 and SW_EXITINFO2: an exit code of SVM, or from 0x80000000 on one of VMGEXIT's own. */
+const VMGEXIT_FIELDS: EventFields = {
+  vcpu: 'vcpu_id',
+  address: 'exit_reason',
+  info1: 'info1',
+  info2: 'info2',
+};
+
 /** loongarch: says more about the exit before it. */
 const SPECIAL_EXIT_FIELDS: EventFields = { vcpu: 'vcpu_id', address: 'pc', code: 'reason' };
 
@@ -90,6 +98,19 @@ export const EVENT_FIELDS: Readonly<Record<string, EventFields>> = {
   kvm_apic_ipi: { address: 'dest_id', code: 'icr_low' },
   kvm_avic_incomplete_ipi: { vcpu: 'vcpu', address: 'icrh', info1: 'icrl', code: 'id' },
   kvm_avic_unaccelerated_access: { vcpu: 'vcpu', address: 'offset', code: 'rw', arg0: 'vec' },
+  kvm_vmgexit_enter: VMGEXIT_FIELDS,
+  kvm_vmgexit_exit: VMGEXIT_FIELDS,
+  /** address = the GHCB MSR, whose low 12 bits say what is asked for; arg0 = result, signed. */
+  kvm_vmgexit_msr_protocol_enter: { vcpu: 'vcpu_id', address: 'ghcb_gpa' },
+  kvm_vmgexit_msr_protocol_exit: { vcpu: 'vcpu_id', address: 'ghcb_gpa', arg0: 'result' },
+  kvm_rmp_fault: {
+    vcpu: 'vcpu_id',
+    address: 'gpa',
+    info1: 'pfn',
+    info2: 'error_code',
+    arg0: 'rmp_level',
+    arg1: 'psmash_ret',
+  },
   kvm_guest_fault: { address: 'ipa', info1: 'hsr', info2: 'hxfar', arg0: 'vcpu_pc' },
   /** address = system register packed as Op0<<16 | Op1<<12 | CRn<<8 | CRm<<4 | Op2; code 1 = write. */
   kvm_sys_access: { sysReg: 'Op0', code: 'is_write', info1: 'vcpu_pc' },

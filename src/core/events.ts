@@ -63,6 +63,7 @@ import {
   EV_VIRTIO_NOTIFY,
   EV_VIRTIO_NOTIFY_IRQFD,
   EV_VIRTIO_QUEUE_NOTIFY,
+  EV_VMGEXIT_ENTER,
   EV_WFX_ARM64,
   EV_XEN_HYPERCALL,
 } from './event-codes.ts';
@@ -136,6 +137,7 @@ const WELL_KNOWN: readonly (readonly [number, string])[] = [
   [EV_EXIT_CACHE, 'kvm_exit_cache'],
   [EV_EXIT_CPUCFG, 'kvm_exit_cpucfg'],
   [EV_EXIT_CSR, 'kvm_exit_csr'],
+  [EV_VMGEXIT_ENTER, 'kvm_vmgexit_enter'],
 ];
 
 export interface EventDictionary {

@@ -14,8 +14,10 @@ import {
   EV_PAGE_FAULT,
   EV_PIO,
   EV_SYS_ACCESS,
+  EV_VMGEXIT_ENTER,
   EV_XEN_HYPERCALL,
 } from '../core/events.ts';
+import { ISA_SVM } from '../core/isa-codes.ts';
 import { TWO_32, wordsToHex } from '../core/words.ts';
 import { apicRegisterName } from '../isa/apic-registers.ts';
 import { cpuidName } from '../isa/cpuid-leaves.ts';
@@ -23,6 +25,7 @@ import { hvcName, hypervHypercallName, kvmHypercallName } from '../isa/hypercall
 import { mmioName } from '../isa/mmio-devices.ts';
 import { msrName } from '../isa/msr-names.ts';
 import { portName } from '../isa/port-names.ts';
+import { reasonIndex, reasonName } from '../isa/reasons.ts';
 import { sysregName } from '../isa/sysreg-names.ts';
 
 export type DetailKind =
@@ -39,6 +42,7 @@ export type DetailKind =
   | 'page-fault'
   | 'sysreg'
   | 'hvc'
+  | 'vmgexit'
   | 'none';
 
 const KINDS: ReadonlyMap<number, DetailKind> = new Map<number, DetailKind>([
@@ -56,6 +60,7 @@ const KINDS: ReadonlyMap<number, DetailKind> = new Map<number, DetailKind>([
   [EV_GUEST_FAULT, 'page-fault'],
   [EV_SYS_ACCESS, 'sysreg'],
   [EV_HVC_ARM64, 'hvc'],
+  [EV_VMGEXIT_ENTER, 'vmgexit'],
 ]);
 
 /** Events whose address tells what an exit was about, by name. */
@@ -94,6 +99,8 @@ export function detailName(kind: DetailKind, low: number, high: number, isArm: b
       return sysregName(number);
     case 'hvc':
       return hvcName(number);
+    case 'vmgexit':
+      return vmgexitName(number);
     default:
       return null;
   }
@@ -102,4 +109,9 @@ export function detailName(kind: DetailKind, low: number, high: number, isArm: b
 /** `0x3f8`. */
 export function detailAddress(low: number, high: number): string {
   return wordsToHex(low >>> 0, high >>> 0);
+}
+
+/** The guest asks for what an exit of that number would have been about, or for one of VMGEXIT's own services. */
+function vmgexitName(code: number): string | null {
+  return reasonIndex(ISA_SVM, code) < 0 ? null : reasonName(ISA_SVM, code);
 }

@@ -26,7 +26,7 @@ const NAME_KINDS: Readonly<Record<string, string>> = {
 const ADDRESS_KEY = /^(?:rip|pc|address|gpa|gva|page|target|addresses)$/i;
 /** Kinds of detail whose number names a register, a port or a leaf, no place in memory. */
 const NO_MEMORY = new Set(
-  'port msr cpuid cr hypercall hv-hypercall xen-hypercall apic sysreg hvc'.split(' '),
+  'port msr cpuid cr hypercall hv-hypercall xen-hypercall apic sysreg hvc vmgexit'.split(' '),
 );
 /** A range where guests place devices (isa/mmio-devices.ts): where in it is this guest's own choice. */
 const PCI_BAR = 'PCI BAR';

@@ -28,6 +28,14 @@ const ICR_WORDS = {
   'all-but-self': { bits: 3 << 18 },
 } as const;
 
+/** `vcpu 0, exit_reason 80000010, exit_info1 0, exit_info2 0`: hexadecimal without 0x. */
+const VMGEXIT_WORDS = {
+  vcpu: { column: 'vcpu', base: 'd' },
+  exit_reason: { column: 'address', base: 'x' },
+  exit_info1: { column: 'info1', base: 'x' },
+  exit_info2: { column: 'info2', base: 'x' },
+} as const;
+
 export const EVENT_TABLES: Readonly<Record<string, KeyTable>> = {
   kvm_nested_vmenter: keyTable(
     {
@@ -211,6 +219,34 @@ export const EVENT_TABLES: Readonly<Record<string, KeyTable>> = {
     },
     F_ADDRESS | F_CODE,
     'kvm_avic_unaccelerated_access',
+  ),
+  kvm_vmgexit_enter: keyTable(VMGEXIT_WORDS, F_ADDRESS, 'kvm_vmgexit_enter'),
+  kvm_vmgexit_exit: keyTable(VMGEXIT_WORDS, F_ADDRESS, 'kvm_vmgexit_exit'),
+  kvm_vmgexit_msr_protocol_enter: keyTable(
+    { vcpu: { column: 'vcpu', base: 'd' }, ghcb_gpa: { column: 'address', base: 'x' } },
+    F_ADDRESS,
+    'kvm_vmgexit_msr_protocol_enter',
+  ),
+  kvm_vmgexit_msr_protocol_exit: keyTable(
+    {
+      vcpu: { column: 'vcpu', base: 'd' },
+      ghcb_gpa: { column: 'address', base: 'x' },
+      result: { column: 'arg0', base: 'd' },
+    },
+    F_ADDRESS,
+    'kvm_vmgexit_msr_protocol_exit',
+  ),
+  kvm_rmp_fault: keyTable(
+    {
+      vcpu: { column: 'vcpu', base: 'd' },
+      gpa: { column: 'address', base: 'x' },
+      pfn: { column: 'info1', base: 'x' },
+      error_code: { column: 'info2', base: 'x' },
+      rmp_level: { column: 'arg0', base: 'd' },
+      psmash_ret: { column: 'arg1', base: 'd' },
+    },
+    F_ADDRESS,
+    'kvm_rmp_fault',
   ),
   kvm_guest_fault: keyTable(
     {
