@@ -61,15 +61,18 @@ test.each([0, 1, 2])('exit status %i', async (status) => {
   expect((await kvmtrace(['report', trace, ...args])).status).toBe(status);
 });
 
-test('a limit of addresses: says what to do, and doing it helps', () => {
+test('a limit of addresses: says what to do, and doing it helps, unless Node.js gets on with it', () => {
   const run = (options: string) =>
     spawnSync('bash', ['-c', `ulimit -v 4000000; exec "$0" "$1" report "$2"`, process.execPath, BIN, trace], {
       encoding: 'utf8',
       env: { ...process.env, NODE_OPTIONS: options },
     });
   const limited = run('');
-  expect(limited).toMatchObject({ status: 2, stdout: '' });
-  expect(limited.stderr).toMatch(/ulimit -v.*NODE_OPTIONS=--disable-wasm-trap-handler/);
+  // V8 of Node.js 24 does without the addresses that it cannot have.
+  if (limited.status !== 0) {
+    expect(limited).toMatchObject({ status: 2, stdout: '' });
+    expect(limited.stderr).toMatch(/ulimit -v.*NODE_OPTIONS=--disable-wasm-trap-handler/);
+  } else expect(limited.stdout).toContain('Exits by reason');
   const helped = run('--disable-wasm-trap-handler');
   expect(helped).toMatchObject({ status: 0, stderr: '' });
   expect(helped.stdout).toContain('Exits by reason');
