@@ -11,6 +11,7 @@ import { fillListed, mergeSamples } from './sample-kernels.ts';
 import { addGroupMembers } from './sampled-groups.ts';
 import { loadBlock, unloadSpills } from './spill.ts';
 import { applyThreadRecord } from './thread-records.ts';
+import { isTwin } from './twin-samples.ts';
 import { timedKey } from './walk-records.ts';
 
 /** Decodes ready records into `batch` until it is full or none is left; returns whether any are left. */
@@ -119,6 +120,7 @@ function decodeSample(state: RecordState, at: number, end: number, batch: EventB
     );
     return false;
   }
+  if (state.hits !== null && isTwin(state, state.hits, layout, at, base, length)) return false;
   if (length < decoder.minimum)
     note(
       context.diagnostics,
@@ -175,6 +177,7 @@ function decodeLost(state: RecordState, at: number, end: number, batch: EventBat
   batch.isa[row] = 0;
   batch.code[row] = 0;
   batch.text[row] = -1;
+  state.lossesTold += view.getUint32(little ? at + 16 : at + 20, little);
   batch.arg0[2 * row] = view.getUint32(little ? at + 16 : at + 20, little);
   batch.arg0[2 * row + 1] = view.getUint32(little ? at + 20 : at + 16, little);
   batch.fields[row] = F_ARG0;

@@ -10,6 +10,7 @@ import { PERF_TYPE_TRACEPOINT, type PerfAttr, type SampleLayout, sampleLayout } 
 import { addPlan, createPlans } from './plans.ts';
 import { createRecordWindow, type RecordWindow, WINDOW_LIMITS, type WindowLimits } from './record-window.ts';
 import { ID_FOREIGN, ID_MAIN, ID_OTHER_LAYOUT, ID_TABLE } from './sample-ids.ts';
+import { type Hits, recordsTwice } from './twin-samples.ts';
 import {
   W_CALLCHAIN,
   W_CPU,
@@ -49,6 +50,11 @@ export interface RecordState {
   groupMembers: number;
   /** Last count of each member by sample id. */
   readonly groupCounts: Map<number, number>;
+  /** Where tracepoints were recorded more than once: their last hits. */
+  hits: Hits | null;
+  /** Lost events that LOST records have told, and those that LOST_SAMPLES state for the whole recording. */
+  lossesTold: number;
+  lossesStated: number;
   /** Only columns that analyses of exits read are wanted (ParseOptions.coreOnly). */
   readonly coreOnly: boolean;
   /** What the merge does, by tracepoint id. */
@@ -85,6 +91,9 @@ export function createRecordState(
     mergesPlain: false,
     groupMembers: 0,
     groupCounts: new Map(),
+    hits: null,
+    lossesTold: 0,
+    lossesStated: 0,
     coreOnly,
     plans: createPlans(arena),
     recordPlans: createRecordPlans(arena),
@@ -120,8 +129,10 @@ export function attrsChanged(state: RecordState): void {
     for (const [id, index] of state.attrOfId) if (id < ID_TABLE) state.idKinds[id] = kind(attrs[index]);
   }
   state.groupMembers = attrs.some((attr) => attr.layout.hasRead && attr.readFormat & 8) ? MAX_MEMBERS : 0;
+  state.hits = layout.id >= 0 && recordsTwice(attrs) ? (state.hits ?? new Map()) : null;
   state.walksPlain = state.little && layout.time >= 0;
-  state.mergesPlain = state.walksPlain && layout.tid >= 0 && layout.hasRaw && state.groupMembers === 0;
+  state.mergesPlain =
+    state.walksPlain && layout.tid >= 0 && layout.hasRaw && state.groupMembers === 0 && state.hits === null;
   showLayout(state);
 }
 
