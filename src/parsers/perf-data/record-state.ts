@@ -1,6 +1,6 @@
 /** What the record functions share: attrs, decoders and the window of one record stream. */
 import { type Arena, allocateU8, allocateU32 } from '../../core/arena.ts';
-import { F_ISA } from '../../core/event-columns.ts';
+import { F_CODE, F_ISA } from '../../core/event-columns.ts';
 import { EXIT_REASON_EVENTS } from '../../core/events.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { compileDecoder, type RecordDecoder } from '../tracepoint/decoder.ts';
@@ -154,8 +154,8 @@ export function addFormats(state: RecordState, formats: ReadonlyMap<number, Even
     const decoder = compileDecoder(format, state.context.events, state.little);
     state.decoders[id] = decoder;
     addPlan(state.plans, id, decoder, state.coreOnly);
-    // Which ISA an exit without `isa` is of may be told later.
-    if ((decoder.fields & F_ISA) !== 0 || !EXIT_REASON_EVENTS.has(decoder.event))
+    // Which ISA an exit without `isa` is of may be told later; one without reason needs a name (completeExit).
+    if ((~decoder.fields & (F_ISA | F_CODE)) === 0 || !EXIT_REASON_EVENTS.has(decoder.event))
       addRecordPlan(state.recordPlans, id, decoder, { elseIsa: 0, coreOnly: false, listed: false });
   }
 }
