@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { mergeStreams } from '../src/capture/merge.ts';
+import { createPauses } from '../src/capture/pauses.ts';
 import type { EventBatch } from '../src/core/event-batch.ts';
+import { EV_LOST } from '../src/core/events.ts';
 import { fromBatch, type Row, sampleRows, toBatch } from './support/capture.ts';
 
 /** One reused batch per stream, as parsers do: a batch that is read after the next was asked for shows. */
@@ -109,5 +111,139 @@ describe('mergeStreams', () => {
       break;
     }
     expect(ended.sort()).toEqual([0, 1]);
+  });
+});
+
+describe('recordings made one after the other', () => {
+  const MS = 1_000_000n;
+  /** Rows of a stream by ms and CPU. */
+  const stream = (...rows: [number, number | null][]) =>
+    streamOf([rows.map(([ms, cpu], pid) => ({ ...template, time: BigInt(ms) * MS, cpu, tid: 1, pid }))]);
+  /** `ms cpu`, of losses in brackets. */
+  const told = (streams: Iterator<EventBatch>[], watched = streams.map(() => true)) => {
+    const pauses = createPauses(watched);
+    const rows = collect(mergeStreams(streams, pauses));
+    const text = rows.map(({ event, time: at, cpu }) =>
+      event === EV_LOST ? `(${at / MS} ${cpu})` : `${at / MS} ${cpu}`,
+    );
+    return { text: text.join(', '), gaps: pauses.gaps, rows };
+  };
+
+  test('what lies between is a loss of unknown size on every CPU so far', () => {
+    const { text, gaps, rows } = told([
+      stream([5000, 1], [5010, 1]),
+      stream([0, 0], [40, 1], [50, 0]),
+      stream([2000, 2], [2001, 3]),
+    ]);
+    expect(text).toBe(
+      '0 0, 40 1, 50 0, (50 0), (50 1), 2000 2, 2001 3, (2001 0), (2001 1), (2001 2), (2001 3), 5000 1, 5010 1',
+    );
+    expect(gaps).toBe(2);
+    expect(rows[3]).toMatchObject({ tid: null, pid: null, vcpu: null, arg0: null });
+  });
+
+  test('times before 0 and recordings without CPUs', () => {
+    expect(told([stream([-9000, null], [-8990, null]), stream([-20, null], [-10, null])]).text).toBe(
+      '-9000 null, -8990 null, (-8990 null), -20 null, -10 null',
+    );
+  });
+
+  test.each<[string, [number, number][][], boolean[]?]>([
+    [
+      'files of one recording',
+      [
+        [
+          [0, 0],
+          [50, 0],
+        ],
+        [
+          [51, 0],
+          [90, 0],
+        ],
+      ],
+    ],
+    [
+      'no longer than 100 ms apart',
+      [
+        [
+          [0, 0],
+          [1, 0],
+        ],
+        [[101, 0]],
+      ],
+    ],
+    [
+      'no longer apart than events are within one',
+      [
+        [
+          [0, 0],
+          [300, 0],
+        ],
+        [
+          [600, 0],
+          [601, 0],
+        ],
+      ],
+    ],
+    [
+      'overlapping',
+      [
+        [
+          [0, 0],
+          [1000, 0],
+        ],
+        [
+          [300, 0],
+          [301, 0],
+        ],
+        [
+          [999, 1],
+          [2000, 0],
+        ],
+      ],
+    ],
+    [
+      'one that spans both',
+      [
+        [
+          [0, 0],
+          [1, 0],
+        ],
+        [
+          [900, 0],
+          [901, 0],
+        ],
+        [
+          [0, 1],
+          [950, 1],
+        ],
+      ],
+    ],
+    [
+      'a trace that is no recording of the kernel',
+      [
+        [
+          [0, 0],
+          [1, 0],
+        ],
+        [
+          [900, 0],
+          [901, 0],
+        ],
+      ],
+      [true, false],
+    ],
+  ])('%s: no loss', (_, streams, watched) => {
+    const { text, gaps } = told(
+      streams.map((rows) => stream(...rows)),
+      watched,
+    );
+    expect(text).not.toContain('(');
+    expect(gaps).toBe(0);
+  });
+
+  test('are not bridged by a trace that is no recording of the kernel', () => {
+    const streams = [stream([0, 0], [1, 0]), stream([0, 5], [450, 5], [950, 5]), stream([900, 0], [901, 0])];
+    expect(told(streams, [true, false, true]).text).toBe('0 0, 0 5, 1 0, 450 5, (1 0), 900 0, 901 0, 950 5');
   });
 });

@@ -539,10 +539,37 @@ test('events without a grammar are rows of their own name', () => {
   expect(diagnostics).toEqual({});
 });
 
-test('an exit printed without a reason is kept under no other', () => {
-  const { rows, diagnostics } = readText(
-    '       CPU 0/KVM-140     [001] d..1.    17.000001: kvm_exit: PC: 0x80010868\n',
-  );
-  expect(rows[0]).toMatchObject({ isa: ISA_NAMED, text: '(no reason printed)', address: 0x80010868n });
-  expect(diagnostics).toEqual({ 'exits-without-reason': 1 });
+describe('an exit printed without a reason is kept under no other', () => {
+  const line = (us: number, event: string) =>
+    `       CPU 0/KVM-140     [001] d..1.    17.00000${us}: ${event}\n`;
+  const none = { isa: ISA_NAMED, text: '(no reason printed)' };
+
+  test('32-bit arm up to 3.x', () => {
+    const { rows, diagnostics } = readText(line(1, 'kvm_exit: PC: 0x80010868'));
+    expect(rows[0]).toMatchObject({ ...none, address: 0x80010868n });
+    expect(diagnostics).toEqual({ 'exits-without-reason': 1 });
+  });
+
+  test('kernels that print no names with options/hash-ptr off: all else is there', () => {
+    const { rows, diagnostics } = readText(
+      line(
+        1,
+        'kvm_exit: vcpu 3 reason  rip 0x21 info1 0x0000000003f80010 info2 0x0000000000000022 intr_info 0x00000000 error_code 0x00000000',
+      ) + line(2, 'kvm_userspace_exit: reason  (2)'),
+    );
+    expect(rows[0]).toMatchObject({ ...none, vcpu: 3, address: 0x21n, info1: 0x3f80010n, info2: 0x22n });
+    expect(rows[1]).toMatchObject({ event: 'kvm_userspace_exit', code: 2 });
+    expect(diagnostics).toEqual({ 'exits-without-reason': 1 });
+  });
+
+  // Number 0 is a reason of its own (EXCEPTION_NMI, read_cr0).
+  test.each(['', ' ', ' vcpu 0 reason', ' vcpu 0 reason EPT_VIOL'])('nothing behind kvm_exit:%s', (text) => {
+    const { rows, diagnostics } = readText(
+      line(1, `kvm_exit:${text}`) + line(2, 'kvm_entry: vcpu 0, rip 0x21') + line(3, `kvm_exit:${text}`),
+    );
+    expect(rows.map(({ event }) => event)).toEqual(['kvm_exit', 'kvm_entry', 'kvm_exit']);
+    expect(rows[0]).toMatchObject(none);
+    expect(rows[2]).toMatchObject(none);
+    expect(diagnostics).toEqual({ 'exits-without-reason': 2, 'unreadable-event-text': 2 });
+  });
 });

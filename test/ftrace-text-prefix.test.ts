@@ -292,10 +292,20 @@ describe('other lines', () => {
       [graph, /function_graph/],
       [bare, /function_graph/],
       [hex, /raw or hex/],
+      [
+        '       CPU 0/KVM     121   1 1 00000001 00000000 [01240370] 63.148ms (+0.329ms): kvm_entry: vcpu 0, rip 0x61\n',
+        /the option verbose/,
+      ],
     ] as const) {
       expect(ftraceText.sniff(Buffer.from(text), '').confidence).toBe(2);
       expect(() => readText(text)).toThrow(word);
     }
+  });
+
+  test('a trace file of the option bin is refused as well', () => {
+    const bin = (byte: string) => `y\0\0\0\x01\0\0\0GlM${byte}\x04\0\0\0type: 1482\n`;
+    const text = `# tracer: nop\n#\n${bin('\xad').repeat(3)}${bin('\n')}`;
+    expect(() => readText(text)).toThrow(/, or bin/);
   });
 
   test('lines of the function tracer are counted', () => {

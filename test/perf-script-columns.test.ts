@@ -101,6 +101,23 @@ test.each([
   expect(await report(lines)).toEqual(wanted);
 });
 
+test('lines that perf puts beside samples are no damage', async () => {
+  const file = path.join(folder, 'beside');
+  const lines = [
+    'PERF_RECORD_FINISHED_ROUND',
+    '         swapper     0 [000]     0.000000: PERF_RECORD_NAMESPACES 1/1 - nr_namespaces: 7',
+    '\t\t[0/net: 4/0xf0000000, 1/uts: 4/0xeffffffe, 2/ipc: 4/0xefffffff, 3/pid: 4/0xeffffffc, ',
+    '\t\t 4/user: 4/0xeffffffd, 5/mnt: 4/0xf0000001, 6/cgroup: 4/0xeffffffb]',
+    // -F ip without sym: callchains of addresses alone.
+    ...ROWS.map((row) => `${plain(row)}\n\tffffffffc050561f\n\t           fdd6b\n`),
+    'neither of them',
+  ];
+  writeFileSync(file, `${lines.join('\n')}\n`);
+  const { quality } = await runReport([file], defaultReportOptions());
+  expect(quality.exits).toBe(20);
+  expect(quality.warnings.map(({ code, count }) => [code, count])).toEqual([['unreadable-lines', 1]]);
+});
+
 test.each([
   ['-L', latency],
   ['-L -F +pid', latencyWithProcess],

@@ -277,7 +277,10 @@ describe('robustness', () => {
 
   test('only zero bytes, or only other text, is refused with a reason', () => {
     expect(() => read(Buffer.alloc(50_000))).toThrow(TraceFormatError);
+    // What is left of any file whose data never reached the disk.
+    expect(() => read(Buffer.alloc(200_000), undefined, 5000)).toThrow(/nothing but zero bytes/);
     expect(() => read('nothing to see here\n'.repeat(100))).toThrow(/no line of the file is a trace event/);
+    expect(() => read(`${'\0'.repeat(50_000)}nothing to see here\n`)).toThrow(/no line of the file/);
   });
 
   test('lines without end and names without number are bounded', () => {

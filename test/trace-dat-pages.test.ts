@@ -411,6 +411,14 @@ describe.each([
     expect(context.timeResolutionNs).toBe(10_000_000);
   });
 
+  test('without exits it says whether they were switched on', () => {
+    const { context } = readDat(build(one(X86, entryRecord(X86, 5, 1n))));
+    const { message } = context.diagnostics.entries.get('no-exits-recorded')!;
+    // The file holds the format of kvm_exit, as trace-cmd stores those of events that it switched on.
+    expect(context.enabledEvents).toContain('kvm_exit');
+    expect(message).toMatch(/^kvm_exit was switched on, but/);
+  });
+
   test('TIME_SHIFT moves a guest’s times to its host’s, between samples in proportion', () => {
     const list = (...values: bigint[]) => Buffer.concat(values.map((value) => num(X86, 8, value)));
     const body = Buffer.concat([

@@ -3,6 +3,7 @@
  * stream every row keeps its place, also where its times go backwards.
  */
 import { BATCH_ROWS, copyRow, createEventBatch, type EventBatch } from '../core/event-batch.ts';
+import { beginStream, endStream, type Pauses, passRow, writeGap } from './pauses.ts';
 
 /** State of the streams that still have rows, and a binary heap of them by (time of the next row, stream). */
 interface Merge {
@@ -14,6 +15,8 @@ interface Merge {
   readonly high: Int32Array;
   readonly heap: Int32Array;
   size: number;
+  /** Watches for times that no stream covers; null: nobody wants to know. */
+  readonly pauses: Pauses | null;
 }
 
 /** Loads the stream's next row; false at its end. */
@@ -82,15 +85,29 @@ function* drain(merge: Merge, stream: number, out: EventBatch): Generator<EventB
   while (advance(merge, stream, Infinity)) yield merge.batches[stream]!;
 }
 
+/** Marks what lies before the stream's first row, if no recording covers it, as lost on every CPU that had events. */
+function* markGap(merge: Merge, stream: number, out: EventBatch): Generator<EventBatch, void, void> {
+  const { pauses } = merge;
+  if (!pauses || !beginStream(pauses, stream, merge.low[stream], merge.high[stream])) return;
+  for (const cpu of pauses.cpus) {
+    writeGap(pauses, cpu, out, out.length++);
+    if (out.length < out.capacity) continue;
+    yield out;
+    out.length = 0;
+  }
+}
+
 function* mergeHeap(merge: Merge): Generator<EventBatch, void, void> {
-  const { heap, rows } = merge;
+  const { heap, rows, pauses } = merge;
   const out = createEventBatch(BATCH_ROWS);
   while (merge.size > 1) {
     const stream = heap[0];
     const rival = second(merge);
+    yield* markGap(merge, stream, out);
     // Rows of one stream in a row, as is usual, cost no work on the heap.
     let more = true;
     do {
+      if (pauses) passRow(pauses, stream, merge.batches[stream]!, rows[stream]);
       copyRow(merge.batches[stream]!, rows[stream], out, out.length++);
       if (out.length === out.capacity) {
         yield out;
@@ -98,18 +115,27 @@ function* mergeHeap(merge: Merge): Generator<EventBatch, void, void> {
       }
       more = advance(merge, stream, rows[stream] + 1);
     } while (more && isBefore(merge, stream, rival));
-    if (!more) heap[0] = heap[--merge.size];
+    if (!more) {
+      heap[0] = heap[--merge.size];
+      if (pauses) endStream(pauses, stream);
+    }
     if (merge.size > 0) siftDown(merge, 0);
   }
-  if (merge.size === 1) yield* drain(merge, heap[0], out);
-  else if (out.length > 0) yield out;
+  if (merge.size === 1) {
+    yield* markGap(merge, heap[0], out);
+    yield* drain(merge, heap[0], out);
+  } else if (out.length > 0) yield out;
 }
 
 /**
  * Yields the rows of all streams in time order. A yielded batch belongs to the consumer until the next one is
- * asked for. One stream passes through untouched. Ends the streams when the consumer stops early.
+ * asked for. One stream passes through untouched. Ends the streams when the consumer stops early. With `pauses`, times
+ * between recordings that were made one after the other are marked as losses.
  */
-export function* mergeStreams(streams: readonly Iterator<EventBatch>[]): Generator<EventBatch, void, void> {
+export function* mergeStreams(
+  streams: readonly Iterator<EventBatch>[],
+  pauses: Pauses | null = null,
+): Generator<EventBatch, void, void> {
   const merge: Merge = {
     streams,
     batches: new Array<EventBatch | null>(streams.length).fill(null),
@@ -118,6 +144,7 @@ export function* mergeStreams(streams: readonly Iterator<EventBatch>[]): Generat
     high: new Int32Array(streams.length),
     heap: new Int32Array(streams.length),
     size: 0,
+    pauses,
   };
   try {
     for (let stream = 0; stream < streams.length; stream++)

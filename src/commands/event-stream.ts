@@ -3,7 +3,9 @@
 import { realpathSync } from 'node:fs';
 import { combineContexts, createInputContext } from '../capture/combine-contexts.ts';
 import { mergeStreams } from '../capture/merge.ts';
+import { createPauses, type Pauses } from '../capture/pauses.ts';
 import { shiftTimes } from '../capture/shift-times.ts';
+import { note } from '../core/diagnostics.ts';
 import { UsageError } from '../core/errors.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import { createTraceContext, type TraceContext } from '../core/trace-context.ts';
@@ -80,7 +82,14 @@ export async function openEvents(
     const shifted = offset === 0n ? events : shiftTimes(events, offset);
     return twins ? twins.mark(i, shifted) : shifted;
   });
-  const merged = alone ? streams[0] : mergeStreams(streams.filter((_, i) => isRead(i)));
+  // QEMU's traces tell nothing of the kernel's recorder.
+  const pauses = createPauses(inputs.filter((_, i) => isRead(i)).map((input) => !isQemu(input)));
+  const merged = alone
+    ? streams[0]
+    : mergeStreams(
+        streams.filter((_, i) => isRead(i)),
+        pauses,
+      );
   return {
     context,
     batches: alone
@@ -89,6 +98,7 @@ export async function openEvents(
           twins ? twins.drop(merged) : merged,
           context,
           contexts.filter((_, i) => isRead(i)),
+          pauses,
         ),
     inputs,
     isFrom: (arch) => contexts.some((input) => input.arch?.startsWith(arch) ?? false),
@@ -161,12 +171,21 @@ function* combined(
   batches: Iterator<EventBatch>,
   run: TraceContext,
   inputs: readonly TraceContext[],
+  pauses: Pauses,
 ): Generator<EventBatch, void, void> {
   while (true) {
     const next = batches.next();
     if (next.done) break;
     yield next.value;
   }
+  if (pauses.gaps > 0)
+    note(
+      run.diagnostics,
+      'inputs-apart',
+      'suspect',
+      'times between inputs, longer than any pause within them, in which nothing was recorded: they count as losses, so that no exit of one input ends in the next',
+      pauses.gaps,
+    );
   combineContexts(run, inputs);
 }
 

@@ -1,5 +1,5 @@
 /** Header lines of reports for people: what was recorded, where, on which clock. */
-import type { CaptureModel, QualityModel, SelectionModel } from './model.ts';
+import type { CaptureModel, QualityModel, SelectionModel, WarningModel } from './model.ts';
 import {
   formatBytes,
   formatNs,
@@ -103,6 +103,15 @@ export function recordingFacts(capture: CaptureModel): Fact[] {
   return facts;
 }
 
+/** Diagnostics that count losses of which nothing tells where they lie, so that no row stands for them. */
+const PLACELESS = new Set(['losses-without-place', 'losses-without-time']);
+
+/** What is said where no loss has a place: `words`, unless there are others. */
+export function nothingLost(warnings: readonly WarningModel[], words: string): string {
+  const placeless = warnings.filter(({ code }) => PLACELESS.has(code));
+  return placeless.length > 0 ? 'some, at unknown times: see the warnings' : words;
+}
+
 /** Every counter of the quality section with what it means, in the order of the accounting. */
 export function qualityCounters(
   quality: QualityModel,
@@ -134,7 +143,7 @@ export function qualityCounters(
       value: capture.lost.events,
       meaning:
         capture.lost.events === 0 && capture.lost.regions === 0
-          ? 'nothing was lost while recording'
+          ? nothingLost(quality.warnings, 'nothing was lost while recording')
           : `in ${plural(capture.lost.regions, 'region')}, ${formatNs(capture.lost.affectedNs)} (${formatPct(capture.lost.affectedPct)}) affected`,
     },
   ];

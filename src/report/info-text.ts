@@ -1,7 +1,7 @@
 /** `kvmtrace info` as text: what the file is, in aligned key and value lines. */
 
 import { plainText } from './escape.ts';
-import { captureFacts, recordingFacts } from './facts.ts';
+import { captureFacts, nothingLost, recordingFacts } from './facts.ts';
 import type { InfoModel } from './info-model.ts';
 import { COLOR, PLAIN } from './style.ts';
 import { renderTable, wrapText } from './table.ts';
@@ -60,7 +60,7 @@ function lossFact(model: InfoModel) {
   const { lost } = model.capture;
   const text =
     lost.events === 0 && lost.regions === 0
-      ? 'nothing'
+      ? nothingLost(model.warnings, 'nothing')
       : `${describeLost(lost)} in ${plural(lost.regions, 'region')}, ` +
         `${formatNs(lost.affectedNs)} (${formatPct(lost.affectedPct)}) affected`;
   return { key: 'lost', parts: [{ text }] };

@@ -5,7 +5,16 @@
  */
 
 export interface PerfRecord {
-  readonly kind: 'exit' | 'entry' | 'foreign' | 'lost' | 'comm' | 'fork' | 'mmap';
+  readonly kind:
+    | 'exit'
+    | 'exitAgain'
+    | 'entry'
+    | 'foreign'
+    | 'lost'
+    | 'lostSamples'
+    | 'comm'
+    | 'fork'
+    | 'mmap';
   readonly time: bigint;
   readonly cpu: number;
   readonly pid: number;
@@ -25,6 +34,8 @@ export interface PerfOptions {
   readonly period: boolean;
   /** Frames of each sample's callchain, null without. */
   readonly callchain: number | null;
+  /** kvm_exit was switched on twice: its second attr's samples are of kind `exitAgain`. */
+  readonly exitTwice?: boolean;
 }
 
 export const PLAIN: PerfOptions = {
@@ -41,7 +52,7 @@ export type Stream = readonly (PerfRecord | null)[];
 
 const EXIT_ID = 1473;
 const ENTRY_ID = 1482;
-const SAMPLE_IDS = { exit: 11, entry: 12, foreign: 13 };
+const SAMPLE_IDS = { exit: 11, entry: 12, foreign: 13, exitAgain: 14 };
 
 const FORMATS = [
   `name: kvm_exit
@@ -132,9 +143,10 @@ export function perfEncoder(options: PerfOptions) {
         : [num(8, options.callchain), ...Array.from({ length: options.callchain }, (_, i) => num(8, i))];
     const common = (id: number) => [num(2, id), num(2, 0), num(4, r.tid)];
     switch (r.kind) {
-      case 'exit': {
+      case 'exit':
+      case 'exitAgain': {
         const raw = [...common(EXIT_ID), num(4, r.value), num(4, 0), num(8, r.rip), num(4, 1), num(8, 0)];
-        return sample(SAMPLE_IDS.exit, ...chain, num(4, 36), ...raw);
+        return sample(SAMPLE_IDS[r.kind], ...chain, num(4, 36), ...raw);
       }
       case 'entry':
         return sample(
@@ -151,6 +163,9 @@ export function perfEncoder(options: PerfOptions) {
         return sample(SAMPLE_IDS.foreign);
       case 'lost':
         return record(2, 0, num(8, SAMPLE_IDS.exit), num(8, r.value), ...sampleIds(r, SAMPLE_IDS.exit));
+      case 'lostSamples':
+        // perf makes it when it ends: at time 0.
+        return record(13, 0, num(8, r.value), ...sampleIds({ ...r, time: 0n }, SAMPLE_IDS.exit));
       case 'comm':
         return record(3, 0, num(4, r.pid), num(4, r.tid), text(r.name), ...sampleIds(r, SAMPLE_IDS.foreign));
       case 'fork':
@@ -198,6 +213,7 @@ export function perfEncoder(options: PerfOptions) {
   const attrs: [Buffer, number][] = [
     [attr(2, EXIT_ID, sampleType), SAMPLE_IDS.exit],
     [attr(2, ENTRY_ID, sampleType), SAMPLE_IDS.entry],
+    ...(options.exitTwice ? [[attr(2, EXIT_ID, sampleType), SAMPLE_IDS.exitAgain] as [Buffer, number]] : []),
     ...(options.identifier ? [[attr(1, 9, foreignType), SAMPLE_IDS.foreign] as [Buffer, number]] : []),
   ];
 

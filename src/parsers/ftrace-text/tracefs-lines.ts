@@ -38,10 +38,19 @@ export function takeHeaderLine(context: TraceContext, buf: Uint8Array, start: nu
 
 const RAW: Oddity = {
   code: 'raw-lines',
-  what: 'lines of the options raw or hex (`pid cpu time type: id`)',
+  what: 'lines of the options raw or hex (`pid cpu time type: id`), or bin',
   missing: 'they hold neither event names nor fields, so nothing can be said about exits',
-  hint: 'record with `echo 0 > options/raw` and `options/hex`',
+  hint: 'record with `echo 0 > options/raw`, `options/hex` and `options/bin`',
 };
+const VERBOSE: Oddity = {
+  code: 'verbose-latency-lines',
+  what: 'lines of latency-format with the option verbose',
+  missing: 'their columns are not read',
+  hint: 'record with `echo 0 > options/verbose`',
+};
+// `%16s %7d %3d %d %08x %08lx [%08lx] %ld.%03ldms (+%ld.%03ldms): ` (kernel/trace/trace_output.c).
+const VERBOSE_EVENT =
+  /^.{16} +\d{1,7} +\d{1,5} \d [\da-f]{8} [\da-f]{8,16} \[[\da-f]{8,16}\] \d{1,16}\.\d{3}ms \(\+/;
 const GRAPH: Oddity = {
   code: 'function-graph-lines',
   what: 'lines of the function_graph tracer',
@@ -57,12 +66,15 @@ const NO_CONTEXT: Oddity = {
   hint: 'record with `echo 1 > options/context-info`',
 };
 /** What the trace options of tracefs can make of a trace. */
-export const ODDITIES = { RAW, GRAPH, NO_CONTEXT } as const;
+export const ODDITIES = { RAW, GRAPH, VERBOSE, NO_CONTEXT } as const;
 
 /** Which trace option made a line that has no readable prefix. */
 function oddityOf(line: string): Oddity | null {
   if (/^-?[\da-f]{1,10} [\da-f]{1,8} [\da-f]{1,20} type: \d+/.test(line)) return RAW;
+  // options/bin puts the numbers' bytes there.
+  if (line.includes('\0') && /type: \d{1,5}\s*$/.test(line)) return RAW;
   if (GRAPH_EVENT.test(line)) return GRAPH;
+  if (VERBOSE_EVENT.test(line)) return VERBOSE;
   const name = /^ {0,64}(?:CPU \d{1,6}: )?([A-Za-z_]\w{0,63}): /.exec(line);
   if (name && isKnownEvent(name[1])) return NO_CONTEXT;
   return null;

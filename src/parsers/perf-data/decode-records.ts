@@ -1,8 +1,9 @@
 /** From the window's ready records to rows, in the order of time. */
 import { note } from '../../core/diagnostics.ts';
-import { type ArenaBatch, type EventBatch, F_ARG0, F_ISA, liesIn, NO_CPU } from '../../core/event-batch.ts';
+import { type ArenaBatch, type EventBatch, F_ARG0, liesIn, NO_CPU } from '../../core/event-batch.ts';
 import { EV_LOST, EXIT_REASON_EVENTS } from '../../core/events.ts';
 import { decodeRecord } from '../tracepoint/decoder.ts';
+import { completeExit } from '../tracepoint/exit-reason.ts';
 import { rawOffset } from './attr.ts';
 import { layoutOf, MERGED_ROWS, type RecordState } from './record-state.ts';
 import { RECORD_LOST, RECORD_SAMPLE } from './record-types.ts';
@@ -11,6 +12,7 @@ import { fillListed, mergeSamples } from './sample-kernels.ts';
 import { addGroupMembers } from './sampled-groups.ts';
 import { loadBlock, unloadSpills } from './spill.ts';
 import { applyThreadRecord } from './thread-records.ts';
+import { isTwin } from './twin-samples.ts';
 import { timedKey } from './walk-records.ts';
 
 /** Decodes ready records into `batch` until it is full or none is left; returns whether any are left. */
@@ -55,7 +57,7 @@ function completeRows(state: RecordState, batch: ArenaBatch, count: number): voi
     // Whole, and of a tracepoint with a decoder: the merge stops at any other.
     const decoder = state.decoders[view.getUint16(base, true)]!;
     decodeRecord(decoder, view, base, view.getUint32(base - 4, true), batch, row);
-    if (EXIT_REASON_EVENTS.has(decoder.event)) setIsa(state, batch, row);
+    if (EXIT_REASON_EVENTS.has(decoder.event)) completeExit(state.context, batch, row);
   }
 }
 
@@ -74,13 +76,6 @@ function findKey(state: RecordState, run: number): boolean {
     runAt[run] += size;
   }
   return false;
-}
-
-/** Kernels before 2.6.38 did not record the ISA; the header's CPU vendor tells (spec §3). */
-function setIsa(state: RecordState, batch: EventBatch, row: number): void {
-  if ((batch.fields[row] & F_ISA) !== 0 || state.context.defaultIsa === 0) return;
-  batch.isa[row] = state.context.defaultIsa;
-  batch.fields[row] |= F_ISA;
 }
 
 /** Decodes the record at `at`, whatever it is. */
@@ -119,6 +114,7 @@ function decodeSample(state: RecordState, at: number, end: number, batch: EventB
     );
     return false;
   }
+  if (state.hits !== null && isTwin(state, state.hits, layout, at, base, length)) return false;
   if (length < decoder.minimum)
     note(
       context.diagnostics,
@@ -137,7 +133,7 @@ function decodeSample(state: RecordState, at: number, end: number, batch: EventB
     batch.tid[row] = decoder.pidOffset >= 0 ? view.getInt32(base + decoder.pidOffset, little) : -1;
   }
   decodeRecord(decoder, view, base, length, batch, row);
-  if (EXIT_REASON_EVENTS.has(decoder.event)) setIsa(state, batch, row);
+  if (EXIT_REASON_EVENTS.has(decoder.event)) completeExit(state.context, batch, row);
   return true;
 }
 
@@ -175,6 +171,7 @@ function decodeLost(state: RecordState, at: number, end: number, batch: EventBat
   batch.isa[row] = 0;
   batch.code[row] = 0;
   batch.text[row] = -1;
+  state.lossesTold += view.getUint32(little ? at + 16 : at + 20, little);
   batch.arg0[2 * row] = view.getUint32(little ? at + 16 : at + 20, little);
   batch.arg0[2 * row + 1] = view.getUint32(little ? at + 20 : at + 16, little);
   batch.fields[row] = F_ARG0;

@@ -83,6 +83,7 @@ export function* parsePerfData(
   } finally {
     closeSpills(state.window);
   }
+  noteUntoldLosses(state);
   if (pipe) checkPipe(container);
   if (header.fileEnd !== null && !source.parts) checkBehind(source, header.fileEnd, context.diagnostics);
   if (output.batch.length > 0) yield output.batch;
@@ -174,6 +175,21 @@ function prepare(header: PerfHeader, container: Container): void {
   if (header.tracingData) addTracingData(state, header.tracingData);
   else recogniseFormats(header, container, streamsOf(header, source));
   nameEnabledEvents(state);
+}
+
+/**
+ * The kernel writes a LOST record before the next record that fits again, so what a CPU loses last is only in the
+ * counters that LOST_SAMPLES repeat; and these count from the start of perf, over all files of --switch-output.
+ */
+function noteUntoldLosses({ context, lossesStated, lossesTold }: RecordState): void {
+  if (lossesStated <= lossesTold) return;
+  note(
+    context.diagnostics,
+    'losses-without-place',
+    'data-loss',
+    'lost events that perf counted, but no LOST record of this file places: after the last record of a CPU, or in an earlier file of --switch-output',
+    lossesStated - lossesTold,
+  );
 }
 
 /** A pipe tells as it goes what a header would have told at once. */

@@ -41,8 +41,9 @@ export function addPlan(plans: Int32Array, id: number, decoder: RecordDecoder, c
     plans[at + (offset >> 2)] = value;
   };
   set(PLAN_MINIMUM, Math.max(SHORTEST, decoder.minimum));
-  // An exit without `isa` field needs the header's CPU vendor.
-  if (!coreOnly || core === null || (core.isa < 0 && EXIT_REASON_EVENTS.has(decoder.event))) {
+  // An exit without `isa` field needs the header's CPU vendor, one without a reason a name (completeExit).
+  const isWhole = core !== null && core.isa >= 0 && core.code >= 0;
+  if (!coreOnly || core === null || (!isWhole && EXIT_REASON_EVENTS.has(decoder.event))) {
     set(PLAN_KIND, KIND_LISTED);
     return;
   }

@@ -1,6 +1,6 @@
 /** What the record functions share: attrs, decoders and the window of one record stream. */
 import { type Arena, allocateU8, allocateU32 } from '../../core/arena.ts';
-import { F_ISA } from '../../core/event-columns.ts';
+import { F_CODE, F_ISA } from '../../core/event-columns.ts';
 import { EXIT_REASON_EVENTS } from '../../core/events.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { compileDecoder, type RecordDecoder } from '../tracepoint/decoder.ts';
@@ -10,6 +10,7 @@ import { PERF_TYPE_TRACEPOINT, type PerfAttr, type SampleLayout, sampleLayout } 
 import { addPlan, createPlans } from './plans.ts';
 import { createRecordWindow, type RecordWindow, WINDOW_LIMITS, type WindowLimits } from './record-window.ts';
 import { ID_FOREIGN, ID_MAIN, ID_OTHER_LAYOUT, ID_TABLE } from './sample-ids.ts';
+import { type Hits, recordsTwice } from './twin-samples.ts';
 import {
   W_CALLCHAIN,
   W_CPU,
@@ -49,6 +50,11 @@ export interface RecordState {
   groupMembers: number;
   /** Last count of each member by sample id. */
   readonly groupCounts: Map<number, number>;
+  /** Where tracepoints were recorded more than once: their last hits. */
+  hits: Hits | null;
+  /** Lost events that LOST records have told, and those that LOST_SAMPLES state for the whole recording. */
+  lossesTold: number;
+  lossesStated: number;
   /** Only columns that analyses of exits read are wanted (ParseOptions.coreOnly). */
   readonly coreOnly: boolean;
   /** What the merge does, by tracepoint id. */
@@ -85,6 +91,9 @@ export function createRecordState(
     mergesPlain: false,
     groupMembers: 0,
     groupCounts: new Map(),
+    hits: null,
+    lossesTold: 0,
+    lossesStated: 0,
     coreOnly,
     plans: createPlans(arena),
     recordPlans: createRecordPlans(arena),
@@ -120,8 +129,10 @@ export function attrsChanged(state: RecordState): void {
     for (const [id, index] of state.attrOfId) if (id < ID_TABLE) state.idKinds[id] = kind(attrs[index]);
   }
   state.groupMembers = attrs.some((attr) => attr.layout.hasRead && attr.readFormat & 8) ? MAX_MEMBERS : 0;
+  state.hits = layout.id >= 0 && recordsTwice(attrs) ? (state.hits ?? new Map()) : null;
   state.walksPlain = state.little && layout.time >= 0;
-  state.mergesPlain = state.walksPlain && layout.tid >= 0 && layout.hasRaw && state.groupMembers === 0;
+  state.mergesPlain =
+    state.walksPlain && layout.tid >= 0 && layout.hasRaw && state.groupMembers === 0 && state.hits === null;
   showLayout(state);
 }
 
@@ -143,8 +154,8 @@ export function addFormats(state: RecordState, formats: ReadonlyMap<number, Even
     const decoder = compileDecoder(format, state.context.events, state.little);
     state.decoders[id] = decoder;
     addPlan(state.plans, id, decoder, state.coreOnly);
-    // Which ISA an exit without `isa` is of may be told later.
-    if ((decoder.fields & F_ISA) !== 0 || !EXIT_REASON_EVENTS.has(decoder.event))
+    // Which ISA an exit without `isa` is of may be told later; one without reason needs a name (completeExit).
+    if ((~decoder.fields & (F_ISA | F_CODE)) === 0 || !EXIT_REASON_EVENTS.has(decoder.event))
       addRecordPlan(state.recordPlans, id, decoder, { elseIsa: 0, coreOnly: false, listed: false });
   }
 }

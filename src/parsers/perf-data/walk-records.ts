@@ -117,26 +117,31 @@ function takeSideBand(state: RecordState, type: number, at: number, size: number
       const key = timedKey(state, type, at, size);
       if (!Number.isNaN(key)) addTimed(window, at, key);
       else if (type !== RECORD_LOST) applyThreadRecord(state, at, size);
-      else
+      else {
+        if (size >= 24) state.lossesTold += view.getUint32(little ? at + 16 : at + 20, little);
         note(
           diagnostics,
           'losses-without-time',
           'data-loss',
           'losses without a time: the pairs that they cut cannot be told',
         );
+      }
       return;
     }
     case RECORD_LOST_SAMPLES:
       // Repeats per event, at the end of the file, what LOST records have told in their place (spec §3). Bit 15 of
       // misc: dropped by a BPF filter, no loss.
-      if (size >= 16 && (view.getUint16(at + 4, little) & 0x8000) === 0)
+      if (size >= 16 && (view.getUint16(at + 4, little) & 0x8000) === 0) {
+        const count = view.getUint32(little ? at + 8 : at + 12, little);
+        state.lossesStated += count;
         note(
           diagnostics,
           'lost-samples',
           'info',
-          'losses stated per event at the end of the file (not added: LOST records tell the same)',
-          view.getUint32(little ? at + 8 : at + 12, little),
+          'losses stated per event at the end of the file (not added: LOST records tell them where they happened)',
+          count,
         );
+      }
       return;
     case RECORD_THROTTLE:
       note(

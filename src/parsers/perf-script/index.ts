@@ -11,7 +11,7 @@ import { parseLines } from '../text/parse-lines.ts';
 import type { TraceFormat, Verdict } from '../trace-format.ts';
 import { hasDeltaTimes } from './delta-times.ts';
 import { parsePerfPrefix } from './perf-prefix.ts';
-import { isCallchainLine, takeHeaderLine, takeRecord } from './side-band.ts';
+import { isSideLine, takeHeaderLine, takeRecord } from './side-band.ts';
 
 export const PERF_SCRIPT: LineDialect = {
   format: 'perf-script',
@@ -43,7 +43,7 @@ function takeOwnLine(state: LineState, reader: LineReader, start: number, end: n
     takeRecord(state, reader, end);
     return true;
   }
-  return isCallchainLine(buf, start, end);
+  return isSideLine(buf, start, end);
 }
 
 const NO_TIME: Oddity = {

@@ -44,7 +44,7 @@ function takeLostRecord(state: LineState, count: number, samples: boolean): void
       context.diagnostics,
       'lost-samples',
       'info',
-      'samples that perf counted as lost at the end of the recording; the same losses as those that lie in time',
+      'samples that perf counted as lost, stated at the end of the recording (not added: LOST records tell them where they happened)',
       count,
     );
     return;
@@ -56,12 +56,18 @@ function takeLostRecord(state: LineState, count: number, samples: boolean): void
   state.lastRow = -1;
 }
 
-/** `\tffffffff8129c59a emulator_pio_out+0x7a ([kernel.kallsyms])`. */
-const FRAME = /^\s+[0-9a-f]{1,16} (?:\S.*\(.*\)|\[unknown\].*|\S+)\s*$/;
+/** `\tffffffff8129c59a emulator_pio_out+0x7a ([kernel.kallsyms])`; with `-F ip` but not `sym` the address alone. */
+const FRAME = /^\s+[0-9a-f]{1,16}(?: (?:\S.*\(.*\)|\[unknown\].*|\S+))?\s*$/;
+/** What `--show-namespace-events` puts on lines of their own: `\t\t[0/net: 4/0xf0000000, 1/uts: 4/0xeffffffe, …`. */
+const NAMESPACES = /^\t\t[ []\d+\/\w+: \d+\/(?:0x)?[0-9a-f]+[,\]]/;
+/** perf's own records have neither thread nor time: `PERF_RECORD_FINISHED_ROUND`. */
+const BARE_RECORD = /^PERF_RECORD_[A-Z_]{2,30}\b/;
 
-export function isCallchainLine(buf: Uint8Array, start: number, end: number): boolean {
-  if (buf[start] !== 9 && buf[start] !== 32) return false;
-  return FRAME.test(decodeText(buf, start, Math.min(end, start + 1024)));
+/** Lines that belong to a sample or record, or are one of perf's own records. */
+export function isSideLine(buf: Uint8Array, start: number, end: number): boolean {
+  const text = decodeText(buf, start, Math.min(end, start + 1024));
+  if (buf[start] === 9 || buf[start] === 32) return FRAME.test(text) || NAMESPACES.test(text);
+  return BARE_RECORD.test(text);
 }
 
 const HEADER = /^# (hostname|os release|arch|cpudesc|cmdline|perf version|captured on)\s*: (.{1,512})$/;

@@ -43,6 +43,12 @@ function* parse(
     }
   }
   endEvent(state);
+  if (state.events === 0 && state.holes > 0 && state.holes === reader.position)
+    throw new TraceFormatError({
+      format: 'qemu-log',
+      message: 'the file holds nothing but zero bytes',
+      hint: 'the machine went down before what was recorded reached the disk, or its copy is not finished',
+    });
   if (state.events === 0)
     throw new TraceFormatError({
       format: 'qemu-log',

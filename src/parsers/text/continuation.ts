@@ -3,11 +3,13 @@
  * appended to the event's text, which is read again into the same row.
  */
 import { note } from '../../core/diagnostics.ts';
-import { EV_MARKER } from '../../core/events.ts';
+import { type EventBatch, F_CODE } from '../../core/event-batch.ts';
+import { EV_MARKER, EXIT_REASON_EVENTS } from '../../core/events.ts';
 import { assumeRestart } from './assumed-restarts.ts';
 import { EVENT_INCOMPLETE, EVENT_READ, NO_EVENT, parseEvent } from './event-text.ts';
 import type { LineReader } from './line-reader.ts';
 import { type LineState, MAX_JOINED } from './line-state.ts';
+import { countNamedReason, setNoReason } from './reason-names.ts';
 
 /** Most lines that are joined to one event. */
 const MAX_JOINED_LINES = 16;
@@ -116,13 +118,22 @@ function isGain(
 
 /** The last event line is complete: nothing will be added to it. */
 export function endLine(state: LineState): void {
-  if (state.lastStatus === EVENT_INCOMPLETE)
+  if (state.lastStatus === EVENT_INCOMPLETE) {
     note(
       state.context.diagnostics,
       'unreadable-event-text',
       'suspect',
       'events whose text has a form that is not known: some of their values are missing',
     );
+    if (state.lastRow >= 0) keepWithoutReason(state, state.window.batch, state.lastRow);
+  }
   state.lastRow = -1;
   state.lastStatus = NO_EVENT;
+}
+
+/** Without a number of its own, an exit would count as whatever reason has number 0. */
+function keepWithoutReason(state: LineState, batch: EventBatch, row: number): void {
+  if (!EXIT_REASON_EVENTS.has(batch.event[row]) || (batch.fields[row] & F_CODE) !== 0) return;
+  setNoReason(state.events.reasons, batch, row);
+  countNamedReason(state.context, batch.text[row]);
 }

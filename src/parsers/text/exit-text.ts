@@ -15,7 +15,7 @@ import { C_INFO1, C_INFO2 } from './columns.ts';
 import { keyTable, readKeyed } from './keyed-text.ts';
 import { ascii, findIn, matchesAt, readHex, readHexPrefixed, word } from './numbers.ts';
 import { isOtherIsaExit, readOtherIsaExit } from './other-isa-text.ts';
-import { type ReasonNames, setReason } from './reason-names.ts';
+import { type ReasonNames, setNoReason, setReason } from './reason-names.ts';
 import { recordNumber } from './recorded-numbers.ts';
 
 /** `text` of an exit event in [pos, end). Returns false if the reason was not found. */
@@ -80,10 +80,15 @@ function readAnyLayout(
     let stop = after;
     while (stop > start && buf[stop - 1] === 32) stop--;
     // A name that is the last thing on the line may be cut off; no layout ends with it.
-    if (stop <= start || after === end) return false;
-    let hash = 0;
-    for (let p = start; p < stop; p++) hash = (Math.imul(hash, 31) + buf[p]) | 0;
-    setReason(reasons, buf, start, stop, hash, batch, row);
+    if (after === end) return false;
+    if (stop <= start) {
+      // Kernels with options/hash-ptr off print no names (6.1): `reason  rip 0x…`.
+      setNoReason(reasons, batch, row);
+    } else {
+      let hash = 0;
+      for (let p = start; p < stop; p++) hash = (Math.imul(hash, 31) + buf[p]) | 0;
+      setReason(reasons, buf, start, stop, hash, batch, row);
+    }
     readInfoPair(buf, after, end, batch, row);
   }
   const complete = readKeyed(EXIT_TABLE, buf, after, end, batch, row);

@@ -200,12 +200,32 @@ export function parseCutPrefix(prefix: LinePrefix, buf: Uint8Array, start: numbe
   return at;
 }
 
-/** `trace-cmd report -l`: `COMM(8 columns)-PID CPUFLAGS TIME: EVENT: TEXT`. */
+/** Columns of COMM in latency-format. */
+const LATENCY_COMM = 8;
+
+/**
+ * `trace-cmd report -l`: `[NAME: ]COMM(8 columns)-PID CPUFLAGS TIME: EVENT: TEXT`; a time without unit has no blank
+ * before it where it fills its 12 columns.
+ */
 export function parseLatencyPrefix(prefix: LinePrefix, buf: Uint8Array, start: number, end: number): number {
-  const p = latencyColumns(prefix, buf, start, end);
-  if (p < 0) return -1;
-  const at = eventAfterTime(prefix, buf, p, end);
-  return prefix.hasFraction ? at : -1;
+  const last = Math.min(end, start + MAX_COMM);
+  for (let dash = start + LATENCY_COMM; dash < last; dash++) {
+    if (buf[dash] !== DASH || !isOrigin(buf, start, dash - LATENCY_COMM)) continue;
+    const p = latencyColumns(prefix, buf, start, dash, end);
+    const at = p < 0 ? -1 : eventAfterTime(prefix, buf, p, end);
+    if (at >= 0 || prefix.waiting) return at;
+  }
+  return -1;
+}
+
+/** What trace-cmd puts in front of COMM: nothing, blanks (top buffer) or `NAME: ` (file, instance). */
+function isOrigin(buf: Uint8Array, start: number, end: number): boolean {
+  if (end === start) return true;
+  if (end < start + 2 || buf[end - 1] !== BLANK) return false;
+  if (buf[end - 2] === 58) return true;
+  let p = start;
+  while (p < end && buf[p] === BLANK) p++;
+  return p === end;
 }
 
 /** A clock of ns that began later than this is none: 285 years in µs. */
@@ -213,7 +233,7 @@ const MAX_MICROSECONDS = 9e15;
 
 /** tracefs in latency-format: the same with microseconds since tracing began and a mark of long waits (`1234us+: `). */
 export function parseTracefsLatency(prefix: LinePrefix, buf: Uint8Array, start: number, end: number): number {
-  let p = latencyColumns(prefix, buf, start, end);
+  let p = latencyColumns(prefix, buf, start, start + LATENCY_COMM, end);
   if (p < 0) return -1;
   p = readDecimal(buf, p);
   if (p < 0 || buf[p] !== 117 || buf[p + 1] !== 115 || buf[p + 3] !== 58 || buf[p + 4] !== BLANK) return -1;
@@ -228,10 +248,15 @@ export function parseTracefsLatency(prefix: LinePrefix, buf: Uint8Array, start: 
   return p < end ? p : -1;
 }
 
-/** Position of the time in a line whose COMM has 8 columns, −1 if it has not. */
-function latencyColumns(prefix: LinePrefix, buf: Uint8Array, start: number, end: number): number {
-  const dash = start + 8;
-  if (end - start < 24 || buf[dash] !== DASH) return -1;
+/** Position of the time in a line whose COMM's 8 columns end at `dash`, −1 if they do not. */
+function latencyColumns(
+  prefix: LinePrefix,
+  buf: Uint8Array,
+  start: number,
+  dash: number,
+  end: number,
+): number {
+  if (end - dash < 16 || buf[dash] !== DASH) return -1;
   let p = readDecimal(buf, dash + 1);
   if (p < 0 || buf[p] !== BLANK || word[1] !== 0 || word[0] > 0x7fffffff) return -1;
   const tid = word[0];
@@ -240,18 +265,32 @@ function latencyColumns(prefix: LinePrefix, buf: Uint8Array, start: number, end:
   if (p < 0 || word[1] !== 0) return -1;
   const cpu = word[0];
   const first = p;
-  while (buf[p] > BLANK) p++;
-  if (p - first < 3 || p - first > 10) return -1;
+  while (buf[p] > BLANK && buf[p] !== 58) p++;
+  if (buf[p] === 58) {
+    p = endOfFlags(buf, first);
+    if (p < 0) return -1;
+  } else if (p - first < 3 || p - first > 10) return -1;
   while (buf[p] === BLANK) p++;
   prefix.waiting = false;
   prefix.hasThread = true;
   prefix.origin = start;
-  prefix.commStart = start;
+  prefix.commStart = dash - LATENCY_COMM;
   prefix.commEnd = dash;
   prefix.tid = tid;
   prefix.pid = -1;
   prefix.cpu = cpu;
   return p;
+}
+
+/**
+ * Where a time begins that follows the flags at `pos` without a blank. The 4th flag (preempt count) and the 5th (since
+ * 5.15) are a digit or a dot: if both places hold digits, the second may be the time's first, and nothing can be told.
+ */
+function endOfFlags(buf: Uint8Array, pos: number): number {
+  const isDigitAt = (p: number) => buf[p] >= 48 && buf[p] <= 57;
+  for (let p = pos; p < pos + 3; p++) if (buf[p] <= BLANK || isDigitAt(p)) return -1;
+  if (!isDigitAt(pos + 4)) return pos + 5;
+  return isDigitAt(pos + 3) ? -1 : pos + 4;
 }
 
 let tgid = -1;

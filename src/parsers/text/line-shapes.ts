@@ -11,6 +11,7 @@ import {
   createLinePrefix,
   type LinePrefix,
   parseCutPrefix,
+  parseLatencyPrefix,
   parsePrefix,
   parseTracefsLatency,
 } from './line-prefix.ts';
@@ -44,7 +45,8 @@ export interface LineShapes {
 const MAX_LINES = 400;
 const TRACER = ascii('# tracer:');
 const DROPPED = ascii('DROPPED]');
-const CPUS = /^cpus=\d{1,6}$/;
+/** With the file's name in front where a report is of several. */
+const CPUS = /^(?:.{1,80}: )?cpus=\d{1,6}$/;
 /** Width of `EVENT:` and the blanks behind it in trace-cmd report. */
 const REPORT_EVENT_COLUMNS = 22;
 
@@ -121,6 +123,7 @@ function countLine(
     return;
   }
   if (at < 0) at = parseTracefsLatency(prefix, buf, start, end);
+  if (at < 0) at = parseLatencyPrefix(prefix, buf, start, end);
   if (at < 0) {
     at = parseCutPrefix(prefix, buf, start, end);
     if (at >= 0 && !isKnownEvent(nameAt(buf, at, end))) at = -1;
@@ -142,7 +145,7 @@ function countLine(
     return;
   }
   if (buf.subarray(start, end).includes(0)) shapes.binary = true;
-  if (CPUS.test(decodeText(buf, start, Math.min(end, start + 16)))) {
+  if (CPUS.test(decodeText(buf, start, Math.min(end, start + 96)))) {
     shapes.cpus = true;
     shapes.lines--;
     return;

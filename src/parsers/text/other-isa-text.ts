@@ -16,7 +16,7 @@ import { hashBytes } from './byte-names.ts';
 import { setColumn } from './columns.ts';
 import { keyTable, readKeyed } from './keyed-text.ts';
 import { ascii, decodeText, findIn, findLast, matchesAt, readAny, readHex, word } from './numbers.ts';
-import { NO_REASON, nameUnknown, type ReasonNames } from './reason-names.ts';
+import { nameUnknown, type ReasonNames, setNoReason } from './reason-names.ts';
 
 const HSR = ascii('HSR_EC: 0x');
 const PC = ascii('PC: 0x');
@@ -74,12 +74,11 @@ export function readOtherIsaExit(
     return (batch.fields[row] & F_ADDRESS) !== 0;
   }
   // 32-bit arm printed "PC: 0x…" alone up to 3.x: an exit without a reason.
-  nameUnknown(reasons, UNTOLD, 0, UNTOLD.length, hashBytes(UNTOLD, 0, UNTOLD.length), batch, row);
+  setNoReason(reasons, batch, row);
   return readKeyed(PLACE_TABLE, buf, pos, end, batch, row);
 }
 
 const CLOSE = ascii(']');
-const UNTOLD = ascii(NO_REASON);
 
 const PLACE_TABLE = keyTable(
   {

@@ -224,7 +224,7 @@ function takeEvent(
         state.context.diagnostics,
         'lines-without-event',
         'info',
-        'lines with a time but without an event name (function tracer, damaged lines) were left out',
+        'lines with a time but without an event name (system calls, function tracer, perf samples of other events, damaged lines) were left out',
       );
     state.lastRow = -1;
     return;

@@ -10,7 +10,7 @@ import type { TraceContext } from '../../core/trace-context.ts';
 import { parseReasonName } from '../../isa/reasons.ts';
 import { addName, type ByteNames, clearNames, createByteNames, findName, hashBytes } from './byte-names.ts';
 import { createKnownBytes, forgetKnown, type KnownBytes } from './known-bytes.ts';
-import { decodeText } from './numbers.ts';
+import { ascii, decodeText } from './numbers.ts';
 
 export interface ReasonNames {
   readonly context: TraceContext;
@@ -104,13 +104,25 @@ export function nameUnknown(
   batch.fields[row] |= F_CODE | F_ISA;
 }
 
-/** Name of exits whose text holds no reason (32-bit arm up to 3.x). */
+/** Name of exits whose text holds no reason (32-bit arm up to 3.x, `perf script` without `-F trace`, cut lines). */
 export const NO_REASON = '(no reason printed)';
+const NO_REASON_BYTES = ascii(NO_REASON);
+const NO_REASON_HASH = hashBytes(NO_REASON_BYTES, 0, NO_REASON_BYTES.length);
+
+/** Keeps an exit without a reason apart: no number may stand for it, as all are somebody's. */
+export function setNoReason(reasons: ReasonNames, batch: EventBatch, row: number): void {
+  nameUnknown(reasons, NO_REASON_BYTES, 0, NO_REASON_BYTES.length, NO_REASON_HASH, batch, row);
+}
 
 /** Counts a row that was taken: a text can be read more than once before it is whole. `text`: its string code. */
 export function countNamedReason(context: TraceContext, text: number): void {
   if (context.strings.values[text] === NO_REASON) {
-    note(context.diagnostics, 'exits-without-reason', 'info', 'exits printed without a reason');
+    note(
+      context.diagnostics,
+      'exits-without-reason',
+      'suspect',
+      'exits printed without a reason (perf script without -F trace, options/hash-ptr off, cut lines): they are kept apart from all others',
+    );
     return;
   }
   note(

@@ -36,14 +36,14 @@ function parseReportPrefix(prefix: LinePrefix, buf: Uint8Array, start: number, e
   return at >= 0 || prefix.waiting ? at : parseLatencyPrefix(prefix, buf, start, end);
 }
 
-/** Lines in front of the events, of --version, and the page marks of --debug. */
-const HEADER = /^(?:cpus=(\d{1,6})$|trace-cmd version |version = |\s*trace-cmd: )/;
+/** Lines in front of the events, with a file's name where there are several, of --version, and page marks of --debug. */
+const HEADER = /^(?:(?:.{1,80}: )?cpus=(\d{1,6})$|trace-cmd version |version = |\s*trace-cmd: )/;
 const SUBBUFFER = ascii('[SUBBUFFER START]');
 
 function takeOwnLine({ context }: LineState, { buf }: LineReader, start: number, end: number): boolean {
   if (buf[start] === 67 && findIn(buf, start, Math.min(end, start + 40), SUBBUFFER) >= 0) return true;
   if (buf[start] === 35) return true;
-  const header = HEADER.exec(decodeText(buf, start, Math.min(end, start + 64)));
+  const header = HEADER.exec(decodeText(buf, start, Math.min(end, start + 96)));
   if (!header) return false;
   if (header[1]) context.facts.set('cpus', header[1]);
   return true;

@@ -1,6 +1,6 @@
 /** One record of a page → one row of the batch. Decoders are made when the first event of a kind is met. */
 import { note } from '../../core/diagnostics.ts';
-import { type EventBatch, F_ARG0, F_ISA, NO_CPU } from '../../core/event-batch.ts';
+import { type EventBatch, F_ARG0, NO_CPU } from '../../core/event-batch.ts';
 import { EV_LOST, EV_MARKER, EXIT_REASON_EVENTS } from '../../core/events.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { TWO_32 } from '../../core/words.ts';
@@ -8,6 +8,7 @@ import { createEventText, EVENT_INCOMPLETE, type EventText, parseEvent } from '.
 import { ascii } from '../text/numbers.ts';
 import type { ParseOptions } from '../trace-format.ts';
 import { compileDecoder, decodeRecord, type RecordDecoder } from '../tracepoint/decoder.ts';
+import { completeExit } from '../tracepoint/exit-reason.ts';
 import type { EventFormat } from '../tracepoint/format.ts';
 import { type FormatTexts, formatOf } from './event-formats.ts';
 import { learnNames, type NameField, nameFields } from './thread-names.ts';
@@ -113,14 +114,8 @@ export function addSpecial(
   batch: EventBatch,
   row: number,
 ): void {
-  if (kind === EXIT) {
-    // Records of ISAs other than x86 do not say theirs; the host's machine does.
-    const { defaultIsa } = rows.context;
-    if ((batch.fields[row] & F_ISA) === 0 && defaultIsa !== 0) {
-      batch.isa[row] = defaultIsa;
-      batch.fields[row] |= F_ISA;
-    }
-  } else if (kind === MARKER) writeMarker(rows, view, at, length, batch, row);
+  if (kind === EXIT) completeExit(rows.context, batch, row);
+  else if (kind === MARKER) writeMarker(rows, view, at, length, batch, row);
   else learnNames(rows.context.threads, rows.names.get(id)!, view, at, length, rows.little);
 }
 

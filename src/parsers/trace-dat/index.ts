@@ -27,6 +27,9 @@ import { STREAM_BYTES } from './stream-layout.ts';
 import { placeStreams } from './stream-places.ts';
 import { createTimeConversion } from './time-conversion.ts';
 
+/** What tells an exit on any processor. */
+const EXITS: readonly number[] = [EV_EXIT, EV_S390_SIE_EXIT, EV_PPC_GUEST_EXIT];
+
 export const traceDat: TraceFormat = {
   id: FORMAT_ID,
   title: 'trace.dat (trace-cmd record, extract, convert)',
@@ -91,7 +94,7 @@ function* parse(
   compareCounters(recording, streams, diagnostics);
   checkBehind(source, recording.end, diagnostics);
   for (const text of recording.texts) yield* readLatencyText(recording, text, source, context, options);
-  if (recording.texts.length === 0) noteWithoutExits(rows, diagnostics);
+  if (recording.texts.length === 0) noteWithoutExits(rows, context);
 }
 
 function* mergeBatches(
@@ -153,13 +156,17 @@ function noteSharedEvents(merge: StreamMerge, rows: EventRows, diagnostics: Diag
     );
 }
 
-function noteWithoutExits(rows: EventRows, diagnostics: Diagnostics): void {
-  const exits: readonly number[] = [EV_EXIT, EV_S390_SIE_EXIT, EV_PPC_GUEST_EXIT];
-  for (const decoder of rows.decoders) if (decoder && exits.includes(decoder.event)) return;
+function noteWithoutExits(rows: EventRows, context: TraceContext): void {
+  for (const decoder of rows.decoders) if (decoder && EXITS.includes(decoder.event)) return;
+  const enabled = EXITS.map((event) => context.events.names[event]).find((name) =>
+    context.enabledEvents?.has(name),
+  );
   note(
-    diagnostics,
+    context.diagnostics,
     'no-exits-recorded',
     'info',
-    'the file holds no kvm_exit: it was recorded in a guest, or without -e kvm:kvm_exit; nothing can be said about exits',
+    enabled
+      ? `${enabled} was switched on, but the file holds none: no guest ran meanwhile, or a filter (-f, -P, -M) let none through; nothing can be said about exits`
+      : 'the file holds no kvm_exit: it was recorded in a guest, or without -e kvm:kvm_exit; nothing can be said about exits',
   );
 }

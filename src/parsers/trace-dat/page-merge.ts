@@ -3,7 +3,7 @@
  * what copies of fields cannot be.
  */
 import { type Arena, allocate, allocateI32 } from '../../core/arena.ts';
-import { type ArenaBatch, F_ISA } from '../../core/event-batch.ts';
+import { type ArenaBatch, F_CODE, F_ISA } from '../../core/event-batch.ts';
 import { addRecordPlan, createRecordPlans } from '../tracepoint/record-plans.ts';
 import type { CpuStreams } from './cpu-streams.ts';
 import { addSpecial, type EventRows, EXIT, PLAIN } from './event-rows.ts';
@@ -89,7 +89,8 @@ export function learnPlan({ plans, known, rows, coreOnly }: PageMerge, id: numbe
   const isExit = kind === EXIT;
   // Once known, the host's ISA does not change; while it is not, every exit has to look for it.
   const elseIsa = isExit && (decoder.fields & F_ISA) === 0 ? rows.context.defaultIsa : 0;
-  const isComplete = kind === PLAIN || (isExit && ((decoder.fields & F_ISA) !== 0 || elseIsa !== 0));
+  const hasIsa = (decoder.fields & F_ISA) !== 0 || elseIsa !== 0;
+  const isComplete = kind === PLAIN || (isExit && hasIsa && (decoder.fields & F_CODE) !== 0);
   addRecordPlan(plans, id, decoder, { elseIsa, coreOnly, listed: !isComplete });
 }
 
