@@ -13,6 +13,9 @@ interface Hit {
 /** By CPU (by thread where CPUs were not recorded) and tracepoint id. */
 export type Hits = Map<number, Hit>;
 
+/** More places than this are forgotten and begun anew: damaged records name CPUs that no host has. */
+const MAX_HITS = 65536;
+
 export function recordsTwice(attrs: readonly PerfAttr[]): boolean {
   const ids = new Set<number>();
   let tracepoints = 0;
@@ -58,6 +61,7 @@ export function isTwin(
     );
     return true;
   }
+  if (hits.size >= MAX_HITS) hits.clear();
   hits.set(key, { bytes: bytes.slice(), attrs: [attr] });
   return false;
 }
