@@ -14,6 +14,7 @@ import { addThreadEvents, createThreadEvents } from '../analysis/thread-events.t
 import { UsageError } from '../core/errors.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import { storeBigInt, wordsToBigInt } from '../core/words.ts';
+import { isStream } from '../parsers/stream-source.ts';
 import { buildWarnings } from '../report/build-capture.ts';
 import { buildInfo } from '../report/build-info.ts';
 import { buildModel } from '../report/build-model.ts';
@@ -207,8 +208,11 @@ async function resolveSelection(
   let from: Selection['from'] = null;
   let to: Selection['to'] = null;
   if (filters.from || filters.to) {
-    if (paths.includes('-'))
-      throw new UsageError('--from and --to cannot be used on standard input', 'save it to a file first');
+    if (paths.some(isStream))
+      throw new UsageError(
+        '--from and --to cannot be used on standard input or a pipe',
+        'save it to a file first',
+      );
     const stream = await openEvents(paths, { traceEvents: options.traceEvents }, true);
     const summary = createEventSummary();
     await forEachBatch(stream, options, (batch) => addSpan(summary, batch));

@@ -1,8 +1,8 @@
 /**
- * From what the user named to a byte source and its format: files, standard input, gzip. What a parser must read
+ * From what the user named to a byte source and its format: files, standard input and other pipes, gzip. What a parser must read
  * back and forth and cannot (a pipe, a compressed file) is spooled to a temporary file that is unlinked at once.
  */
-import { createReadStream, readSync, statSync } from 'node:fs';
+import { createReadStream, statSync } from 'node:fs';
 import { stream, zlib } from '../core/builtins.ts';
 import { type Diagnostics, note } from '../core/diagnostics.ts';
 import { TraceFormatError } from '../core/errors.ts';
@@ -10,6 +10,7 @@ import { type ByteSource, openFileSource, readFully } from './byte-source.ts';
 import { openPerfFolder } from './folder-source.ts';
 import { packingOf } from './foreign-files.ts';
 import { findFormat } from './registry.ts';
+import { isStream, openStream } from './stream-source.ts';
 import { temporaryFile } from './temporary-file.ts';
 import { SNIFF_BYTES, type TraceFormat } from './trace-format.ts';
 
@@ -30,7 +31,7 @@ const SPOOL_HINT = 'decompress it to a file yourself, or ';
  * @throws TraceFormatError when no format matches, with every format's verdict; Node's file errors as they are.
  */
 export async function openInput(path: string, diagnostics: Diagnostics): Promise<OpenedInput> {
-  let source = path === '-' ? standardInput() : openFile(path);
+  let source = isStream(path) ? openStream(path) : openFile(path);
   const storedBytes = source.size;
   let head = readHead(source);
   const compressed = head.length > 2 && head[0] === 0x1f && head[1] === 0x8b;
@@ -75,49 +76,6 @@ function readHead(source: ByteSource): Uint8Array {
   return head.subarray(0, readFully(source, 0, head, 0, head.length));
 }
 
-/** Standard input: sequential, but the head that sniffing reads can be read again. */
-function standardInput(): ByteSource {
-  const kept = new Uint8Array(SNIFF_BYTES);
-  let keptLength = 0;
-  let position = 0;
-  return {
-    name: '-',
-    size: null,
-    seekable: false,
-    readAt(at, target, offset, length) {
-      if (at < position) {
-        const count = Math.min(length, keptLength - at);
-        if (count <= 0) throw new Error('standard input cannot be read again');
-        target.set(kept.subarray(at, at + count), offset);
-        return count;
-      }
-      const count = readBlocking(0, target, offset, length);
-      if (position < kept.length) {
-        const part = Math.min(count, kept.length - position);
-        kept.set(target.subarray(offset, offset + part), position);
-        keptLength = position + part;
-      }
-      position += count;
-      return count;
-    },
-    close: () => {},
-  };
-}
-
-/** readSync that waits where standard input was left non-blocking (a shell's terminal, some pipes). */
-function readBlocking(fd: number, target: Uint8Array, offset: number, length: number): number {
-  while (true) {
-    try {
-      return readSync(fd, target, offset, length, null);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EOF') return 0;
-      if (code !== 'EAGAIN') throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
-    }
-  }
-}
-
 /** The source's bytes as an iterable of chunks (each its own buffer: streams keep them). */
 function* chunksOf(source: ByteSource): Generator<Buffer> {
   let position = 0;
@@ -131,10 +89,9 @@ function* chunksOf(source: ByteSource): Generator<Buffer> {
 }
 
 async function gunzip(source: ByteSource, diagnostics: Diagnostics): Promise<ByteSource> {
-  const input =
-    source.seekable && source.name !== '-'
-      ? createReadStream(source.name, { highWaterMark: 1 << 20 })
-      : stream().Readable.from(chunksOf(source));
+  const input = source.seekable
+    ? createReadStream(source.name, { highWaterMark: 1 << 20 })
+    : stream().Readable.from(chunksOf(source));
   const output = input.pipe(zlib().createGunzip({ chunkSize: 1 << 18 }));
   input.on('error', (error: Error) => output.destroy(error));
   const file = temporaryFile(SPOOL_HINT);
