@@ -257,7 +257,7 @@ describe('output files', () => {
       join(folder, 'no/such/folder.json'),
     ]);
     expect(status).toBe(2);
-    expect(stderr).toMatch(/folder\.json: no such file or directory/);
+    expect(stderr).toMatch(/folder\.json: its folder does not exist\n {2}Make the folder first/);
   });
   test('an input is never an output', async () => {
     const copy = join(folder, 'input.txt');
