@@ -91,7 +91,7 @@ function* parse(
   compareCounters(recording, streams, diagnostics);
   checkBehind(source, recording.end, diagnostics);
   for (const text of recording.texts) yield* readLatencyText(recording, text, source, context, options);
-  if (recording.texts.length === 0) noteWithoutExits(rows, diagnostics);
+  if (recording.texts.length === 0) noteWithoutExits(rows, context, diagnostics);
 }
 
 function* mergeBatches(
@@ -153,13 +153,15 @@ function noteSharedEvents(merge: StreamMerge, rows: EventRows, diagnostics: Diag
     );
 }
 
-function noteWithoutExits(rows: EventRows, diagnostics: Diagnostics): void {
+function noteWithoutExits(rows: EventRows, context: TraceContext, diagnostics: Diagnostics): void {
   const exits: readonly number[] = [EV_EXIT, EV_S390_SIE_EXIT, EV_PPC_GUEST_EXIT];
   for (const decoder of rows.decoders) if (decoder && exits.includes(decoder.event)) return;
   note(
     diagnostics,
     'no-exits-recorded',
     'info',
-    'the file holds no kvm_exit: it was recorded in a guest, or without -e kvm:kvm_exit; nothing can be said about exits',
+    context.enabledEvents?.has('kvm_exit')
+      ? 'kvm_exit was switched on, but the file holds none: no VM ran, it was recorded in a guest, or this KVM does not trace its exits; nothing can be said about exits'
+      : 'the file holds no kvm_exit: it was recorded in a guest, or without -e kvm:kvm_exit; nothing can be said about exits',
   );
 }
