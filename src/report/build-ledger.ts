@@ -17,6 +17,7 @@ import {
   T_USERSPACE,
 } from '../analysis/ledger-segment.ts';
 import { EV_USERSPACE_EXIT } from '../core/events.ts';
+import { costliest } from './costliest.ts';
 import type { ReportModel } from './model.ts';
 import { latencyGap } from './recorded.ts';
 import { csvOf, foreign, left, plain, right, share, tableOf, time } from './section-cells.ts';
@@ -128,6 +129,11 @@ function buildRow(
   };
 }
 
+/** What the vCPU wanted to run and could not, or was handled by the host. */
+export function handlingNs(row: LedgerRowModel): number {
+  return row.kernelNs + (row.userspaceNs ?? 0) + (row.runnableNs ?? 0) + (row.preemptedNs ?? 0);
+}
+
 function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
   const { ledger } = model;
   if (!ledger || !asked) return [];
@@ -161,6 +167,7 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
     ...(recorded.preempted ? [{ column: right('preempted'), cell: pct((row) => row.preemptedNs) }] : []),
     { column: right('unknown'), cell: pct((row) => row.unknownNs) },
   ];
+  const { shown, hidden } = costliest(ledger.rows, rows, handlingNs);
   return [
     {
       title,
@@ -169,24 +176,28 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
         ...(model.selection ? ['Filters by reason, level and CPU do not apply here.'] : []),
         ...(missing.length ? [`Not recorded: ${missing.join('; ')}.`] : []),
       ],
-      table: tableOf(
-        [
-          right('vCPU'),
-          right('tid'),
-          left('thread', { shrinkTo: 10, drop: 1 }),
-          right('guest time', { drop: 0 }),
-          ...columns.map(({ column }) => column),
-        ],
-        ledger.rows,
-        rows,
-        (row) => [
-          plain(row.vcpu),
-          plain(row.tid),
-          foreign(row.comm),
-          time(row.guestNs),
-          ...columns.map(({ cell }) => cell(row)),
-        ],
-      ),
+      table: {
+        ...tableOf(
+          [
+            right('vCPU'),
+            right('tid'),
+            left('thread', { shrinkTo: 10, drop: 1 }),
+            right('guest time', { drop: 0 }),
+            ...columns.map(({ column }) => column),
+          ],
+          shown,
+          0,
+          (row) => [
+            plain(row.vcpu),
+            plain(row.tid),
+            foreign(row.comm),
+            time(row.guestNs),
+            ...columns.map(({ cell }) => cell(row)),
+          ],
+        ),
+        hidden,
+        hiddenBy: 'time on the host, halts left out',
+      },
     },
   ];
 }

@@ -12,6 +12,7 @@ import {
   escalationByReason,
   escalationByUserspaceReason,
   groupingWords,
+  hiddenWords,
   IDLE_MARK,
   reasonsTable,
   slowTable,
@@ -63,7 +64,7 @@ function* table(data: TableData): Generator<string> {
   for (const row of data.rows) yield `| ${row.map(cellText).join(' | ')} |\n`;
   for (const row of data.totals)
     yield `| ${row.map((cell) => (cell.text === '' ? '' : `**${cellText(cell)}**`)).join(' | ')} |\n`;
-  if (data.hidden > 0) yield `\n… and ${formatCount(data.hidden)} more\n`;
+  if (data.hidden > 0) yield `\n… and ${formatCount(data.hidden)} more${hiddenWords(data)}\n`;
 }
 
 function* section(title: string, data: TableData): Generator<string> {

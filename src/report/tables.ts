@@ -1,6 +1,7 @@
 /** The tables of a report for people, shared by text and Markdown: which columns, which cells, in words. */
 import { shortUserspaceName } from '../isa/userspace-exits.ts';
-import type { GroupKey, ReasonModel, ReportModel, SlowModel, TotalModel } from './model.ts';
+import { costliest } from './costliest.ts';
+import type { GroupKey, ReasonModel, ReportModel, SlowModel, TotalModel, VcpuModel } from './model.ts';
 import type { Column } from './table.ts';
 import { formatCount, formatNsCell, formatOffset, formatPct, UNKNOWN_CELL } from './units.ts';
 
@@ -19,6 +20,13 @@ export interface TableData {
   readonly totals: readonly (readonly Cell[])[];
   /** Rows that the limit left out. */
   readonly hidden: number;
+  /** What the shown ones have most of, where they are not the first: `time in exits`. */
+  readonly hiddenBy?: string;
+}
+
+/** `none with more time in exits`, or nothing, to stand behind `… and N more`. */
+export function hiddenWords({ hiddenBy }: TableData): string {
+  return hiddenBy === undefined ? '' : `, none with more ${hiddenBy}`;
 }
 
 /** Marks exits whose time is mostly the guest's own idling. */
@@ -138,8 +146,13 @@ export function reasonsTable(model: ReportModel, limit: number, wide = false): T
   };
 }
 
+/** Time in exits that are not idle; their number where times are not known. */
+export function busyCost(row: VcpuModel): number {
+  return row.totalNs === null ? row.exits : Number(row.totalNs) - Number(row.idleNs ?? 0);
+}
+
 export function vcpusTable(model: ReportModel, limit: number): TableData {
-  const { shown, hidden } = limited(model.vcpus, limit);
+  const { shown, hidden } = costliest(model.vcpus, limit, busyCost);
   const showVm = model.vcpus.some((row) => row.vm !== null);
   return {
     columns: [
@@ -166,6 +179,7 @@ export function vcpusTable(model: ReportModel, limit: number): TableData {
     ]),
     totals: [],
     hidden,
+    hiddenBy: model.totals.totalNs === null ? 'exits' : 'time in exits, idle ones left out',
   };
 }
 

@@ -16,6 +16,7 @@ import {
   escalationByReason,
   escalationByUserspaceReason,
   groupingWords,
+  hiddenWords,
   IDLE_MARK,
   reasonsTable,
   slowTable,
@@ -93,7 +94,8 @@ function table(page: Page, data: TableData, more: string): void {
   const rows = [...data.rows, ...data.totals].map((row) => row.map(cellText));
   const lines = renderTable(data.columns, rows, { width: page.tableWidth, indent: 2 });
   page.lines.push(page.style.dim(lines[0]), ...lines.slice(1, 1 + data.rows.length));
-  if (data.hidden > 0) page.lines.push(`  … and ${formatCount(data.hidden)} more (${more})`);
+  if (data.hidden > 0)
+    paragraph(page, `… and ${formatCount(data.hidden)} more${hiddenWords(data)} (${more})`);
   page.lines.push(...lines.slice(1 + data.rows.length).map((line) => page.style.bold(line)));
 }
 
