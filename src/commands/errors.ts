@@ -49,6 +49,9 @@ export function describeError(error: unknown, input: string | null): ErrorText {
     return withHint(where + plainText(text), error.details.hint);
   }
   const known = code === undefined ? undefined : (isOutput && OUTPUT_ERRORS[code]) || FILE_ERRORS[code];
+  // What is not UTF-8 in a name has become U+FFFD on its way here.
+  if (known && code === 'ENOENT' && !isOutput && file.includes('\ufffd'))
+    return withHint(`${where}${known.text}`, 'A name that is not UTF-8 cannot be given: use - and < FILE.');
   if (known) return withHint(`${where}${known.text}`, known.hint);
   const text = plainText(error instanceof Error ? error.message : String(error));
   if (code !== undefined && /^E[A-Z]+$/.test(code)) return withHint(`${where}${text}`, undefined);
