@@ -22,7 +22,7 @@ import type { ReportModel } from './model.ts';
 import { latencyGap } from './recorded.ts';
 import { csvOf, foreign, left, plain, right, share, tableOf, time } from './section-cells.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
-import { compareThreads, identifyThread, type ThreadIdentity } from './thread-identity.ts';
+import { compareThreads, identifyThread, type ThreadIdentity, vcpuNumbers } from './thread-identity.ts';
 import { formatNs } from './units.ts';
 
 /** All in ns. null: the events that tell it were not recorded; its time is then in another column, never lost. */
@@ -60,7 +60,7 @@ export interface LedgerModel {
   rows: LedgerRowModel[];
 }
 
-function build({ context, analysis }: SectionInput): Partial<ReportModel> | null {
+function build({ context, analysis, model }: SectionInput): Partial<ReportModel> | null {
   const result = analysis.passes.ledger as LedgerResult | undefined;
   if (result === undefined) return null;
   const enabled = (name: string) => context.enabledEvents?.has(name) ?? false;
@@ -75,7 +75,8 @@ function build({ context, analysis }: SectionInput): Partial<ReportModel> | null
     latencyGap({ context, analysis }) === null &&
     result.rows.some(({ entries }) => entries > 0) &&
     result.wallNs !== null;
-  const rows = known ? result.rows.map((row) => buildRow(context, row, recorded)) : [];
+  const numbers = vcpuNumbers(model);
+  const rows = known ? result.rows.map((row) => buildRow(context, row, recorded, numbers)) : [];
   return {
     ledger: {
       known,
@@ -90,6 +91,7 @@ function buildRow(
   context: SectionInput['context'],
   row: LedgerRow,
   recorded: LedgerModel['recorded'],
+  numbers: ReadonlyMap<number, number>,
 ): LedgerRowModel {
   const sums = row.sums.slice();
   const move = (from: number, to: number) => {
@@ -114,7 +116,7 @@ function buildRow(
     afterNs: sums[T_AFTER],
   };
   return {
-    ...identifyThread(context, row),
+    ...identifyThread(context, row, numbers),
     wallNs: row.sums.reduce((total, ns) => total + ns, 0),
     guestNs: sums[T_GUEST],
     kernelNs: sums[T_KERNEL],
