@@ -187,7 +187,12 @@ describe('--fail-on', () => {
 describe('wrong use is status 2, one message, and what to do', () => {
   test.each([
     [['report'], /missing required argument 'inputs'/],
-    [['report', 'TRACE', '--nonsense'], /unknown option '--nonsense'/],
+    [['report', 'TRACE', '--nonsense'], /unknown option '--nonsense'\n {2}See: kvmtrace help report/],
+    [
+      ['report', 'TRACE', '--heatmap', '-'],
+      /--heatmap -: standard output is for the report\n {2}Name a file/,
+    ],
+    [['report', 'FOLDER/\ufffdname'], /no such file or directory\n {2}A name that is not UTF-8/],
     [
       ['report', 'TRACE', '--format', 'yaml'],
       /--format: 'yaml' is not a format of report\n {2}Known: text, html, md, json, csv, perfetto, folded, folded-counts/,
@@ -257,7 +262,7 @@ describe('output files', () => {
       join(folder, 'no/such/folder.json'),
     ]);
     expect(status).toBe(2);
-    expect(stderr).toMatch(/folder\.json: no such file or directory/);
+    expect(stderr).toMatch(/folder\.json: its folder does not exist\n {2}Make the folder first/);
   });
   test('an input is never an output', async () => {
     const copy = join(folder, 'input.txt');

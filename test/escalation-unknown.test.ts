@@ -3,7 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { EVENT_ROLES } from '../src/analysis/roles.ts';
 import { runReport } from '../src/commands/pipeline.ts';
+import { EV_EXIT, EV_USERSPACE_EXIT } from '../src/core/events.ts';
+import { escalationGap } from '../src/report/build-escalation.ts';
 import { RENDERERS } from '../src/report/renderers.ts';
 import { smallTrace } from './fixtures/small-trace.ts';
 import { defaultReportOptions } from './support/options.ts';
@@ -98,6 +101,26 @@ test('some exits without a thread: known, and a warning says for how many it is 
   expect(model.quality.warnings).toContainEqual(
     expect.objectContaining({ code: 'escalation-in-part', severity: 'suspect', count: 30 }),
   );
+});
+
+test('switched on, but no exit was ever recorded: unknown, whatever a selection leaves', () => {
+  const names = Array.from(EVENT_ROLES, (_, code) => (code === EV_EXIT ? 'kvm_exit' : `event ${code}`));
+  const context = { enabledEvents: new Set(['kvm_exit', 'kvm_userspace_exit']), events: { names } };
+  const gap = (exits: number, userspaceExits: number) => {
+    const counts = Array.from(EVENT_ROLES, () => 0);
+    counts[EV_EXIT] = exits;
+    counts[EV_USERSPACE_EXIT] = userspaceExits;
+    const analysis = {
+      summary: { counts, markerCounts: counts },
+      stats: { exits: [], groups: { count: 0 } },
+      entries: { runExits: 0, userspaceExits },
+      threads: { count: 0 },
+    };
+    return escalationGap(context as never, analysis as never);
+  };
+  expect(gap(0, 500)).toMatch(/^Not known: .* no kvm_exit was recorded/);
+  expect(gap(7, 500)).toBeNull();
+  expect(gap(0, 0)).toBeNull();
 });
 
 test('with threads nothing changes', async () => {

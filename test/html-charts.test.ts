@@ -94,6 +94,14 @@ describe('heatmap', () => {
     expect(markup).toContain(`<path class="h${SHADES - 1}" d="M0 1h1v1h-1z"/>`);
   });
 
+  test('leaves out labels that would lie upon each other', () => {
+    const at = (value: number) => (value < 100 ? value / 10_000 : value / 1000);
+    const y = { at, ticks: [1, 10, 100, 1000] };
+    const { markup } = heatmap(text, { columns: 1, rows: 20, cells: [] }, { ...options, y });
+    const labels = [...markup.matchAll(/<text x="-8"[^>]*>([^<]*)</g)].map(([, label]) => label);
+    expect(labels).toEqual(['1', '100', '1000']);
+  });
+
   test('stays small when every cell is another shade, and loses no column', () => {
     const cells = Array.from({ length: 512 * 80 }, (_, i) => ({
       column: i % 512,

@@ -236,6 +236,14 @@ describe('a recording ends', () => {
     expect(again.stderr).toContain('overwrites nothing');
   });
 
+  test('text without a line makes no capture, says why and leaves no empty file', async (ctx) => {
+    if (noHost) return ctx.skip(noHost);
+    const { status, stderr } = await record(['-d', '300ms', '--text', '-o', 'x.arrow', ...nobody()]);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/nothing was recorded: no event came\n {2}No VM ran meanwhile/);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
   test('with its command, whose failure is told', async (ctx) => {
     if (noHost) return ctx.skip(noHost);
     const outcome = await record([

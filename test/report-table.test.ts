@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { displayWidth, renderTable, truncate, wrapText } from '../src/report/table.ts';
+import { type Column, displayWidth, renderTable, truncate, wrapText } from '../src/report/table.ts';
 
 describe('display width', () => {
   test.each([
@@ -73,6 +73,28 @@ describe('tables', () => {
           expect(displayWidth(line)).toBeLessThanOrEqual(width);
       }),
     );
+  });
+});
+
+describe('titles and cuts', () => {
+  const columns: Column[] = [
+    { title: 'file', align: 'left', shrinkTo: 6, keepEnd: true },
+    { title: 'cost before', align: 'right', drop: 1 },
+    { title: 'after', align: 'right', titleAlone: 'cost after' },
+  ];
+  const rows = [['/captures/before.arrow', '1', '2']];
+
+  test('a title that leans on its neighbour stands alone once that is gone', () => {
+    expect(renderTable(columns, rows, { width: 60, indent: 0 })[0]).toBe(
+      'file                    cost before  after',
+    );
+    const [title, row] = renderTable(columns, rows, { width: 22, indent: 0 });
+    expect(title).toBe('file        cost after');
+    expect(row).toBe('…ore.arrow           2');
+  });
+
+  test('paths lose their start, where they are alike', () => {
+    expect(renderTable(columns, rows, { width: 30, indent: 0 })[1]).toBe('…ore.arrow            1      2');
   });
 });
 

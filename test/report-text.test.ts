@@ -70,7 +70,7 @@ describe('a plausible report', () => {
   test('lists slow exits at the time that --from takes, and says how many there are', () => {
     const lines = section(report, 'Slowest exits longer than 1 ms, idle left out');
     expect(lines[1]).toBe(
-      '  7.978 ms  EPT_VIOLATION        1.402332     1  4139  CPU 1/KVM  KVM_EXIT_MMIO  0xffffffff81a0b3c4',
+      '  7.978 ms  EPT_VIOLATION        1.402332     1  4139  CPU 1/KVM  3>12  MMIO     0xffffffff81a0b3c4',
     );
     expect(lines.at(-1)).toBe('  … and 9 more (--slow N lists more)');
   });
@@ -103,6 +103,47 @@ describe('trust', () => {
   });
   test('one open exit for each vCPU is how every recording ends', () => {
     expect(text(plausibleModel())).toMatch(/^OK {4}/m);
+  });
+});
+
+describe('a selection that no exit matches', () => {
+  const none = (filters: string[]) =>
+    text({ ...emptyModel(), capture: plausibleModel().capture, selection: { filters } }).replace(/\s+/g, ' ');
+
+  test('says what the bounds of time are counted from', () => {
+    const report = none(['from 50 s', 'to 51 s']);
+    expect(report).toContain('None match the selection. The recording lasts ');
+    expect(report).toContain('--from and --to count from its first event, not by its clock.');
+    expect(report).not.toContain('kvmtrace info');
+  });
+
+  test('says where the threads and the reasons are to be seen', () => {
+    const report = none(['pid 1', 'reason npf']);
+    expect(report).toContain('kvmtrace info lists its threads');
+    expect(report).toContain('A report without --reason and --exclude lists the reasons');
+    expect(report).not.toContain('The recording lasts');
+  });
+
+  test('claims no shares of no exits', () => {
+    const { escalation } = plausibleModel();
+    const nothing = { ...escalation, exits: 0, escalated: 0, ratio: 0, byReason: [], byUserspaceReason: [] };
+    const report = text({ ...emptyModel(), escalation: nothing });
+    expect(section(report, 'Escalation')).toEqual(['  No exits, so none went to user space.']);
+  });
+});
+
+describe('a wide terminal', () => {
+  const wide = text(plausibleModel(), { width: 200 });
+
+  test('shows more statistics, and prose no wider than elsewhere', () => {
+    expect(section(wide, 'Exits by reason')[0]).toMatch(/avg +min +p50 +p90 +p99 +p99\.9 +max/);
+    for (const line of wide.split('\n')) expect(displayWidth(line)).toBeLessThanOrEqual(160);
+    const prose = section(wide, 'Quality of the data').filter((line) => /^ {2}(note|warn)/.test(line));
+    for (const line of prose) expect(displayWidth(line)).toBeLessThanOrEqual(100);
+  });
+
+  test('a file and a narrow terminal keep to the usual ones', () => {
+    expect(section(text(plausibleModel()), 'Exits by reason')[0]).toMatch(/avg +p50 +p99 +max/);
   });
 });
 

@@ -1,6 +1,6 @@
 /** Standard output that is written without Node's streams: pipes that are full, non-blocking, closed. */
 import { spawnSync } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -76,7 +76,24 @@ sys.exit(child.wait())`;
     });
   });
 
-  test('ends with status 2 when there is no room', () => {
-    expect(shell(`'${NODE}' '${BIN}' report ${ARGS} > /dev/full`).status).toBe(2);
+  test('ends with status 2 and says why when there is no room', () => {
+    const { status, stderr } = shell(`'${NODE}' '${BIN}' report ${ARGS} > /dev/full`);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/^kvmtrace: standard output: no space left on the device\n/);
+  });
+
+  test('reads what a shell hands over as a pipe with a name, once', () => {
+    const path = join(folder, 'trace.txt');
+    writeFileSync(path, trace);
+    const exits = (input: string) => {
+      const { status, stdout } = shell(`'${NODE}' '${BIN}' report ${input} --format csv`);
+      return { status, stdout };
+    };
+    const whole = exits(path);
+    expect(whole.stdout.split('\n').length).toBeGreaterThan(3);
+    for (const input of [`<(cat ${path})`, `<(gzip -c ${path})`]) expect(exits(input)).toEqual(whole);
+    expect(exits('/dev/null').status).toBe(2);
+    const bounded = shell(`'${NODE}' '${BIN}' report <(cat ${path}) --from 1`);
+    expect(bounded.stderr).toMatch(/cannot be used on standard input or a pipe/);
   });
 });

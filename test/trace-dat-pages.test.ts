@@ -431,13 +431,16 @@ describe.each([
       list(1n, 1n),
       list(0n, 0n),
     ]);
-    const { rows, diagnostics } = readDat(
+    const { rows, diagnostics, context } = readDat(
       build({ ...one(X86, entryRecord(X86, 5, 1n), entryRecord(X86, 5, 2n)), options: [[12, body]] }),
     );
     // At 1010: 500 − 600 · 10 / 2000 = 497, halves rounded as trace-cmd does.
     expect(rows.map(({ time }) => time)).toEqual([1500n, 1507n + 1n]);
     expect(diagnostics['guest-file']).toBe(1);
     expect(diagnostics['no-exits-recorded']).toBe(1);
+    expect(context.diagnostics.entries.get('no-exits-recorded')?.message).toMatch(
+      /^kvm_exit was switched on, but/,
+    );
   });
 
   test('GUEST tells which thread is which vCPU of which VM', () => {

@@ -1,6 +1,6 @@
 /** Events per thread, for `info`: which threads took part in the recording. */
 import type { EventBatch } from '../core/event-batch.ts';
-import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT, ROLE_USERSPACE_EXIT } from './roles.ts';
+import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT, ROLE_USERSPACE_EXIT, ROLE_VCPU } from './roles.ts';
 import { createThreadSlots, slotOf, type ThreadSlots } from './thread-slots.ts';
 
 export interface ThreadEvents {
@@ -41,7 +41,7 @@ export function addThreadEvents(threads: ThreadEvents, batch: EventBatch): void 
     if (role === ROLE_EXIT || role === ROLE_ENTRY || role === ROLE_USERSPACE_EXIT) {
       threads.isVcpu[slot] = 1;
       if (batch.vcpu[row] >= 0) threads.vcpu[slot] = batch.vcpu[row];
-    }
+    } else if (role === ROLE_VCPU && threads.vcpu[slot] < 0) threads.vcpu[slot] = batch.vcpu[row];
   }
 }
 

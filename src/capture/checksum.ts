@@ -16,7 +16,9 @@ parentPort.postMessage(workerData.map((path) => {
   if (path === '-') return null;
   try {
     const hash = createHash('sha256');
-    if (statSync(path).isDirectory()) for (const name of readdirSync(path).sort()) addFile(hash, join(path, name));
+    const stat = statSync(path);
+    if (!stat.isFile() && !stat.isDirectory()) return null;
+    if (stat.isDirectory()) for (const name of readdirSync(path).sort()) addFile(hash, join(path, name));
     else addFile(hash, path);
     return hash.digest('hex');
   } catch {
@@ -25,8 +27,8 @@ parentPort.postMessage(workerData.map((path) => {
 }));`;
 
 /**
- * Hex digests in the order of `paths`, of a folder that of its files one after the other by name; null for standard
- * input and files that cannot be read a second time.
+ * Hex digests in the order of `paths`, of a folder that of its files one after the other by name; null for
+ * standard input, pipes and files that cannot be read a second time.
  */
 export function startChecksums(paths: readonly string[]): Promise<(string | null)[]> {
   return new Promise((resolve) => {

@@ -1,5 +1,6 @@
 /** Several inputs of one run: they share dictionaries, threads and diagnostics, and each states facts of its own. */
 import { createTraceContext, type TraceContext } from '../core/trace-context.ts';
+import { noteMachines } from './same-machine.ts';
 
 /** A context for one input of several: dictionaries and tables are the run's, the rest is the input's own. */
 export function createInputContext(run: TraceContext): TraceContext {
@@ -32,4 +33,5 @@ export function combineContexts(run: TraceContext, inputs: readonly TraceContext
     }
   for (const context of inputs)
     for (const [name, value] of context.facts) if (!run.facts.has(name)) run.facts.set(name, value);
+  noteMachines(run, inputs);
 }

@@ -2,7 +2,7 @@
 import { TraceFormatError, UsageError } from '../core/errors.ts';
 import { plainText } from '../report/escape.ts';
 
-const FILE_ERRORS: Readonly<Record<string, { text: string; hint?: string }>> = {
+const FILE_ERRORS: Readonly<Record<string, { text: string; hint?: string } | undefined>> = {
   ENOENT: {
     text: 'no such file or directory',
     hint: 'Check the name; a relative one starts at the current directory.',
@@ -23,6 +23,13 @@ const FILE_ERRORS: Readonly<Record<string, { text: string; hint?: string }>> = {
   EIO: { text: 'input/output error' },
 };
 
+/** The same for files that were to be written. */
+const OUTPUT_ERRORS: typeof FILE_ERRORS = {
+  ENOENT: { text: 'its folder does not exist', hint: 'Make the folder first, or choose another place.' },
+  EACCES: { text: 'permission denied', hint: 'Choose a place where you may write.' },
+  EISDIR: { text: 'is a directory', hint: 'Name a file inside it.' },
+};
+
 export interface ErrorText {
   /** Lines for stderr, the first without the program's name. */
   readonly lines: string[];
@@ -31,7 +38,7 @@ export interface ErrorText {
 
 /** `input`: the only input, for errors that do not name theirs. */
 export function describeError(error: unknown, input: string | null): ErrorText {
-  const { path, code } = error as { path?: string; code?: string };
+  const { path, code, isOutput } = error as { path?: string; code?: string; isOutput?: boolean };
   const file = plainText(path ?? input ?? '');
   const where = file === '' ? '' : `${file === '-' ? 'standard input' : file}: `;
   if (error instanceof UsageError) return withHint(plainText(error.message), error.hint);
@@ -41,10 +48,11 @@ export function describeError(error: unknown, input: string | null): ErrorText {
     const text = format === (path ?? input) ? error.message.slice(format.length + 2) : error.message;
     return withHint(where + plainText(text), error.details.hint);
   }
-  if (code !== undefined && code in FILE_ERRORS) {
-    const known = FILE_ERRORS[code];
-    return withHint(`${where}${known.text}`, known.hint);
-  }
+  const known = code === undefined ? undefined : (isOutput && OUTPUT_ERRORS[code]) || FILE_ERRORS[code];
+  // What is not UTF-8 in a name has become U+FFFD on its way here.
+  if (known && code === 'ENOENT' && !isOutput && file.includes('\ufffd'))
+    return withHint(`${where}${known.text}`, 'A name that is not UTF-8 cannot be given: use - and < FILE.');
+  if (known) return withHint(`${where}${known.text}`, known.hint);
   const text = plainText(error instanceof Error ? error.message : String(error));
   if (code !== undefined && /^E[A-Z]+$/.test(code)) return withHint(`${where}${text}`, undefined);
   return withHint(

@@ -1,6 +1,7 @@
 /** --heatmap FILE: the file that a pass writes lines to while the recording is read. */
 import { closeSync, openSync } from 'node:fs';
 import type { PassRequest } from '../analysis/pass.ts';
+import { UsageError } from '../core/errors.ts';
 import { createOutput } from './output.ts';
 
 export interface HeatmapFile {
@@ -13,6 +14,11 @@ export interface HeatmapFile {
 
 /** `inputs` are refused as outputs. */
 export function startHeatmap(path: string, inputs: readonly string[]): HeatmapFile {
+  if (path === '-')
+    throw new UsageError(
+      '--heatmap -: standard output is for the report',
+      'Name a file; --heatmap /dev/stdout -o FILE hands the lines on.',
+    );
   const output = createOutput(path, inputs);
   let fd: number | null = openSync(output.writePath, 'a');
   const close = () => {

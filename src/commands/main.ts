@@ -1,5 +1,5 @@
 /** Entry of the command line: runs a command and turns what happens into an exit status. */
-import { existsSync } from 'node:fs';
+import { existsSync, writeSync } from 'node:fs';
 import { CommanderError } from 'commander';
 import { type Environment, processEnvironment } from './environment.ts';
 import { describeError } from './errors.ts';
@@ -16,11 +16,22 @@ export async function main(args: readonly string[]): Promise<void> {
     processEnvironment((error) => {
       abortOutputs();
       // `kvmtrace report … | head`: the reader has seen enough, which is no error.
-      process.exit(error.code === 'EPIPE' ? 0 : 2);
+      if (error.code === 'EPIPE') process.exit(0);
+      tell(Object.assign(error, { path: 'standard output' }));
+      process.exit(2);
     }),
   );
   // Taking down what Node.js has set up, and the analysis thread, takes 5 ms more; the system does it faster.
   if (ENDING.includes(args[0])) process.exit();
+}
+
+/** Without the streams, one of which has just failed. */
+function tell(error: Error): void {
+  try {
+    writeSync(2, `kvmtrace: ${describeError(error, null).lines.join('\n')}\n`);
+  } catch {
+    // Standard error it was, or it fails as well: the exit status is left.
+  }
 }
 
 /** The exit status of one command line; never throws. */

@@ -64,12 +64,12 @@ function unguard(output: OutputFile): boolean {
   return known;
 }
 
-/** Node's file errors name the path of the call; users know their own. */
+/** Node's file errors name the path of the call, users know their own; and what helps differs from inputs. */
 function naming<T>(path: string, run: () => T): T {
   try {
     return run();
   } catch (error) {
-    throw Object.assign(error as Error, { path });
+    throw Object.assign(error as Error, { path, isOutput: true });
   }
 }
 

@@ -77,6 +77,8 @@ export function createProgram(environment: Environment, finish: (status: number)
   addConvert(program, environment, finish);
   addRecord(program, environment, finish);
   addCompletion(program, environment, finish);
+  for (const command of program.commands)
+    command.showHelpAfterError(`  See: kvmtrace help ${command.name()}`);
   return program;
 }
 

@@ -15,7 +15,7 @@ import {
 } from '../record/output-place.ts';
 import { openQemu } from '../record/qemu-session.ts';
 import { type RawRecord, type RecordOptions, readRecordOptions } from '../record/record-options.ts';
-import { type Recorded, runRecording } from '../record/run-recording.ts';
+import { type Recorded, runRecording, WHY_NO_EVENTS } from '../record/run-recording.ts';
 import { type SignalWatch, watchSignals } from '../record/signals.ts';
 import { type MessageLine, parseStatusLine } from '../record/status-line.ts';
 import { plainText } from '../report/escape.ts';
@@ -157,10 +157,7 @@ function describe(
     ),
   );
   if (options.keepRaw) live.say(plainText(`  raw: ${files.join(', ')}`));
-  if (events === 0)
-    live.say(
-      '  No VM ran meanwhile, or the selection (-p, -t, -C) matches none: look for VMs with pgrep -a qemu.',
-    );
+  if (events === 0) live.say(`  ${WHY_NO_EVENTS}`);
   for (const warning of summary.warnings)
     if (warning.severity !== 'info') live.say(`  ${plainText(warning.message)} [${plainText(warning.code)}]`);
   if (events > 0) live.say(plainText(`  Look at it: kvmtrace report ${place.capture}`));

@@ -6,6 +6,7 @@ import { addSpan, createEventSummary, type EventSummary } from '../analysis/even
 import { reasonKey, type Selection } from '../analysis/selection.ts';
 import { UsageError } from '../core/errors.ts';
 import { storeBigInt, wordsToBigInt } from '../core/words.ts';
+import { isStream } from '../parsers/stream-source.ts';
 import { type EventStream, forEachBatch, openEvents } from './event-stream.ts';
 import type { Filters, ReadOptions, TimeBound } from './options.ts';
 
@@ -42,8 +43,11 @@ export async function guessSpan(
   options: ReadOptions,
 ): Promise<Span> {
   const bounds = [from, to].filter((bound) => bound !== null);
-  if (bounds.length > 0 && paths.includes('-'))
-    throw new UsageError('--from and --to cannot be used on standard input', 'save it to a file first');
+  if (bounds.length > 0 && paths.some(isStream))
+    throw new UsageError(
+      '--from and --to cannot be used on standard input or a pipe',
+      'save it to a file first',
+    );
   const wantsFirst = bounds.some(({ fromEnd }) => !fromEnd);
   const wantsLast = bounds.some(({ fromEnd }) => fromEnd);
   const last = wantsLast ? await lastBlockEnd(paths, options) : null;

@@ -24,6 +24,9 @@ export function userspaceExitName(code: number): string {
   return names.get(unsigned) ?? `0x${unsigned.toString(16)}`;
 }
 
+/** `IO` for `KVM_EXIT_IO`, where the prefix goes without saying. */
+export const shortUserspaceName = (name: string): string => name.replace(/^KVM_EXIT_/, '');
+
 /**
  * Number of a name (with or without KVM_EXIT_, any case) or of a 0x/decimal number; −1 for anything else, such as
  * the tracepoint's `restart` and `error`.

@@ -1,14 +1,15 @@
 /**
- * From what the user named to a byte source and its format: files, standard input, gzip, zstd. What a parser must read
- * back and forth and cannot (a pipe, a compressed file) is spooled to a temporary file that is unlinked at once.
+ * From what the user named to a byte source and its format: files, standard input and other pipes, packed ones. What a parser
+ * must read back and forth and cannot (a pipe, a compressed file) is spooled to a temporary file that is unlinked at once.
  */
-import { readSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import type { Diagnostics } from '../core/diagnostics.ts';
 import { TraceFormatError } from '../core/errors.ts';
 import { type ByteSource, chunksOf, openFileSource, readFully } from './byte-source.ts';
 import { openPerfFolder } from './folder-source.ts';
 import { foreignFile } from './foreign-files.ts';
 import { findFormat } from './registry.ts';
+import { isStream, openStream } from './stream-source.ts';
 import { temporaryFile } from './temporary-file.ts';
 import { SNIFF_BYTES, type TraceFormat } from './trace-format.ts';
 import { packedBy, unpack } from './unpack.ts';
@@ -30,7 +31,7 @@ const SPOOL_HINT = 'decompress it to a file yourself, or ';
  * @throws TraceFormatError when no format matches, with every format's verdict; Node's file errors as they are.
  */
 export async function openInput(path: string, diagnostics: Diagnostics): Promise<OpenedInput> {
-  let source = path === '-' ? standardInput() : openFile(path);
+  let source = isStream(path) ? openStream(path) : openFile(path);
   const storedBytes = source.size;
   let head = readHead(source);
   const packing = packedBy(head);
@@ -73,49 +74,6 @@ function openFile(path: string): ByteSource {
 function readHead(source: ByteSource): Uint8Array {
   const head = new Uint8Array(SNIFF_BYTES);
   return head.subarray(0, readFully(source, 0, head, 0, head.length));
-}
-
-/** Standard input: sequential, but the head that sniffing reads can be read again. */
-function standardInput(): ByteSource {
-  const kept = new Uint8Array(SNIFF_BYTES);
-  let keptLength = 0;
-  let position = 0;
-  return {
-    name: '-',
-    size: null,
-    seekable: false,
-    readAt(at, target, offset, length) {
-      if (at < position) {
-        const count = Math.min(length, keptLength - at);
-        if (count <= 0) throw new Error('standard input cannot be read again');
-        target.set(kept.subarray(at, at + count), offset);
-        return count;
-      }
-      const count = readBlocking(0, target, offset, length);
-      if (position < kept.length) {
-        const part = Math.min(count, kept.length - position);
-        kept.set(target.subarray(offset, offset + part), position);
-        keptLength = position + part;
-      }
-      position += count;
-      return count;
-    },
-    close: () => {},
-  };
-}
-
-/** readSync that waits where standard input was left non-blocking (a shell's terminal, some pipes). */
-function readBlocking(fd: number, target: Uint8Array, offset: number, length: number): number {
-  while (true) {
-    try {
-      return readSync(fd, target, offset, length, null);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EOF') return 0;
-      if (code !== 'EAGAIN') throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
-    }
-  }
 }
 
 async function spool(source: ByteSource): Promise<ByteSource> {

@@ -59,10 +59,9 @@ export async function unpack(
 }
 
 async function gunzip(source: ByteSource, take: (plain: Uint8Array) => void): Promise<void> {
-  const input =
-    source.seekable && source.name !== '-'
-      ? createReadStream(source.name, { highWaterMark: 1 << 20 })
-      : stream().Readable.from(chunksOf(source));
+  const input = source.seekable
+    ? createReadStream(source.name, { highWaterMark: 1 << 20 })
+    : stream().Readable.from(chunksOf(source));
   const output = input.pipe(zlib().createGunzip({ chunkSize: 1 << 18 }));
   input.on('error', (error: Error) => output.destroy(error));
   for await (const chunk of output) take(chunk as Buffer);

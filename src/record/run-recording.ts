@@ -93,7 +93,10 @@ export async function runRecording(parts: RecordingParts): Promise<Recorded> {
     }
     if (why !== null) run.stop();
     const result = await run.ended;
-    if (!hasRaw(place.raw)) throw nothingRecorded(result);
+    if (!hasRaw(place.raw)) {
+      worthKeeping = hasQemu;
+      throw nothingRecorded(result, true);
+    }
     return {
       files: hasQemu ? [place.raw, place.qemu] : [place.raw],
       result,
@@ -174,13 +177,18 @@ function endOf({ signal, status }: HelperResult): string {
       : 'the recorder failed';
 }
 
+export const WHY_NO_EVENTS =
+  'No VM ran meanwhile, or the selection (-p, -t, -C) matches none: look for VMs with pgrep -a qemu.';
+
 /** The helper's error with its advice, else what it or perf said last. */
-function nothingRecorded(result: HelperResult): UsageError {
+function nothingRecorded(result: HelperResult, began = false): UsageError {
   const error = result.errors[0];
   if (error) return new UsageError(error.message, error.hint ?? undefined);
   const said = result.stderr.trim().split('\n').filter(Boolean);
   if (result.signal !== null)
     return new UsageError(`the recorder was killed (${result.signal})`, 'See dmesg: out of memory?');
+  if (began && result.status === 0)
+    return new UsageError('nothing was recorded: no event came', WHY_NO_EVENTS);
   if (result.status === 0 || said.length === 0)
     return new UsageError('nothing was recorded: stopped before it began');
   return new UsageError(`nothing was recorded: ${said[0]}`, said.slice(1, 6).join('\n') || undefined);

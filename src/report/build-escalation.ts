@@ -9,7 +9,7 @@ import { userspaceExitName } from '../isa/userspace-exits.ts';
 import { type Known, sum, sumExact } from './group-sums.ts';
 import type { EscalationModel, Exact } from './model.ts';
 import { reasonIdentity } from './reason-identity.ts';
-import { exitsRecorded } from './recorded.ts';
+import { exitsOccurred, exitsRecorded } from './recorded.ts';
 
 /** Exits that say no thread: nothing can be told about what followed them. */
 export function threadlessExits({ threads }: AnalysisResult): number {
@@ -24,6 +24,8 @@ export function escalationGap(context: TraceContext, analysis: AnalysisResult): 
   if (!exitsRecorded({ context, analysis }))
     return 'Not known: no kvm_exit was recorded, so no exit can be joined with what went to user space.';
   const recorded = summary.counts[EV_USERSPACE_EXIT];
+  if (recorded > 0 && !exitsOccurred(analysis))
+    return 'Not known: exits went to user space, but no kvm_exit was recorded that they could be joined with, though it was switched on.';
   if (recorded === 0 && entries.runExits === 0 && !context.enabledEvents?.has('kvm_userspace_exit'))
     return summary.markerCounts[EV_RUN_EXIT] + summary.counts[EV_RUN_EXIT] > 0
       ? 'Not recorded per exit: the capture has no kvm_userspace_exit events.'

@@ -8,7 +8,7 @@ import {
 import type { Exact, ReportModel } from './model.ts';
 import { count, csvOf, foreign, left, plain, right, share, tableOf, time } from './section-cells.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
-import { compareThreads, identifyThread, type ThreadIdentity } from './thread-identity.ts';
+import { compareThreads, identifyThread, type ThreadIdentity, vcpuNumbers } from './thread-identity.ts';
 import { formatNs, formatPct, plural } from './units.ts';
 
 export interface HaltFigures {
@@ -41,14 +41,15 @@ export interface HaltPollingModel {
   rows: HaltRowModel[];
 }
 
-function build({ context, analysis }: SectionInput): Partial<ReportModel> | null {
+function build({ context, analysis, model }: SectionInput): Partial<ReportModel> | null {
   const result = analysis.passes['halt-polling'] as HaltPollingResult | undefined;
   if (result === undefined) return null;
   const known = result.rows.length > 0 || (context.enabledEvents?.has('kvm_vcpu_wakeup') ?? false);
   const windows = result.windowEvents > 0 || (context.enabledEvents?.has('kvm_halt_poll_ns') ?? false);
+  const numbers = vcpuNumbers(model);
   const rows = result.rows.map(
     (row): HaltRowModel => ({
-      ...identifyThread(context, row),
+      ...identifyThread(context, row, numbers),
       ...figures([row], windows),
       window:
         row.firstWindowNs < 0

@@ -17,11 +17,12 @@ import {
   T_USERSPACE,
 } from '../analysis/ledger-segment.ts';
 import { EV_USERSPACE_EXIT } from '../core/events.ts';
+import { costliest } from './costliest.ts';
 import type { ReportModel } from './model.ts';
 import { latencyGap } from './recorded.ts';
 import { csvOf, foreign, left, plain, right, share, tableOf, time } from './section-cells.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
-import { compareThreads, identifyThread, type ThreadIdentity } from './thread-identity.ts';
+import { compareThreads, identifyThread, type ThreadIdentity, vcpuNumbers } from './thread-identity.ts';
 import { formatNs } from './units.ts';
 
 /** All in ns. null: the events that tell it were not recorded; its time is then in another column, never lost. */
@@ -59,7 +60,7 @@ export interface LedgerModel {
   rows: LedgerRowModel[];
 }
 
-function build({ context, analysis }: SectionInput): Partial<ReportModel> | null {
+function build({ context, analysis, model }: SectionInput): Partial<ReportModel> | null {
   const result = analysis.passes.ledger as LedgerResult | undefined;
   if (result === undefined) return null;
   const enabled = (name: string) => context.enabledEvents?.has(name) ?? false;
@@ -74,7 +75,8 @@ function build({ context, analysis }: SectionInput): Partial<ReportModel> | null
     latencyGap({ context, analysis }) === null &&
     result.rows.some(({ entries }) => entries > 0) &&
     result.wallNs !== null;
-  const rows = known ? result.rows.map((row) => buildRow(context, row, recorded)) : [];
+  const numbers = vcpuNumbers(model);
+  const rows = known ? result.rows.map((row) => buildRow(context, row, recorded, numbers)) : [];
   return {
     ledger: {
       known,
@@ -89,6 +91,7 @@ function buildRow(
   context: SectionInput['context'],
   row: LedgerRow,
   recorded: LedgerModel['recorded'],
+  numbers: ReadonlyMap<number, number>,
 ): LedgerRowModel {
   const sums = row.sums.slice();
   const move = (from: number, to: number) => {
@@ -113,7 +116,7 @@ function buildRow(
     afterNs: sums[T_AFTER],
   };
   return {
-    ...identifyThread(context, row),
+    ...identifyThread(context, row, numbers),
     wallNs: row.sums.reduce((total, ns) => total + ns, 0),
     guestNs: sums[T_GUEST],
     kernelNs: sums[T_KERNEL],
@@ -126,6 +129,11 @@ function buildRow(
     unknownNs: unknown.lostNs + unknown.unpairedNs + unknown.beforeNs + unknown.afterNs,
     unknown,
   };
+}
+
+/** What the vCPU wanted to run and could not, or was handled by the host. */
+export function handlingNs(row: LedgerRowModel): number {
+  return row.kernelNs + (row.userspaceNs ?? 0) + (row.runnableNs ?? 0) + (row.preemptedNs ?? 0);
 }
 
 function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
@@ -161,6 +169,7 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
     ...(recorded.preempted ? [{ column: right('preempted'), cell: pct((row) => row.preemptedNs) }] : []),
     { column: right('unknown'), cell: pct((row) => row.unknownNs) },
   ];
+  const { shown, hidden } = costliest(ledger.rows, rows, handlingNs);
   return [
     {
       title,
@@ -169,24 +178,28 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
         ...(model.selection ? ['Filters by reason, level and CPU do not apply here.'] : []),
         ...(missing.length ? [`Not recorded: ${missing.join('; ')}.`] : []),
       ],
-      table: tableOf(
-        [
-          right('vCPU'),
-          right('tid'),
-          left('thread', { shrinkTo: 10, drop: 1 }),
-          right('guest time', { drop: 0 }),
-          ...columns.map(({ column }) => column),
-        ],
-        ledger.rows,
-        rows,
-        (row) => [
-          plain(row.vcpu),
-          plain(row.tid),
-          foreign(row.comm),
-          time(row.guestNs),
-          ...columns.map(({ cell }) => cell(row)),
-        ],
-      ),
+      table: {
+        ...tableOf(
+          [
+            right('vCPU'),
+            right('tid'),
+            left('thread', { shrinkTo: 10, drop: 1 }),
+            right('guest time', { drop: 0 }),
+            ...columns.map(({ column }) => column),
+          ],
+          shown,
+          0,
+          (row) => [
+            plain(row.vcpu),
+            plain(row.tid),
+            foreign(row.comm),
+            time(row.guestNs),
+            ...columns.map(({ cell }) => cell(row)),
+          ],
+        ),
+        hidden,
+        hiddenBy: 'time on the host, halts left out',
+      },
     },
   ];
 }

@@ -29,6 +29,7 @@ import type {
 import { printedIsa, reasonIdentity } from './reason-identity.ts';
 import { latencyGap } from './recorded.ts';
 import { withSections } from './sections.ts';
+import { plural } from './units.ts';
 
 export interface ModelOptions {
   readonly toolVersion: string;
@@ -352,6 +353,12 @@ function buildSlow(context: TraceContext, analysis: AnalysisResult, known: Known
   });
 }
 
+/** Pairs of 0 or 1 ns, those aside whose entry is stamped before the exit: they have a counter of their own. */
+function instantPairs({ histograms, entries }: AnalysisResult): number {
+  const shortest = histograms.reduce((sum, counts) => sum + (counts[0] ?? 0), 0);
+  return Math.max(0, shortest - entries.negativeLatency);
+}
+
 function buildNotes(context: TraceContext, analysis: AnalysisResult, gap: string | null): string[] {
   const { counts } = analysis.summary;
   const exits = analysis.states.reduce((total, count) => total + count, 0);
@@ -362,6 +369,13 @@ function buildNotes(context: TraceContext, analysis: AnalysisResult, gap: string
     notes.push(
       `Timestamps are recorded to ${context.timeResolutionNs === 1000 ? '1 µs' : `${context.timeResolutionNs} ns`}: every latency is that coarse. Binary captures (perf.data, trace.dat) have ns.`,
     );
+  else {
+    const instant = instantPairs(analysis);
+    if (instant > 0)
+      notes.push(
+        `In ${plural(instant, 'pair')} exit and entry have the same time, which no exit takes: the recording's clock stood still, or events share a stamp. These times are too short.`,
+      );
+  }
   const untold = latencyGap({ context, analysis });
   if (exits > 0 && context.timeIsNs && untold !== null)
     notes.push('kvm_entry was not recorded: how long exits took is unknown.');

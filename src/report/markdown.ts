@@ -3,7 +3,7 @@ import { markdownName, markdownText } from './escape.ts';
 import { captureFacts, type Fact, qualityCounters } from './facts.ts';
 import { histogramLines } from './histogram.ts';
 import type { ReportModel } from './model.ts';
-import { whyNoneSlow } from './recorded.ts';
+import { whyNoEscalations, whyNoExits, whyNoneSlow } from './recorded.ts';
 import type { RenderOptions } from './renderers.ts';
 import { SECTIONS } from './sections.ts';
 import { PLAIN } from './style.ts';
@@ -12,6 +12,7 @@ import {
   escalationByReason,
   escalationByUserspaceReason,
   groupingWords,
+  hiddenWords,
   IDLE_MARK,
   reasonsTable,
   slowTable,
@@ -63,7 +64,7 @@ function* table(data: TableData): Generator<string> {
   for (const row of data.rows) yield `| ${row.map(cellText).join(' | ')} |\n`;
   for (const row of data.totals)
     yield `| ${row.map((cell) => (cell.text === '' ? '' : `**${cellText(cell)}**`)).join(' | ')} |\n`;
-  if (data.hidden > 0) yield `\n… and ${formatCount(data.hidden)} more\n`;
+  if (data.hidden > 0) yield `\n… and ${formatCount(data.hidden)} more${hiddenWords(data)}\n`;
 }
 
 function* section(title: string, data: TableData): Generator<string> {
@@ -74,7 +75,7 @@ function* section(title: string, data: TableData): Generator<string> {
 function* reasons(model: ReportModel, rows: number): Generator<string> {
   yield `\n## Exits by ${groupingWords(model)}\n`;
   if (model.reasons.length === 0) {
-    yield model.selection ? '\nNone match the selection.\n' : '\nNone recorded.\n';
+    yield `\n${whyNoExits(model)}\n`;
     return;
   }
   yield* table(reasonsTable(model, rows));
@@ -91,6 +92,11 @@ function* escalation(model: ReportModel, rows: number): Generator<string> {
   yield '\n## Escalation to user space\n\n';
   if (!data.known) {
     yield `${data.unknownBecause}${model.qemu ? " QEMU's own word is below." : ''}\n`;
+    return;
+  }
+  const nothing = whyNoEscalations(model);
+  if (nothing !== null) {
+    yield `${nothing}\n`;
     return;
   }
   const facts = [

@@ -6,6 +6,7 @@ import type { AnalysisResult } from '../analysis/analyze.ts';
 import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT } from '../analysis/roles.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import type { ReportModel } from './model.ts';
+import { formatNs } from './units.ts';
 
 export interface Recording {
   readonly context: TraceContext;
@@ -22,6 +23,10 @@ function hasRole({ analysis, context }: Recording, role: number): boolean {
 
 export const exitsRecorded = (recording: Recording): boolean => hasRole(recording, ROLE_EXIT);
 
+/** Whether there is any exit, whatever a report selects of them. */
+export const exitsOccurred = ({ summary }: AnalysisResult): boolean =>
+  EVENT_ROLES.some((role, code) => role === ROLE_EXIT && summary.counts[code] > 0);
+
 /** Why it is not known how long exits took; null: it is. */
 export function latencyGap(recording: Recording): string | null {
   if (!exitsRecorded(recording)) return 'Not recorded: kvm_exit.';
@@ -32,6 +37,27 @@ export function latencyGap(recording: Recording): string | null {
 /** What a section says whose `known` is false. `events`: those that it takes. */
 export function whyUnknown(timeIsNs: boolean, events: string): string {
   return timeIsNs ? `Not recorded: it takes ${events}.` : 'Not known: the clock has no unit.';
+}
+
+/** What stands in place of an empty table of exits; with a selection, what may be wrong with it. */
+export function whyNoExits({ selection, capture }: ReportModel): string {
+  if (selection === null) return 'None recorded.';
+  const has = (kinds: RegExp) => selection.filters.some((filter) => kinds.test(filter));
+  const hints = [
+    ...(has(/^(from|to) /) && capture.durationNs !== null
+      ? [
+          `The recording lasts ${formatNs(capture.durationNs)}; --from and --to count from its first event, not by its clock.`,
+        ]
+      : []),
+    ...(has(/^(pid|tid|vCPU|CPU) /) ? ['kvmtrace info lists its threads, vCPUs and CPUs.'] : []),
+    ...(has(/^reason /) ? ['A report without --reason and --exclude lists the reasons that occur.'] : []),
+  ];
+  return ['None match the selection.', ...hints].join(' ');
+}
+
+/** What stands in place of the share of exits that went to user space, where there are no exits; else null. */
+export function whyNoEscalations({ escalation }: ReportModel): string | null {
+  return escalation.exits === 0 ? 'No exits, so none went to user space.' : null;
 }
 
 /** What stands in place of an empty list of slow exits. */

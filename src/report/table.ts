@@ -3,12 +3,16 @@
 export interface Column {
   readonly title: string;
   readonly align: 'left' | 'right';
+  /** Title where the column before it, which names this one as well, was dropped. */
+  readonly titleAlone?: string;
   /** Spaces before the column (default 2; 1 ties a percentage to its number). */
   readonly gap?: number;
   /** Narrow terminals drop the column with the highest number first; without a number it always stays. */
   readonly drop?: number;
   /** Least width to which long values are cut; without it they are never cut. */
   readonly shrinkTo?: number;
+  /** Long values lose their start: paths differ at the end. */
+  readonly keepEnd?: boolean;
 }
 
 /** Columns that take no room: combining marks, joiners, variation selectors. */
@@ -45,6 +49,19 @@ export function truncate(text: string, width: number): string {
   return `${kept}…`;
 }
 
+/** The same from the other side. */
+function truncateStart(text: string, width: number): string {
+  if (displayWidth(text) <= width) return text;
+  let used = 0;
+  let kept = '';
+  for (const char of [...text].reverse()) {
+    used += charWidth(char);
+    if (used > width - 1) break;
+    kept = char + kept;
+  }
+  return `…${kept}`;
+}
+
 function pad(text: string, width: number, align: Column['align']): string {
   const fill = ' '.repeat(Math.max(0, width - displayWidth(text)));
   return align === 'left' ? text + fill : fill + text;
@@ -66,10 +83,12 @@ export function renderTable(
   rows: readonly (readonly string[])[],
   layout: TableLayout,
 ): string[] {
+  let shown = columns.map((_, c) => c);
+  const titleOf = (c: number) =>
+    c > 0 && !shown.includes(c - 1) ? (columns[c].titleAlone ?? columns[c].title) : columns[c].title;
   const widths = columns.map((column) => displayWidth(column.title));
   for (const row of rows)
     for (let c = 0; c < columns.length; c++) widths[c] = Math.max(widths[c], displayWidth(row[c] ?? ''));
-  let shown = columns.map((_, c) => c);
   const total = () =>
     shown.reduce((sum, c, i) => sum + widths[c] + (i ? (columns[c].gap ?? 2) : 0), layout.indent);
   const droppable = () =>
@@ -87,6 +106,8 @@ export function renderTable(
     const victim = droppable();
     if (room < excess && victim !== null) {
       shown = shown.filter((c) => c !== victim);
+      const next = victim + 1;
+      if (shown.includes(next)) widths[next] = Math.max(widths[next], displayWidth(titleOf(next)));
       continue;
     }
     // With nothing left to drop, a cell that says little is better than a line that wraps.
@@ -105,12 +126,13 @@ export function renderTable(
       ' '.repeat(layout.indent) +
       shown
         .map((c, i) => {
-          const text = pad(truncate(cells[c] ?? '', widths[c]), widths[c], columns[c].align);
+          const cut = columns[c].keepEnd ? truncateStart : truncate;
+          const text = pad(cut(cells[c] ?? '', widths[c]), widths[c], columns[c].align);
           return (i ? ' '.repeat(columns[c].gap ?? 2) : '') + text;
         })
         .join('')
     ).trimEnd();
-  return [line(columns.map((column) => column.title)), ...rows.map(line)];
+  return [line(columns.map((_, c) => titleOf(c))), ...rows.map(line)];
 }
 
 const LEAST_WIDTH = 8;

@@ -1,5 +1,7 @@
 /** The tables of a report for people, shared by text and Markdown: which columns, which cells, in words. */
-import type { GroupKey, ReasonModel, ReportModel, SlowModel, TotalModel } from './model.ts';
+import { shortUserspaceName } from '../isa/userspace-exits.ts';
+import { costliest } from './costliest.ts';
+import type { GroupKey, ReasonModel, ReportModel, SlowModel, TotalModel, VcpuModel } from './model.ts';
 import type { Column } from './table.ts';
 import { formatCount, formatNsCell, formatOffset, formatPct, UNKNOWN_CELL } from './units.ts';
 
@@ -18,6 +20,13 @@ export interface TableData {
   readonly totals: readonly (readonly Cell[])[];
   /** Rows that the limit left out. */
   readonly hidden: number;
+  /** What the shown ones have most of, where they are not the first: `time in exits`. */
+  readonly hiddenBy?: string;
+}
+
+/** `none with more time in exits`, or nothing, to stand behind `… and N more`. */
+export function hiddenWords({ hiddenBy }: TableData): string {
+  return hiddenBy === undefined ? '' : `, none with more ${hiddenBy}`;
 }
 
 /** Marks exits whose time is mostly the guest's own idling. */
@@ -79,24 +88,38 @@ export function hasSeveralIsas(model: ReportModel): boolean {
   return new Set(model.reasons.map((row) => row.isa).filter((isa) => isa !== '')).size > 1;
 }
 
-/** Exits by reason and, with --by, by group. Columns as users of perf kvm stat and perf-prof know them. */
-export function reasonsTable(model: ReportModel, limit: number): TableData {
+interface Statistic {
+  readonly column: Column;
+  readonly cell: (row: TotalModel) => Cell;
+  /** Only where there is room for it. */
+  readonly wide?: boolean;
+}
+
+/** Columns as users of perf kvm stat and perf-prof know them. */
+const STATISTICS: readonly Statistic[] = [
+  { column: right('exits'), cell: (row) => count(row.exits) },
+  { column: right('%', { gap: 1, drop: 6 }), cell: (row) => pct(row.exitsPct) },
+  { column: right('total'), cell: (row) => time(row.totalNs) },
+  { column: right('%', { gap: 1, drop: 2 }), cell: (row) => pct(row.timePct) },
+  { column: right('avg', { drop: 4 }), cell: (row) => time(row.avgNs) },
+  { column: right('min', { drop: 7 }), cell: (row) => time(row.minNs), wide: true },
+  { column: right('p50', { drop: 5 }), cell: (row) => time(row.p50Ns) },
+  { column: right('p90', { drop: 9 }), cell: (row) => time(row.p90Ns), wide: true },
+  { column: right('p99', { drop: 0 }), cell: (row) => time(row.p99Ns) },
+  { column: right('p99.9', { drop: 8 }), cell: (row) => time(row.p999Ns), wide: true },
+  { column: right('max', { drop: 1 }), cell: (row) => time(row.maxNs) },
+  { column: right('user%', { drop: 3 }), cell: escalatedShare },
+];
+
+/** Exits by reason and, with --by, by group. `wide`: also the columns that only wide pages have room for. */
+export function reasonsTable(model: ReportModel, limit: number, wide = false): TableData {
   const groups = model.by.filter((key) => key !== 'reason');
   const showIsa = hasSeveralIsas(model);
   const showReason =
     groups.length === 0 || model.by.includes('reason') || model.reasons.some((row) => row.name !== '');
   const { shown, hidden } = limited(model.reasons, limit);
-  const stats = (row: TotalModel): Cell[] => [
-    count(row.exits),
-    pct(row.exitsPct),
-    time(row.totalNs),
-    pct(row.timePct),
-    time(row.avgNs),
-    time(row.p50Ns),
-    time(row.p99Ns),
-    time(row.maxNs),
-    escalatedShare(row),
-  ];
+  const statistics = STATISTICS.filter((statistic) => wide || !statistic.wide);
+  const stats = (row: TotalModel): Cell[] => statistics.map(({ cell: of }) => of(row));
   const labels = groups.flatMap((key) => GROUP_TITLES[key]);
   const leading = [...labels, ...(showReason ? [left('reason', { shrinkTo: 20 })] : [])];
   const totalRow = (label: string, row: TotalModel): Cell[] => [
@@ -104,18 +127,7 @@ export function reasonsTable(model: ReportModel, limit: number): TableData {
     ...stats(row),
   ];
   return {
-    columns: [
-      ...leading,
-      right('exits'),
-      right('%', { gap: 1, drop: 6 }),
-      right('total'),
-      right('%', { gap: 1, drop: 2 }),
-      right('avg', { drop: 4 }),
-      right('p50', { drop: 5 }),
-      right('p99', { drop: 0 }),
-      right('max', { drop: 1 }),
-      right('user%', { drop: 3 }),
-    ],
+    columns: [...leading, ...statistics.map(({ column }) => column)],
     rows: shown.map((row) => [
       ...groups.flatMap((key) => GROUP_COLUMNS[key](row)),
       ...(showReason ? [reasonCell(row, showIsa)] : []),
@@ -134,8 +146,13 @@ export function reasonsTable(model: ReportModel, limit: number): TableData {
   };
 }
 
+/** Time in exits that are not idle; their number where times are not known. */
+export function busyCost(row: VcpuModel): number {
+  return row.totalNs === null ? row.exits : Number(row.totalNs) - Number(row.idleNs ?? 0);
+}
+
 export function vcpusTable(model: ReportModel, limit: number): TableData {
-  const { shown, hidden } = limited(model.vcpus, limit);
+  const { shown, hidden } = costliest(model.vcpus, limit, busyCost);
   const showVm = model.vcpus.some((row) => row.vm !== null);
   return {
     columns: [
@@ -162,6 +179,7 @@ export function vcpusTable(model: ReportModel, limit: number): TableData {
     ]),
     totals: [],
     hidden,
+    hiddenBy: model.totals.totalNs === null ? 'exits' : 'time in exits, idle ones left out',
   };
 }
 
@@ -215,7 +233,7 @@ function cpuMove(row: SlowModel): string {
 
 function userspaceCell(row: SlowModel): Cell {
   if (row.escalated === null) return cell(UNKNOWN_CELL);
-  return row.escalated ? name(row.userspaceReason ?? 'yes') : cell('no');
+  return row.escalated ? name(shortUserspaceName(row.userspaceReason ?? 'yes')) : cell('no');
 }
 
 /** Times count from the first event, as --from and --to take them. The model holds as many as --slow asks for. */

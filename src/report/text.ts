@@ -1,9 +1,12 @@
-/** The report as plain text of at most 100 columns: what people read in a terminal and paste into tickets. */
+/**
+ * The report as plain text of at most 100 columns: what people read in a terminal and paste into tickets. Only tables
+ * take more of a terminal that is wider.
+ */
 import { plainText } from './escape.ts';
 import { captureFacts, type Fact, qualityCounters } from './facts.ts';
 import { histogramLines } from './histogram.ts';
 import type { ReportModel } from './model.ts';
-import { whyNoneSlow } from './recorded.ts';
+import { whyNoEscalations, whyNoExits, whyNoneSlow } from './recorded.ts';
 import type { RenderOptions } from './renderers.ts';
 import { SECTIONS } from './sections.ts';
 import { COLOR, PLAIN, type Style } from './style.ts';
@@ -13,6 +16,7 @@ import {
   escalationByReason,
   escalationByUserspaceReason,
   groupingWords,
+  hiddenWords,
   IDLE_MARK,
   reasonsTable,
   slowTable,
@@ -23,13 +27,15 @@ import { assessTrust } from './trust.ts';
 import { formatCount, formatNs, formatNsShort, formatRatio, plural } from './units.ts';
 
 const MAX_WIDTH = 100;
+const MAX_TABLE_WIDTH = 160;
 const MIN_WIDTH = 40;
 
 export function render(model: ReportModel, options: RenderOptions): string {
   if (model.view) return model.view.text;
   const style = options.color ? COLOR : PLAIN;
   const width = Math.max(MIN_WIDTH, Math.min(MAX_WIDTH, options.width ?? MAX_WIDTH));
-  const page: Page = { style, width, lines: [] };
+  const tableWidth = Math.max(width, Math.min(MAX_TABLE_WIDTH, options.width ?? width));
+  const page: Page = { style, width, tableWidth, lines: [] };
   header(page, model);
   reasons(page, model, options.rows);
   if (options.histogram) page.lines.push('', ...histogramLines(model, width, style));
@@ -44,6 +50,7 @@ export function render(model: ReportModel, options: RenderOptions): string {
 interface Page {
   readonly style: Style;
   readonly width: number;
+  readonly tableWidth: number;
   readonly lines: string[];
 }
 
@@ -85,9 +92,10 @@ function cellText(cell: Cell): string {
 
 function table(page: Page, data: TableData, more: string): void {
   const rows = [...data.rows, ...data.totals].map((row) => row.map(cellText));
-  const lines = renderTable(data.columns, rows, { width: page.width, indent: 2 });
+  const lines = renderTable(data.columns, rows, { width: page.tableWidth, indent: 2 });
   page.lines.push(page.style.dim(lines[0]), ...lines.slice(1, 1 + data.rows.length));
-  if (data.hidden > 0) page.lines.push(`  … and ${formatCount(data.hidden)} more (${more})`);
+  if (data.hidden > 0)
+    paragraph(page, `… and ${formatCount(data.hidden)} more${hiddenWords(data)} (${more})`);
   page.lines.push(...lines.slice(1 + data.rows.length).map((line) => page.style.bold(line)));
 }
 
@@ -95,10 +103,14 @@ function reasons(page: Page, model: ReportModel, rows: number): void {
   const by = model.by.filter((key) => key !== 'reason');
   title(page, `Exits by ${groupingWords(model)}, time from exit to entry`);
   if (model.reasons.length === 0) {
-    paragraph(page, model.selection ? 'None match the selection.' : 'None recorded.');
+    paragraph(page, whyNoExits(model));
     return;
   }
-  table(page, reasonsTable(model, rows), by.length ? '--rows 0 or --format csv' : '--rows 0 shows all');
+  table(
+    page,
+    reasonsTable(model, rows, page.tableWidth > MAX_WIDTH),
+    by.length ? '--rows 0 or --format csv' : '--rows 0 shows all',
+  );
   const legend: string[] = [];
   if (model.reasons.some((row) => row.idle)) legend.push(`${IDLE_MARK} mostly the guest's own idling`);
   if (model.escalation.known) legend.push('user%: share that went on to user space');
@@ -115,6 +127,11 @@ function escalation(page: Page, model: ReportModel, rows: number): void {
   title(page, 'Escalation to user space');
   if (!data.known) {
     paragraph(page, `${data.unknownBecause}${model.qemu ? " QEMU's own word is below." : ''}`);
+    return;
+  }
+  const nothing = whyNoEscalations(model);
+  if (nothing !== null) {
+    paragraph(page, nothing);
     return;
   }
   const facts = [

@@ -1,6 +1,7 @@
 /** Who a thread is: what events told, else what the recording states of it. */
 import { vcpuOfThread } from '../core/thread-table.ts';
 import type { TraceContext } from '../core/trace-context.ts';
+import type { ReportModel } from './model.ts';
 
 export interface ThreadIdentity {
   pid: number | null;
@@ -10,17 +11,23 @@ export interface ThreadIdentity {
   vm: string | null;
 }
 
-/** `pid` and `vcpu` as events told them, −1 where they did not. */
+/** Numbers of vCPUs by thread as the exits have them: other events between exit and entry may tell them as well. */
+export function vcpuNumbers({ vcpus }: ReportModel): ReadonlyMap<number, number> {
+  return new Map(vcpus.flatMap(({ tid, vcpu }) => (vcpu === null ? [] : [[tid, vcpu] as const])));
+}
+
+/** `pid` and `vcpu` as events told them, −1 where they did not; `numbers`: of vcpuNumbers. */
 export function identifyThread(
   { threads }: TraceContext,
   { tid, pid, vcpu }: { readonly tid: number; readonly pid: number; readonly vcpu: number },
+  numbers?: ReadonlyMap<number, number>,
 ): ThreadIdentity {
   const info = threads.byTid.get(tid);
   const orNull = (value: number) => (value < 0 ? null : value);
   return {
     pid: orNull(pid >= 0 || !info ? pid : info.pid),
     tid,
-    vcpu: orNull(vcpu >= 0 || !info ? vcpu : vcpuOfThread(info)),
+    vcpu: orNull(vcpu >= 0 || !info ? vcpu : vcpuOfThread(info)) ?? numbers?.get(tid) ?? null,
     comm: info?.comm ?? null,
     vm: info?.vm ?? null,
   };

@@ -166,7 +166,7 @@ function noteWithoutExits(rows: EventRows, context: TraceContext): void {
     'no-exits-recorded',
     'info',
     enabled
-      ? `${enabled} was switched on, but the file holds none: no guest ran meanwhile, or a filter (-f, -P, -M) let none through; nothing can be said about exits`
+      ? `${enabled} was switched on, but the file holds none: no VM ran, a filter (-f, -P, -M) let none through, it was recorded in a guest, or this KVM does not trace its exits; nothing can be said about exits`
       : 'the file holds no kvm_exit: it was recorded in a guest, or without -e kvm:kvm_exit; nothing can be said about exits',
   );
 }

@@ -75,11 +75,11 @@ export function reasonsTable(model: DiffModel, limit: number): TableData {
   const columns = [
     left('exit reason', { shrinkTo: 16 }),
     right('cost before', { drop: 3 }),
-    right('after', { drop: 2 }),
-    right('change'),
+    right('after', { drop: 2, titleAlone: 'cost after' }),
+    right('change', { titleAlone: 'cost change' }),
     right('exits/s before', { drop: 6 }),
-    right('after', { drop: 5 }),
-    right('change', { drop: 0 }),
+    right('after', { drop: 5, titleAlone: 'exits/s after' }),
+    right('change', { drop: 0, titleAlone: 'exits/s change' }),
     right('p50', { drop: 4 }),
     right('p99', { drop: 1 }),
     right('user%', { drop: 7 }),
@@ -107,7 +107,7 @@ export function userspaceTable(model: DiffModel, limit: number): TableData {
       right('before', { drop: 3 }),
       right('after', { drop: 2 }),
       right('per second before', { drop: 1 }),
-      right('after', { drop: 0 }),
+      right('after', { drop: 0, titleAlone: 'per second after' }),
       right('change'),
     ],
     model.userspace,
@@ -132,7 +132,7 @@ export function sidesTable(model: DiffModel): TableData {
   return tableOf(
     [
       left(''),
-      left('file', { shrinkTo: 16 }),
+      left('file', { shrinkTo: 16, keepEnd: true }),
       left('host', { shrinkTo: 8, drop: 0 }),
       left('kernel', { shrinkTo: 10, drop: 1 }),
       right('recorded'),

@@ -1,7 +1,9 @@
 /** Which exits the kernel handled itself, and which went on to user space, as a flow. */
 
+import { shortUserspaceName } from '../../isa/userspace-exits.ts';
 import { plainText } from '../escape.ts';
 import type { ReportModel } from '../model.ts';
+import { whyNoEscalations } from '../recorded.ts';
 import { type FlowLink, type FlowNode, flow } from '../svg/flow.ts';
 import { truncate } from '../table.ts';
 import { escalationByReason, escalationByUserspaceReason, hasSeveralIsas } from '../tables.ts';
@@ -64,14 +66,12 @@ interface Flow {
   readonly steps: string;
 }
 
-const short = (name: string) => name.replace(/^KVM_EXIT_/, '');
-
 /** Exit reason → kernel or user space → KVM_EXIT reason: which belongs to which is not in the model. */
 function coarseFlow(model: ReportModel, reasons: readonly Item[], kernel: number, user: number): Flow {
   const targets = summed(
     model.escalation.byUserspaceReason
       .filter(({ count }) => count > 0)
-      .map(({ name, count }) => [short(name), count] as const),
+      .map(({ name, count }) => [shortUserspaceName(name), count] as const),
     'others',
   );
   const columns: FlowNode[][] = [
@@ -110,7 +110,7 @@ function deviceFlow(
   const deviceOf = (row: (typeof rows)[number]) =>
     row.device ?? (row.address === null ? 'not recorded' : `${row.kind} ${row.address}`);
   const exits = summed(
-    rows.map((row) => [short(row.userspaceName), row.count] as const),
+    rows.map((row) => [shortUserspaceName(row.userspaceName), row.count] as const),
     'other KVM_EXIT',
   );
   const devices = summed(
@@ -131,7 +131,7 @@ function deviceFlow(
     if (value > escalated) add(0, from, 0, value - escalated);
   });
   for (const row of rows) {
-    const exit = before + indexIn(exits, short(row.userspaceName));
+    const exit = before + indexIn(exits, shortUserspaceName(row.userspaceName));
     add(0, indexIn(reasons, nameOf(row)), exit, row.count);
     add(1, exit, indexIn(devices, deviceOf(row)), row.count);
   }
@@ -185,6 +185,8 @@ export const escalationPart: Part = {
   render: (model, { rows }) => {
     const { escalation: data } = model;
     if (!data.known) return markup`<p>${data.unknownBecause}</p>`;
+    const nothing = whyNoEscalations(model);
+    if (nothing !== null) return markup`<p>${nothing}</p>`;
     const facts = [
       data.exits === null
         ? `${formatCount(data.escalated)} escalations`

@@ -1,5 +1,6 @@
 /** How long exits took: one log-scale histogram per reason, all on the same axis. */
 import type { ReasonModel, ReportModel } from '../model.ts';
+import { whyUnknown } from '../recorded.ts';
 import { bottomAxis, chart } from '../svg/figure.ts';
 import { fitHeatmap, heatmap } from '../svg/heatmap.ts';
 import { histogram } from '../svg/histogram.ts';
@@ -52,8 +53,9 @@ function rowScale(starts: readonly number[], first: number, last: number): Scale
 
 function heatmapFigure({ heatmap: data, capture }: ReportModel): Markup {
   const title = markup`<h3>Latency over time</h3>`;
-  if (!data?.known || data.fromNs === null || data.cells.length === 0)
-    return markup`${title}<p>Not recorded${data && !data.known && ': the clock has no unit'}.</p>`;
+  if (!data) return markup`${title}<p>Not recorded in this report.</p>`;
+  if (!data.known) return markup`${title}<p>${whyUnknown(capture.timeIsNs, 'kvm_exit and kvm_entry')}</p>`;
+  if (data.fromNs === null || data.cells.length === 0) return markup`${title}<p>None.</p>`;
   const first = Math.min(...data.cells.map(([, row]) => row));
   const last = Math.max(...data.cells.map(([, row]) => row)) + 1;
   const start = Number(data.fromNs - (capture.firstNs ?? data.fromNs)) / 1e9;
@@ -97,7 +99,7 @@ export const latencyPart: Part = {
       Math.max(...buckets.map(({ hiNs }) => hiNs + 1)),
     );
     const showIsa = hasSeveralIsas(model);
-    return markup`<p class="note">Log scale; each bar is one power of two, its height relative to the fullest one of its row. Dark line: median; orange line: 99th percentile. The costliest reasons come first.</p>
+    return markup`<p class="note">Log scale; each bar is one power of two, its height relative to the fullest one of its row. Black or white line: median; orange line: 99th percentile. The costliest reasons come first.</p>
 <figure>${shown.map((row, i) => distribution(row, `c-lat${i}`, scale, label(row, showIsa)))}<div class="dist"><p></p>${chart(
       {
         id: 'c-lataxis',

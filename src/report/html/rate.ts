@@ -2,6 +2,7 @@
 import type { IntervalFigures } from '../build-intervals.ts';
 import type { RateOfModel } from '../build-storms.ts';
 import type { ReportModel } from '../model.ts';
+import { whyUnknown } from '../recorded.ts';
 import { linearScale } from '../svg/scale.ts';
 import { series } from '../svg/series.ts';
 import { formatCount, formatNs, formatNsShort, formatOffset } from '../units.ts';
@@ -137,7 +138,8 @@ export const ratePart: Part = {
   render: (model, options) => {
     const { intervals, storms } = model;
     if (!intervals && !storms) return markup`<p>Not recorded in this report.</p>`;
-    if (!intervals?.known && !storms?.known) return markup`<p>Not known: the clock has no unit.</p>`;
+    if (!intervals?.known && !storms?.known)
+      return markup`<p>${whyUnknown(model.capture.timeIsNs, 'kvm_exit')}</p>`;
     const words = standsOut(model);
     return markup`${words !== null && markup`<p>${words}</p>`}${rateChart(model)}${busiest(model)}${storms && markup`<details><summary>Bursts, changes, simultaneous and periodic exits</summary>${sectionBlocks(model, 'storms', options)}</details>`}`;
   },

@@ -1,5 +1,6 @@
 /** Exits by reason and, with --by, by group: the table that people sort. */
 import type { GroupKey, ReasonModel, ReportModel, TotalModel } from '../model.ts';
+import { whyNoExits } from '../recorded.ts';
 import { groupingWords, hasSeveralIsas, IDLE_MARK } from '../tables.ts';
 import { UNKNOWN_CELL } from '../units.ts';
 import { type Markup, markup } from './markup.ts';
@@ -113,6 +114,6 @@ export const reasonsPart: Part = {
   title: 'Exits by reason',
   render: (model, { rows }) =>
     model.reasons.length === 0
-      ? markup`<p>${model.selection ? 'None match the selection.' : 'None recorded.'}</p>`
+      ? markup`<p>${whyNoExits(model)}</p>`
       : markup`<p class="note">${legend(model)} <span class="hint" hidden>Click a title to sort.</span></p>${reasonsTable(model, rows)}`,
 };

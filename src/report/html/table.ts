@@ -1,7 +1,7 @@
 /** Tables of an HTML report. Titles become buttons that sort where scripts run. */
 
 import type { Exact } from '../model.ts';
-import type { Cell, TableData } from '../tables.ts';
+import { type Cell, hiddenWords, type TableData } from '../tables.ts';
 import { formatCount, formatNs, formatPct, UNKNOWN_CELL } from '../units.ts';
 import { type Content, type Markup, markup } from './markup.ts';
 
@@ -74,13 +74,13 @@ export function sharedTable(caption: string, data: TableData): Markup | null {
     columns,
     data.rows.map((row) => row.map(sharedCell)),
     data.totals.map((row) => row.map(sharedCell)),
-  )}${moreRows(data.hidden)}`;
+  )}${moreRows(data.hidden, hiddenWords(data))}`;
 }
 
 /** Says that rows were left out, and where they are. */
-export function moreRows(hidden: number): Markup | null {
+export function moreRows(hidden: number, words = ''): Markup | null {
   return hidden > 0
-    ? markup`<p class="note">… and ${formatCount(hidden)} more: --rows 0, --format csv and --format json have them.</p>`
+    ? markup`<p class="note">… and ${formatCount(hidden)} more${words}: --rows 0, --format csv and --format json have them.</p>`
     : null;
 }
 

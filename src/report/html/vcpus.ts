@@ -1,11 +1,12 @@
 /** The vCPU threads and where their time went. */
-import type { LedgerRowModel } from '../build-ledger.ts';
-import type { ReportModel, VcpuModel } from '../model.ts';
+import { handlingNs, type LedgerRowModel } from '../build-ledger.ts';
+import { costliest } from '../costliest.ts';
+import type { ReportModel } from '../model.ts';
 import { legend, stackedBars } from '../svg/stacked-bars.ts';
-import { vcpusTable } from '../tables.ts';
+import { busyCost, vcpusTable } from '../tables.ts';
 import { formatNs, formatPct } from '../units.ts';
 import { type Markup, markup } from './markup.ts';
-import { limited, type Part } from './part.ts';
+import type { Part } from './part.ts';
 import { sectionBlocks } from './sections.ts';
 import { sharedTable } from './table.ts';
 
@@ -28,11 +29,10 @@ function exitBars(model: ReportModel): Markup | null {
   const { durationNs } = model.capture;
   const rows = model.vcpus.filter((row) => row.totalNs !== null);
   if (durationNs === null || Number(durationNs) <= 0 || rows.length === 0 || model.selection) return null;
-  const { shown, hidden } = limited(rows, MOST_BARS);
-  const busy = (row: VcpuModel) => Number(row.totalNs) - Number(row.idleNs ?? 0);
+  const { shown, hidden } = costliest(rows, MOST_BARS, busyCost);
   const labels = vcpuLabels(shown);
   const share = (ns: number) => formatPct((100 * ns) / Number(durationNs));
-  return markup`<figure><figcaption>Time from exits to entries per vCPU thread, of ${formatNs(durationNs)} recorded; the rest is the guest running, or not recorded${hidden > 0 && ` (the first ${MOST_BARS} threads)`}</figcaption>${stackedBars(
+  return markup`<figure><figcaption>Time from exits to entries per vCPU thread, of ${formatNs(durationNs)} recorded; the rest is the guest running, or not recorded${hidden > 0 && ` (the ${MOST_BARS} threads of ${rows.length} with most time in exits that are not idle)`}</figcaption>${stackedBars(
     {
       id: 'c-vcpus',
       title: 'Time in exits per vCPU thread',
@@ -40,11 +40,11 @@ function exitBars(model: ReportModel): Markup | null {
         .slice(0, 8)
         .map(
           (row, i) =>
-            `${labels[i]}: ${share(busy(row))} handling exits, ${share(Number(row.idleNs ?? 0))} idle`,
+            `${labels[i]}: ${share(busyCost(row))} handling exits, ${share(Number(row.idleNs ?? 0))} idle`,
         )
         .join('; '),
     },
-    shown.map((row, i) => ({ label: labels[i], parts: [busy(row), Number(row.idleNs ?? 0)] })),
+    shown.map((row, i) => ({ label: labels[i], parts: [busyCost(row), Number(row.idleNs ?? 0)] })),
     ['kernel', 'idle'],
     Number(durationNs),
   )}${legend([
@@ -73,11 +73,11 @@ const LEDGER: readonly {
 
 function ledgerBars({ ledger }: ReportModel): Markup | null {
   if (!ledger?.known || ledger.rows.length === 0) return null;
-  const { shown, hidden } = limited(ledger.rows, MOST_BARS);
+  const { shown, hidden } = costliest(ledger.rows, MOST_BARS, handlingNs);
   const labels = vcpuLabels(shown);
   const columns = LEDGER.filter(({ of }) => shown.some((row) => of(row) > 0));
   const whole = Math.max(...shown.map((row) => row.wallNs));
-  return markup`<figure><figcaption>Where each vCPU thread's time went, of ${formatNs(ledger.wallNs)} recorded${hidden > 0 && ` (the first ${MOST_BARS} threads)`}</figcaption>${stackedBars(
+  return markup`<figure><figcaption>Where each vCPU thread's time went, of ${formatNs(ledger.wallNs)} recorded${hidden > 0 && ` (the ${MOST_BARS} threads of ${ledger.rows.length} with most time on the host, halts left out)`}</figcaption>${stackedBars(
     {
       id: 'c-ledger',
       title: 'Time ledger per vCPU thread',

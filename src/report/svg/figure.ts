@@ -43,10 +43,16 @@ export function bottomAxis(
   })}<text x="100%" y="${height + 32}" class="e">${label}</text></g>`;
 }
 
+/** Height of a label in px: ticks that are closer to the one below are left out. */
+const LABEL_PX = 13;
+
 /** Axis left of a plot of `height` px. */
 export function leftAxis(scale: Scale, height: number, format: (value: number) => string): Markup {
+  let below = Number.POSITIVE_INFINITY;
   return markup`<g class="axis">${scale.ticks.map((tick) => {
     const y = Math.round(height * (1 - scale.at(tick))) + 0.5;
+    if (below - y < LABEL_PX) return false;
+    below = y;
     return markup`<line x1="0" x2="100%" y1="${y}" y2="${y}"/><text x="-8" y="${y + 4}" class="e">${format(tick)}</text>`;
   })}</g>`;
 }

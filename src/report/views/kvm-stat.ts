@@ -6,14 +6,14 @@
  * of a KVM_RUN that failed, whose reason is a stale one: the tool counts them by that.
  */
 import type { UserspaceEventsResult } from '../../analysis/userspace-events.ts';
-import { userspaceExitName } from '../../isa/userspace-exits.ts';
+import { shortUserspaceName, userspaceExitName } from '../../isa/userspace-exits.ts';
 import { plainText } from '../escape.ts';
 import { kvmEventCounts } from './event-counts.ts';
 import { lines, notRecorded, type View } from './view.ts';
 
 function userspaceChildren({ reasons, restarts, errors, others }: UserspaceEventsResult): [string, number][] {
   const named = reasons.map(({ code, events }): [string, number] => [
-    userspaceExitName(code).replace(/^KVM_EXIT_/, ''),
+    shortUserspaceName(userspaceExitName(code)),
     events,
   ]);
   return [...named, ['restart', restarts] as const, ['error', errors] as const, ['others', others] as const]
