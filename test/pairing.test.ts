@@ -1,0 +1,137 @@
+/** What pairing decides of every exit, by brute force: fate, latency, escalation, level, detail, vCPU. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  EXIT_WITHOUT_ENTRY,
+  type ExitBatch,
+  INVALIDATED_BY_LOSS,
+  OPEN_AT_END,
+  PAIRED,
+} from '../src/analysis/exit-batch.ts';
+import { createPairing, finishPairing, pairBatch, pairByRules } from '../src/analysis/pairing.ts';
+import {
+  EV_ENTRY,
+  EV_EXIT,
+  EV_GET_TIMER_MAP,
+  EV_INJ_VIRQ,
+  EV_LOST,
+  EV_NESTED_VMEXIT,
+  EV_NESTED_VMEXIT_INJECT,
+  EV_PAGE_FAULT,
+  EV_PIO,
+  EV_RUN_EXIT,
+  EV_USERSPACE_EXIT,
+  FIRST_DYNAMIC_EVENT,
+} from '../src/core/events.ts';
+import { eventBatch, sliceBatch, type TestEvent } from './support/events.ts';
+import { countsOracle, type OracleExit, pairingOracle } from './support/pairing-oracle.ts';
+
+const FATES = {
+  [PAIRED]: 'paired',
+  [EXIT_WITHOUT_ENTRY]: 'withoutEntry',
+  [OPEN_AT_END]: 'open',
+  [INVALIDATED_BY_LOSS]: 'lost',
+} as const;
+
+/** An exit as the oracle tells it; its guest address is its row in the recording. */
+function exitOf(batch: ExitBatch, row: number): Omit<OracleExit, 'negative'> {
+  const fate = FATES[batch.state[row] as keyof typeof FATES];
+  return {
+    row: batch.rip[2 * row],
+    fate,
+    exitCpu: batch.exitCpu[row],
+    entryCpu: fate === 'paired' || fate === 'lost' ? batch.entryCpu[row] : null,
+    latency: batch.latency[row],
+    code: batch.code[row],
+    pid: batch.pid[row],
+    vcpu: batch.vcpu[row],
+    level: batch.level[row],
+    restarts: batch.restarts[row],
+    errors: batch.userspaceErrors[row],
+    userspace:
+      batch.userspaceExits[row] > 0
+        ? {
+            code: batch.userspaceCode[row],
+            kernelNs: batch.kernelNs[row],
+            userspaceNs: batch.userspaceNs[row],
+          }
+        : null,
+    detail:
+      batch.detailEvent[row] > 0
+        ? { event: batch.detailEvent[row], address: batch.detailAddress[2 * row] }
+        : null,
+    vector: batch.vector[row],
+  };
+}
+
+function pair(events: readonly TestEvent[], size: number, take: typeof pairBatch) {
+  const exits: ReturnType<typeof exitOf>[] = [];
+  const pairing = createPairing(null, (batch) => {
+    for (let row = 0; row < batch.length; row++) exits.push(exitOf(batch, row));
+  });
+  const all = eventBatch(events);
+  for (let at = 0; at < all.length; at += size)
+    take(pairing, sliceBatch(all, at, Math.min(all.length, at + size)));
+  finishPairing(pairing);
+  return { exits: exits.sort((a, b) => a.row - b.row), counts: pairing.counts };
+}
+
+const KINDS = [
+  ...[EV_EXIT, EV_EXIT, EV_EXIT, EV_EXIT, EV_ENTRY, EV_ENTRY, EV_ENTRY, EV_ENTRY],
+  ...[EV_USERSPACE_EXIT, EV_RUN_EXIT, EV_PIO, EV_PAGE_FAULT, EV_INJ_VIRQ, EV_GET_TIMER_MAP],
+  ...[EV_NESTED_VMEXIT, EV_NESTED_VMEXIT_INJECT, FIRST_DYNAMIC_EVENT],
+];
+const ERRNOS = [0, 0, undefined, -4, -4, -11, 3];
+
+/** Few threads and CPUs, so that everything meets everything. No two events at the same time, unless told. */
+const recordings = (kinds: readonly number[], steps: readonly number[]): fc.Arbitrary<TestEvent[]> =>
+  fc
+    .array(
+      fc.record({
+        event: fc.constantFrom(...kinds),
+        tid: fc.constantFrom(100, 100, 100, 101, 101, 102, -1),
+        cpu: fc.constantFrom(0, 0, 0, 1, 2),
+        pid: fc.constantFrom(-1, -1, 99, 98),
+        vcpu: fc.constantFrom(-1, -1, 0, 1, 2),
+        step: fc.constantFrom(...steps),
+        value: fc.nat(6),
+      }),
+      { maxLength: 60 },
+    )
+    .map((list) => {
+      // 64 bits: the low word overflows on the way.
+      let time = 0x8ffffff80;
+      return list.map(({ event, tid, cpu, pid, vcpu, step, value }, row) => {
+        time += step;
+        if (event === EV_LOST) return { time, event, cpu };
+        const place = { time, event, tid, cpu, pid, vcpu };
+        switch (event) {
+          case EV_EXIT:
+            return { ...place, isa: 1, address: row, ...(value > 0 ? { code: value } : {}) };
+          case EV_USERSPACE_EXIT:
+            return { ...place, code: value, ...(ERRNOS[value] === undefined ? {} : { arg0: ERRNOS[value] }) };
+          default:
+            return { ...place, code: value, ...(value > 1 ? { address: value } : {}) };
+        }
+      });
+    });
+
+describe.each([
+  ['nothing lost', KINDS, [1, 7, 90]],
+  ['losses', [...KINDS, EV_LOST, EV_LOST], [1, 7, 90]],
+  ['CPUs whose clocks disagree', KINDS, [-5, 0, 1, 90]],
+])('each exit is what brute force says: %s', (_, kinds, steps) => {
+  test.each([
+    ['matched by the kernel', pairBatch],
+    ['by the rules', pairByRules],
+  ])('%s', (_way, take) => {
+    fc.assert(
+      fc.property(recordings(kinds, steps), fc.integer({ min: 1, max: 30 }), (events, size) => {
+        const { exits, counts } = pair(events, size, take);
+        expect(exits).toEqual(pairingOracle(events).map(({ negative, ...exit }) => exit));
+        expect(counts).toEqual(countsOracle(events));
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
