@@ -12,6 +12,7 @@ import { createPairing, finishPairing, pairBatch, pairByRules } from '../src/ana
 import {
   EV_ENTRY,
   EV_EXIT,
+  EV_EXIT_CSR,
   EV_GET_TIMER_MAP,
   EV_INJ_VIRQ,
   EV_LOST,
@@ -79,42 +80,67 @@ function pair(events: readonly TestEvent[], size: number, take: typeof pairBatch
 const KINDS = [
   ...[EV_EXIT, EV_EXIT, EV_EXIT, EV_EXIT, EV_ENTRY, EV_ENTRY, EV_ENTRY, EV_ENTRY],
   ...[EV_USERSPACE_EXIT, EV_RUN_EXIT, EV_PIO, EV_PAGE_FAULT, EV_INJ_VIRQ, EV_GET_TIMER_MAP],
-  ...[EV_NESTED_VMEXIT, EV_NESTED_VMEXIT_INJECT, FIRST_DYNAMIC_EVENT],
+  ...[EV_NESTED_VMEXIT, EV_NESTED_VMEXIT_INJECT, EV_EXIT_CSR, FIRST_DYNAMIC_EVENT],
 ];
 const ERRNOS = [0, 0, undefined, -4, -4, -11, 3];
 
-/** Few threads and CPUs, so that everything meets everything. No two events at the same time, unless told. */
-const recordings = (kinds: readonly number[], steps: readonly number[]): fc.Arbitrary<TestEvent[]> =>
-  fc
-    .array(
-      fc.record({
-        event: fc.constantFrom(...kinds),
-        tid: fc.constantFrom(100, 100, 100, 101, 101, 102, -1),
-        cpu: fc.constantFrom(0, 0, 0, 1, 2),
-        pid: fc.constantFrom(-1, -1, 99, 98),
-        vcpu: fc.constantFrom(-1, -1, 0, 1, 2),
-        step: fc.constantFrom(...steps),
-        value: fc.nat(6),
-      }),
-      { maxLength: 60 },
-    )
-    .map((list) => {
-      // 64 bits: the low word overflows on the way.
-      let time = 0x8ffffff80;
-      return list.map(({ event, tid, cpu, pid, vcpu, step, value }, row) => {
-        time += step;
-        if (event === EV_LOST) return { time, event, cpu };
-        const place = { time, event, tid, cpu, pid, vcpu };
-        switch (event) {
-          case EV_EXIT:
-            return { ...place, isa: 1, address: row, ...(value > 0 ? { code: value } : {}) };
-          case EV_USERSPACE_EXIT:
-            return { ...place, code: value, ...(ERRNOS[value] === undefined ? {} : { arg0: ERRNOS[value] }) };
-          default:
-            return { ...place, code: value, ...(value > 1 ? { address: value } : {}) };
-        }
-      });
-    });
+interface Step {
+  readonly event: number;
+  readonly tid: number;
+  readonly cpu: number;
+  readonly pid: number;
+  readonly vcpu: number;
+  readonly step: number;
+  readonly value: number;
+}
+
+const stepOf = (kinds: readonly number[], steps: readonly number[]): fc.Arbitrary<Step> =>
+  fc.record({
+    event: fc.constantFrom(...kinds),
+    tid: fc.constantFrom(100, 100, 100, 101, 101, 102, -1),
+    cpu: fc.constantFrom(0, 0, 0, 1, 2),
+    pid: fc.constantFrom(-1, -1, 99, 98),
+    vcpu: fc.constantFrom(-1, -1, 0, 1, 2),
+    step: fc.constantFrom(...steps),
+    value: fc.nat(6),
+  });
+
+/** Any events of few threads and CPUs, so that everything meets everything, and exits with much before their entry. */
+const recordings = (kinds: readonly number[], steps: readonly number[]): fc.Arbitrary<TestEvent[]> => {
+  const any = stepOf(kinds, steps);
+  const between = stepOf(
+    kinds.filter((event) => event !== EV_EXIT && event !== EV_ENTRY),
+    steps,
+  );
+  const handled = fc
+    .tuple(any, fc.array(between, { maxLength: 6 }), any)
+    .map(([exit, list, entry]): Step[] => [
+      { ...exit, event: EV_EXIT },
+      ...list.map((step) => ({ ...step, tid: exit.tid })),
+      { ...entry, event: EV_ENTRY, tid: exit.tid },
+    ]);
+  return fc
+    .array(fc.oneof({ weight: 2, arbitrary: any.map((step) => [step]) }, handled), { maxLength: 25 })
+    .map((list) => eventsOf(list.flat()));
+};
+
+function eventsOf(list: readonly Step[]): TestEvent[] {
+  // 64 bits: the low word overflows on the way.
+  let time = 0x8ffffff80;
+  return list.map(({ event, tid, cpu, pid, vcpu, step, value }, row) => {
+    time += step;
+    if (event === EV_LOST) return { time, event, cpu };
+    const place = { time, event, tid, cpu, pid, vcpu };
+    switch (event) {
+      case EV_EXIT:
+        return { ...place, isa: 1, address: row, ...(value > 0 ? { code: value } : {}) };
+      case EV_USERSPACE_EXIT:
+        return { ...place, code: value, ...(ERRNOS[value] === undefined ? {} : { arg0: ERRNOS[value] }) };
+      default:
+        return { ...place, code: value, ...(value > 1 ? { address: value } : {}) };
+    }
+  });
+}
 
 describe.each([
   ['nothing lost', KINDS, [1, 7, 90]],

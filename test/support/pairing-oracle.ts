@@ -5,6 +5,7 @@
 import {
   EV_ENTRY,
   EV_EXIT,
+  EV_EXIT_CSR,
   EV_GET_TIMER_MAP,
   EV_INJ_VIRQ,
   EV_LOST,
@@ -113,7 +114,11 @@ function decide(events: readonly TestEvent[], row: number): OracleExit {
     entryCpu: entry?.cpu ?? null,
     latency: entry && !lost ? Math.max(0, time(entry) - time(exit)) : 0,
     negative: entry !== null && time(entry) < time(exit),
-    code: exit.code ?? 0,
+    // loongarch: an event of its own tells the reason more precisely.
+    code:
+      between.findLast(({ event, code }) => event === EV_EXIT_CSR && code !== undefined)?.code ??
+      exit.code ??
+      0,
     pid: tid < 0 ? (exit.pid ?? -1) : knownPid(events, tid, end),
     vcpu: (exit.vcpu ?? -1) >= 0 || tid < 0 ? (exit.vcpu ?? -1) : knownVcpu(events, tid, end),
     level: levelOf(between),
