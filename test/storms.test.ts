@@ -142,6 +142,75 @@ function exitsAt(
     .sort((a, b) => Number(a.time) - Number(b.time));
 }
 
+/** Random arrivals at `rate(ns)` per second, each of one of the threads, 100 us apart from 0 to `end`. */
+function arrivals(
+  end: number,
+  rate: (ns: number) => number,
+  threads: number,
+  next: () => number,
+): [number, number][] {
+  const times: [number, number][] = [];
+  for (let from = 0; from < end; from += 1e5)
+    for (let n = poisson(rate(from) / 1e4, next); n > 0; n--)
+      times.push([from + Math.floor(next() * 1e5), 1 + Math.floor(next() * threads)]);
+  // The recording lasts until its last event.
+  return [[0, 1], ...times, [end, 1]].map(([time, tid]): [number, number] => [time, tid]);
+}
+
+describe('of a recording', () => {
+  const exitsIn = (
+    times: readonly (readonly [number, number])[],
+    from: number,
+    to: number,
+    tid: number | null,
+  ) => times.filter(([time, of]) => time >= from && time < to && (tid === null || of === tid)).length;
+
+  test('a doubled rate is told of all exits, of their reason and of their threads, in exits per second', () => {
+    const times = arrivals(600e6, (ns) => (ns < 300e6 ? 10_000 : 20_000), 2, random(21));
+    const { changes, bucketNs } = run(eventBatch(exitsAt(times)));
+    const names = changes.map(({ reason, tid }) => `reason ${reason?.code ?? 'any'}, thread ${tid ?? 'any'}`);
+    expect(names.sort()).toEqual([
+      'reason 32, thread any',
+      'reason any, thread 1',
+      'reason any, thread 2',
+      'reason any, thread any',
+    ]);
+    for (const { tid, atNs, before, after, p } of changes) {
+      expect(Math.abs(atNs - 300e6)).toBeLessThan(15e6);
+      expect(p).toBeLessThan(0.01);
+      // What a rate says is what was counted in its time; the last bucket may not be a whole one.
+      expect((before * atNs) / 1e9).toBeCloseTo(exitsIn(times, 0, atNs, tid), 3);
+      const end = Math.floor(600e6 / bucketNs) * bucketNs;
+      expect((after * (end - atNs)) / 1e9).toBeCloseTo(exitsIn(times, atNs, end, tid), 3);
+    }
+  });
+
+  test('a burst is told with its exits and what is usual around it', () => {
+    const times = arrivals(600e6, (ns) => (ns >= 300e6 && ns < 304e6 ? 200_000 : 10_000), 1, random(22));
+    const { bursts, changes } = run(eventBatch(exitsAt(times)));
+    expect(changes).toEqual([]);
+    expect(bursts.length).toBe(3);
+    for (const { fromNs, toNs, exits, perSecond, usualPerSecond } of bursts) {
+      expect(fromNs).toBeLessThanOrEqual(300e6 + 1e6);
+      expect(toNs).toBeGreaterThanOrEqual(304e6 - 1e6);
+      expect(toNs - fromNs).toBeLessThan(8e6);
+      expect(exits).toBe(exitsIn(times, fromNs, toNs, null));
+      expect((perSecond * (toNs - fromNs)) / 1e9).toBeCloseTo(exits, 3);
+      expect(Math.abs(usualPerSecond - 10_000)).toBeLessThan(1000);
+    }
+  });
+
+  test('without either, alarms are rare over all its series together', () => {
+    const next = random(23);
+    let alarms = 0;
+    for (let i = 0; i < 60; i++) {
+      const { changes, bursts } = run(eventBatch(exitsAt(arrivals(200e6, () => 10_000, 6, next))));
+      if (changes.length + bursts.length > 0) alarms++;
+    }
+    expect(alarms).toBeLessThanOrEqual(1);
+  });
+});
+
 describe('periodic exits', () => {
   const msr =
     (address: number) =>
