@@ -32,14 +32,21 @@ import {
 import { exitsOf, sliceExits } from './support/exits.ts';
 import { withKernels } from './support/feed.ts';
 
-function halts(parts: readonly EventBatch[]): HaltPollingResult {
+/** Parts of an odd number from the left, others from the right: the order of merges must not matter. */
+function mergeAll<State>(states: State[], merge: (state: State, later: State) => void): State {
+  const all = [...states];
+  if (all.length % 2 === 0) while (all.length > 1) merge(all[all.length - 2], all.pop()!);
+  for (const later of all.slice(1)) merge(all[0], later);
+  return all[0];
+}
+
+function halts(parts: readonly EventBatch[], scope: PassScope = ALL): HaltPollingResult {
   const states = parts.map((part) => {
-    const state = haltPollingPass.create(null, ALL);
+    const state = haltPollingPass.create(null, scope);
     haltPollingPass.events!(state, part);
     return state;
   });
-  for (const later of states.slice(1)) haltPollingPass.merge(states[0], later);
-  return haltPollingPass.result(states[0]);
+  return haltPollingPass.result(mergeAll(states, haltPollingPass.merge));
 }
 
 function nested(parts: readonly EventBatch[], whole: EventBatch, scope: PassScope = ALL): NestedResult {
@@ -48,9 +55,13 @@ function nested(parts: readonly EventBatch[], whole: EventBatch, scope: PassScop
     fed.events(part);
     return fed;
   });
-  for (const { state } of states.slice(1)) nestedPass.merge(states[0].state, state);
   states[0].exits(exitsOf(whole));
-  return nestedPass.result(states[0].state);
+  return nestedPass.result(
+    mergeAll(
+      states.map(({ state }) => state),
+      nestedPass.merge,
+    ),
+  );
 }
 
 function cut(batch: EventBatch, at: readonly number[]): EventBatch[] {
@@ -113,6 +124,46 @@ describe('halt polling', () => {
       wastedNs: 400_000,
     });
     expect(at(1e6)).toEqual({ windowNs: 1e6, caught: 4, pollNs: 1_275_000, wastedNs: 0 });
+  });
+
+  test('filters choose halts by the time of their end, and rows by process and thread', () => {
+    const events = [1, 2, 3, 4, 5].map((i) => ({
+      ...wakeup(i * 1000, 10 ** i, true),
+      tid: 7 + (i % 2),
+      pid: 70,
+    }));
+    const none = {
+      pids: null,
+      tids: null,
+      vcpus: null,
+      cpus: null,
+      reasons: null,
+      excludes: null,
+      levels: null,
+    };
+    const chosen = (over: object) =>
+      halts([eventBatch(events)], {
+        threads: null,
+        selection: { ...none, from: null, to: null, ...over },
+      }).rows.map(({ tid, halts: count, waitedNs }) => [tid, count, waitedNs]);
+    expect(chosen({ from: [2000, 0], to: [4000, 0] })).toEqual([
+      [7, 1, 100],
+      [8, 1, 1000],
+    ]);
+    expect(chosen({ tids: new Set([7]) })).toEqual([[7, 2, 10_100]]);
+    expect(chosen({ pids: new Set([71]) })).toEqual([]);
+  });
+
+  test('a wakeup that does not say how long it was, or of which thread, is counted apart', () => {
+    const { arg0: _, ...timeless } = wakeup(1, 5, true);
+    const { arg1: __, ...windowless } = grow(4, 10, 5);
+    const { rows, unusable, windowEvents } = halts([
+      eventBatch([timeless, { ...wakeup(2, 5, true), tid: -1 }, wakeup(3, 600, false), windowless]),
+    ]);
+    expect(unusable).toBe(2);
+    expect(windowEvents).toBe(1);
+    // What the window was before is not taken from whatever the column holds.
+    expect(rows).toMatchObject([{ tid: 7, halts: 1, polledNs: 600, lastWindowNs: 10, maxWindowNs: 10 }]);
   });
 
   const stream = fc.array(
@@ -245,6 +296,10 @@ describe('nested', () => {
       totalNs: 2,
     });
     expect(result).toMatchObject({ nestedExits: 2, injected: 1, entered: 1, lostCycles: 0, brokenCycles: 0 });
+    // Wherever it is cut, also around events of which none begins or ends a cycle.
+    for (let at = 1; at < events.length - 3; at++)
+      for (const edges of [[at], [at, at + 3], [at, at + 2, at + 3]])
+        expect(nested(cut(batch, edges), batch)).toEqual(result);
   });
 
   const EVENTS = {
@@ -288,6 +343,11 @@ describe('nested', () => {
         return { time, event, tid, isa: 1, code, ...ids };
       });
     });
+  /** Anywhere, or twice in a few events: parts in which a cycle neither begins nor ends. */
+  const cuts = fc.oneof(
+    fc.array(fc.nat(60), { maxLength: 4 }),
+    fc.tuple(fc.nat(20), fc.integer({ min: 1, max: 4 })).map(([at, rows]) => [at, at + rows]),
+  );
   const byReason = (result: NestedResult) => ({
     ...result,
     cycles: [...result.cycles].sort((a, b) => a.code - b.code),
@@ -295,7 +355,7 @@ describe('nested', () => {
 
   test('cycles and what breaks them equal brute force, also in parts', () => {
     fc.assert(
-      fc.property(stream, fc.array(fc.nat(60), { maxLength: 4 }), (events, at) => {
+      fc.property(stream, cuts, (events, at) => {
         const batch = eventBatch(events);
         const whole = byReason(nested([batch], batch));
         expect(byReason(nested(cut(batch, at), batch))).toEqual(whole);
