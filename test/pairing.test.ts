@@ -24,8 +24,9 @@ import {
   EV_USERSPACE_EXIT,
   FIRST_DYNAMIC_EVENT,
 } from '../src/core/events.ts';
+import { createThreadTable, threadOf } from '../src/core/thread-table.ts';
 import { eventBatch, sliceBatch, type TestEvent } from './support/events.ts';
-import { countsOracle, type OracleExit, pairingOracle } from './support/pairing-oracle.ts';
+import { countsOracle, type Known, type OracleExit, pairingOracle } from './support/pairing-oracle.ts';
 
 const FATES = {
   [PAIRED]: 'paired',
@@ -65,16 +66,19 @@ function exitOf(batch: ExitBatch, row: number): Omit<OracleExit, 'negative'> {
   };
 }
 
-function pair(events: readonly TestEvent[], size: number, take: typeof pairBatch) {
+function pair(events: readonly TestEvent[], threads: Known, size: number, take: typeof pairBatch) {
+  const table = createThreadTable();
+  for (const [tid, known] of Object.entries(threads))
+    Object.assign(threadOf(table, Number(tid)), { pid: known!.pid, comm: `CPU ${known!.vcpu}/KVM` });
   const exits: ReturnType<typeof exitOf>[] = [];
-  const pairing = createPairing(null, (batch) => {
+  const pairing = createPairing(table, (batch) => {
     for (let row = 0; row < batch.length; row++) exits.push(exitOf(batch, row));
   });
   const all = eventBatch(events);
   for (let at = 0; at < all.length; at += size)
     take(pairing, sliceBatch(all, at, Math.min(all.length, at + size)));
   finishPairing(pairing);
-  return { exits: exits.sort((a, b) => a.row - b.row), counts: pairing.counts };
+  return { exits: exits.sort((a, b) => a.row - b.row), counts: pairing.counts, room: pairing.pool.length };
 }
 
 const KINDS = [
@@ -142,6 +146,12 @@ function eventsOf(list: readonly Step[]): TestEvent[] {
   });
 }
 
+/** Without, and with a list of threads that knows some of them. */
+const lists: fc.Arbitrary<Known> = fc.constantFrom(
+  {},
+  { 101: { pid: 55, vcpu: 7 }, 102: { pid: -1, vcpu: 9 } },
+);
+
 describe.each([
   ['nothing lost', KINDS, [1, 7, 90]],
   ['losses', [...KINDS, EV_LOST, EV_LOST], [1, 7, 90]],
@@ -152,12 +162,47 @@ describe.each([
     ['by the rules', pairByRules],
   ])('%s', (_way, take) => {
     fc.assert(
-      fc.property(recordings(kinds, steps), fc.integer({ min: 1, max: 30 }), (events, size) => {
-        const { exits, counts } = pair(events, size, take);
-        expect(exits).toEqual(pairingOracle(events).map(({ negative, ...exit }) => exit));
-        expect(counts).toEqual(countsOracle(events));
-      }),
+      fc.property(
+        recordings(kinds, steps),
+        lists,
+        fc.integer({ min: 1, max: 30 }),
+        (events, threads, size) => {
+          const { exits, counts } = pair(events, threads, size, take);
+          expect(exits).toEqual(pairingOracle(events, threads).map(({ negative, ...exit }) => exit));
+          expect(counts).toEqual(countsOracle(events));
+        },
+      ),
       { numRuns: 200 },
     );
   });
 });
+
+test.each([
+  ['matched by the kernel', pairBatch],
+  ['by the rules', pairByRules],
+])(
+  'pairs that waited for a CPU leave their place to others: memory does not grow with migrations (%s)',
+  (_, take) => {
+    const threads = [100, 101, 102].map((tid) => ({ tid, pid: -1, vcpu: -1 }));
+    const events = Array.from({ length: 1000 }, (__, i): TestEvent[] => {
+      const time = 100 * i;
+      const [any] = threads;
+      return [
+        ...threads.map((thread, n) => ({
+          ...{ time: time + n, event: EV_EXIT, cpu: 0, isa: 1, code: 1, ...thread },
+          address: 16 * i + n,
+        })),
+        ...threads.map((thread, n) => ({ time: time + 5 + n, event: EV_ENTRY, cpu: 1, ...thread })),
+        // Some are decided by a loss, others by the next event.
+        i % 5 === 0
+          ? { time: time + 9, event: EV_LOST, cpu: 0 }
+          : { time: time + 9, event: EV_PIO, cpu: 1, ...any },
+        { time: time + 10, event: EV_PIO, cpu: 0, ...any },
+      ];
+    }).flat();
+    const { exits, room } = pair(events, {}, 500, take);
+    expect(exits.length).toBe(3000);
+    expect(exits.filter(({ fate }) => fate === 'lost').length).toBe(600);
+    expect(room).toBe(pair([], {}, 1, take).room);
+  },
+);

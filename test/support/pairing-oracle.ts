@@ -37,6 +37,9 @@ export interface OracleExit {
   vector: number;
 }
 
+/** What the recording's list of threads says of one. */
+export type Known = Readonly<Record<number, { readonly pid: number; readonly vcpu: number } | undefined>>;
+
 const time = (event: TestEvent): number => Number(event.time);
 
 /** The times between which a CPU's loss lies: those of its records before and after row `at`. */
@@ -56,8 +59,8 @@ function liesInLoss(events: readonly TestEvent[], exit: TestEvent, entry: TestEv
 }
 
 /** What the thread's rows up to `end` say of its vCPU: exits and entries always, others while nothing else does. */
-function knownVcpu(events: readonly TestEvent[], tid: number, end: number): number {
-  let known = -1;
+function knownVcpu(events: readonly TestEvent[], threads: Known, tid: number, end: number): number {
+  let known = threads[tid]?.vcpu ?? -1;
   for (const { event, tid: of, vcpu = -1 } of events.slice(0, end + 1)) {
     if (of !== tid || vcpu < 0) continue;
     if (event === EV_EXIT || event === EV_ENTRY || (event === EV_GET_TIMER_MAP && known < 0)) known = vcpu;
@@ -65,12 +68,12 @@ function knownVcpu(events: readonly TestEvent[], tid: number, end: number): numb
   return known;
 }
 
-function knownPid(events: readonly TestEvent[], tid: number, end: number): number {
+function knownPid(events: readonly TestEvent[], threads: Known, tid: number, end: number): number {
   const rows = events.slice(0, end + 1);
   const told = rows.filter(
     ({ event, tid: of, pid = -1 }) => of === tid && pid >= 0 && (event === EV_EXIT || event === EV_ENTRY),
   );
-  return told.at(-1)?.pid ?? -1;
+  return told.at(-1)?.pid ?? threads[tid]?.pid ?? -1;
 }
 
 /** The first access that has an address, or else the first fault. */
@@ -87,7 +90,7 @@ function levelOf(between: readonly TestEvent[]): number {
   return between.slice(nested).some(({ event }) => event === EV_NESTED_VMEXIT_INJECT) ? 2 : 1;
 }
 
-function decide(events: readonly TestEvent[], row: number): OracleExit {
+function decide(events: readonly TestEvent[], threads: Known, row: number): OracleExit {
   const exit = events[row];
   const { tid = -1 } = exit;
   const later = events.findIndex(
@@ -119,8 +122,8 @@ function decide(events: readonly TestEvent[], row: number): OracleExit {
       between.findLast(({ event, code }) => event === EV_EXIT_CSR && code !== undefined)?.code ??
       exit.code ??
       0,
-    pid: tid < 0 ? (exit.pid ?? -1) : knownPid(events, tid, end),
-    vcpu: (exit.vcpu ?? -1) >= 0 || tid < 0 ? (exit.vcpu ?? -1) : knownVcpu(events, tid, end),
+    pid: tid < 0 ? (exit.pid ?? -1) : knownPid(events, threads, tid, end),
+    vcpu: (exit.vcpu ?? -1) >= 0 || tid < 0 ? (exit.vcpu ?? -1) : knownVcpu(events, threads, tid, end),
     level: levelOf(between),
     restarts: errnos.filter((errno) => errno === -4).length,
     errors: errnos.filter((errno) => errno < 0 && errno !== -4).length,
@@ -137,8 +140,8 @@ function decide(events: readonly TestEvent[], row: number): OracleExit {
 }
 
 /** The fate of each exit, in the order in which they were recorded. */
-export function pairingOracle(events: readonly TestEvent[]): OracleExit[] {
-  return events.flatMap((event, row) => (event.event === EV_EXIT ? [decide(events, row)] : []));
+export function pairingOracle(events: readonly TestEvent[], threads: Known = {}): OracleExit[] {
+  return events.flatMap((event, row) => (event.event === EV_EXIT ? [decide(events, threads, row)] : []));
 }
 
 /** What pairing counts besides. */
