@@ -169,6 +169,14 @@ test('reasons that are not known yet are compared as one', () => {
   });
 });
 
+test('a word without a reason cannot be compared, whatever its column holds', () => {
+  const { code: _, ...silent } = qemu(100, 0, 2);
+  expect(check([entry(100, 0), kernel(100, 2), silent])).toMatchObject({
+    ...{ kernelExits: 1, qemuExits: 0 },
+    rows: [{ kernel: 1, qemu: 0, matched: 0, edges: 1 }],
+  });
+});
+
 test('a later part with more events than are kept of its beginning is added as it stands', () => {
   const events: TestEvent[] = [entry(100, 0)];
   for (let i = 0; i < 45_000; i++) {
