@@ -109,3 +109,18 @@ test('rows are what brute force finds, per thread or not, in parts as well', () 
     { numRuns: 300 },
   );
 });
+
+test('sums are exact beyond what a double counts', () => {
+  const batch = createExitBatch(100);
+  for (let row = 0; row < 100; row++) {
+    batch.isa[row] = 1;
+    batch.latency[row] = 2 ** 50 + row;
+    batch.hasRip[row] = 1;
+    batch.rip[2 * row + 1] = 0xffffffff;
+    batch.length++;
+  }
+  const state = perfProfPass.create({ intervalNs: 0, perThread: false }, ALL);
+  perfProfPass.exits!(state, batch, null);
+  const sum = 100n * (1n << 50n) + 4950n;
+  expect(perfProfPass.result(state).rows).toMatchObject([{ totalNs: sum, kernelNs: sum, ripKnownNs: sum }]);
+});
