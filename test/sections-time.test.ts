@@ -3,15 +3,21 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { analyzeBatch, createAnalysis, finishAnalysis } from '../src/analysis/analyze.ts';
+import { loadPasses } from '../src/analysis/passes.ts';
 import { startHeatmap } from '../src/commands/heatmap-file.ts';
 import { runReport } from '../src/commands/pipeline.ts';
+import { EV_ENTRY, EV_EXIT, EV_USERSPACE_EXIT, EV_VCPU_WAKEUP } from '../src/core/events.ts';
+import { ISA_VMX } from '../src/core/isa-codes.ts';
+import { createTraceContext } from '../src/core/trace-context.ts';
+import { buildModel } from '../src/report/build-model.ts';
 import { csvData } from '../src/report/csv-tables.ts';
 import { renderJson } from '../src/report/json.ts';
 import { render as renderMarkdown } from '../src/report/markdown.ts';
 import { sectionRequests } from '../src/report/sections.ts';
 import { render as renderText } from '../src/report/text.ts';
 import { HAS_SHARED, listCaptures, SAMPLES, SHARED } from './support/corpus.ts';
-import { isReadable } from './support/events.ts';
+import { eventBatch, isReadable, type TestEvent } from './support/events.ts';
 import { defaultReportOptions } from './support/options.ts';
 
 const SECTIONS = ['ledger', 'halt-polling', 'nested', 'intervals', 'storms', 'heatmap'];
@@ -152,3 +158,64 @@ test.skipIf(!existsSync(perf))(
     }
   },
 );
+
+test('the ledger: what was not recorded is null and in another column, what never happened is 0', async () => {
+  const passes = sectionRequests(['ledger'], SLOW);
+  const passOf = await loadPasses(passes);
+  const HLT = 12;
+  const at = (time: number, event: number, more: Partial<TestEvent> = {}): TestEvent => ({
+    ...{ time, event, tid: 7 },
+    ...more,
+  });
+  const events = [
+    at(0, EV_ENTRY),
+    ...[
+      at(100, EV_EXIT, { isa: ISA_VMX, code: HLT }),
+      at(180, EV_VCPU_WAKEUP, { arg0: 50, code: 1 }),
+      at(200, EV_ENTRY),
+    ],
+    ...[
+      at(300, EV_EXIT, { isa: ISA_VMX, code: 30 }),
+      at(320, EV_USERSPACE_EXIT, { code: 2, arg0: 0 }),
+      at(400, EV_ENTRY),
+    ],
+    at(1000, EV_EXIT, { isa: ISA_VMX, code: 30 }),
+  ];
+  const ledgerOf = (left: (event: TestEvent) => boolean, enabled: readonly string[] | null) => {
+    const context = createTraceContext();
+    if (enabled !== null) Object.assign(context, { enabledEvents: new Set(enabled) });
+    const grouping = { pid: false, tid: false, vcpu: false, cpu: false, level: false };
+    const options = {
+      selection: null,
+      grouping,
+      slowLimit: 1,
+      slowThanNs: 0,
+      slowIncludeIdle: false,
+      passes,
+    };
+    const analysis = createAnalysis(null, options, passOf);
+    analyzeBatch(analysis, eventBatch(events.filter(left)));
+    const input = { toolVersion: '0', by: [], filters: [], sections: ['ledger'] };
+    const { ledger } = buildModel(context, finishAnalysis(analysis), input);
+    const [
+      { wallNs, guestNs, kernelNs, userspaceNs, haltPollingNs, haltBlockedNs, haltUndividedNs, ...rest },
+    ] = ledger!.rows;
+    expect([wallNs, guestNs, rest.unknownNs, ledger!.wallNs]).toEqual([1000, 800, 0, 1000]);
+    expect([rest.runnableNs, rest.preemptedNs, ledger!.recorded.preempted]).toEqual([null, null, false]);
+    return { kernelNs, userspaceNs, haltPollingNs, haltBlockedNs, haltUndividedNs };
+  };
+  const all = () => true;
+  const only = ({ event }: TestEvent) => event === EV_EXIT || event === EV_ENTRY;
+  expect(ledgerOf(all, null)).toEqual({
+    ...{ kernelNs: 70, userspaceNs: 80, haltPollingNs: 0, haltBlockedNs: 50, haltUndividedNs: 0 },
+  });
+  expect(ledgerOf(only, null)).toEqual({
+    ...{ kernelNs: 100, userspaceNs: null, haltPollingNs: null, haltBlockedNs: null, haltUndividedNs: 100 },
+  });
+  expect(ledgerOf(only, [])).toEqual(ledgerOf(only, null));
+  expect(ledgerOf(only, ['kvm_userspace_exit'])).toEqual({ ...ledgerOf(only, null), userspaceNs: 0 });
+  // Halts were recorded and there was none: what looked like one is handling of an exit.
+  expect(ledgerOf(only, ['kvm_vcpu_wakeup'])).toEqual({
+    ...{ kernelNs: 200, userspaceNs: null, haltPollingNs: 0, haltBlockedNs: 0, haltUndividedNs: 0 },
+  });
+});
