@@ -25,6 +25,7 @@ import {
   FIRST_DYNAMIC_EVENT,
 } from '../src/core/events.ts';
 import { createThreadTable, threadOf } from '../src/core/thread-table.ts';
+import { wordsToBigInt } from '../src/core/words.ts';
 import { eventBatch, sliceBatch, type TestEvent } from './support/events.ts';
 import { countsOracle, type Known, type OracleExit, pairingOracle } from './support/pairing-oracle.ts';
 
@@ -35,14 +36,22 @@ const FATES = {
   [INVALIDATED_BY_LOSS]: 'lost',
 } as const;
 
+const exactNs = (times: Uint32Array, row: number) =>
+  Number(wordsToBigInt(times[2 * row], times[2 * row + 1]));
+
 /** An exit as the oracle tells it; its guest address is its row in the recording. */
 function exitOf(batch: ExitBatch, row: number): Omit<OracleExit, 'negative'> {
   const fate = FATES[batch.state[row] as keyof typeof FATES];
+  const hasEntry = fate === 'paired' || fate === 'lost';
   return {
     row: batch.rip[2 * row],
     fate,
+    tid: batch.tid[row],
+    isa: batch.isa[row],
+    exitNs: exactNs(batch.exitTime, row),
+    entryNs: hasEntry ? exactNs(batch.entryTime, row) : null,
     exitCpu: batch.exitCpu[row],
-    entryCpu: fate === 'paired' || fate === 'lost' ? batch.entryCpu[row] : null,
+    entryCpu: hasEntry ? batch.entryCpu[row] : null,
     latency: batch.latency[row],
     code: batch.code[row],
     pid: batch.pid[row],
@@ -137,7 +146,12 @@ function eventsOf(list: readonly Step[]): TestEvent[] {
     const place = { time, event, tid, cpu, pid, vcpu };
     switch (event) {
       case EV_EXIT:
-        return { ...place, isa: 1, address: row, ...(value > 0 ? { code: value } : {}) };
+        return {
+          ...place,
+          ...(step % 2 ? { isa: 1 + (value % 2) } : {}),
+          address: row,
+          ...(value > 0 ? { code: value } : {}),
+        };
       case EV_USERSPACE_EXIT:
         return { ...place, code: value, ...(ERRNOS[value] === undefined ? {} : { arg0: ERRNOS[value] }) };
       default:

@@ -21,6 +21,10 @@ import type { TestEvent } from './events.ts';
 export interface OracleExit {
   row: number;
   fate: 'paired' | 'withoutEntry' | 'open' | 'lost';
+  tid: number;
+  isa: number;
+  exitNs: number;
+  entryNs: number | null;
   exitCpu: number;
   entryCpu: number | null;
   latency: number;
@@ -113,6 +117,10 @@ function decide(events: readonly TestEvent[], threads: Known, row: number): Orac
   return {
     row,
     fate: entry ? (lost ? 'lost' : 'paired') : tid >= 0 && later < 0 ? 'open' : 'withoutEntry',
+    tid,
+    isa: exit.isa ?? 0,
+    exitNs: time(exit),
+    entryNs: entry && time(entry),
     exitCpu: exit.cpu!,
     entryCpu: entry?.cpu ?? null,
     latency: entry && !lost ? Math.max(0, time(entry) - time(exit)) : 0,
