@@ -7,13 +7,14 @@ import { analyzeBatch, createAnalysis, finishAnalysis } from '../src/analysis/an
 import { loadPasses } from '../src/analysis/passes.ts';
 import { startHeatmap } from '../src/commands/heatmap-file.ts';
 import { runReport } from '../src/commands/pipeline.ts';
-import { EV_ENTRY, EV_EXIT, EV_USERSPACE_EXIT, EV_VCPU_WAKEUP } from '../src/core/events.ts';
+import { EV_ENTRY, EV_EXIT, EV_HALT_POLL_NS, EV_USERSPACE_EXIT, EV_VCPU_WAKEUP } from '../src/core/events.ts';
 import { ISA_VMX } from '../src/core/isa-codes.ts';
 import { createTraceContext } from '../src/core/trace-context.ts';
 import { buildModel } from '../src/report/build-model.ts';
 import { csvData } from '../src/report/csv-tables.ts';
 import { renderJson } from '../src/report/json.ts';
 import { render as renderMarkdown } from '../src/report/markdown.ts';
+import type { ReportModel } from '../src/report/model.ts';
 import { sectionRequests } from '../src/report/sections.ts';
 import { render as renderText } from '../src/report/text.ts';
 import { HAS_SHARED, listCaptures, SAMPLES, SHARED } from './support/corpus.ts';
@@ -159,29 +160,11 @@ test.skipIf(!existsSync(perf))(
   },
 );
 
-test('the ledger: what was not recorded is null and in another column, what never happened is 0', async () => {
-  const passes = sectionRequests(['ledger'], SLOW);
+/** The report of made-up events of thread 7, as a recording that says so of what it enabled. */
+async function madeUp(sections: readonly string[]) {
+  const passes = sectionRequests(sections, SLOW);
   const passOf = await loadPasses(passes);
-  const HLT = 12;
-  const at = (time: number, event: number, more: Partial<TestEvent> = {}): TestEvent => ({
-    ...{ time, event, tid: 7 },
-    ...more,
-  });
-  const events = [
-    at(0, EV_ENTRY),
-    ...[
-      at(100, EV_EXIT, { isa: ISA_VMX, code: HLT }),
-      at(180, EV_VCPU_WAKEUP, { arg0: 50, code: 1 }),
-      at(200, EV_ENTRY),
-    ],
-    ...[
-      at(300, EV_EXIT, { isa: ISA_VMX, code: 30 }),
-      at(320, EV_USERSPACE_EXIT, { code: 2, arg0: 0 }),
-      at(400, EV_ENTRY),
-    ],
-    at(1000, EV_EXIT, { isa: ISA_VMX, code: 30 }),
-  ];
-  const ledgerOf = (left: (event: TestEvent) => boolean, enabled: readonly string[] | null) => {
+  return (events: readonly TestEvent[], enabled: readonly string[] | null): ReportModel => {
     const context = createTraceContext();
     if (enabled !== null) Object.assign(context, { enabledEvents: new Set(enabled) });
     const grouping = { pid: false, tid: false, vcpu: false, cpu: false, level: false };
@@ -194,9 +177,27 @@ test('the ledger: what was not recorded is null and in another column, what neve
       passes,
     };
     const analysis = createAnalysis(null, options, passOf);
-    analyzeBatch(analysis, eventBatch(events.filter(left)));
-    const input = { toolVersion: '0', by: [], filters: [], sections: ['ledger'] };
-    const { ledger } = buildModel(context, finishAnalysis(analysis), input);
+    analyzeBatch(analysis, eventBatch(events.map((event) => ({ tid: 7, ...event }))));
+    const input = { toolVersion: '0', by: [], filters: [], sections };
+    return buildModel(context, finishAnalysis(analysis), input);
+  };
+}
+
+test('the ledger: what was not recorded is null and in another column, what never happened is 0', async () => {
+  const report = await madeUp(['ledger']);
+  const HLT = 12;
+  const events: TestEvent[] = [
+    { time: 0, event: EV_ENTRY },
+    { time: 100, event: EV_EXIT, isa: ISA_VMX, code: HLT },
+    { time: 180, event: EV_VCPU_WAKEUP, arg0: 50, code: 1 },
+    { time: 200, event: EV_ENTRY },
+    { time: 300, event: EV_EXIT, isa: ISA_VMX, code: 30 },
+    { time: 320, event: EV_USERSPACE_EXIT, code: 2, arg0: 0 },
+    { time: 400, event: EV_ENTRY },
+    { time: 1000, event: EV_EXIT, isa: ISA_VMX, code: 30 },
+  ];
+  const ledgerOf = (left: (event: TestEvent) => boolean, enabled: readonly string[] | null) => {
+    const { ledger } = report(events.filter(left), enabled);
     const [
       { wallNs, guestNs, kernelNs, userspaceNs, haltPollingNs, haltBlockedNs, haltUndividedNs, ...rest },
     ] = ledger!.rows;
@@ -218,4 +219,35 @@ test('the ledger: what was not recorded is null and in another column, what neve
   expect(ledgerOf(only, ['kvm_vcpu_wakeup'])).toEqual({
     ...{ kernelNs: 200, userspaceNs: null, haltPollingNs: 0, haltBlockedNs: 0, haltUndividedNs: 0 },
   });
+});
+
+test('halt polling: not recorded is not the same as never halted', async () => {
+  const report = await madeUp(['halt-polling']);
+  const events: TestEvent[] = [
+    { time: 0, event: EV_EXIT, isa: ISA_VMX, code: 12 },
+    { time: 5, event: EV_ENTRY },
+  ];
+  const wakeup: TestEvent = { time: 4, event: EV_VCPU_WAKEUP, arg0: 3, arg1: 1, code: 0 };
+  const haltsOf = (extra: readonly TestEvent[], enabled: readonly string[] | null) =>
+    report([...events, ...extra], enabled).haltPolling!;
+  for (const enabled of [null, [], ['kvm_halt_poll_ns']])
+    expect(haltsOf([], enabled)).toEqual({ known: false, total: null, rows: [] });
+  expect(haltsOf([], ['kvm_vcpu_wakeup'])).toMatchObject({
+    known: true,
+    total: { halts: 0, polled: 0, successRatio: null, failedPolls: null, failedPollNs: null },
+  });
+  expect(haltsOf([], ['kvm_vcpu_wakeup', 'kvm_halt_poll_ns']).total).toMatchObject({ failedPolls: 0 });
+  expect(haltsOf([wakeup], null)).toMatchObject({
+    known: true,
+    total: { halts: 1, polled: 1, successRatio: 1, polledNs: 3, waitedNs: 0, failedPolls: null },
+    rows: [{ tid: 7, halts: 1, window: null }],
+  });
+  const grown: TestEvent = { time: 3, event: EV_HALT_POLL_NS, vcpu: 0, arg0: 20, arg1: 10, code: 1 };
+  expect(haltsOf([grown, { ...wakeup, code: 1 }], null)).toMatchObject({
+    total: { halts: 1, polled: 0, successRatio: 0, waitedNs: 3, failedPolls: 1, failedPollNs: 3 },
+    rows: [{ vcpu: 0, window: { grown: 1, shrunk: 0, firstNs: 10, lastNs: 20, maxNs: 20 } }],
+  });
+  // Sums beyond what a double counts stay exact.
+  const long = Array.from({ length: 5 }, (_, i) => ({ ...wakeup, tid: 7 + i, arg0: 2 ** 51 + 1 }));
+  expect(haltsOf(long, null).total!.polledNs).toBe(5n * (2n ** 51n + 1n));
 });
