@@ -7,8 +7,17 @@ import { analyzeBatch, createAnalysis, finishAnalysis } from '../src/analysis/an
 import { loadPasses } from '../src/analysis/passes.ts';
 import { startHeatmap } from '../src/commands/heatmap-file.ts';
 import { runReport } from '../src/commands/pipeline.ts';
-import { EV_ENTRY, EV_EXIT, EV_HALT_POLL_NS, EV_USERSPACE_EXIT, EV_VCPU_WAKEUP } from '../src/core/events.ts';
-import { ISA_VMX } from '../src/core/isa-codes.ts';
+import {
+  EV_ENTRY,
+  EV_EXIT,
+  EV_HALT_POLL_NS,
+  EV_NESTED_VMENTER,
+  EV_NESTED_VMEXIT,
+  EV_NESTED_VMEXIT_INJECT,
+  EV_USERSPACE_EXIT,
+  EV_VCPU_WAKEUP,
+} from '../src/core/events.ts';
+import { ISA_SVM, ISA_VMX } from '../src/core/isa-codes.ts';
 import { createTraceContext } from '../src/core/trace-context.ts';
 import { buildModel } from '../src/report/build-model.ts';
 import { csvData } from '../src/report/csv-tables.ts';
@@ -250,4 +259,96 @@ test('halt polling: not recorded is not the same as never halted', async () => {
   // Sums beyond what a double counts stay exact.
   const long = Array.from({ length: 5 }, (_, i) => ({ ...wakeup, tid: 7 + i, arg0: 2 ** 51 + 1 }));
   expect(haltsOf(long, null).total!.polledNs).toBe(5n * (2n ** 51n + 1n));
+});
+
+const TEXT = { color: false, width: 200, rows: 0, histogram: false, table: 'reasons' };
+
+test('halt polling as text: what was caught, in vain, and what other windows would have done', async () => {
+  const sections = ['halt-polling'];
+  const report = await madeUp(sections);
+  const wakeup = (time: number, ns: number, waited: number): TestEvent => ({
+    ...{ time, event: EV_VCPU_WAKEUP, arg0: ns, arg1: 1, code: waited },
+  });
+  const window: TestEvent = {
+    time: 9000,
+    event: EV_HALT_POLL_NS,
+    vcpu: 0,
+    arg0: 20_000,
+    arg1: 10_000,
+    code: 1,
+  };
+  const halts = [wakeup(5000, 4000, 0), window, wakeup(90_000, 60_000, 1)];
+  const text = renderText(report(halts, null), { ...TEXT, sections }).replace(/ +/g, ' ');
+  expect(text).toContain(
+    '2 halts, of which polling caught 50.0%; 4.000 us polled with success, at most 10.00 us in vain.',
+  );
+  expect(text).toContain(' 0 7 - 2 50.0 4.000 us 10.00 us 60.00 us 20.00 us 1 0\n');
+  // A window of 50 us polls 4 us, and 50 us in vain: 54 of 64 us of halts.
+  expect(text).toContain('50.00 us 1 50.0 54.00 us 50.00 us 84.4\n');
+  expect(text).toContain('100.0 us 2 100.0 64.00 us 0 ns 100.0\n');
+  const without = renderText(report([halts[0], halts[2]], null), { ...TEXT, sections });
+  expect(without.replace(/\s+/g, ' ')).toContain('polling in vain is not recorded (kvm_halt_poll_ns)');
+});
+
+test('nested guests: not recorded is not the same as none; levels, averages and what a handed on exit costs', async () => {
+  const report = await madeUp(['nested']);
+  const svm = (time: number, event: number, code: number): TestEvent => ({ time, event, isa: ISA_SVM, code });
+  /** An exit of L2 that L1 handles with two more exits and VMRUN (128), and one that this host handles. */
+  const cycle = (start: number, code: number): TestEvent[] => [
+    ...[
+      svm(start, EV_EXIT, code),
+      svm(start + 1, EV_NESTED_VMEXIT, code),
+      svm(start + 2, EV_NESTED_VMEXIT_INJECT, code),
+    ],
+    ...[
+      { time: start + 5, event: EV_ENTRY },
+      svm(start + 10, EV_EXIT, 131),
+      { time: start + 11, event: EV_ENTRY },
+    ],
+    ...[svm(start + 20, EV_EXIT, 130), { time: start + 22, event: EV_ENTRY }, svm(start + 30, EV_EXIT, 128)],
+    ...[svm(start + 32, EV_NESTED_VMENTER, 0), { time: start + 33, event: EV_ENTRY }],
+    ...[
+      svm(start + 40, EV_EXIT, 96),
+      svm(start + 41, EV_NESTED_VMEXIT, 96),
+      { time: start + 45, event: EV_ENTRY },
+    ],
+  ];
+  const plain: TestEvent[] = [svm(0, EV_EXIT, 96), { time: 7, event: EV_ENTRY }];
+  for (const enabled of [null, [], ['kvm_exit']])
+    expect(report(plain, enabled).nested).toMatchObject({ known: false, levels: [], cycles: null });
+  const nestedOf = (events: readonly TestEvent[], enabled: readonly string[] | null = null) =>
+    report(events, enabled).nested!;
+  expect(nestedOf(plain, ['kvm_nested_vmexit'])).toMatchObject({
+    ...{ known: true, cycles: null, exitsPerReflectedExit: null },
+    levels: [{ code: 96, L1: { exits: 1, avgNs: 7 }, L2: { exits: 0, totalNs: 0, avgNs: null } }],
+  });
+  const all = ['kvm_nested_vmexit', 'kvm_nested_vmexit_inject', 'kvm_nested_vmrun'];
+  expect(nestedOf(plain, all)).toMatchObject({ cycles: [], exitsPerReflectedExit: null });
+  const { levels, cycles, exitsPerReflectedExit } = nestedOf([
+    ...plain,
+    ...cycle(100, 124),
+    ...cycle(200, 124),
+    ...cycle(300, 78),
+  ]);
+  const level = (code: number) => levels.find((row) => row.code === code)!;
+  expect(level(96)).toMatchObject({
+    all: { exits: 4, paired: 4, totalNs: 22, avgNs: 6 },
+    L1: { exits: 1, totalNs: 7 },
+    L2: { exits: 3, totalNs: 15, avgNs: 5 },
+    'L2-handled': { exits: 3 },
+    'L2-reflected': { exits: 0, avgNs: null },
+  });
+  expect(level(124)).toMatchObject({
+    L2: { exits: 2 },
+    'L2-handled': { exits: 0 },
+    'L2-reflected': { exits: 2 },
+  });
+  // The most frequent first; then by name.
+  const rows = levels.map(({ all: { exits }, name }) => ({ exits, name }));
+  expect(rows).toEqual([...rows].sort((a, b) => b.exits - a.exits || (a.name < b.name ? -1 : 1)));
+  expect(cycles).toMatchObject([
+    { code: 124, cycles: 2, exits: 6, avgExits: 3, totalNs: 60, avgNs: 30, maxNs: 30 },
+    { code: 78, cycles: 1, exits: 3, avgExits: 3, totalNs: 30 },
+  ]);
+  expect(exitsPerReflectedExit).toBe(3);
 });
