@@ -9,6 +9,10 @@ import {
   PAIRED,
 } from '../src/analysis/exit-batch.ts';
 import { createPairing, finishPairing, pairBatch, pairByRules } from '../src/analysis/pairing.ts';
+import { finishParts, joinParts } from '../src/analysis/pairing-join.ts';
+import { closePart, createPairingPart, pairPart } from '../src/analysis/pairing-part.ts';
+import { createArena } from '../src/core/arena.ts';
+import { copyRows, createArenaBatch } from '../src/core/event-batch.ts';
 import {
   EV_ENTRY,
   EV_EXIT,
@@ -189,6 +193,54 @@ describe.each([
       { numRuns: 200 },
     );
   });
+});
+
+/** What a part alone may not know: ids that an earlier one was told. */
+const withoutIds = ({ pid: _, vcpu: __, ...exit }: ReturnType<typeof exitOf>) => exit;
+
+function pairInParts(events: readonly TestEvent[], cuts: readonly number[], size: number) {
+  const exits: ReturnType<typeof exitOf>[] = [];
+  const all = eventBatch(events);
+  const edges = [0, ...cuts.map((at) => Math.min(at, all.length)).sort((a, b) => a - b), all.length];
+  const parts = edges.slice(1).map((end, i) => {
+    const arena = createArena();
+    const sink = (batch: ExitBatch) => {
+      for (let row = 0; row < batch.length; row++) exits.push(exitOf(batch, row));
+    };
+    const part = createPairingPart(null, sink, null, i > 0, arena);
+    const batch = createArenaBatch(arena, size);
+    for (let at = edges[i]; at < end; at += size) {
+      copyRows(all, at, batch, Math.min(size, end - at));
+      pairPart(part, batch);
+    }
+    closePart(part);
+    return part;
+  });
+  const cpus = [0, 1, 2];
+  for (const next of parts.slice(1)) joinParts(parts[0], next, cpus);
+  finishParts(parts[0]);
+  return { exits: exits.sort((a, b) => a.row - b.row), counts: parts[0].pairing.counts };
+}
+
+test.each([
+  ['nothing lost', KINDS],
+  ['losses', [...KINDS, EV_LOST, EV_LOST]],
+])('parts that are put together say the same, wherever they are cut: %s', (_, kinds) => {
+  fc.assert(
+    fc.property(
+      recordings(kinds, [1, 7, 90]),
+      fc.array(fc.nat(100), { minLength: 1, maxLength: 4 }),
+      fc.integer({ min: 1, max: 30 }),
+      (events, cuts, size) => {
+        const { exits, counts } = pairInParts(events, cuts, size);
+        expect(exits.map(withoutIds)).toEqual(
+          pairingOracle(events).map(({ negative, ...exit }) => withoutIds(exit)),
+        );
+        expect(counts).toEqual(countsOracle(events));
+      },
+    ),
+    { numRuns: 150 },
+  );
 });
 
 test.each([
