@@ -230,6 +230,51 @@ test('the ledger: what was not recorded is null and in another column, what neve
   });
 });
 
+test('intervals: rates, averages and which keys rows have; without exits or entries, what is not known', async () => {
+  const report = await madeUp(['intervals']);
+  // Far beyond 2^32 ns: the first 2 ms have 4 exits of 10, 20, 30 and 40 ns, the third ms none, the fourth 1.
+  const start = 5n << 32n;
+  const at = (ns: number, event: number, code?: number): TestEvent => ({
+    ...{ time: start + BigInt(ns), event, tid: 7 + (ns % 2) },
+    ...(code === undefined ? {} : { isa: ISA_VMX, code }),
+  });
+  const pair = (ns: number, latency: number, code: number) => [
+    at(ns, EV_EXIT, code),
+    { ...at(ns, EV_ENTRY), time: start + BigInt(ns + latency) },
+  ];
+  const failed = 0x80000021;
+  const events = [
+    ...[...pair(0, 10, 30), ...pair(1000, 20, 12), ...pair(2001, 30, 30)],
+    ...[...pair(1_500_000, 40, 30), ...pair(3_400_000, 100, failed), at(3_500_000, EV_EXIT, 30)],
+  ];
+  const { intervals } = report(events, null);
+  expect(intervals).toMatchObject({ known: true, widthNs: 1e6, fixed: false, omitted: 0 });
+  expect(intervals!.totals).toMatchObject([
+    { fromNs: start, lengthNs: 1e6, exits: 3, perSecond: 3000, paired: 3, totalNs: 60, avgNs: 20, maxNs: 30 },
+    { fromNs: start + 1_000_000n, exits: 1, perSecond: 1000, avgNs: 40 },
+    { fromNs: start + 3_000_000n, lengthNs: 500_000, exits: 2, perSecond: 4000, paired: 1, avgNs: 100 },
+  ]);
+  const rows = intervals!.rows.map(({ fromNs, code, exits, idle, ...rest }) => {
+    // Nobody asked for groups.
+    for (const key of ['pid', 'tid', 'vcpu', 'cpu', 'level']) expect(rest).not.toHaveProperty(key);
+    return [Number(fromNs - start) / 1e6, code, exits, idle];
+  });
+  expect(rows.sort()).toEqual(
+    [
+      [0, 30, 2, false],
+      [0, 12, 1, true],
+      [1, 30, 1, false],
+      [3, 30, 1, false],
+      [3, failed, 1, false],
+    ].sort(),
+  );
+  const exits = events.filter(({ event }) => event === EV_EXIT);
+  const unpaired = { exits: 3, paired: 0, totalNs: null, avgNs: null, p99Ns: null, maxNs: null };
+  expect(report(exits, null).intervals!.totals[0]).toMatchObject(unpaired);
+  const entries = events.filter(({ event }) => event === EV_ENTRY);
+  expect(report(entries, null).intervals).toMatchObject({ known: false, totals: [], rows: [] });
+});
+
 test('halt polling: not recorded is not the same as never halted', async () => {
   const report = await madeUp(['halt-polling']);
   const events: TestEvent[] = [
