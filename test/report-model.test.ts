@@ -111,6 +111,16 @@ test('reasons, threads and the quality of the data are what brute force finds, b
           groups.set(key, [...(groups.get(key) ?? []), row]);
         }
         expect(model.reasons.length).toBe(groups.size);
+        // Groups together, in order; in each the most frequent reason first.
+        const order = model.reasons.map(({ pid, vcpu, tid, cpu, level, exits: n, code }) => [
+          ...[pid, vcpu, tid, cpu, level && LEVELS.indexOf(level)].map((key) => Number(key ?? -1)),
+          ...[-n, code!],
+        ]);
+        const compare = (a: number[], b: number[]) =>
+          a.map((value, i) => value - b[i]).find((d) => d !== 0) ?? 0;
+        expect(order).toEqual([...order].sort(compare));
+        for (const reason of model.reasons)
+          for (const key of ['tid', 'vcpu', 'cpu', 'level'] as const) expect(key in reason).toBe(has(key));
         for (const [key, rows] of groups) {
           const head = JSON.parse(key);
           const found = model.reasons.find((reason) =>
