@@ -5,15 +5,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
+import { createRandom } from '../src/analysis/bootstrap.ts';
 import {
+  addToSequence,
   alignSequences,
   createExitSequence,
   type ExitSequence,
   matchUnshifted,
 } from '../src/capture/clock-align.ts';
 import { runReport } from '../src/commands/pipeline.ts';
+import { EV_EXIT, EV_RUN_EXIT, EV_USERSPACE_EXIT } from '../src/core/events.ts';
 import { smallTrace } from './fixtures/small-trace.ts';
 import { HAS_SHARED, SHARED } from './support/corpus.ts';
+import { eventBatch, type TestEvent } from './support/events.ts';
 import { defaultReportOptions } from './support/options.ts';
 
 const corpus = (path: string) => join(SHARED, 'corpus', path);
@@ -142,6 +146,58 @@ describe('alignSequences', () => {
     );
   });
 
+  test('takes from each side what the other has as well: returns of KVM_RUN without error', () => {
+    const at = (time: number, event: number, code: number, over: object): TestEvent => ({
+      ...{ time: 2 ** 33 + time, event, code },
+      ...over,
+    });
+    const batch = eventBatch([
+      at(0, EV_EXIT, 30, { tid: 7, arg0: 0 }),
+      at(10, EV_USERSPACE_EXIT, 2, { tid: 7, arg0: 0 }),
+      at(20, EV_USERSPACE_EXIT, 10, { tid: 7, arg0: -4 }),
+      at(25, EV_RUN_EXIT, 2, { vcpu: 1 }),
+      // Text that does not print errno.
+      at(30, EV_USERSPACE_EXIT, 6, { tid: 8 }),
+      at(40, EV_USERSPACE_EXIT, 0, { tid: 8, arg0: -14 }),
+      at(45, EV_RUN_EXIT, 6, { vcpu: 0 }),
+    ]);
+    const [kernel, qemu] = (['kernel', 'qemu'] as const).map((side) => {
+      const taken = createExitSequence(side);
+      expect(addToSequence(taken, batch)).toBe(true);
+      return taken;
+    });
+    expect(kernel).toMatchObject({ base: 2n ** 33n + 10n, times: [0, 20], reasons: [2, 6], keys: [7, 8] });
+    expect(qemu).toMatchObject({ base: 2n ** 33n + 25n, times: [0, 20], reasons: [2, 6], keys: [1, 0] });
+  });
+
+  test('is sure if nine of ten of QEMU’s exits in the common time have the kernel’s beside them', () => {
+    const next = createRandom(3);
+    let time = 0;
+    const exits = Array.from({ length: 200 }, (_, i): [number, number, number] => {
+      time += 3e6 + Math.floor(next() * 2e7);
+      return [time, [2, 6, 5][i % 3], 0];
+    });
+    const offset = 77_000_000_123n;
+    for (const [alone, sure] of [
+      [0, true],
+      [20, true],
+      [25, false],
+    ] as const) {
+      const kernel = sequence('kernel', 10n ** 12n, exits);
+      const moved = exits.map(([at, reason, key], i): [number, number, number] => [
+        at + 500 + 10 * (i % 11),
+        // A reason that the kernel never tells.
+        i % 8 === 3 && i < 8 * alone ? 99 : reason,
+        key,
+      ]);
+      const found = alignSequences(kernel, sequence('qemu', 10n ** 12n - offset, moved))!;
+      expect([found.matched, found.total, found.sure]).toEqual([200 - alone, 200, sure]);
+      // Delays are 500 to 600 ns: the middle 80 % of them lie within 90.
+      expect(found.spreadNs).toBeGreaterThanOrEqual(70);
+      expect(found.spreadNs).toBeLessThanOrEqual(90);
+    }
+  });
+
   test('of a regular guest is not sure of an offset; clocks that are one fit unshifted, others do not', () => {
     const exits = Array.from({ length: 500 }, (_, i): [number, number, number] => [i * 4_000_000, 2, 0]);
     const kernel = sequence('kernel', 10n ** 12n, exits);
@@ -152,6 +208,7 @@ describe('alignSequences', () => {
     // Half a period and half an hour off.
     expect(matchUnshifted(kernel, sequence('qemu', 10n ** 12n + 2_000_000n, later))).toMatchObject({
       matched: 0,
+      spreadNs: 0,
     });
     expect(matchUnshifted(kernel, sequence('qemu', 2n * 10n ** 12n, later))).toBeNull();
   });

@@ -10,10 +10,10 @@ const folder = mkdtempSync(path.join(tmpdir(), 'kvmtrace-dense-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** `count` exits and their entries, `step` ns apart each, with `digits` behind the dot. */
-async function report(count: number, step: number, digits: number) {
+async function report(count: number, step: number, digits: number, seconds = 0) {
   const lines = Array.from({ length: 2 * count }, (_, i) => {
     const ns = 8899 + Math.floor(i * step);
-    const time = `0.${String(ns).padStart(9, '0').slice(0, digits)}`;
+    const time = `${seconds}.${String(ns).padStart(9, '0').slice(0, digits)}`;
     const text = i & 1 ? 'vcpu 1 rip 0xffffffff9be17a0b' : 'reason EXIT_MSR rip 0xffffffff9b473914 info 1 0';
     return `       CPU 1/KVM-139   [000]     ${time}: ${(i & 1 ? 'kvm_entry:' : 'kvm_exit:').padEnd(22)} ${text}`;
   });
@@ -22,8 +22,12 @@ async function report(count: number, step: number, digits: number) {
   return runReport([file], defaultReportOptions());
 }
 
-test.each([6, 9])('more events than nanoseconds: counts, no durations (%d digits)', async (digits) => {
-  const model = await report(600, 0.05, digits);
+test.each([
+  [6, 0],
+  [9, 0],
+  [9, 700_000],
+])('more events than nanoseconds: counts, no durations (%d digits, at %d s)', async (digits, seconds) => {
+  const model = await report(600, 0.05, digits, seconds);
   expect(model.capture.timeIsNs).toBe(false);
   expect(model.quality).toMatchObject({ exits: 600, paired: 600 });
   expect(model.reasons[0]).toMatchObject({ exits: 600, totalNs: null, maxNs: null });
@@ -31,10 +35,11 @@ test.each([6, 9])('more events than nanoseconds: counts, no durations (%d digits
 });
 
 test.each([
-  ['events 2 ns apart', 600, 2, 9],
-  ['a few in one microsecond', 40, 0.05, 6],
-])('%s are times', async (_, count, step, digits) => {
-  const model = await report(count, step, digits);
+  ['events 2 ns apart', 600, 2, 9, 0],
+  ['events 2 ns apart, days after boot,', 600, 2, 9, 700_000],
+  ['a few in one microsecond', 40, 0.05, 6, 0],
+])('%s are times', async (_, count, step, digits, seconds) => {
+  const model = await report(count, step, digits, seconds);
   expect(model.capture.timeIsNs).toBe(true);
   expect(model.quality.paired).toBe(count);
 });

@@ -1,6 +1,7 @@
 /** What a comparison calls a change: nothing where nothing changed, and what was changed on purpose. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { analyzeBatch, createAnalysis, finishAnalysis } from '../src/analysis/analyze.ts';
 import { createRandom, spreadOf } from '../src/analysis/bootstrap.ts';
@@ -10,6 +11,7 @@ import {
   countCoarse,
   createCoarseHistograms,
 } from '../src/analysis/coarse-histogram.ts';
+import { createExitBatch, PAIRED } from '../src/analysis/exit-batch.ts';
 import { loadPasses } from '../src/analysis/passes.ts';
 import {
   createSlices,
@@ -21,16 +23,17 @@ import {
 } from '../src/analysis/slices.ts';
 import { normalQuantile, studentQuantile } from '../src/analysis/student.ts';
 import { copyRow, createEventBatch, type EventBatch } from '../src/core/event-batch.ts';
-import { EV_ENTRY, EV_EXIT, EV_USERSPACE_EXIT } from '../src/core/events.ts';
+import { EV_ENTRY, EV_EXIT, EV_LOST, EV_USERSPACE_EXIT } from '../src/core/events.ts';
 import { ISA_VMX } from '../src/core/isa-codes.ts';
 import { createTraceContext, type TraceContext } from '../src/core/trace-context.ts';
-import { storeBigInt } from '../src/core/words.ts';
+import { storeBigInt, wordsToBigInt } from '../src/core/words.ts';
 import { buildModel } from '../src/report/build-model.ts';
 import { buildDiff, DIFF_PASSES, diffInput } from '../src/report/diff/build.ts';
 import type { DiffFigure, DiffModel } from '../src/report/diff/model.ts';
 import { HAS_SHARED, SAMPLES, SHARED } from './support/corpus.ts';
 import { ALL, eventBatch, readEvents, sliceBatch, type TestEvent, timeOf } from './support/events.ts';
 import { exitsOf, sliceExits } from './support/exits.ts';
+import { eventsOf, step } from './support/made-up-events.ts';
 
 const passOf = await loadPasses(DIFF_PASSES);
 
@@ -282,6 +285,123 @@ describe('slices', () => {
     const guest = sum(result.guest);
     const handling = result.reasons.reduce((all, { ns }) => all + sum(ns), 0);
     expect(guest + handling).toBe(whole.last);
+  });
+
+  /** Time in the guest: from an entry to the exit that is the thread's next, if nothing was lost in between. */
+  function guestStretches(events: EventBatch): { tid: number; from: number; exit: number }[] {
+    const kinds = [EV_ENTRY, EV_EXIT];
+    const rows = Array.from({ length: events.length }, (_, row) => row);
+    return rows.flatMap((from) => {
+      if (events.event[from] !== EV_ENTRY) return [];
+      const tid = events.tid[from];
+      const exit = rows.find(
+        (row) => row > from && events.tid[row] === tid && kinds.includes(events.event[row]),
+      );
+      if (exit === undefined || events.event[exit] !== EV_EXIT) return [];
+      return events.event.subarray(from, exit).includes(EV_LOST) ? [] : [{ tid, from, exit }];
+    });
+  }
+
+  test('are what brute force finds in each, of chosen threads only, with losses, in parts as well', () => {
+    fc.assert(
+      fc.property(
+        fc.array(step, { minLength: 1, maxLength: 120 }).map((steps) => eventsOf(steps, true)),
+        fc.constantFrom(null, new Set([100]), new Set([101, 102])),
+        fc.array(fc.nat(120), { maxLength: 3 }),
+        (events, tids, cuts) => {
+          const none = { pids: null, vcpus: null, cpus: null, reasons: null, excludes: null, levels: null };
+          const origin: [number, number] = [events.time[0], events.time[1]];
+          const selection = tids && { ...none, tids, from: null, to: null };
+          const edges = [0, ...cuts.map((at) => Math.min(at, events.length)), events.length];
+          edges.sort((a, b) => a - b);
+          const exits = exitsOf(events);
+          const chosen = Uint8Array.from(exits.tid, (tid) => (tids === null || tids.has(tid) ? 1 : 0));
+          const parts = edges.slice(1).map((end, i) => {
+            const scope = { selection, threads: null, ...(i === 0 ? {} : { recordingStart: origin }) };
+            const slices = createSlices(null, scope);
+            // A first part without any event is none.
+            slices.axis.hasOrigin = true;
+            slices.axis.origin.set(origin);
+            slicesPass.events!(slices, sliceBatch(events, edges[i], end));
+            return slices;
+          });
+          slicesPass.exits!(parts[0], exits, chosen);
+          for (const later of parts.slice(1)) mergeSlices(parts[0], later);
+          const result = slicesResult(parts[0]);
+          const ns = (times: Uint32Array, row: number) =>
+            Number(wordsToBigInt(times[2 * row], times[2 * row + 1]) - timeOf(events, 0));
+          // A loss is no event: the recording ends with the last one.
+          const ends = Array.from(events.event, (event, row) =>
+            event === EV_LOST ? 0 : ns(events.time, row),
+          );
+          const last = Math.max(...ends);
+          const sliceOf = (at: number) => Math.floor(at / result.widthNs);
+          const bySlice = (list: readonly (readonly [number, number])[]) => {
+            const sums = new Array(result.slices).fill(0);
+            for (const [slice, value] of list) sums[slice] += value;
+            return sums;
+          };
+          expect([...result.exposure].reduce((sum, width) => sum + width, 0)).toBe(last);
+          expect([...result.guest]).toEqual(
+            bySlice(
+              guestStretches(events)
+                .filter(({ tid }) => tids === null || tids.has(tid))
+                .map(({ from, exit }) => {
+                  const at = ns(events.time, exit);
+                  return [sliceOf(at), at - ns(events.time, from)];
+                }),
+            ),
+          );
+          const rows = Array.from({ length: exits.length }, (_, row) => row).filter((row) => chosen[row]);
+          const at = (row: number) => sliceOf(ns(exits.exitTime, row));
+          const count = (list: readonly number[]) => bySlice(list.map((row) => [at(row), 1]));
+          expect(result.reasons.map(({ code }) => code).sort()).toEqual(
+            [...new Set(rows.map((row) => exits.code[row]))].sort(),
+          );
+          for (const reason of result.reasons) {
+            const own = rows.filter((row) => exits.code[row] === reason.code);
+            const pairs = own.filter((row) => exits.state[row] === PAIRED);
+            expect([...reason.exits]).toEqual(count(own));
+            expect([...reason.paired]).toEqual(count(pairs));
+            expect([...reason.escalated]).toEqual(count(own.filter((row) => exits.userspaceExits[row] > 0)));
+            expect([...reason.ns]).toEqual(bySlice(pairs.map((row) => [at(row), exits.latency[row]])));
+          }
+          const left = rows.filter((row) => exits.userspaceExits[row] > 0);
+          const codes = [...new Set(left.map((row) => exits.userspaceCode[row]))].sort();
+          expect(result.userspace.map(({ code, count: column }) => [code, [...column]])).toEqual(
+            codes.map((code) => [code, count(left.filter((row) => exits.userspaceCode[row] === code))]),
+          );
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  test('hold more reasons than there is room for at first; what no slice counts is told', () => {
+    const exits = createExitBatch(4000);
+    for (let row = 0; row < 4000; row++) {
+      storeBigInt(exits.exitTime, 2 * row, BigInt(10_000 * row));
+      exits.isa[row] = 1;
+      exits.code[row] = row % 200;
+      exits.userspaceExits[row] = 1;
+      exits.userspaceCode[row] = row % 2 === 0 ? 63 : 64;
+      exits.latency[row] = row;
+      exits.length++;
+    }
+    for (const cut of [0, 1000, 3999]) {
+      const [slices, later] = [0, 1].map(() => createSlices(null, { ...ALL, recordingStart: [0, 0] }));
+      slicesPass.exits!(slices, sliceExits(exits, 0, cut), null);
+      slicesPass.exits!(later, sliceExits(exits, cut, 4000), null);
+      mergeSlices(slices, later);
+      slices.last = 40e6;
+      const { reasons, ignored, userspace } = slicesResult(slices);
+      const sum = (values: Float64Array) => values.reduce((a, b) => a + b, 0);
+      expect(reasons.map(({ code, exits: column, ns }) => [code, sum(column), sum(ns)])).toEqual(
+        Array.from({ length: 128 }, (_, code) => [code, 20, 20 * code + 200 * 190]),
+      );
+      expect(ignored).toBe(4000 - 128 * 20);
+      expect(userspace.map(({ code, count }) => [code, sum(count)])).toEqual([[63, 2000]]);
+    }
   });
 
   test('merge to what one pass gives, wherever exits are cut', () => {

@@ -3,12 +3,17 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { analyzeBatch, createAnalysis, finishAnalysis } from '../src/analysis/analyze.ts';
 import { EVENT_ROLES } from '../src/analysis/roles.ts';
 import { runReport } from '../src/commands/pipeline.ts';
-import { EV_EXIT, EV_USERSPACE_EXIT } from '../src/core/events.ts';
+import { EV_ENTRY, EV_EXIT, EV_RUN_EXIT, EV_USERSPACE_EXIT } from '../src/core/events.ts';
+import { ISA_VMX } from '../src/core/isa-codes.ts';
+import { createTraceContext } from '../src/core/trace-context.ts';
 import { escalationGap } from '../src/report/build-escalation.ts';
+import { buildModel } from '../src/report/build-model.ts';
 import { RENDERERS } from '../src/report/renderers.ts';
 import { smallTrace } from './fixtures/small-trace.ts';
+import { eventBatch, type TestEvent } from './support/events.ts';
 import { defaultReportOptions } from './support/options.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'kvmtrace-escalation-'));
@@ -126,4 +131,58 @@ test('switched on, but no exit was ever recorded: unknown, whatever a selection 
 test('with threads nothing changes', async () => {
   const model = await reportOn(threadless(smallTrace(300), () => false));
   expect(model.escalation).toMatchObject({ known: true, unknownBecause: null, exits: 300, escalated: 100 });
+});
+
+describe('what tells whether it is known', () => {
+  const exit = (time: number): TestEvent => ({ time, event: EV_EXIT, tid: 7, isa: ISA_VMX, code: 30 });
+  const entry = (time: number): TestEvent => ({ time, event: EV_ENTRY, tid: 7 });
+  const escalationOf = (events: readonly TestEvent[], enabled: readonly string[] | null) => {
+    const context = createTraceContext();
+    if (enabled !== null) Object.assign(context, { enabledEvents: new Set(enabled) });
+    const options = {
+      selection: null,
+      grouping: { pid: false, tid: false, vcpu: false, cpu: false, level: false },
+      ...{ slowLimit: 1, slowThanNs: 0, slowIncludeIdle: false, passes: [] },
+    };
+    const analysis = createAnalysis(null, options, () => {
+      throw new Error('no passes');
+    });
+    analyzeBatch(analysis, eventBatch(events));
+    const input = { toolVersion: '0', by: [], filters: [] };
+    return buildModel(context, finishAnalysis(analysis), input).escalation;
+  };
+  const pair = [exit(10), entry(20)];
+  const UNKNOWN = { known: false, exits: null, escalated: null, ratio: null, restarts: null };
+
+  test('neither recorded nor said to have been recorded: unknown', () => {
+    for (const enabled of [null, [], ['kvm_exit', 'kvm_entry']]) {
+      expect(escalationOf(pair, enabled)).toMatchObject(UNKNOWN);
+      expect(escalationOf(pair, enabled).unknownBecause).toMatch(/neither .* nor QEMU data/);
+    }
+  });
+
+  test('said to have been recorded, but it never happened: none of the exits went there', () => {
+    expect(escalationOf(pair, ['kvm_userspace_exit'])).toMatchObject({
+      ...{ known: true, exits: 1, escalated: 0, ratio: 0, restarts: 0, byUserspaceReason: [] },
+    });
+    expect(escalationOf([entry(5)], ['kvm_userspace_exit', 'kvm_exit'])).toMatchObject({
+      ...{ known: true, exits: 0, ratio: 0 },
+    });
+  });
+
+  test('QEMU’s word alone tells it where it names the thread; otherwise how often only', () => {
+    const word = { time: 15, event: EV_RUN_EXIT, vcpu: 0, code: 2 };
+    expect(escalationOf([exit(10), { ...word, tid: 7 }, entry(20)], null)).toMatchObject({
+      ...{ known: true, exits: 1, escalated: 1, ratio: 1, kernelNs: 5, userspaceNs: 5 },
+    });
+    const without = escalationOf([exit(10), word, entry(20)], null);
+    expect(without).toMatchObject(UNKNOWN);
+    expect(without.unknownBecause).toMatch(/^Not recorded per exit/);
+  });
+
+  test('without any exit there is nothing that could have gone there', () => {
+    const none = escalationOf([{ time: 1, event: EV_USERSPACE_EXIT, tid: 7, code: 2, arg0: 0 }], null);
+    expect(none).toMatchObject(UNKNOWN);
+    expect(none.unknownBecause).toMatch(/no kvm_exit was recorded/);
+  });
 });

@@ -168,6 +168,33 @@ describe('losses', () => {
     expect(rows.at(-1)).toMatchObject({ event: '(lost)', cpu: 3, arg0: 7n, time: 1_000_020_000n, tid: -1 });
   });
 
+  test('of one CPU before the same event add up; with one of unknown size nothing is known', () => {
+    const lostBefore = (...lines: string[]) => {
+      const { rows } = readText(`${line(0, 10)}${lines.join('')}${line(1, 20)}`);
+      return rows.filter(({ event }) => event === '(lost)').map(({ cpu, arg0 }) => [cpu, arg0]);
+    };
+    const five = 'CPU:1 [LOST 5 EVENTS]\n';
+    const seven = 'CPU:1 [LOST 7 EVENTS]\n';
+    const unknown = 'CPU:1 [LOST EVENTS]\n';
+    expect(lostBefore(five, seven)).toEqual([[1, 12n]]);
+    expect(lostBefore(five, unknown)).toEqual([[1, null]]);
+    expect(lostBefore(unknown, seven, five)).toEqual([[1, null]]);
+    expect(lostBefore(five, 'CPU:2 [LOST 8 EVENTS]\n')).toEqual([
+      [1, 5n],
+      [2, 8n],
+    ]);
+  });
+
+  test('at the end have the last event’s time, days after boot as well', () => {
+    const late = line(0, 10).replace(' 1.000010', ' 700000.000010');
+    expect(late).toContain(' 700000.000010:');
+    const { rows } = readText(`${late}CPU:3 [LOST 7 EVENTS]\n`);
+    expect(rows.map(({ event, time }) => [event, time])).toEqual([
+      ['kvm_fpu', 700_000_000_010_000n],
+      ['(lost)', 700_000_000_010_000n],
+    ]);
+  });
+
   test('move with their event when that is put in order', () => {
     const { rows } = readText(`${line(0, 10)}${line(0, 30)}CPU:1 [LOST 5 EVENTS]\n${line(1, 20)}`);
     expect(rows.map(({ event, cpu }) => [event, cpu])).toEqual([

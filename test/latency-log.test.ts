@@ -1,4 +1,5 @@
 /** Percentiles and histograms beside a plain sort, for logs that are small, kept and beyond what is kept. */
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createLatencyLog, log2Counts, logLatency, quantilesOf } from '../src/analysis/latency-log.ts';
 
@@ -48,4 +49,27 @@ test.each([
       if (groups[row] === group) wanted[values[row] < 2 ? 0 : Math.floor(Math.log2(values[row]))]++;
     expect(counts[group]).toEqual(wanted);
   }
+});
+
+test('a quantile is the least of the values that at least so many are not above, also of very few', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 0, max: 2 ** 40 }), { minLength: 1, maxLength: 12 }),
+      fc.constantFrom(1, 2, 3, 4, 8, 10, 100, 1000),
+      fc.nat(1000),
+      (values, of, part) => {
+        const q = Math.min(part, of) / of;
+        const log = createLatencyLog();
+        for (const value of values) logLatency(log, 0, value);
+        const enough = [...values]
+          .sort((a, b) => a - b)
+          // In whole numbers: q · n may be a little more than it is.
+          .find(
+            (value) =>
+              values.filter((other) => other <= value).length * of >= Math.min(part, of) * values.length,
+          );
+        expect(quantilesOf(log, [Uint32Array.of(0)], [q])[0].values).toEqual([enough]);
+      },
+    ),
+  );
 });

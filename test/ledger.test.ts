@@ -34,7 +34,11 @@ const VMX = 1;
 const HLT = 12;
 const IO = 30;
 
-function run(batches: readonly EventBatch[], cuts: readonly number[] = []): LedgerResult {
+function run(
+  batches: readonly EventBatch[],
+  cuts: readonly number[] = [],
+  fromRight = cuts.length > 1,
+): LedgerResult {
   const begin = () => withKernels(ledgerPass, (arena) => ledgerPass.create(null, ALL, arena));
   const parts = [begin()];
   batches.forEach((batch, i) => {
@@ -43,7 +47,7 @@ function run(batches: readonly EventBatch[], cuts: readonly number[] = []): Ledg
   });
   const states: Ledger[] = parts.map(({ state }) => state);
   // From the right as well: merging must not depend on the order of merges.
-  if (cuts.length > 1) while (states.length > 2) ledgerPass.merge(states[states.length - 2], states.pop()!);
+  if (fromRight) while (states.length > 2) ledgerPass.merge(states[states.length - 2], states.pop()!);
   for (const later of states.slice(1)) ledgerPass.merge(states[0], later);
   return ledgerPass.result(states[0]);
 }
@@ -186,25 +190,42 @@ describe('definitions', () => {
     });
   });
 
-  test('a loss makes what it overlaps unknown, on the CPU that the thread came from as well', () => {
-    const lost = (time: number, cpu = 0): TestEvent => ({ time, event: EV_LOST, cpu });
-    expect(nonZero([entry(0), exit(10), lost(12), entry(20), exit(30)])).toEqual({ guest: 20, lost: 10 });
-    // The loss of CPU 0 is reported after the entry on CPU 1, and began before it.
-    expect(
-      nonZero([entry(0), exit(10), entry(20, { cpu: 1 }), lost(25), other(26), exit(30, IO, { cpu: 1 })]),
-    ).toEqual({ guest: 20, lost: 10 });
-    // CPU 0 recorded something after the entry: the loss began later.
-    expect(
-      nonZero([
-        entry(0),
-        exit(10),
-        entry(20, { cpu: 1 }),
-        other(22),
-        lost(25),
-        other(26),
+  test.each<[string, Partial<Record<Column, number>>, (lost: (time: number) => TestEvent) => TestEvent[]]>([
+    [
+      'what it overlaps is unknown',
+      { guest: 20, lost: 10 },
+      (lost) => [entry(0), exit(10), lost(12), entry(20), exit(30)],
+    ],
+    [
+      'also where the CPU goes on before the entry',
+      { guest: 20, lost: 10 },
+      (lost) => [entry(0), exit(10), lost(12), other(14), other(16), entry(20), exit(30)],
+    ],
+    [
+      'on the CPU that the thread came from as well: it is reported after the entry, and began before it',
+      { guest: 20, lost: 10 },
+      (lost) => [
+        ...[entry(0), exit(10), entry(20, { cpu: 1 }), lost(25), other(26)],
         exit(30, IO, { cpu: 1 }),
-      ]),
-    ).toEqual({ guest: 20, kernel: 10 });
+      ],
+    ],
+    [
+      'but not if that CPU recorded something after the entry: the loss began later',
+      { guest: 20, kernel: 10 },
+      (lost) => [
+        ...[entry(0), exit(10), entry(20, { cpu: 1 }), other(22), lost(25), other(26)],
+        exit(30, IO, { cpu: 1 }),
+      ],
+    ],
+  ])('a loss: %s, wherever the recording is cut', (_, wanted, stream) => {
+    const events = stream((time) => ({ time, event: EV_LOST, cpu: 0 }));
+    expect(nonZero(events)).toEqual(wanted);
+    const whole = columnsOf(run([eventBatch(events)]), 7);
+    const batches = events.map((event) => eventBatch([event]));
+    for (let one = 1; one < events.length; one++)
+      for (let two = one; two < events.length; two++)
+        for (const fromRight of [false, true])
+          expect(columnsOf(run(batches, [one, two], fromRight), 7)).toEqual(whole);
   });
 
   test('a thread that sleeps and wakes thousands of times in one state keeps exact sums', () => {

@@ -24,7 +24,9 @@ describe('plain text', () => {
       expect(plainText(name)).toBe(name);
   });
   test('what was there can be seen', () =>
-    expect(plainText('\x1b[31m\n\u202e\u{e0041}')).toBe('\\x1b[31m\\n\\u202e\\u{e0041}'));
+    expect(plainText('\x1b[31m\n\r\t\u202e\ufeff\u{e0041}')).toBe(
+      '\\x1b[31m\\n\\r\\t\\u202e\\ufeff\\u{e0041}',
+    ));
 });
 
 /** What GFM makes of a table cell's text: pipes unescaped first, then a code span of N backticks. */
@@ -44,6 +46,9 @@ describe('Markdown', () => {
     expect(cell.replaceAll('\\|', '')).not.toContain('|');
     if (name.trim()) expect(renderCodeSpan(cell)).toContain(plainText(name).trim().replace(/^`|`$/g, ''));
     expect(cell).not.toMatch(STEERING);
+  });
+  test('a name of blanks is said to be one, none is none', () => {
+    expect([markdownName('  '), markdownName(''), markdownName(' a ')]).toEqual(['(blank)', '', '` a `']);
   });
   test('any name is one code span', () => {
     fc.assert(
@@ -68,6 +73,9 @@ describe('Markdown', () => {
 const FORMULA = /^[=+\-@\t\r\n]/;
 
 describe('CSV', () => {
+  test('what is harmless stays as it is', () => {
+    for (const name of ['CPU 3/KVM', 'a=1', '1+1', '漢字']) expect(csvText(name)).toBe(name);
+  });
   test.each(HOSTILE_NAMES)('%j is no formula', (name) => expect(csvText(name)).not.toMatch(FORMULA));
   test('no text is', () => {
     fc.assert(fc.property(anyText, (text) => !FORMULA.test(csvText(text)) && !STEERING.test(csvText(text))));

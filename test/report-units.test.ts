@@ -84,6 +84,8 @@ test('sizes', () => {
   expect(formatBytes(1023)).toBe('1,023 bytes');
   expect(formatBytes(2_193_408)).toBe('2.1 MiB');
   expect(formatBytes(17 * 2 ** 30)).toBe('17 GiB');
+  expect(formatBytes(3 * 2 ** 40)).toBe('3.0 TiB');
+  expect(formatBytes(5000 * 2 ** 40)).toBe('5000 TiB');
   expect(formatBytes(null)).toBe('size unknown');
 });
 

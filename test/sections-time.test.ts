@@ -3,15 +3,31 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { analyzeBatch, createAnalysis, finishAnalysis } from '../src/analysis/analyze.ts';
+import { loadPasses } from '../src/analysis/passes.ts';
 import { startHeatmap } from '../src/commands/heatmap-file.ts';
 import { runReport } from '../src/commands/pipeline.ts';
+import {
+  EV_ENTRY,
+  EV_EXIT,
+  EV_HALT_POLL_NS,
+  EV_NESTED_VMENTER,
+  EV_NESTED_VMEXIT,
+  EV_NESTED_VMEXIT_INJECT,
+  EV_USERSPACE_EXIT,
+  EV_VCPU_WAKEUP,
+} from '../src/core/events.ts';
+import { ISA_SVM, ISA_VMX } from '../src/core/isa-codes.ts';
+import { createTraceContext } from '../src/core/trace-context.ts';
+import { buildModel } from '../src/report/build-model.ts';
 import { csvData } from '../src/report/csv-tables.ts';
 import { renderJson } from '../src/report/json.ts';
 import { render as renderMarkdown } from '../src/report/markdown.ts';
+import type { ReportModel } from '../src/report/model.ts';
 import { sectionRequests } from '../src/report/sections.ts';
 import { render as renderText } from '../src/report/text.ts';
 import { HAS_SHARED, listCaptures, SAMPLES, SHARED } from './support/corpus.ts';
-import { isReadable } from './support/events.ts';
+import { eventBatch, isReadable, type TestEvent } from './support/events.ts';
 import { defaultReportOptions } from './support/options.ts';
 
 const SECTIONS = ['ledger', 'halt-polling', 'nested', 'intervals', 'storms', 'heatmap'];
@@ -152,3 +168,232 @@ test.skipIf(!existsSync(perf))(
     }
   },
 );
+
+/** The report of made-up events of thread 7, as a recording that says so of what it enabled. */
+async function madeUp(sections: readonly string[]) {
+  const passes = sectionRequests(sections, SLOW);
+  const passOf = await loadPasses(passes);
+  return (events: readonly TestEvent[], enabled: readonly string[] | null): ReportModel => {
+    const context = createTraceContext();
+    if (enabled !== null) Object.assign(context, { enabledEvents: new Set(enabled) });
+    const grouping = { pid: false, tid: false, vcpu: false, cpu: false, level: false };
+    const options = {
+      selection: null,
+      grouping,
+      slowLimit: 1,
+      slowThanNs: 0,
+      slowIncludeIdle: false,
+      passes,
+    };
+    const analysis = createAnalysis(null, options, passOf);
+    analyzeBatch(analysis, eventBatch(events.map((event) => ({ tid: 7, ...event }))));
+    const input = { toolVersion: '0', by: [], filters: [], sections };
+    return buildModel(context, finishAnalysis(analysis), input);
+  };
+}
+
+test('the ledger: what was not recorded is null and in another column, what never happened is 0', async () => {
+  const report = await madeUp(['ledger']);
+  const HLT = 12;
+  const events: TestEvent[] = [
+    { time: 0, event: EV_ENTRY },
+    { time: 100, event: EV_EXIT, isa: ISA_VMX, code: HLT },
+    { time: 180, event: EV_VCPU_WAKEUP, arg0: 50, code: 1 },
+    { time: 200, event: EV_ENTRY },
+    { time: 300, event: EV_EXIT, isa: ISA_VMX, code: 30 },
+    { time: 320, event: EV_USERSPACE_EXIT, code: 2, arg0: 0 },
+    { time: 400, event: EV_ENTRY },
+    { time: 1000, event: EV_EXIT, isa: ISA_VMX, code: 30 },
+  ];
+  const ledgerOf = (left: (event: TestEvent) => boolean, enabled: readonly string[] | null) => {
+    const { ledger } = report(events.filter(left), enabled);
+    const [
+      { wallNs, guestNs, kernelNs, userspaceNs, haltPollingNs, haltBlockedNs, haltUndividedNs, ...rest },
+    ] = ledger!.rows;
+    expect([wallNs, guestNs, rest.unknownNs, ledger!.wallNs]).toEqual([1000, 800, 0, 1000]);
+    expect([rest.runnableNs, rest.preemptedNs, ledger!.recorded.preempted]).toEqual([null, null, false]);
+    return { kernelNs, userspaceNs, haltPollingNs, haltBlockedNs, haltUndividedNs };
+  };
+  const all = () => true;
+  const only = ({ event }: TestEvent) => event === EV_EXIT || event === EV_ENTRY;
+  expect(ledgerOf(all, null)).toEqual({
+    ...{ kernelNs: 70, userspaceNs: 80, haltPollingNs: 0, haltBlockedNs: 50, haltUndividedNs: 0 },
+  });
+  expect(ledgerOf(only, null)).toEqual({
+    ...{ kernelNs: 100, userspaceNs: null, haltPollingNs: null, haltBlockedNs: null, haltUndividedNs: 100 },
+  });
+  expect(ledgerOf(only, [])).toEqual(ledgerOf(only, null));
+  expect(ledgerOf(only, ['kvm_userspace_exit'])).toEqual({ ...ledgerOf(only, null), userspaceNs: 0 });
+  // Halts were recorded and there was none: what looked like one is handling of an exit.
+  expect(ledgerOf(only, ['kvm_vcpu_wakeup'])).toEqual({
+    ...{ kernelNs: 200, userspaceNs: null, haltPollingNs: 0, haltBlockedNs: 0, haltUndividedNs: 0 },
+  });
+});
+
+test('intervals: rates, averages and which keys rows have; without exits or entries, what is not known', async () => {
+  const report = await madeUp(['intervals']);
+  // Far beyond 2^32 ns: the first 2 ms have 4 exits of 10, 20, 30 and 40 ns, the third ms none, the fourth 1.
+  const start = 5n << 32n;
+  const at = (ns: number, event: number, code?: number): TestEvent => ({
+    ...{ time: start + BigInt(ns), event, tid: 7 + (ns % 2) },
+    ...(code === undefined ? {} : { isa: ISA_VMX, code }),
+  });
+  const pair = (ns: number, latency: number, code: number) => [
+    at(ns, EV_EXIT, code),
+    { ...at(ns, EV_ENTRY), time: start + BigInt(ns + latency) },
+  ];
+  const failed = 0x80000021;
+  const events = [
+    ...[...pair(0, 10, 30), ...pair(1000, 20, 12), ...pair(2001, 30, 30)],
+    ...[...pair(1_500_000, 40, 30), ...pair(3_400_000, 100, failed), at(3_500_000, EV_EXIT, 30)],
+  ];
+  const { intervals } = report(events, null);
+  expect(intervals).toMatchObject({ known: true, widthNs: 1e6, fixed: false, omitted: 0 });
+  expect(intervals!.totals).toMatchObject([
+    { fromNs: start, lengthNs: 1e6, exits: 3, perSecond: 3000, paired: 3, totalNs: 60, avgNs: 20, maxNs: 30 },
+    { fromNs: start + 1_000_000n, exits: 1, perSecond: 1000, avgNs: 40 },
+    { fromNs: start + 3_000_000n, lengthNs: 500_000, exits: 2, perSecond: 4000, paired: 1, avgNs: 100 },
+  ]);
+  const rows = intervals!.rows.map(({ fromNs, code, exits, idle, ...rest }) => {
+    // Nobody asked for groups.
+    for (const key of ['pid', 'tid', 'vcpu', 'cpu', 'level']) expect(rest).not.toHaveProperty(key);
+    return [Number(fromNs - start) / 1e6, code, exits, idle];
+  });
+  expect(rows.sort()).toEqual(
+    [
+      [0, 30, 2, false],
+      [0, 12, 1, true],
+      [1, 30, 1, false],
+      [3, 30, 1, false],
+      [3, failed, 1, false],
+    ].sort(),
+  );
+  const exits = events.filter(({ event }) => event === EV_EXIT);
+  const unpaired = { exits: 3, paired: 0, totalNs: null, avgNs: null, p99Ns: null, maxNs: null };
+  expect(report(exits, null).intervals!.totals[0]).toMatchObject(unpaired);
+  const entries = events.filter(({ event }) => event === EV_ENTRY);
+  expect(report(entries, null).intervals).toMatchObject({ known: false, totals: [], rows: [] });
+});
+
+test('halt polling: not recorded is not the same as never halted', async () => {
+  const report = await madeUp(['halt-polling']);
+  const events: TestEvent[] = [
+    { time: 0, event: EV_EXIT, isa: ISA_VMX, code: 12 },
+    { time: 5, event: EV_ENTRY },
+  ];
+  const wakeup: TestEvent = { time: 4, event: EV_VCPU_WAKEUP, arg0: 3, arg1: 1, code: 0 };
+  const haltsOf = (extra: readonly TestEvent[], enabled: readonly string[] | null) =>
+    report([...events, ...extra], enabled).haltPolling!;
+  for (const enabled of [null, [], ['kvm_halt_poll_ns']])
+    expect(haltsOf([], enabled)).toEqual({ known: false, total: null, rows: [] });
+  expect(haltsOf([], ['kvm_vcpu_wakeup'])).toMatchObject({
+    known: true,
+    total: { halts: 0, polled: 0, successRatio: null, failedPolls: null, failedPollNs: null },
+  });
+  expect(haltsOf([], ['kvm_vcpu_wakeup', 'kvm_halt_poll_ns']).total).toMatchObject({ failedPolls: 0 });
+  expect(haltsOf([wakeup], null)).toMatchObject({
+    known: true,
+    total: { halts: 1, polled: 1, successRatio: 1, polledNs: 3, waitedNs: 0, failedPolls: null },
+    rows: [{ tid: 7, halts: 1, window: null }],
+  });
+  const grown: TestEvent = { time: 3, event: EV_HALT_POLL_NS, vcpu: 0, arg0: 20, arg1: 10, code: 1 };
+  expect(haltsOf([grown, { ...wakeup, code: 1 }], null)).toMatchObject({
+    total: { halts: 1, polled: 0, successRatio: 0, waitedNs: 3, failedPolls: 1, failedPollNs: 3 },
+    rows: [{ vcpu: 0, window: { grown: 1, shrunk: 0, firstNs: 10, lastNs: 20, maxNs: 20 } }],
+  });
+  // Sums beyond what a double counts stay exact.
+  const long = Array.from({ length: 5 }, (_, i) => ({ ...wakeup, tid: 7 + i, arg0: 2 ** 51 + 1 }));
+  expect(haltsOf(long, null).total!.polledNs).toBe(5n * (2n ** 51n + 1n));
+});
+
+const TEXT = { color: false, width: 200, rows: 0, histogram: false, table: 'reasons' };
+
+test('halt polling as text: what was caught, in vain, and what other windows would have done', async () => {
+  const sections = ['halt-polling'];
+  const report = await madeUp(sections);
+  const wakeup = (time: number, ns: number, waited: number): TestEvent => ({
+    ...{ time, event: EV_VCPU_WAKEUP, arg0: ns, arg1: 1, code: waited },
+  });
+  const window: TestEvent = {
+    time: 9000,
+    event: EV_HALT_POLL_NS,
+    vcpu: 0,
+    arg0: 20_000,
+    arg1: 10_000,
+    code: 1,
+  };
+  const halts = [wakeup(5000, 4000, 0), window, wakeup(90_000, 60_000, 1)];
+  const text = renderText(report(halts, null), { ...TEXT, sections }).replace(/ +/g, ' ');
+  expect(text).toContain(
+    '2 halts, of which polling caught 50.0%; 4.000 us polled with success, at most 10.00 us in vain.',
+  );
+  expect(text).toContain(' 0 7 - 2 50.0 4.000 us 10.00 us 60.00 us 20.00 us 20.00 us 1 0\n');
+  // A window of 50 us polls 4 us, and 50 us in vain: 54 of 64 us of halts.
+  expect(text).toContain('50.00 us 1 50.0 54.00 us 50.00 us 84.4\n');
+  expect(text).toContain('100.0 us 2 100.0 64.00 us 0 ns 100.0\n');
+  const without = renderText(report([halts[0], halts[2]], null), { ...TEXT, sections });
+  expect(without.replace(/\s+/g, ' ')).toContain('polling in vain is not recorded (kvm_halt_poll_ns)');
+});
+
+test('nested guests: not recorded is not the same as none; levels, averages and what a handed on exit costs', async () => {
+  const report = await madeUp(['nested']);
+  const svm = (time: number, event: number, code: number): TestEvent => ({ time, event, isa: ISA_SVM, code });
+  /** An exit of L2 that L1 handles with two more exits and VMRUN (128), and one that this host handles. */
+  const cycle = (start: number, code: number): TestEvent[] => [
+    ...[
+      svm(start, EV_EXIT, code),
+      svm(start + 1, EV_NESTED_VMEXIT, code),
+      svm(start + 2, EV_NESTED_VMEXIT_INJECT, code),
+    ],
+    ...[
+      { time: start + 5, event: EV_ENTRY },
+      svm(start + 10, EV_EXIT, 131),
+      { time: start + 11, event: EV_ENTRY },
+    ],
+    ...[svm(start + 20, EV_EXIT, 130), { time: start + 22, event: EV_ENTRY }, svm(start + 30, EV_EXIT, 128)],
+    ...[svm(start + 32, EV_NESTED_VMENTER, 0), { time: start + 33, event: EV_ENTRY }],
+    ...[
+      svm(start + 40, EV_EXIT, 96),
+      svm(start + 41, EV_NESTED_VMEXIT, 96),
+      { time: start + 45, event: EV_ENTRY },
+    ],
+  ];
+  const plain: TestEvent[] = [svm(0, EV_EXIT, 96), { time: 7, event: EV_ENTRY }];
+  for (const enabled of [null, [], ['kvm_exit']])
+    expect(report(plain, enabled).nested).toMatchObject({ known: false, levels: [], cycles: null });
+  const nestedOf = (events: readonly TestEvent[], enabled: readonly string[] | null = null) =>
+    report(events, enabled).nested!;
+  expect(nestedOf(plain, ['kvm_nested_vmexit'])).toMatchObject({
+    ...{ known: true, cycles: null, exitsPerReflectedExit: null },
+    levels: [{ code: 96, L1: { exits: 1, avgNs: 7 }, L2: { exits: 0, totalNs: 0, avgNs: null } }],
+  });
+  const all = ['kvm_nested_vmexit', 'kvm_nested_vmexit_inject', 'kvm_nested_vmrun'];
+  expect(nestedOf(plain, all)).toMatchObject({ cycles: [], exitsPerReflectedExit: null });
+  const { levels, cycles, exitsPerReflectedExit } = nestedOf([
+    ...plain,
+    ...cycle(100, 124),
+    ...cycle(200, 124),
+    ...cycle(300, 78),
+  ]);
+  const level = (code: number) => levels.find((row) => row.code === code)!;
+  expect(level(96)).toMatchObject({
+    all: { exits: 4, paired: 4, totalNs: 22, avgNs: 6 },
+    L1: { exits: 1, totalNs: 7 },
+    L2: { exits: 3, totalNs: 15, avgNs: 5 },
+    'L2-handled': { exits: 3 },
+    'L2-reflected': { exits: 0, avgNs: null },
+  });
+  expect(level(124)).toMatchObject({
+    L2: { exits: 2 },
+    'L2-handled': { exits: 0 },
+    'L2-reflected': { exits: 2 },
+  });
+  // The most frequent first; then by name.
+  const rows = levels.map(({ all: { exits }, name }) => ({ exits, name }));
+  expect(rows).toEqual([...rows].sort((a, b) => b.exits - a.exits || (a.name < b.name ? -1 : 1)));
+  expect(cycles).toMatchObject([
+    { code: 124, cycles: 2, exits: 6, avgExits: 3, totalNs: 60, avgNs: 30, maxNs: 30 },
+    { code: 78, cycles: 1, exits: 3, avgExits: 3, totalNs: 30 },
+  ]);
+  expect(exitsPerReflectedExit).toBe(3);
+});

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { findBursts, findChanges } from '../src/analysis/change-points.ts';
+import { copyExit, createExitBatch } from '../src/analysis/exit-batch.ts';
 import { tailChances } from '../src/analysis/simultaneous.ts';
 import { type StormResult, stormPass } from '../src/analysis/storms.ts';
 import type { EventBatch } from '../src/core/event-batch.ts';
-import { EV_ENTRY, EV_EXIT, EV_MSR } from '../src/core/events.ts';
+import { EV_ENTRY, EV_EXIT, EV_MMIO, EV_MSR, EV_PAGE_FAULT, EV_PIO } from '../src/core/events.ts';
 import { HAS_SHARED, listCaptures, SAMPLES, SHARED } from './support/corpus.ts';
 import {
   ALL,
@@ -142,6 +143,75 @@ function exitsAt(
     .sort((a, b) => Number(a.time) - Number(b.time));
 }
 
+/** Random arrivals at `rate(ns)` per second, each of one of the threads, 100 us apart from 0 to `end`. */
+function arrivals(
+  end: number,
+  rate: (ns: number) => number,
+  threads: number,
+  next: () => number,
+): [number, number][] {
+  const times: [number, number][] = [];
+  for (let from = 0; from < end; from += 1e5)
+    for (let n = poisson(rate(from) / 1e4, next); n > 0; n--)
+      times.push([from + Math.floor(next() * 1e5), 1 + Math.floor(next() * threads)]);
+  // The recording lasts until its last event.
+  return [[0, 1], ...times, [end, 1]].map(([time, tid]): [number, number] => [time, tid]);
+}
+
+describe('of a recording', () => {
+  const exitsIn = (
+    times: readonly (readonly [number, number])[],
+    from: number,
+    to: number,
+    tid: number | null,
+  ) => times.filter(([time, of]) => time >= from && time < to && (tid === null || of === tid)).length;
+
+  test('a doubled rate is told of all exits, of their reason and of their threads, in exits per second', () => {
+    const times = arrivals(600e6, (ns) => (ns < 300e6 ? 10_000 : 20_000), 2, random(21));
+    const { changes, bucketNs } = run(eventBatch(exitsAt(times)));
+    const names = changes.map(({ reason, tid }) => `reason ${reason?.code ?? 'any'}, thread ${tid ?? 'any'}`);
+    expect(names.sort()).toEqual([
+      'reason 32, thread any',
+      'reason any, thread 1',
+      'reason any, thread 2',
+      'reason any, thread any',
+    ]);
+    for (const { tid, atNs, before, after, p } of changes) {
+      expect(Math.abs(atNs - 300e6)).toBeLessThan(15e6);
+      expect(p).toBeLessThan(0.01);
+      // What a rate says is what was counted in its time; the last bucket may not be a whole one.
+      expect((before * atNs) / 1e9).toBeCloseTo(exitsIn(times, 0, atNs, tid), 3);
+      const end = Math.floor(600e6 / bucketNs) * bucketNs;
+      expect((after * (end - atNs)) / 1e9).toBeCloseTo(exitsIn(times, atNs, end, tid), 3);
+    }
+  });
+
+  test('a burst is told with its exits and what is usual around it', () => {
+    const times = arrivals(600e6, (ns) => (ns >= 300e6 && ns < 304e6 ? 200_000 : 10_000), 1, random(22));
+    const { bursts, changes } = run(eventBatch(exitsAt(times)));
+    expect(changes).toEqual([]);
+    expect(bursts.length).toBe(3);
+    for (const { fromNs, toNs, exits, perSecond, usualPerSecond } of bursts) {
+      expect(fromNs).toBeLessThanOrEqual(300e6 + 1e6);
+      expect(toNs).toBeGreaterThanOrEqual(304e6 - 1e6);
+      expect(toNs - fromNs).toBeLessThan(8e6);
+      expect(exits).toBe(exitsIn(times, fromNs, toNs, null));
+      expect((perSecond * (toNs - fromNs)) / 1e9).toBeCloseTo(exits, 3);
+      expect(Math.abs(usualPerSecond - 10_000)).toBeLessThan(1000);
+    }
+  });
+
+  test('without either, alarms are rare over all its series together', () => {
+    const next = random(23);
+    let alarms = 0;
+    for (let i = 0; i < 60; i++) {
+      const { changes, bursts } = run(eventBatch(exitsAt(arrivals(200e6, () => 10_000, 6, next))));
+      if (changes.length + bursts.length > 0) alarms++;
+    }
+    expect(alarms).toBeLessThanOrEqual(1);
+  });
+});
+
 describe('periodic exits', () => {
   const msr =
     (address: number) =>
@@ -163,6 +233,85 @@ describe('periodic exits', () => {
     expect(beat).toMatchObject({ tid: 1, isa: 1, code: 32, detailEvent: EV_MSR, detailAddress: [0x6e0, 0] });
     expect(Math.abs(1e9 / beat.periodNs / hz - 1)).toBeLessThan(0.005);
     expect(beat.strength).toBeGreaterThan(0.75);
+  });
+
+  /** Exits so many ns apart, of thread 1. */
+  const apart = (intervals: readonly number[]): [number, number][] => {
+    let time = 1e6;
+    return [0, ...intervals].map((ns): [number, number] => {
+      time += ns;
+      return [time, 1];
+    });
+  };
+
+  test.each([
+    [60, 60],
+    [100, 100],
+    [40, null],
+  ])(
+    '%i of 250 intervals at one beat, the others much shorter: told with their share, from a fifth on',
+    (n, told) => {
+      const next = random(n);
+      const intervals = Array.from({ length: 250 }, (_, i) =>
+        // 37 has no divisor in common with 250: they are spread over the recording.
+        (i * 37) % 250 < n ? 4e6 * (0.99 + 0.02 * next()) : 5e4 + 1e5 * next(),
+      );
+      const { beats, judged } = run(eventBatch(exitsAt(apart(intervals)))).periodic;
+      expect(judged).toBe(1);
+      expect(beats.length).toBe(told === null ? 0 : 1);
+      for (const { strength, exits, intervals: all, periodNs } of beats) {
+        expect([exits, all]).toEqual([251, 250]);
+        expect(strength).toBe(told! / 250);
+        expect(Math.abs(periodNs / 4e6 - 1)).toBeLessThan(0.005);
+      }
+    },
+  );
+
+  test('timers of one reason are told apart by MSR, port and MMIO page, not by anything else', () => {
+    const beatsOf = (event: number, address: (i: number) => number) => {
+      // Two timers of 250 Hz each, the second 1 ms after the first.
+      const times = apart(Array.from({ length: 400 }, (_, i) => (i % 2 === 0 ? 1e6 : 3e6)));
+      let i = 0;
+      const events = exitsAt(times, (time, tid) => ({
+        ...{ time, event, tid, cpu: tid, code: 0 },
+        address: address(i++ % 2),
+      }));
+      const { beats } = run(eventBatch(events)).periodic;
+      return beats.map(({ periodNs, detailEvent, detailAddress: [low] }) => {
+        expect(Math.min(...[1e6, 3e6, 4e6].map((ns) => Math.abs(periodNs / ns - 1)))).toBeLessThan(0.005);
+        return [Math.round(periodNs / 1e6), detailEvent, low];
+      });
+    };
+    for (const event of [EV_MSR, EV_PIO])
+      expect(beatsOf(event, (i) => 0x6e0 + i)).toEqual([
+        [4, event, 0x6e0],
+        [4, event, 0x6e1],
+      ]);
+    expect(beatsOf(EV_MMIO, (i) => 0xfee00380 + 0x1000 * i)).toEqual([
+      [4, EV_MMIO, 0xfee00000],
+      [4, EV_MMIO, 0xfee01000],
+    ]);
+    // One page: each second interval is 1 ms, the others 3 ms.
+    expect(beatsOf(EV_MMIO, (i) => 0xfee00380 + 0x10 * i)).toEqual([[1, EV_MMIO, 0xfee00000]]);
+    expect(beatsOf(EV_PAGE_FAULT, (i) => 0xfee00380 + 0x1000 * i)).toEqual([[1, 0, 0]]);
+  });
+
+  test('an exit that is told late makes no interval, and the next one is counted from the latest', () => {
+    const exits = exitsOf(eventBatch(exitsAt(apart(Array.from({ length: 100 }, () => 4e6)))));
+    const late = createExitBatch(exits.length);
+    for (let row = 0; row <= 100; row++) {
+      if (row !== 50) copyExit(exits, row, late, late.length++);
+      if (row === 60) copyExit(exits, 50, late, late.length++);
+    }
+    const fed = withKernels(stormPass, (arena) => stormPass.create({ origin: [0, 0] }, ALL, arena));
+    fed.exits(late);
+    const plain = stormPass.create({ origin: [0, 0] }, ALL);
+    stormPass.exits!(plain, late, null);
+    for (const state of [fed.state, plain]) {
+      const { late: count, beats } = stormPass.result(state).periodic;
+      expect(count).toBe(1);
+      expect(beats).toMatchObject([{ exits: 101, intervals: 99, strength: 98 / 99 }]);
+    }
   });
 
   test('random exits have no beat', () => {

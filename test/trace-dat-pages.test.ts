@@ -1,7 +1,10 @@
 /** Ring-buffer pages and files made by an encoder of our own come out as the rows that were put in. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { storeBigInt, wordsToBigInt } from '../src/core/words.ts';
 import { traceDat } from '../src/parsers/trace-dat/index.ts';
+import type { RecordingOptions, TimeShift } from '../src/parsers/trace-dat/recording.ts';
+import { convertTime, createTimeConversion } from '../src/parsers/trace-dat/time-conversion.ts';
 import {
   type BuiltFile,
   buildV6,
@@ -574,4 +577,59 @@ test('thousands of CPUs are merged', () => {
     ]);
   const { rows } = readDat(buildV7({ machine: { ...X86, pageSize: 1024 }, buffers: [{ name: '', cpus }] }));
   expect(rows.map(({ tid }) => tid)).toEqual(Array.from({ length: 3000 }, (_, i) => 3000 - i));
+});
+
+describe('a guest’s times on its host’s clock', () => {
+  const sample = (time: bigint, offset: bigint, scaling = 1n, fraction = 0n) => ({
+    ...{ time, offset, scaling, fraction },
+  });
+  const three = [sample(1000n, 50n), sample(2000n, 150n), sample(4000n, -50n)];
+  const moved = (
+    cpus: TimeShift['cpus'],
+    interpolate: boolean,
+    time: bigint,
+    more: Partial<RecordingOptions> = {},
+  ) => {
+    const options = { timeShift: { interpolate, cpus }, tscToNs: null, offsetNs: null, ...more };
+    const conversion = createTimeConversion(options as RecordingOptions, null)!;
+    const words = new Uint32Array(2);
+    storeBigInt(words, 0, time);
+    convertTime(conversion, 0, words, 0);
+    return wordsToBigInt(words[0], words[1]);
+  };
+
+  test.each([
+    // Before the first sample its difference holds, after the last that of the last but one. Where the correction is
+    // negative, half a ns more rounds it up, as trace-cmd does.
+    [500n, 550n, 501n],
+    [1000n, 1050n, 1050n],
+    [1500n, 1550n, 1600n],
+    [1999n, 2049n, 2149n],
+    [2000n, 2150n, 2150n],
+    [3000n, 3150n, 3051n],
+    [4000n, 4150n, 3951n],
+    [5000n, 5150n, 4851n],
+  ])('at %s: %s by the sample before, %s in proportion', (time, stepped, between) => {
+    expect(moved([three], false, time)).toBe(stepped);
+    expect(moved([three], true, time)).toBe(between);
+  });
+
+  test('one sample moves all times alike, a CPU without samples none', () => {
+    for (const time of [0n, 999n, 1n << 40n]) {
+      expect(moved([[sample(1000n, -70n)]], true, time)).toBe(time - 70n);
+      expect(moved([[], [sample(1000n, -70n)]], true, time)).toBe(time);
+    }
+  });
+
+  test('a clock of another rate is scaled by the sample’s fraction; then cycles become ns, then the offset is added', () => {
+    const scaled = [sample(0n, 10n, 3n, 1n), sample(1n << 40n, 10n, 3n, 1n)];
+    expect(moved([scaled], false, 1000n)).toBe(1510n);
+    const more = { tscToNs: { mult: 5, shift: 1 }, offsetNs: -3n };
+    expect(moved([scaled], false, 1000n, more)).toBe((1510n * 5n) / 2n - 3n);
+  });
+
+  test('without anything to convert there is no conversion', () => {
+    const options = { timeShift: { interpolate: true, cpus: [[], []] }, tscToNs: null, offsetNs: null };
+    expect(createTimeConversion(options as unknown as RecordingOptions, 'local')).toBeNull();
+  });
 });

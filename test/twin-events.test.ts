@@ -3,14 +3,20 @@ import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { addToSample, compareTwins, createQemuSample } from '../src/capture/compare-twins.ts';
+import { addToSample, compareTwins, createQemuSample, sampleSequence } from '../src/capture/compare-twins.ts';
 import { dropTwins, markSource } from '../src/capture/drop-twins.ts';
 import { mergeStreams } from '../src/capture/merge.ts';
 import { repeatsUntimed } from '../src/capture/untimed-twins.ts';
 import { openEvents } from '../src/commands/event-stream.ts';
 import { runReport } from '../src/commands/pipeline.ts';
 import { F_MARKER } from '../src/core/event-batch.ts';
-import { EV_ENTRY, EV_EXIT, EV_RUN_EXIT, EV_VIRTIO_NOTIFY } from '../src/core/events.ts';
+import {
+  EV_ENTRY,
+  EV_EXIT,
+  EV_MEMORY_REGION_OPS_READ,
+  EV_RUN_EXIT,
+  EV_VIRTIO_NOTIFY,
+} from '../src/core/events.ts';
 import type { ReportModel } from '../src/report/model.ts';
 import { HAS_SHARED, SHARED } from './support/corpus.ts';
 import { eventBatch, type TestEvent } from './support/events.ts';
@@ -194,6 +200,62 @@ describe('compareTwins', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  const kinds = [EV_RUN_EXIT, EV_VIRTIO_NOTIFY, EV_MEMORY_REGION_OPS_READ];
+  const few = kinds.map(
+    (event, i): TestEvent => ({ time: 1e9 + 5000 * i, event, code: 2, vcpu: 0, address: 9 }),
+  );
+
+  test('as few as three twins are told by their steady distance, also where no event comes twice', () => {
+    const later = few.map((event) => ({ ...event, time: Number(event.time) + 700 }));
+    const compare = (count: number, shift: (i: number) => number) =>
+      compareTwins(
+        [sampleOf(few.slice(0, count), true)],
+        sampleOf(
+          later.slice(0, count).map((event, i) => ({ ...event, time: event.time + shift(i) })),
+          true,
+        ),
+        0n,
+      );
+    expect(compare(3, () => 0)).toMatchObject({ same: true, twins: 3, kept: 3, repeated: 3 });
+    expect(compare(3, (i) => [0, 4000, 9000][i])).toMatchObject({ same: false, twins: 3 });
+    expect(compare(2, () => 0)).toMatchObject({ same: false, twins: 2 });
+  });
+
+  test('what is kept may be in several inputs, of which some hold nothing of QEMU', () => {
+    const samples = [sampleOf([], true), sampleOf(few.slice(0, 1), true), sampleOf(few.slice(1), true)];
+    expect(compareTwins(samples, sampleOf(few, true), 0n)).toMatchObject({ same: true, kept: 3 });
+    expect(compareTwins(samples, sampleOf([], true), 0n)).toBeNull();
+    expect(compareTwins([sampleOf([], true)], sampleOf(few, true), 0n)).toBeNull();
+  });
+
+  test('a thread has the process that all of its twins name, and none if they name several', () => {
+    const ids = [
+      [100, 99],
+      [101, 99],
+      [101, 98],
+    ];
+    const kept = few.map((event, i) => ({ ...event, tid: ids[i][0] }));
+    const repeated = few.map((event, i) => ({ ...event, pid: ids[i][1] }));
+    const found = compareTwins([sampleOf(kept, true)], sampleOf(repeated, true), 0n);
+    expect([...found!.pidOfTid]).toEqual([
+      [100, 99],
+      [101, -1],
+    ]);
+    // What does not name a thread has none.
+    expect(compareTwins([sampleOf(few, true)], sampleOf(repeated, true), 0n)!.pidOfTid.size).toBe(0);
+  });
+
+  test('clocks are aligned by each event of a sample, runs by their reason', () => {
+    const events = few.map((event, i) => ({ ...event, code: 256 + 3 + i, vcpu: i }));
+    expect(sampleSequence(sampleOf(events, true))).toMatchObject({
+      base: 1_000_000_000n,
+      times: [0, 5000, 10_000],
+      reasons: [256 * kinds[0] + 3, 256 * kinds[1], 256 * kinds[2]],
+      keys: [0, 1, 2],
+    });
+    expect(sampleSequence(sampleOf([], true))).toMatchObject({ base: null, times: [] });
   });
 
   test('a thread that both name and that is not the same keeps them apart', () => {

@@ -70,7 +70,7 @@ import { slotOf } from './thread-slots.ts';
 /** −EINTR: KVM_RUN was interrupted by a signal ("restart (4)"). */
 const EINTR = 4;
 
-/** An event of a thread that is neither exit nor entry. */
+/** An event of a thread that is neither exit nor entry; the thread's exit has been kept. */
 export function takeBetween(
   pairing: Pairing,
   batch: EventBatch,
@@ -80,7 +80,6 @@ export function takeBetween(
 ): void {
   const at = slot * STRIDE;
   const { open } = pairing;
-  if (pairing.exitRow[slot] >= 0 && open[at + IS_OPEN] === 0) startBetween(open, at);
   switch (role) {
     case ROLE_USERSPACE_EXIT:
       pairing.sawUserspace = true;
@@ -107,7 +106,6 @@ export function takeBetween(
       if (batch.fields[row] & F_ADDRESS) open[at + VECTOR] = batch.address[2 * row];
       break;
     case ROLE_REFINE:
-      keepExit(pairing, batch, slot);
       if (batch.fields[row] & F_CODE) open[at + CODE] = batch.code[row];
       break;
     case ROLE_RUN_EXIT:

@@ -61,8 +61,9 @@ interface Side {
   /** Words without the other since that side's last one: edges, unless the other speaks again. */
   kernelTrailing: number;
   qemuTrailing: number;
-  /** Reasons of kernel returns that QEMU has not answered yet. */
+  /** Reasons of kernel returns that QEMU has not answered yet; the first `early` of them are older than its first word. */
   readonly waiting: number[];
+  early: number;
   seenQemu: boolean;
   seenKernel: boolean;
 }
@@ -115,6 +116,7 @@ function createSide(tid: number, pid: number, vcpu: number): Side {
     kernelTrailing: 0,
     qemuTrailing: 0,
     waiting: [],
+    early: 0,
     seenQemu: false,
     seenKernel: false,
   };
@@ -201,11 +203,19 @@ function kernelExit(check: QemuCheck, batch: EventBatch, row: number): void {
   const code = Math.min(batch.code[row], REASONS - 1);
   side.kernel[code]++;
   if (side.waiting.length >= MAX_WAITING) {
-    side.waiting.shift();
-    if (side.seenQemu) side.kernelTrailing++;
-    else side.edges++;
+    if (dropWaiting(side, 1) > 0) side.edges++;
+    else side.kernelTrailing++;
   }
   side.waiting.push(code);
+  if (!side.seenQemu) side.early++;
+}
+
+/** Takes the first returns off those that wait; says how many of them are older than QEMU's first word. */
+function dropWaiting(side: Side, count: number): number {
+  side.waiting.splice(0, count);
+  const early = Math.min(count, side.early);
+  side.early -= early;
+  return early;
 }
 
 function qemuExit(check: QemuCheck, batch: EventBatch, row: number): void {
@@ -231,9 +241,10 @@ function qemuExit(check: QemuCheck, batch: EventBatch, row: number): void {
     else side.edges++;
   } else {
     // What waited longer was never answered: before QEMU's first word that is where its recording begins.
-    if (side.seenQemu) side.kernelOnly += at;
-    else side.edges += at;
-    waiting.splice(0, at + 1);
+    const early = dropWaiting(side, at);
+    side.edges += early;
+    side.kernelOnly += at - early;
+    dropWaiting(side, 1);
     side.matched++;
   }
   side.seenQemu = true;
@@ -322,6 +333,7 @@ function addRest(check: QemuCheck, begun: QemuCheck, ended: QemuCheck): void {
       side.kernelTrailing = to.kernelTrailing;
       side.qemuTrailing = to.qemuTrailing;
       side.waiting.splice(0, side.waiting.length, ...to.waiting);
+      side.early = side.seenQemu ? 0 : to.early;
       side.seenQemu ||= to.seenQemu;
       side.seenKernel ||= to.seenKernel;
     }
