@@ -243,7 +243,7 @@ export function slowTable(model: ReportModel): TableData {
   return {
     columns: [
       right('latency'),
-      left('reason', { shrinkTo: 18 }),
+      left('reason', { shrinkTo: 20 }),
       ...(nested ? [left('level', { drop: 3 })] : []),
       right('at second'),
       right('vCPU'),
