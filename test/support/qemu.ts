@@ -1,6 +1,6 @@
 /** A real QEMU with monitors, for tests of recordings; and a monitor with the simple trace backend, which Debian's lacks. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { closeSync, existsSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { connectQmp, type Qmp } from '../../src/record/qmp.ts';
@@ -37,22 +37,28 @@ export async function startQemu(
   });
   let said = '';
   child.stderr!.setEncoding('utf8').on('data', (text) => (said += text));
-  for (let i = 0; i < 200 && !existsSync(second); i++) {
+  // The socket is there a moment before QEMU listens at it.
+  let own: Qmp | null = null;
+  for (let i = 0; own === null; i++) {
     if (child.exitCode !== null) throw new Error(`QEMU ended: ${said}`);
-    await new Promise((tick) => setTimeout(tick, 50));
+    own = await connectQmp(second).catch((error: Error) => {
+      if (i === 200) throw error;
+      return null;
+    });
+    if (own === null) await new Promise((tick) => setTimeout(tick, 50));
   }
-  const own = await connectQmp(second);
+  const monitor = own;
   return {
     child,
     pid: child.pid!,
     socket,
-    own,
+    own: monitor,
     async state(name) {
-      const [event] = (await own.execute('trace-event-get-state', { name })) as { state: string }[];
+      const [event] = (await monitor.execute('trace-event-get-state', { name })) as { state: string }[];
       return event.state;
     },
     async stop() {
-      own.close();
+      monitor.close();
       if (child.exitCode !== null || child.signalCode !== null) return;
       const ended = new Promise((done) => child.once('exit', done));
       child.kill('SIGKILL');
