@@ -187,7 +187,8 @@ function alignQemu(path: string, reference: Scan, qemu: Scan, run: TraceContext)
     );
     return null;
   }
-  const { offsetNs, matched, total, sure } = alignment;
+  const { matched, total, sure } = alignment;
+  const offsetNs = alignment === byExits ? alignment.followingNs : alignment.offsetNs;
   const small = isSameClock(offsetNs);
   // Clocks of one name are not shifted by what is merely likely.
   const stays = sameName && !sure && !small;
