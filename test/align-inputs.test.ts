@@ -210,7 +210,11 @@ describe('alignSequences', () => {
     const offset = -77_000_000_123n;
     // Each tenth is preempted on its way.
     const delays = exits.map((_, i) => (i % 10 === 9 ? 4000 : 700) + 10 * (i % 20));
-    const moved = exits.map(([at, reason, key], i): [number, number, number] => [at + delays[i], reason, key]);
+    const moved = exits.map(([at, reason, key], i): [number, number, number] => [
+      at + delays[i],
+      reason,
+      key,
+    ]);
     const found = alignSequences(kernel, sequence('qemu', 10n ** 12n - offset, moved))!;
     expect(found.matched).toBe(3000);
     expect(Number(found.offsetNs - offset)).toBeGreaterThan(-1000);

@@ -160,7 +160,8 @@ function steadiest(kernel: ExitSequence, qemu: ExitSequence, rough: number): num
     const time = kernel.times[i] + rough;
     while (from < qemu.times.length && qemu.times[from] < time - half * FINE_NS) from++;
     for (let j = from; j < qemu.times.length && qemu.times[j] < time + half * FINE_NS; j++)
-      if (kernel.reasons[i] === qemu.reasons[j]) counts[Math.floor((qemu.times[j] - time) / FINE_NS) + half]++;
+      if (kernel.reasons[i] === qemu.reasons[j])
+        counts[Math.floor((qemu.times[j] - time) / FINE_NS) + half]++;
   }
   let best = -1;
   let most = 0;
