@@ -1,0 +1,113 @@
+/** What a report says of a recording that only QEMU made. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { runConvert, runReport } from '../src/commands/pipeline.ts';
+import { SECTION_TABLES, sectionRequests } from '../src/report/sections.ts';
+import { render as renderText } from '../src/report/text.ts';
+import { defaultReportOptions } from './support/options.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'kvmtrace-qemu-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const SECTIONS = ['qemu', 'devices'];
+const options = {
+  ...defaultReportOptions(),
+  sections: SECTIONS,
+  passes: sectionRequests(SECTIONS, { slowLimit: 10, thanNs: 0, includeIdle: false }),
+};
+const report = (name: string, lines: readonly string[]) => {
+  writeFileSync(join(folder, name), `${lines.join('\n')}\n`);
+  return runReport([join(folder, name)], options);
+};
+const text = (model: Awaited<ReturnType<typeof report>>) =>
+  renderText(model, {
+    ...{ color: false, width: 100, rows: 0, histogram: false, table: 'reasons' },
+    sections: SECTIONS,
+  }).replace(/\s+/g, ' ');
+
+const at = (tid: number, micros: number, event: string) =>
+  `${tid}@100.${String(micros).padStart(6, '0')}:${event}`;
+const exit = (reason: number) => `kvm_run_exit cpu_index 0, reason ${reason}`;
+const RUN = 'kvm_vcpu_ioctl cpu_index 0, type 0xae80, arg (nil)';
+const access = (direction: string, address: string, name: string) =>
+  `memory_region_ops_${direction} cpu 0 mr 0x55aa addr ${address} value 0x1 size 1 name '${name}'`;
+
+/** 7: four exits; 8: another virtual machine's only one. */
+const LOG = [
+  ...[at(7, 0, RUN), at(7, 10, exit(2)), at(7, 12, access('write', '0x70', 'rtc-index')), at(7, 20, RUN)],
+  // The device reads guest memory through another region: its consequence.
+  ...[
+    at(7, 30, exit(2)),
+    at(7, 32, access('write', '0x71', 'rtc-index')),
+    at(7, 34, access('read', '0x9', 'io')),
+  ],
+  ...[at(7, 70, RUN), at(8, 75, exit(2)), at(8, 78, RUN), at(7, 80, exit(6)), at(7, 85, RUN)],
+  ...[at(7, 90, RUN), at(7, 95, exit(2)), at(7, 96, access('read', '0x71', 'rtc-index')), at(7, 99, RUN)],
+];
+
+test('times go to the first region that QEMU accessed after the exit', async () => {
+  const model = await report('log', LOG);
+  const rtc = { kind: 'region', device: 'rtc-index', code: 2, name: 'KVM_EXIT_IO' };
+  const none = { kind: 'none', device: null, direction: null, address: null, lastAddress: null };
+  expect(model.qemu?.devices).toEqual([
+    {
+      ...{ ...rtc, direction: 'write', address: '0x70', lastAddress: '0x71' },
+      ...{ count: 2, totalNs: 50_000, avgNs: 25_000, maxNs: 40_000 },
+    },
+    { ...none, code: 6, name: 'KVM_EXIT_MMIO', count: 1, totalNs: 5000, avgNs: 5000, maxNs: 5000 },
+    {
+      ...{ ...rtc, direction: 'read', address: '0x71', lastAddress: null },
+      ...{ count: 1, totalNs: 4000, avgNs: 4000, maxNs: 4000 },
+    },
+    { ...none, code: 2, name: 'KVM_EXIT_IO', count: 1, totalNs: 3000, avgNs: 3000, maxNs: 3000 },
+  ]);
+  const said = text(model);
+  expect(said).toContain('rtc-index write 0x70–0x71 KVM_EXIT_IO 2 50.00 us 80.6 25.00 us 40.00 us');
+  expect(said).toContain('(none recorded) - - KVM_EXIT_MMIO 1 5.000 us 8.1');
+  expect(said).toContain("What QEMU says of its devices is on QEMU's side.");
+  expect(said).toContain('5 returns; 1 more call of KVM_RUN without one:');
+  // Two virtual machines have a vCPU 0: threads tell them apart.
+  expect(said).toContain('tid vCPU KVM_RUN returned with');
+  expect(said).toMatch(/ 8 0 KVM_EXIT_IO 1 20\.0 /);
+  expect([...SECTION_TABLES['qemu-devices'](model).rows][0]).toEqual([
+    'region',
+    'rtc-index',
+    'write',
+    '0x70',
+    '0x71',
+    2,
+    'KVM_EXIT_IO',
+    2,
+    50_000,
+    25_000,
+    40_000,
+  ]);
+});
+
+test('a capture says the same', async () => {
+  const model = await report('log', LOG);
+  await runConvert([join(folder, 'log')], join(folder, 'log.arrow'), { traceEvents: null });
+  expect((await runReport([join(folder, 'log.arrow')], options)).qemu).toEqual(model.qemu);
+});
+
+test('without kvm_vcpu_ioctl, or without accesses, nothing is said of devices', async () => {
+  const without = (word: string) => LOG.filter((line) => !line.includes(word));
+  const noRuns = await report('no-runs', without('ioctl'));
+  expect(noRuns.qemu).toMatchObject({ devices: null, handlingKnown: false });
+  const noRegions = await report('no-regions', without('memory_region'));
+  expect(noRegions.qemu).toMatchObject({ devices: null, handlingKnown: true });
+  expect(text(noRegions)).not.toContain('(none recorded)');
+});
+
+test('a log without times has counts, but neither rates nor times', async () => {
+  const model = await report(
+    'untimed',
+    LOG.map((line) => line.slice(line.indexOf(':') + 1)),
+  );
+  expect(model.qemu).toMatchObject({ exits: 5, handlingKnown: false, devices: null });
+  for (const row of model.qemu!.rows)
+    expect(row).toMatchObject({ perSecond: null, handling: null, inKvm: null });
+  expect(text(model)).toContain('5 returns; how long QEMU took is not known, as the clock has no unit.');
+});
