@@ -19,7 +19,7 @@ import { compareWords, diffWords, TWO_32 } from '../core/words.ts';
 import { addExact } from './exact-sum.ts';
 import { createLatencyLog, type LatencyLog, logLatency, mergeLatencyLogs } from './latency-log.ts';
 import { MAX_LATENCY } from './pairing-state.ts';
-import { addDevice, copyAccess, mergeDevices, NO_ACCESS, noteAccess } from './qemu-devices.ts';
+import { addDevice, copyAccess, createAccess, mergeDevices, NO_ACCESS, noteAccess } from './qemu-devices.ts';
 import {
   createQemuRow,
   createSlot,
@@ -41,6 +41,8 @@ const KVM_RUN_MARKED = 0x2000ae80;
 const NOTHING = 0;
 const RUN_EXIT = 1;
 const RUN = 2;
+/** Of an exit whose access has not come. */
+const NOT_YET = createAccess();
 
 export interface QemuExits {
   readonly slots: Map<string, QemuSlot>;
@@ -212,7 +214,7 @@ function step(
     slot.headRow = row;
   }
   pair(exits, slot, kind, low, high, row);
-  slot.access.text = NO_ACCESS;
+  copyAccess(NOT_YET, slot.access);
   slot.last = kind;
   slot.lastLow = low;
   slot.lastHigh = high;
