@@ -281,6 +281,71 @@ describe('by definition', () => {
     );
   });
 
+  test('an access counts for its exit wherever the parts meet', () => {
+    const at = (kind: Event['kind'], time: bigint, code = 2): Event => ({
+      kind,
+      time,
+      pid: 7,
+      vcpu: 0,
+      code,
+    });
+    const events = [
+      ...[at('exit', 10n), at('write', 11n), at('read', 12n), at('run', 20n)],
+      ...[at('exit', 30n), at('run', 36n), at('exit', 40n), at('read', 41n), at('run', 44n)],
+    ];
+    const wanted = [
+      {
+        text: 70,
+        code: 2,
+        write: true,
+        from: [0x1002, 0],
+        to: [0x1002, 0],
+        pairs: 1,
+        totalNs: 10,
+        avgNs: 10,
+        maxNs: 10,
+      },
+      {
+        text: NO_ACCESS,
+        code: 2,
+        write: false,
+        from: [0, 0],
+        to: [0, 0],
+        pairs: 1,
+        totalNs: 6,
+        avgNs: 6,
+        maxNs: 6,
+      },
+      {
+        text: 70,
+        code: 2,
+        write: false,
+        from: [0x1002, 0],
+        to: [0x1002, 0],
+        pairs: 1,
+        totalNs: 4,
+        avgNs: 4,
+        maxNs: 4,
+      },
+    ];
+    const part = (from: number, to: number) => {
+      const exits = createQemuExits();
+      addQemuExits(exits, toBatch(events.slice(from, to)));
+      return exits;
+    };
+    for (let a = 0; a <= events.length; a++)
+      for (let b = a; b <= events.length; b++) {
+        const [left, middle] = [part(0, a), part(a, b)];
+        mergeQemuExits(left, middle);
+        mergeQemuExits(left, part(b, events.length));
+        expect(qemuExitResult(left).devices, `${a} ${b}`).toEqual(wanted);
+        const [first, rest] = [part(0, a), part(a, b)];
+        mergeQemuExits(rest, part(b, events.length));
+        mergeQemuExits(first, rest);
+        expect(qemuExitResult(first).devices, `${a} ${b}, from the right`).toEqual(wanted);
+      }
+  });
+
   test('an exit of no vCPU, and more vCPUs than anyone has, are counted apart', () => {
     const many = Array.from(
       { length: 10_000 },
