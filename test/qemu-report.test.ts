@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { runConvert, runReport } from '../src/commands/pipeline.ts';
+import { pageTitle } from '../src/report/html/recorded.ts';
 import { SECTION_TABLES, sectionRequests } from '../src/report/sections.ts';
 import { render as renderText } from '../src/report/text.ts';
 import { defaultReportOptions } from './support/options.ts';
@@ -84,6 +85,20 @@ test('times go to the first region that QEMU accessed after the exit', async () 
     25_000,
     40_000,
   ]);
+});
+
+test('the summary is about QEMU where it alone recorded', async () => {
+  const model = await report('log', LOG);
+  expect(model.verdict?.summary).toEqual([
+    'No kvm_exit was recorded, only what went on to QEMU: KVM_RUN returned to it 5 times in 99.00 us.',
+    'QEMU took 62.00 us for them, most for rtc-index (87.1%).',
+  ]);
+  expect(pageTitle(model)).toBe('5 returns of KVM_RUN in 99.00 us');
+  expect(text(model)).toContain("WARN no exits to report but QEMU's side of them");
+  // A filter chooses exits, of which there are none.
+  const filters = { ...options.filters, vcpus: [0], words: ['vcpu 0'] };
+  const chosen = await runReport([join(folder, 'log')], { ...options, filters } as typeof options);
+  expect(chosen.verdict?.summary).toEqual(['No exit matches the selection.']);
 });
 
 test('a capture says the same', async () => {
