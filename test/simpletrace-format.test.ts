@@ -290,6 +290,28 @@ describe('what consumers may ask for', () => {
 });
 
 describe('damage', () => {
+  test('events from before QEMU knew its process number do not make others look damaged', () => {
+    const exit = (pid: number, i: number): EncodedEvent => ({
+      ...{ id: 0n, time: BigInt(1000 + i), pid },
+      args: [number(1n), number(2n)],
+    });
+    const early = [exit(0, 0), exit(0, 1)];
+    const events = Array.from({ length: 20 }, (_, i) => exit(PID, i + 2));
+    const { bytes, ends } = encode([...mappings, ...early, ...events]);
+    const pids = readTrace(simpletrace, bytes).rows.map(({ pid }) => pid);
+    expect(pids).toEqual([0, 0, ...events.map(() => PID)]);
+    const damaged = Buffer.from(bytes);
+    const third = ends[mappings.length + 1];
+    damaged.fill(0, third + 3, third + 60);
+    const { rows, diagnostics } = brief(damaged);
+    expect(rows.length).toBeGreaterThanOrEqual(19);
+    expect(diagnostics['damaged-records']).toBe(1);
+    // Damage before the number is known, or between such events, hides no others either.
+    const first = Buffer.from(bytes);
+    first.fill(0xee, ends[mappings.length - 1] + 3, ends[mappings.length] + 5);
+    expect(brief(first).rows.length).toBeGreaterThanOrEqual(20);
+  });
+
   const events = Array.from(
     { length: 30 },
     (_, i): EncodedEvent =>
