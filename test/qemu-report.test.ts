@@ -3,11 +3,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { createRandom } from '../src/analysis/bootstrap.ts';
 import { runConvert, runReport } from '../src/commands/pipeline.ts';
 import { pageTitle } from '../src/report/html/recorded.ts';
 import { SECTION_TABLES, sectionRequests } from '../src/report/sections.ts';
 import { render as renderText } from '../src/report/text.ts';
 import { defaultReportOptions } from './support/options.ts';
+import { encode, number } from './support/simpletrace-encoder.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'kvmtrace-qemu-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -125,4 +127,54 @@ test('a log without times has counts, but neither rates nor times', async () => 
   for (const row of model.qemu!.rows)
     expect(row).toMatchObject({ perSecond: null, handling: null, inKvm: null });
   expect(text(model)).toContain('5 returns; how long QEMU took is not known, as the clock has no unit.');
+});
+
+test('a log that goes on while QEMU writes several trace files counts once, also the part that no clock joins', async () => {
+  const PID = 4711;
+  const mappings = [
+    { id: 5n, name: 'kvm_run_exit' },
+    { id: 6n, name: 'kvm_vcpu_ioctl' },
+  ];
+  const random = createRandom(4);
+  let time = 5_000_000_000n;
+  const events = Array.from({ length: 1200 }, (_, i) => {
+    time += BigInt(5000 + Math.floor(random() * 90_000));
+    return { time, exit: i % 2 === 0, reason: [2, 6, 2, 2, 5][i % 5] };
+  });
+  const simple = (from: number, to: number) =>
+    encode([
+      ...mappings,
+      // QEMU does not know its number at once.
+      ...(from === 0 ? [{ id: 6n, time: events[0].time - 9n, pid: 0, args: [0n, 1n, 0n].map(number) }] : []),
+      ...events.slice(from, to).map(({ time, exit, reason }) => ({
+        ...{ id: exit ? 5n : 6n, time, pid: PID },
+        args: (exit ? [0n, BigInt(reason)] : [0n, 0xae80n, 0n]).map(number),
+      })),
+    ]).bytes;
+  const log = (from: number, to: number) =>
+    events
+      .slice(from, to)
+      .map(({ time, exit, reason }) => {
+        const micros = time / 1000n + 1_700_000_000_000_002n;
+        const text = exit ? `kvm_run_exit cpu_index 0, reason ${reason}` : RUN;
+        return `77@${micros / 1_000_000n}.${String(micros % 1_000_000n).padStart(6, '0')}:${text}\n`;
+      })
+      .join('');
+  const files: Record<string, string | Buffer> = {
+    ...{ 't1.bin': simple(0, 500), 't2.bin': simple(500, 900), 't3.bin': simple(900, 1200) },
+    ...{ 'a.log': log(0, 800), 'b.log': log(800, 1200) },
+  };
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
+  for (const names of [
+    ['t1.bin', 't2.bin', 't3.bin', 'a.log', 'b.log'],
+    ['b.log', 't3.bin', 'a.log', 't2.bin', 't1.bin'],
+  ]) {
+    const model = await runReport(
+      names.map((name) => join(folder, name)),
+      options,
+    );
+    expect(model.qemu?.exits).toBe(600);
+    expect(model.quality.warnings.map(({ code }) => code)).not.toContain('clocks-differ');
+    expect(Number(model.capture.durationNs)).toBeLessThan(Number(time) - 4_990_000_000);
+  }
 });

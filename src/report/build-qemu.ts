@@ -261,7 +261,7 @@ export function checkSentence({
   edges,
 }: NonNullable<QemuModel['check']>): string {
   if (matched + kernelOnly + qemuOnly === 0)
-    return "The kernel's kvm_userspace_exit and QEMU's kvm_run_exit could not be compared: no exit or entry tells which thread is which vCPU, or the two were not recorded at the same time.";
+    return "The kernel's kvm_userspace_exit and QEMU's kvm_run_exit could not be compared: no exit or entry tells which thread is which vCPU, those of several machines have the same number, or the two were not recorded at the same time.";
   const at = edges > 0 ? ` (${formatCount(edges)} at the ends of one recording)` : '';
   return agrees
     ? `The kernel's kvm_userspace_exit and QEMU's kvm_run_exit agree one to one: ${formatCount(matched)} pairs${at}.`
