@@ -198,6 +198,31 @@ describe('alignSequences', () => {
     }
   });
 
+  test('of a guest that polls finds the very offset, though many exits lie within its first guess', () => {
+    const next = createRandom(8);
+    let time = 0;
+    // Bursts of port accesses 8 to 16 µs apart, as a boot loader makes them, and pauses between.
+    const exits = Array.from({ length: 3000 }, (_, i): [number, number, number] => {
+      time += i % 100 === 0 ? 2e6 + Math.floor(next() * 9e6) : 8000 + Math.floor(next() * 8000);
+      return [time, 2, 0];
+    });
+    const kernel = sequence('kernel', 10n ** 12n, exits);
+    const offset = -77_000_000_123n;
+    // Each tenth is preempted on its way.
+    const delays = exits.map((_, i) => (i % 10 === 9 ? 4000 : 700) + 10 * (i % 20));
+    const moved = exits.map(([at, reason, key], i): [number, number, number] => [
+      at + delays[i],
+      reason,
+      key,
+    ]);
+    const found = alignSequences(kernel, sequence('qemu', 10n ** 12n - offset, moved))!;
+    expect(found.matched).toBe(3000);
+    expect(Number(found.offsetNs - offset)).toBeGreaterThan(-1000);
+    expect(Number(found.offsetNs - offset)).toBeLessThan(-600);
+    // The quickest takes 700 ns, of which 600 are the way from one event to the other.
+    expect(Number(found.followingNs - offset)).toBe(-100);
+  });
+
   test('of a regular guest is not sure of an offset; clocks that are one fit unshifted, others do not', () => {
     const exits = Array.from({ length: 500 }, (_, i): [number, number, number] => [i * 4_000_000, 2, 0]);
     const kernel = sequence('kernel', 10n ** 12n, exits);

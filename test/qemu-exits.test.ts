@@ -2,10 +2,22 @@
 import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type QemuExitResult, qemuExitResult } from '../src/analysis/qemu-exit-result.ts';
+import { NO_ACCESS } from '../src/analysis/qemu-devices.ts';
+import {
+  type QemuDeviceResult,
+  type QemuExitResult,
+  qemuExitResult,
+} from '../src/analysis/qemu-exit-result.ts';
 import { addQemuExits, createQemuExits, mergeQemuExits } from '../src/analysis/qemu-exits.ts';
-import { createEventBatch, type EventBatch, F_ARG0, F_CODE } from '../src/core/event-batch.ts';
-import { EV_EXIT, EV_QEMU_DROPPED, EV_QEMU_VCPU_IOCTL, EV_RUN_EXIT } from '../src/core/events.ts';
+import { createEventBatch, type EventBatch, F_ADDRESS, F_ARG0, F_CODE } from '../src/core/event-batch.ts';
+import {
+  EV_EXIT,
+  EV_MEMORY_REGION_OPS_READ,
+  EV_MEMORY_REGION_OPS_WRITE,
+  EV_QEMU_DROPPED,
+  EV_QEMU_VCPU_IOCTL,
+  EV_RUN_EXIT,
+} from '../src/core/events.ts';
 import { createTraceContext } from '../src/core/trace-context.ts';
 import { storeBigInt } from '../src/core/words.ts';
 import { memorySource } from '../src/parsers/byte-source.ts';
@@ -15,7 +27,7 @@ import { SAMPLES } from './support/corpus.ts';
 import { load } from './support/qemu-traces.ts';
 
 interface Event {
-  kind: 'exit' | 'run' | 'other-ioctl' | 'drop' | 'kernel';
+  kind: 'exit' | 'run' | 'other-ioctl' | 'drop' | 'kernel' | 'read' | 'write';
   time: bigint;
   pid: number;
   vcpu: number;
@@ -28,12 +40,15 @@ const CODES = {
   'other-ioctl': EV_QEMU_VCPU_IOCTL,
   drop: EV_QEMU_DROPPED,
   kernel: EV_EXIT,
+  read: EV_MEMORY_REGION_OPS_READ,
+  write: EV_MEMORY_REGION_OPS_WRITE,
 };
 
 function toBatch(events: readonly Event[]): EventBatch {
   const batch = createEventBatch(Math.max(1, events.length));
   batch.tid.fill(-1);
   batch.vcpu.fill(-1);
+  batch.text.fill(-1);
   events.forEach((event, row) => {
     storeBigInt(batch.time, 2 * row, event.time);
     batch.event[row] = CODES[event.kind];
@@ -44,6 +59,13 @@ function toBatch(events: readonly Event[]): EventBatch {
       return;
     }
     batch.vcpu[row] = event.vcpu;
+    if (event.kind === 'read' || event.kind === 'write') {
+      batch.fields[row] = F_ADDRESS;
+      batch.address[2 * row] = 0x1000 + event.code;
+      // 5 has no name, 2 and 6 are of one device.
+      batch.text[row] = event.code === 5 ? -1 : 70;
+      return;
+    }
     batch.fields[row] = F_CODE;
     batch.code[row] = event.kind === 'run' ? 0xae80 : event.kind === 'other-ioctl' ? 0x4040ae77 : event.code;
   });
@@ -56,6 +78,9 @@ function oracle(events: readonly Event[]) {
   const rows = new Map<string, { count: number; handling: bigint[]; inKvm: bigint[] }>();
   const totals = { interrupted: 0, noRun: 0, invalidated: 0, dropped: 0 };
   const last = new Map<string, Event>();
+  /** Of the exit that is a vCPU's last event: the first access after it. */
+  const access = new Map<string, Event>();
+  const devices: { pid: number; code: number; access: Event | undefined; ns: number }[] = [];
   const row = (event: Event) => {
     const key = `${event.pid} ${event.vcpu} ${event.code}`;
     const found = rows.get(key) ?? { count: 0, handling: [], inKvm: [] };
@@ -70,21 +95,53 @@ function oracle(events: readonly Event[]) {
         totals.invalidated += handling.splice(0).length + inKvm.splice(0).length;
       }
       for (const key of [...last.keys()]) if (key.startsWith(`${event.pid} `)) last.delete(key);
+      devices.splice(0, devices.length, ...devices.filter(({ pid }) => pid !== event.pid));
+    }
+    if (event.kind === 'read' || event.kind === 'write') {
+      const key = `${event.pid} ${event.vcpu}`;
+      if (last.get(key)?.kind === 'exit' && !access.has(key)) access.set(key, event);
     }
     if (event.kind !== 'exit' && event.kind !== 'run') continue;
     const key = `${event.pid} ${event.vcpu}`;
     const before = last.get(key);
     last.set(key, event);
+    if (event.kind === 'exit') access.delete(key);
     if (event.kind === 'exit') row(event).count++;
     if (!before) continue;
     const ns = event.time - before.time;
     if (before.kind === event.kind) {
       if (event.kind === 'run') totals.interrupted++;
       else totals.noRun++;
-    } else if (event.kind === 'run') row(before).handling.push(ns);
-    else row(event).inKvm.push(ns);
+    } else if (event.kind === 'run') {
+      row(before).handling.push(ns);
+      devices.push({ pid: event.pid, code: before.code, access: access.get(key), ns: Number(ns) });
+    } else row(event).inKvm.push(ns);
   }
-  return { rows, totals };
+  return { rows, totals, devices: deviceRows(devices) };
+}
+
+function deviceRows(handled: readonly { code: number; access: Event | undefined; ns: number }[]) {
+  const found = new Map<string, { addresses: number[]; times: number[] }>();
+  for (const { code, access, ns } of handled) {
+    const name = access === undefined ? NO_ACCESS : access.code === 5 ? -1 : 70;
+    const key = `${name} ${code} ${access?.kind === 'write'}`;
+    const row = found.get(key) ?? { addresses: [], times: [] };
+    found.set(key, row);
+    row.addresses.push(access === undefined ? 0 : 0x1000 + access.code);
+    row.times.push(ns);
+  }
+  return Object.fromEntries(
+    [...found].map(([key, { addresses, times }]) => [
+      key,
+      [
+        Math.min(...addresses),
+        Math.max(...addresses),
+        times.length,
+        times.reduce((a, b) => a + b, 0),
+        Math.max(...times),
+      ],
+    ]),
+  );
 }
 
 const anyEvents = fc
@@ -97,6 +154,9 @@ const anyEvents = fc
         'run',
         'exit',
         'run',
+        'read',
+        'write',
+        'read',
         'other-ioctl',
         'kernel',
         'drop',
@@ -106,7 +166,7 @@ const anyEvents = fc
       vcpu: fc.nat(2),
       code: fc.constantFrom(2, 6, 5),
     }),
-    { maxLength: 120 },
+    { maxLength: 160 },
   )
   .map((steps) => {
     let time = 2n ** 40n;
@@ -121,8 +181,11 @@ function comparable(result: QemuExitResult) {
   const rows = [...result.rows].sort((a, b) =>
     `${a.pid} ${a.vcpu} ${a.code}`.localeCompare(`${b.pid} ${b.vcpu} ${b.code}`),
   );
-  return { ...result, rows };
+  const devices = result.devices && [...result.devices].sort((a, b) => (key(a) < key(b) ? -1 : 1));
+  return { ...result, rows, devices };
 }
+
+const key = ({ text, code, write }: QemuDeviceResult) => `${text} ${code} ${write}`;
 
 function summed(parts: readonly (readonly Event[])[]): QemuExitResult {
   const exits = createQemuExits();
@@ -135,7 +198,7 @@ describe('by definition', () => {
     fc.assert(
       fc.property(anyEvents, (events) => {
         const result = summed([events]);
-        const { rows, totals } = oracle(events);
+        const { rows, totals, devices } = oracle(events);
         const hasRuns = events.some(({ kind }) => kind === 'run');
         expect(result.rows.length).toBe(rows.size);
         for (const { pid, vcpu, code, count, handling, inKvm, perSecond } of result.rows) {
@@ -160,6 +223,17 @@ describe('by definition', () => {
           const span = Number(events.at(-1)!.time - events[0].time);
           expect(perSecond).toBe(span > 0 ? count / (span / 1e9) : null);
         }
+        const accessed = events.some(({ kind }) => kind === 'read' || kind === 'write');
+        expect(result.devices === null).toBe(!accessed || !hasRuns);
+        if (result.devices !== null)
+          expect(
+            Object.fromEntries(
+              result.devices.map(({ text, code, write, from, to, pairs, totalNs, maxNs }) => [
+                `${text} ${code} ${write}`,
+                [from[0], to[0], pairs, totalNs, maxNs],
+              ]),
+            ),
+          ).toEqual(devices);
         expect(result).toMatchObject({
           exits: events.filter(({ kind }) => kind === 'exit').length,
           handlingKnown: hasRuns,
@@ -176,7 +250,7 @@ describe('by definition', () => {
   });
 
   test('batches and merged parts give the same as one pass', () => {
-    const cuts = fc.array(fc.nat(120), { maxLength: 4 });
+    const cuts = fc.array(fc.nat(160), { maxLength: 4 });
     fc.assert(
       fc.property(anyEvents, cuts, fc.boolean(), (events, positions, fromRight) => {
         const bounds = [
@@ -205,6 +279,71 @@ describe('by definition', () => {
       }),
       { numRuns: 600 },
     );
+  });
+
+  test('an access counts for its exit wherever the parts meet', () => {
+    const at = (kind: Event['kind'], time: bigint, code = 2): Event => ({
+      kind,
+      time,
+      pid: 7,
+      vcpu: 0,
+      code,
+    });
+    const events = [
+      ...[at('exit', 10n), at('write', 11n), at('read', 12n), at('run', 20n)],
+      ...[at('exit', 30n), at('run', 36n), at('exit', 40n), at('read', 41n), at('run', 44n)],
+    ];
+    const wanted = [
+      {
+        text: 70,
+        code: 2,
+        write: true,
+        from: [0x1002, 0],
+        to: [0x1002, 0],
+        pairs: 1,
+        totalNs: 10,
+        avgNs: 10,
+        maxNs: 10,
+      },
+      {
+        text: NO_ACCESS,
+        code: 2,
+        write: false,
+        from: [0, 0],
+        to: [0, 0],
+        pairs: 1,
+        totalNs: 6,
+        avgNs: 6,
+        maxNs: 6,
+      },
+      {
+        text: 70,
+        code: 2,
+        write: false,
+        from: [0x1002, 0],
+        to: [0x1002, 0],
+        pairs: 1,
+        totalNs: 4,
+        avgNs: 4,
+        maxNs: 4,
+      },
+    ];
+    const part = (from: number, to: number) => {
+      const exits = createQemuExits();
+      addQemuExits(exits, toBatch(events.slice(from, to)));
+      return exits;
+    };
+    for (let a = 0; a <= events.length; a++)
+      for (let b = a; b <= events.length; b++) {
+        const [left, middle] = [part(0, a), part(a, b)];
+        mergeQemuExits(left, middle);
+        mergeQemuExits(left, part(b, events.length));
+        expect(qemuExitResult(left).devices, `${a} ${b}`).toEqual(wanted);
+        const [first, rest] = [part(0, a), part(a, b)];
+        mergeQemuExits(rest, part(b, events.length));
+        mergeQemuExits(first, rest);
+        expect(qemuExitResult(first).devices, `${a} ${b}, from the right`).toEqual(wanted);
+      }
   });
 
   test('an exit of no vCPU, and more vCPUs than anyone has, are counted apart', () => {

@@ -273,16 +273,45 @@ describe('what consumers may ask for', () => {
   });
 
   test('core columns only: those are the same', () => {
-    const whole = readTrace(simpletrace, real).rows;
-    const context = createTraceContext();
-    const rows = [...simpletrace.parse(memorySource(real), context, { coreOnly: true })].flatMap((batch) =>
-      rowsOf(batch, context),
-    );
-    expect(rows).toEqual(whole.map((row) => ({ ...row, info1: null, info2: null, arg1: null, text: null })));
+    // The text is one of them: the name that QEMU has for a device.
+    const args = [0n, 0x55550000n, 0x71n, 0x26n, 1n].map(number);
+    const access: EncodedEvent = { id: 9n, time: 100n, pid: PID, args: [...args, string('rtc')] };
+    const { bytes } = encode([{ id: 9n, name: 'memory_region_ops_read' }, access]);
+    for (const trace of [real, bytes]) {
+      const whole = readTrace(simpletrace, trace).rows;
+      const context = createTraceContext();
+      const rows = [...simpletrace.parse(memorySource(trace), context, { coreOnly: true })].flatMap((batch) =>
+        rowsOf(batch, context),
+      );
+      expect(rows).toEqual(whole.map((row) => ({ ...row, info1: null, info2: null, arg1: null })));
+      if (trace === bytes) expect(rows[0]).toMatchObject({ address: 0x71n, text: 'rtc' });
+    }
   });
 });
 
 describe('damage', () => {
+  test('events from before QEMU knew its process number do not make others look damaged', () => {
+    const exit = (pid: number, i: number): EncodedEvent => ({
+      ...{ id: 0n, time: BigInt(1000 + i), pid },
+      args: [number(1n), number(2n)],
+    });
+    const early = [exit(0, 0), exit(0, 1)];
+    const events = Array.from({ length: 20 }, (_, i) => exit(PID, i + 2));
+    const { bytes, ends } = encode([...mappings, ...early, ...events]);
+    const pids = readTrace(simpletrace, bytes).rows.map(({ pid }) => pid);
+    expect(pids).toEqual([0, 0, ...events.map(() => PID)]);
+    const damaged = Buffer.from(bytes);
+    const third = ends[mappings.length + 1];
+    damaged.fill(0, third + 3, third + 60);
+    const { rows, diagnostics } = brief(damaged);
+    expect(rows.length).toBeGreaterThanOrEqual(19);
+    expect(diagnostics['damaged-records']).toBe(1);
+    // Damage before the number is known, or between such events, hides no others either.
+    const first = Buffer.from(bytes);
+    first.fill(0xee, ends[mappings.length - 1] + 3, ends[mappings.length] + 5);
+    expect(brief(first).rows.length).toBeGreaterThanOrEqual(20);
+  });
+
   const events = Array.from(
     { length: 30 },
     (_, i): EncodedEvent =>

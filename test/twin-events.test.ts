@@ -181,7 +181,7 @@ describe('compareTwins', () => {
         (events, cut, at) => {
           const markers = written(events, (i) => 900 + (i % 5) * 100, asMarker).slice(cut);
           const simple = written(events, () => 0, asSimple).filter((_, i) => i !== at);
-          const found = compareTwins([sampleOf(markers, false)], sampleOf(simple, true), 0n);
+          const found = compareTwins([sampleOf(markers, false)], [sampleOf(simple, true)], 0n);
           expect(found?.same).toBe(true);
           for (const [tid, pid] of found!.pidOfTid) expect([tid >= 100, pid]).toEqual([true, 99]);
         },
@@ -194,7 +194,7 @@ describe('compareTwins', () => {
       fc.property(run, run, (one, other) => {
         const markers = written(one, () => 1000, asMarker);
         const simple = written(other, () => 0, asSimple);
-        expect(compareTwins([sampleOf(markers, false)], sampleOf(simple, true), 0n)?.same ?? false).toBe(
+        expect(compareTwins([sampleOf(markers, false)], [sampleOf(simple, true)], 0n)?.same ?? false).toBe(
           false,
         );
       }),
@@ -212,10 +212,12 @@ describe('compareTwins', () => {
     const compare = (count: number, shift: (i: number) => number) =>
       compareTwins(
         [sampleOf(few.slice(0, count), true)],
-        sampleOf(
-          later.slice(0, count).map((event, i) => ({ ...event, time: event.time + shift(i) })),
-          true,
-        ),
+        [
+          sampleOf(
+            later.slice(0, count).map((event, i) => ({ ...event, time: event.time + shift(i) })),
+            true,
+          ),
+        ],
         0n,
       );
     expect(compare(3, () => 0)).toMatchObject({ same: true, twins: 3, kept: 3, repeated: 3 });
@@ -225,9 +227,9 @@ describe('compareTwins', () => {
 
   test('what is kept may be in several inputs, of which some hold nothing of QEMU', () => {
     const samples = [sampleOf([], true), sampleOf(few.slice(0, 1), true), sampleOf(few.slice(1), true)];
-    expect(compareTwins(samples, sampleOf(few, true), 0n)).toMatchObject({ same: true, kept: 3 });
-    expect(compareTwins(samples, sampleOf([], true), 0n)).toBeNull();
-    expect(compareTwins([sampleOf([], true)], sampleOf(few, true), 0n)).toBeNull();
+    expect(compareTwins(samples, [sampleOf(few, true)], 0n)).toMatchObject({ same: true, kept: 3 });
+    expect(compareTwins(samples, [sampleOf([], true)], 0n)).toBeNull();
+    expect(compareTwins([sampleOf([], true)], [sampleOf(few, true)], 0n)).toBeNull();
   });
 
   test('a thread has the process that all of its twins name, and none if they name several', () => {
@@ -238,13 +240,13 @@ describe('compareTwins', () => {
     ];
     const kept = few.map((event, i) => ({ ...event, tid: ids[i][0] }));
     const repeated = few.map((event, i) => ({ ...event, pid: ids[i][1] }));
-    const found = compareTwins([sampleOf(kept, true)], sampleOf(repeated, true), 0n);
+    const found = compareTwins([sampleOf(kept, true)], [sampleOf(repeated, true)], 0n);
     expect([...found!.pidOfTid]).toEqual([
       [100, 99],
       [101, -1],
     ]);
     // What does not name a thread has none.
-    expect(compareTwins([sampleOf(few, true)], sampleOf(repeated, true), 0n)!.pidOfTid.size).toBe(0);
+    expect(compareTwins([sampleOf(few, true)], [sampleOf(repeated, true)], 0n)!.pidOfTid.size).toBe(0);
   });
 
   test('clocks are aligned by each event of a sample, runs by their reason', () => {
@@ -270,8 +272,8 @@ describe('compareTwins', () => {
       }),
     );
     const other = events.map((event) => ({ ...event, tid: 8 }));
-    expect(compareTwins([sampleOf(events, false)], sampleOf(other, true), 0n)?.same).toBe(false);
-    expect(compareTwins([sampleOf(events, false)], sampleOf(events, true), 0n)?.same).toBe(true);
+    expect(compareTwins([sampleOf(events, false)], [sampleOf(other, true)], 0n)?.same).toBe(false);
+    expect(compareTwins([sampleOf(events, false)], [sampleOf(events, true)], 0n)?.same).toBe(true);
   });
 });
 

@@ -2,6 +2,7 @@
 import { diffWords } from '../core/words.ts';
 import { exactValue } from './exact-sum.ts';
 import { quantilesOf } from './latency-log.ts';
+import { mergeDevices, type QemuDeviceRow, type QemuDevices } from './qemu-devices.ts';
 import type { QemuSlot } from './qemu-exit-rows.ts';
 import type { QemuExits } from './qemu-exits.ts';
 
@@ -31,8 +32,24 @@ export interface QemuExitRow {
   readonly inKvm: { readonly pairs: number; readonly totalNs: number | bigint } | null;
 }
 
+/** What QEMU did after exits, by memory region, direction and reason: kvm_run_exit → KVM_RUN. */
+export interface QemuDeviceResult {
+  /** Code of the region's name; −1, NO_ACCESS, OTHERS. */
+  readonly text: number;
+  readonly code: number;
+  readonly write: boolean;
+  readonly from: readonly [low: number, high: number];
+  readonly to: readonly [low: number, high: number];
+  readonly pairs: number;
+  readonly totalNs: number | bigint;
+  readonly avgNs: number;
+  readonly maxNs: number;
+}
+
 export interface QemuExitResult {
   readonly exits: number;
+  /** Costliest first; null: no access to a memory region was recorded. */
+  readonly devices: readonly QemuDeviceResult[] | null;
   /** Most frequent first. */
   readonly rows: readonly QemuExitRow[];
   /** kvm_run_exit that is in no row. */
@@ -91,6 +108,7 @@ export function qemuExitResult(exits: QemuExits): QemuExitResult {
         inKvm: row.kvmPairs === 0 ? null : { pairs: row.kvmPairs, totalNs: exactValue(row.kvmNs, 0) },
       };
     }),
+    devices: exits.accesses > 0 && exits.runs > 0 ? deviceResults(slots) : null,
     unplaced: exits.unplaced,
     handlingKnown: exits.runs > 0,
     interruptedRuns: sum((slot) => slot.interruptedRuns),
@@ -99,4 +117,24 @@ export function qemuExitResult(exits: QemuExits): QemuExitResult {
     backwards: sum((slot) => slot.backwards),
     droppedEvents: exits.droppedEvents,
   };
+}
+
+function deviceResults(slots: readonly QemuSlot[]): QemuDeviceResult[] {
+  const all: QemuDevices = new Map();
+  for (const { devices } of slots) mergeDevices(all, devices);
+  return [...all.values()]
+    .map(({ text, code, write, from, to, pairs, totalNs, maxNs }: QemuDeviceRow): QemuDeviceResult => {
+      const total = exactValue(totalNs, 0);
+      return {
+        ...{ text, code, write, from: [from[0], from[1]], to: [to[0], to[1]] },
+        ...{ pairs, totalNs: total, avgNs: Number(total) / pairs, maxNs },
+      };
+    })
+    .sort(
+      (a, b) =>
+        Number(b.totalNs) - Number(a.totalNs) ||
+        b.pairs - a.pairs ||
+        a.text - b.text ||
+        a.from[0] - b.from[0],
+    );
 }

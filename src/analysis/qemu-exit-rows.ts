@@ -1,5 +1,6 @@
 /** State of qemu-exits.ts: a vCPU of a QEMU process and its exits by reason. */
 import { mergeExact } from './exact-sum.ts';
+import { createAccess, type QemuAccess, type QemuDevices } from './qemu-devices.ts';
 
 /** Exits of one vCPU with one reason. Sums are pairs of exact-sum.ts. */
 export interface QemuRow {
@@ -35,6 +36,10 @@ export interface QemuSlot {
   headLow: number;
   headHigh: number;
   headRow: QemuRow | null;
+  /** What the last event, if it is an exit, was about; and the access before the first event, for merging. */
+  readonly access: QemuAccess;
+  readonly headAccess: QemuAccess;
+  readonly devices: QemuDevices;
   /** Events were dropped before the first: it makes no pair with what came before. */
   headBlocked: boolean;
   interruptedRuns: number;
@@ -72,6 +77,9 @@ export function createSlot(pid: number, tid: number, vcpu: number): QemuSlot {
     headLow: 0,
     headHigh: 0,
     headRow: null,
+    access: createAccess(),
+    headAccess: createAccess(),
+    devices: new Map(),
     headBlocked: false,
     interruptedRuns: 0,
     exitsWithoutRun: 0,
@@ -82,6 +90,7 @@ export function createSlot(pid: number, tid: number, vcpu: number): QemuSlot {
 
 /** Takes all times of the vCPU back: events may be missing between them. Counts stay. */
 export function discardTimes(slot: QemuSlot, newGroup: () => number): void {
+  slot.devices.clear();
   for (const row of slot.rows.values()) {
     if (row.pairs === 0 && row.kvmPairs === 0) continue;
     slot.invalidated += row.pairs + row.kvmPairs;

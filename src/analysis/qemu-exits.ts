@@ -1,6 +1,6 @@
 /**
  * Exits as QEMU saw them (`kvm_run_exit`): how many per KVM_EXIT_* and vCPU, and, where `kvm_vcpu_ioctl` was recorded
- * too, how long QEMU took: kvm_run_exit → the next KVM_RUN of the same vCPU. One pass over events in time order; parts
+ * too, how long QEMU took: kvm_run_exit → the next KVM_RUN of the same vCPU, and for which device. One pass over events in time order; parts
  * of a recording can be summed up apart and merged in their order.
  *
  * Both events carry the vCPU, a simpletrace record no thread; so the vCPU of one process (and thread, where the log
@@ -8,11 +8,18 @@
  * are counted as invalidated and have no time.
  */
 import { type EventBatch, F_ARG0, F_CODE } from '../core/event-batch.ts';
-import { EV_QEMU_DROPPED, EV_QEMU_VCPU_IOCTL, EV_RUN_EXIT } from '../core/events.ts';
+import {
+  EV_MEMORY_REGION_OPS_READ,
+  EV_MEMORY_REGION_OPS_WRITE,
+  EV_QEMU_DROPPED,
+  EV_QEMU_VCPU_IOCTL,
+  EV_RUN_EXIT,
+} from '../core/events.ts';
 import { compareWords, diffWords, TWO_32 } from '../core/words.ts';
 import { addExact } from './exact-sum.ts';
 import { createLatencyLog, type LatencyLog, logLatency, mergeLatencyLogs } from './latency-log.ts';
 import { MAX_LATENCY } from './pairing-state.ts';
+import { addDevice, copyAccess, createAccess, mergeDevices, NO_ACCESS, noteAccess } from './qemu-devices.ts';
 import {
   createQemuRow,
   createSlot,
@@ -34,6 +41,8 @@ const KVM_RUN_MARKED = 0x2000ae80;
 const NOTHING = 0;
 const RUN_EXIT = 1;
 const RUN = 2;
+/** Of an exit whose access has not come. */
+const NOT_YET = createAccess();
 
 export interface QemuExits {
   readonly slots: Map<string, QemuSlot>;
@@ -48,6 +57,8 @@ export interface QemuExits {
   unplaced: number;
   /** KVM_RUN calls; 0: handling times are not known. */
   runs: number;
+  /** Accesses to memory regions by vCPUs; 0: which devices were meant is not known. */
+  accesses: number;
   hasTime: boolean;
   readonly first: Uint32Array;
   readonly last: Uint32Array;
@@ -65,6 +76,7 @@ export function createQemuExits(): QemuExits {
     droppedEvents: 0,
     unplaced: 0,
     runs: 0,
+    accesses: 0,
     hasTime: false,
     first: new Uint32Array(2),
     last: new Uint32Array(2),
@@ -82,7 +94,9 @@ export function addQemuExits(exits: QemuExits, batch: EventBatch): void {
     } else if (kind === EV_QEMU_VCPU_IOCTL) {
       if ((code[row] === KVM_RUN || code[row] === KVM_RUN_MARKED) && fields[row] & F_CODE)
         addRun(exits, batch, row);
-    } else if (kind === EV_QEMU_DROPPED) addDrop(exits, batch, row);
+    } else if (kind === EV_MEMORY_REGION_OPS_READ || kind === EV_MEMORY_REGION_OPS_WRITE)
+      addAccess(exits, batch, row);
+    else if (kind === EV_QEMU_DROPPED) addDrop(exits, batch, row);
   }
   if (batch.length > 0) addSpan(exits, time, batch.length);
 }
@@ -176,6 +190,14 @@ function addRun(exits: QemuExits, batch: EventBatch, row: number): void {
   if (slot !== null) step(exits, slot, RUN, batch.time[2 * row], batch.time[2 * row + 1], null);
 }
 
+function addAccess(exits: QemuExits, batch: EventBatch, row: number): void {
+  const slot = slotAt(exits, batch, row);
+  if (slot === null) return;
+  exits.accesses++;
+  if (slot.last === RUN_EXIT) noteAccess(slot.access, batch, row);
+  else if (slot.head === NOTHING) noteAccess(slot.headAccess, batch, row);
+}
+
 /** Moves the vCPU on by one event. */
 function step(
   exits: QemuExits,
@@ -192,6 +214,7 @@ function step(
     slot.headRow = row;
   }
   pair(exits, slot, kind, low, high, row);
+  copyAccess(NOT_YET, slot.access);
   slot.last = kind;
   slot.lastLow = low;
   slot.lastHigh = high;
@@ -215,8 +238,10 @@ function pair(
     else slot.exitsWithoutRun++;
     // Longer than a recording can be (52 days): a damaged time, no duration.
   } else if (ns < 0 || ns > MAX_LATENCY) slot.backwards++;
-  else if (kind === RUN) addHandling(exits, slot.lastRow!, ns);
-  else {
+  else if (kind === RUN) {
+    addHandling(exits, slot.lastRow!, ns);
+    addDevice(slot.devices, slot.access, slot.lastRow!.code, ns);
+  } else {
     row!.kvmPairs++;
     addExact(row!.kvmNs, 0, ns);
   }
@@ -274,6 +299,7 @@ export function mergeQemuExits(exits: QemuExits, later: QemuExits): void {
     slot.exitsWithoutRun += next.exitsWithoutRun;
     slot.backwards += next.backwards;
     slot.invalidated += next.invalidated;
+    mergeDevices(slot.devices, next.devices);
     if (isNew && !slot.headBlocked) copyHead(slot, next);
     copyLast(slot, next);
   }
@@ -282,6 +308,7 @@ export function mergeQemuExits(exits: QemuExits, later: QemuExits): void {
   exits.droppedEvents += later.droppedEvents;
   exits.unplaced += later.unplaced;
   exits.runs += later.runs;
+  exits.accesses += later.accesses;
   exits.cached = null;
   if (later.hasTime) {
     widen(exits, later.first[0], later.first[1]);
@@ -291,12 +318,14 @@ export function mergeQemuExits(exits: QemuExits, later: QemuExits): void {
 
 /** The pair of the last event before the seam and the first one behind it. */
 function joinSeam(exits: QemuExits, slot: QemuSlot, next: QemuSlot): void {
+  if (slot.last === RUN_EXIT && slot.access.text === NO_ACCESS) copyAccess(next.headAccess, slot.access);
   if (next.head === NOTHING) return;
   const row = next.headRow === null ? null : rowOf(exits, slot, next.headRow.code);
   if (next.headRow === null || row !== null) pair(exits, slot, next.head, next.headLow, next.headHigh, row);
 }
 
 function copyHead(slot: QemuSlot, next: QemuSlot): void {
+  if (slot.headAccess.text === NO_ACCESS) copyAccess(next.headAccess, slot.headAccess);
   slot.head = next.head;
   slot.headBlocked = next.headBlocked;
   slot.headLow = next.headLow;
@@ -306,6 +335,7 @@ function copyHead(slot: QemuSlot, next: QemuSlot): void {
 
 function copyLast(slot: QemuSlot, next: QemuSlot): void {
   if (next.last === NOTHING) return;
+  copyAccess(next.access, slot.access);
   slot.last = next.last;
   slot.lastLow = next.lastLow;
   slot.lastHigh = next.lastHigh;

@@ -67,7 +67,7 @@ const REPEATED = 1;
 /** Compares samples of one run; `offsetNs` is added to the times of `repeated`. Null: nothing in common in time. */
 export function compareTwins(
   kept: readonly QemuSample[],
-  repeated: QemuSample,
+  repeated: readonly QemuSample[],
   offsetNs: bigint,
 ): TwinComparison | null {
   const entries = commonEntries(kept, repeated, offsetNs);
@@ -102,9 +102,13 @@ export function compareTwins(
 }
 
 /** Events of the time that both sides cover, in order of time. */
-function commonEntries(kept: readonly QemuSample[], repeated: QemuSample, offsetNs: bigint): Entry[] {
+function commonEntries(
+  kept: readonly QemuSample[],
+  repeated: readonly QemuSample[],
+  offsetNs: bigint,
+): Entry[] {
   const first = kept.find(({ rows }) => rows.length > 0)?.rows;
-  if (first === undefined || repeated.rows.length === 0) return [];
+  if (first === undefined || repeated.every(({ rows }) => rows.length === 0)) return [];
   const base = wordsToBigInt(first.time[0], first.time[1]);
   const list = (rows: EventBatch, side: number, shift: bigint) =>
     Array.from({ length: rows.length }, (_, row): Entry => {
@@ -113,7 +117,7 @@ function commonEntries(kept: readonly QemuSample[], repeated: QemuSample, offset
     });
   const byTime = (a: Entry, b: Entry) => a.time - b.time;
   const ours = kept.flatMap(({ rows }) => list(rows, KEPT, 0n)).sort(byTime);
-  const theirs = list(repeated.rows, REPEATED, offsetNs).sort(byTime);
+  const theirs = repeated.flatMap(({ rows }) => list(rows, REPEATED, offsetNs)).sort(byTime);
   const from = Math.max(ours[0].time, theirs[0].time) - EDGE_NS;
   const to = Math.min(ours[ours.length - 1].time, theirs[theirs.length - 1].time) + EDGE_NS;
   return [...ours, ...theirs].sort(byTime).filter(({ time }) => time >= from && time <= to);

@@ -97,6 +97,13 @@ export async function alignClocks(
         ? alignQemu(paths[i], scans[reference], other, run)
         : alignBackEnds(paths[i], scans[reference], other, run);
   }
+  if (kernel < 0)
+    for (const [i, other] of scans.entries()) {
+      if (i === reference || skipped.has(i) || offsets[i] !== null) continue;
+      if (other.clock !== scans[reference].clock)
+        offsets[i] =
+          alignByAnother(paths, i, scans, offsets, run) ?? noteClocks(paths[i], scans[reference], other, run);
+    }
   return { offsets, scans, skipped };
 }
 
@@ -142,17 +149,35 @@ export function noteTwins(run: TraceContext, path: string, keeper: string, count
   );
 }
 
-/** Two files of QEMU's: their own events are compared where their clocks differ. */
+/**
+ * A file of QEMU's without an event in common with the first one (a trace file that was set in mid-run, a log that was
+ * moved away): the clock is shifted as that of another file on the same one. Null where there is none.
+ */
+function alignByAnother(
+  paths: readonly string[],
+  input: number,
+  scans: readonly Scan[],
+  offsets: readonly (bigint | null)[],
+  run: TraceContext,
+): bigint | null {
+  const { clock, timeIsNs } = scans[input];
+  const other = offsets.findIndex((offset, i) => offset !== null && scans[i].clock === clock);
+  if (clock === null || !timeIsNs || other < 0) return null;
+  run.facts.set(
+    `clock of ${paths[input]}`,
+    `shifted by ${offsets[other]} ns, as ${paths[other]} on the same clock`,
+  );
+  return offsets[other];
+}
+
+/** Two files of QEMU's: their own events are compared where their clocks differ. Null: nothing is certain. */
 function alignBackEnds(path: string, reference: Scan, other: Scan, run: TraceContext): bigint | null {
   if (reference.clock === other.clock) return null;
   const alignment =
     reference.timeIsNs && other.timeIsNs
       ? alignSequences(sampleSequence(reference.sample), sampleSequence(other.sample))
       : null;
-  if (!alignment?.sure) {
-    noteClocks(path, reference, other, run);
-    return null;
-  }
+  if (!alignment?.sure) return null;
   const { offsetNs, matched, total, spreadNs } = alignment;
   run.facts.set(
     `clock of ${path}`,
@@ -187,7 +212,8 @@ function alignQemu(path: string, reference: Scan, qemu: Scan, run: TraceContext)
     );
     return null;
   }
-  const { offsetNs, matched, total, sure } = alignment;
+  const { matched, total, sure } = alignment;
+  const offsetNs = alignment === byExits ? alignment.followingNs : alignment.offsetNs;
   const small = isSameClock(offsetNs);
   // Clocks of one name are not shifted by what is merely likely.
   const stays = sameName && !sure && !small;
@@ -235,13 +261,14 @@ function alignKernel(path: string, reference: Scan, other: Scan, run: TraceConte
   return null;
 }
 
-function noteClocks(path: string, reference: Scan, other: Scan, run: TraceContext): void {
+function noteClocks(path: string, reference: Scan, other: Scan, run: TraceContext): null {
   note(
     run.diagnostics,
     'clocks-differ',
     'suspect',
     `inputs are on different clocks (${reference.clock}, ${other.clock} in ${path}): their order among each other is not certain`,
   );
+  return null;
 }
 
 /** Reads an input for its clock, its exits to user space and QEMU's events only. */

@@ -16,7 +16,7 @@ export interface TwinPlan {
   drop(merged: Batches): Batches;
 }
 
-/** Inputs that are compared as one: all of the kernel's, or one of QEMU's. */
+/** Inputs that are compared as one: all of the kernel's, the trace files that one QEMU wrote in turn, or one log. */
 interface Source {
   readonly inputs: readonly number[];
   readonly name: string;
@@ -79,9 +79,28 @@ function listSources(
     some.filter((i) => inputs[i].format.id === kind).map((i) => source([i], kind));
   return [
     ...(kernel.length > 0 ? [source(kernel, 'kernel')] : []),
-    ...ofKind('simpletrace'),
+    ...byProcess(
+      some.filter((i) => inputs[i].format.id === 'simpletrace'),
+      scans,
+    ).map((members) => source(members, 'simpletrace')),
     ...ofKind('qemu-log'),
   ].slice(0, MAX_TWIN_SOURCES);
+}
+
+/**
+ * Inputs of one process, which cannot write two trace files at once: `trace-file set` began another, while its log went
+ * on. Files without a process (before QEMU 2.1) stay apart.
+ */
+function byProcess(inputs: readonly number[], scans: readonly Scan[]): number[][] {
+  const groups = new Map<string, number[]>();
+  for (const input of inputs) {
+    const { clock, sample } = scans[input];
+    // The first events may have 0 (simpletrace/records.ts).
+    const pid = sample.rows.pid.subarray(0, sample.rows.length).find((id) => id > 0) ?? -1;
+    const key = pid >= 0 ? `${pid} ${clock}` : `input ${input}`;
+    groups.set(key, [...(groups.get(key) ?? []), input]);
+  }
+  return [...groups.values()];
 }
 
 function compare(
@@ -98,7 +117,7 @@ function compare(
   const sameClock = scans[ours.inputs[0]].clock === scans[theirs.inputs[0]].clock;
   const comparison = compareTwins(
     ours.inputs.map((input) => scans[input].sample),
-    scans[theirs.inputs[0]].sample,
+    theirs.inputs.map((input) => scans[input].sample),
     sameClock ? 0n : offsetOf(theirs) - offsetOf(ours),
   );
   if (comparison?.same) {

@@ -1,9 +1,11 @@
 /** Section `qemu`: exits as QEMU itself saw them, and whether the kernel's and QEMU's words agree. */
 import type { QemuCheckResult, QemuCheckRow } from '../analysis/qemu-check.ts';
-import type { QemuExitResult, QemuExitRow } from '../analysis/qemu-exit-result.ts';
+import { NO_ACCESS, OTHERS } from '../analysis/qemu-devices.ts';
+import type { QemuDeviceResult, QemuExitResult, QemuExitRow } from '../analysis/qemu-exit-result.ts';
 import { vcpuOfThread } from '../core/thread-table.ts';
 import { userspaceExitName } from '../isa/userspace-exits.ts';
-import type { ReportModel } from './model.ts';
+import { detailAddress } from './detail-names.ts';
+import type { Exact, ReportModel } from './model.ts';
 import { cell, count, csvOf, foreign, left, plain, right, share, tableOf, time } from './section-cells.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { formatCount, plural } from './units.ts';
@@ -21,6 +23,8 @@ export interface QemuModel {
   backwards: number;
   droppedEvents: number;
   unplaced: number;
+  /** What QEMU took its time for, costliest first; null: memory_region_ops_* or kvm_vcpu_ioctl was not recorded. */
+  devices: QemuDeviceModel[] | null;
   /** The kernel's kvm_userspace_exit (without restarts and errors) against QEMU's kvm_run_exit; null: only one side. */
   check: {
     agrees: boolean;
@@ -33,17 +37,72 @@ export interface QemuModel {
   } | null;
 }
 
+/** Exits whose first access to a memory region, before KVM_RUN was called again, was to this one. */
+export interface QemuDeviceModel {
+  /** `none`: no access was recorded after these exits; `others`: what the table has no room for. */
+  kind: 'region' | 'none' | 'others';
+  /** QEMU's name for the region; null: it has none, or the version does not record it. */
+  device: string | null;
+  direction: 'read' | 'write' | null;
+  /** Lowest and highest. */
+  address: string | null;
+  lastAddress: string | null;
+  /** KVM_EXIT_*; null for `others`. */
+  code: number | null;
+  name: string | null;
+  count: number;
+  totalNs: Exact;
+  avgNs: number;
+  maxNs: number;
+}
+
 function build({ context, analysis }: SectionInput): Partial<ReportModel> | null {
   const result = analysis.passes.qemu as QemuExitResult | undefined;
   const check = analysis.passes['qemu-check'] as QemuCheckResult | undefined;
   if (result === undefined || check === undefined) return null;
   if (result.exits === 0) return {};
+  const told = context.timeIsNs ? result : withoutTimes(result);
   const qemu: QemuModel = {
-    ...result,
-    rows: result.rows.map((row) => ({ ...row, name: userspaceExitName(row.code) })),
+    ...told,
+    rows: told.rows.map((row) => ({ ...row, name: userspaceExitName(row.code) })),
+    devices: deviceRows(told.devices, context.strings.values),
     check: check.kernelExits > 0 && check.qemuExits > 0 ? compare(check, context) : null,
   };
   return { qemu };
+}
+
+/** Of a log without -msg timestamp=on, whose "times" only tell the order. */
+function withoutTimes(result: QemuExitResult): QemuExitResult {
+  return {
+    ...result,
+    rows: result.rows.map((row) => ({ ...row, perSecond: null, handling: null, inKvm: null })),
+    handlingKnown: false,
+    devices: null,
+    backwards: 0,
+    invalidated: 0,
+  };
+}
+
+function deviceRows(
+  devices: readonly QemuDeviceResult[] | null,
+  strings: readonly string[],
+): QemuModel['devices'] {
+  return (
+    devices?.map(({ text, code, write, from, to, pairs, totalNs, avgNs, maxNs }): QemuDeviceModel => {
+      const isRegion = text !== NO_ACCESS && text !== OTHERS;
+      const [address, lastAddress] = [detailAddress(...from), detailAddress(...to)];
+      return {
+        kind: isRegion ? 'region' : text === OTHERS ? 'others' : 'none',
+        device: isRegion ? (strings[text] ?? null) : null,
+        direction: isRegion ? (write ? 'write' : 'read') : null,
+        address: isRegion ? address : null,
+        lastAddress: isRegion && lastAddress !== address ? lastAddress : null,
+        code: text === OTHERS ? null : code,
+        name: text === OTHERS ? null : userspaceExitName(code),
+        ...{ count: pairs, totalNs, avgNs, maxNs },
+      };
+    }) ?? null
+  );
 }
 
 /** Brings QEMU's word of a vCPU together with the thread of that name where events alone did not tell. */
@@ -75,21 +134,23 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
       ? [{ title: "QEMU's side", sentences: ['Not recorded: no kvm_run_exit in the capture.'], table: null }]
       : [];
   const limit = asked ? rows : BRIEF_ROWS;
+  const owner = ownerOf(qemu);
   return [
     {
       title: "QEMU's side: KVM_RUN returned to it",
       sentences: [
-        `${plural(qemu.exits, 'return')}${qemu.handlingKnown ? `; ${formatCount(qemu.interruptedRuns)} more calls were interrupted` : '; how long QEMU took is not recorded (kvm_vcpu_ioctl)'}.`,
+        returnsSentence(qemu, model.capture.timeIsNs),
         ...(qemu.droppedEvents > 0
           ? [
               `QEMU dropped ${plural(qemu.droppedEvents, 'event')}: ${formatCount(qemu.invalidated)} times are left out.`,
             ]
           : []),
-        ...leftOut(qemu),
+        ...(model.capture.timeIsNs ? leftOut(qemu) : unplacedOf(qemu)),
         ...(qemu.check ? [checkSentence(qemu.check)] : []),
       ],
       table: tableOf(
         [
+          ...(owner === null ? [] : [right(owner)]),
           right('vCPU'),
           left('KVM_RUN returned with', { shrinkTo: 14 }),
           right('count'),
@@ -103,6 +164,7 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
         qemu.rows,
         limit,
         (row) => [
+          ...(owner === null ? [] : [plain(row[owner])]),
           plain(row.vcpu),
           cell(row.name),
           count(row.count),
@@ -115,22 +177,79 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
         ],
       ),
     },
+    ...(qemu.devices && qemu.devices.length > 0 ? [deviceBlock(qemu.devices, limit)] : []),
     ...(qemu.check && (asked || !qemu.check.agrees) ? [checkBlock(qemu.check, limit)] : []),
   ];
 }
 
+/** What tells the rows of several virtual machines apart; null where vCPU numbers do. */
+function ownerOf({ rows }: QemuModel): 'pid' | 'tid' | null {
+  const differ = (key: 'pid' | 'tid') =>
+    rows.some(({ vcpu, [key]: id }) => rows.some((other) => other.vcpu === vcpu && other[key] !== id));
+  return differ('pid') ? 'pid' : differ('tid') ? 'tid' : null;
+}
+
+function returnsSentence({ exits, handlingKnown, interruptedRuns }: QemuModel, timeIsNs: boolean): string {
+  const returns = plural(exits, 'return');
+  if (!timeIsNs) return `${returns}; how long QEMU took is not known, as the clock has no unit.`;
+  if (!handlingKnown) return `${returns}; how long QEMU took is not recorded (kvm_vcpu_ioctl).`;
+  return interruptedRuns === 0
+    ? `${returns}.`
+    : `${returns}; ${plural(interruptedRuns, 'more call')} of KVM_RUN without one: interrupted by a signal, or made while kvm_run_exit was not enabled.`;
+}
+
+function deviceBlock(devices: readonly QemuDeviceModel[], rows: number): Block {
+  const total = devices.reduce((sum, { totalNs }) => sum + Number(totalNs), 0);
+  return {
+    title: null,
+    sentences: ["What QEMU's time was for: the first memory region that it accessed after each exit."],
+    table: tableOf(
+      [
+        left('region', { shrinkTo: 12 }),
+        left('access', { drop: 4 }),
+        left('address', { drop: 3 }),
+        left('KVM_RUN returned with', { shrinkTo: 14, drop: 5 }),
+        right('count'),
+        right('QEMU total'),
+        right('%', { gap: 1 }),
+        right('avg'),
+        right('max', { drop: 1 }),
+      ],
+      devices,
+      rows,
+      (row) => [
+        row.kind === 'region'
+          ? foreign(row.device)
+          : cell(row.kind === 'none' ? '(none recorded)' : '(others)'),
+        plain(row.direction),
+        plain(row.lastAddress === null ? row.address : `${row.address}–${row.lastAddress}`),
+        plain(row.name),
+        count(row.count),
+        time(row.totalNs),
+        share(Number(row.totalNs), total),
+        time(Math.round(row.avgNs)),
+        time(row.maxNs),
+      ],
+    ),
+  };
+}
+
 /** What has no time, or is in no row, for another reason than drops. */
-function leftOut({ exitsWithoutRun, backwards, unplaced }: QemuModel): string[] {
+function leftOut(qemu: QemuModel): string[] {
+  const { exitsWithoutRun, backwards } = qemu;
   const times = [
     ...(exitsWithoutRun > 0
-      ? [`${formatCount(exitsWithoutRun)} without KVM_RUN being called after them`]
+      ? [
+          `${formatCount(exitsWithoutRun)} without a KVM_RUN after them (lost, or kvm_vcpu_ioctl was not enabled)`,
+        ]
       : []),
     ...(backwards > 0 ? [`${formatCount(backwards)} whose clock ran backwards or far ahead`] : []),
   ];
-  return [
-    ...(times.length > 0 ? [`Without a time: ${times.join(', ')}.`] : []),
-    ...(unplaced > 0 ? [`${plural(unplaced, 'return')} named no vCPU and are in no row.`] : []),
-  ];
+  return [...(times.length > 0 ? [`Without a time: ${times.join(', ')}.`] : []), ...unplacedOf(qemu)];
+}
+
+function unplacedOf({ unplaced }: QemuModel): string[] {
+  return unplaced > 0 ? [`${plural(unplaced, 'return')} named no vCPU and are in no row.`] : [];
 }
 
 /** Exported for its test. */
@@ -142,7 +261,7 @@ export function checkSentence({
   edges,
 }: NonNullable<QemuModel['check']>): string {
   if (matched + kernelOnly + qemuOnly === 0)
-    return "The kernel's kvm_userspace_exit and QEMU's kvm_run_exit could not be compared: no exit or entry tells which thread is which vCPU, or the two were not recorded at the same time.";
+    return "The kernel's kvm_userspace_exit and QEMU's kvm_run_exit could not be compared: no exit or entry tells which thread is which vCPU, those of several machines have the same number, or the two were not recorded at the same time.";
   const at = edges > 0 ? ` (${formatCount(edges)} at the ends of one recording)` : '';
   return agrees
     ? `The kernel's kvm_userspace_exit and QEMU's kvm_run_exit agree one to one: ${formatCount(matched)} pairs${at}.`
@@ -218,6 +337,23 @@ export const qemuSection: Section = {
           avgNs: row.handling ? Math.round(row.handling.avgNs) : null,
           maxNs: row.handling?.maxNs ?? null,
         })),
+      ),
+    'qemu-devices': (model) =>
+      csvOf(
+        [
+          'kind',
+          'device',
+          'direction',
+          'address',
+          'lastAddress',
+          'code',
+          'name',
+          'count',
+          'totalNs',
+          'avgNs',
+          'maxNs',
+        ],
+        model.qemu?.devices?.map((row) => ({ ...row, avgNs: Math.round(row.avgNs) })),
       ),
   },
 };

@@ -1,4 +1,5 @@
 /** What a report's numbers say, in words: only what they show, no causes and no advice. */
+import type { QemuModel } from './build-qemu.ts';
 import type { Exact, ReasonModel, ReportModel, VerdictModel } from './model.ts';
 import { hasSeveralIsas } from './tables.ts';
 import { formatCount, formatNs, formatPct, plural } from './units.ts';
@@ -35,6 +36,8 @@ export function buildVerdict(model: ReportModel): VerdictModel {
 
 function summary(model: ReportModel, whole: number | null): string[] {
   const { totals, busyTotals, escalation, capture } = model;
+  if (totals.exits === 0 && !model.selection && model.qemu)
+    return qemuSummary(model.qemu, capture.durationNs);
   if (totals.exits === 0)
     return [
       model.selection
@@ -76,6 +79,28 @@ function summary(model: ReportModel, whole: number | null): string[] {
               ? '.'
               : `, which took ${formatNs(escalation.userspaceNs)}.`),
     );
+  return sentences;
+}
+
+/** Of a recording that has QEMU's side only. */
+function qemuSummary({ exits, rows, devices }: QemuModel, durationNs: Exact | null): string[] {
+  const during = durationNs === null ? '' : ` in ${formatNs(durationNs)}`;
+  const sentences = [
+    `No kvm_exit was recorded, only what went on to QEMU: KVM_RUN returned to it ${plural(exits, 'time')}${during}.`,
+  ];
+  const sum = (list: readonly { totalNs: Exact }[]) => list.reduce((ns, row) => ns + Number(row.totalNs), 0);
+  const total = sum(rows.flatMap(({ handling }) => handling ?? []));
+  if (total === 0) return sentences;
+  const regions = new Map<string, number>();
+  for (const { device, totalNs } of devices ?? [])
+    if (device !== null) regions.set(device, (regions.get(device) ?? 0) + Number(totalNs));
+  const costliest = [...regions]
+    .sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))
+    .slice(0, MOST_FINDINGS);
+  const named = costliest.map(([device, ns]) => `${device} (${formatPct(share(ns, total))})`);
+  sentences.push(
+    `QEMU took ${formatNs(total)} for them${named.length > 0 ? `, most for ${named.join(', ')}` : ''}.`,
+  );
   return sentences;
 }
 

@@ -15,7 +15,10 @@ export function deviceBlocks(model: ReportModel, rows: number, asked: boolean): 
       ? [
           {
             title: 'Devices',
-            sentences: ['Not recorded: kvm_pio, kvm_mmio and kvm_fast_mmio are not in the capture.'],
+            sentences: [
+              `Not recorded: kvm_pio, kvm_mmio and kvm_fast_mmio are not in the capture.${model.qemu?.devices ? " What QEMU says of its devices is on QEMU's side." : ''}`,
+              ...qemuSentences(devices),
+            ],
             table: null,
           },
         ]

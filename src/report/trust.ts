@@ -36,7 +36,10 @@ export function assessTrust(model: ReportModel): Trust {
     doubts.push(`${plural(severe, 'warning')} about the input, see below`);
   if (quality.exits > 0 && quality.paired === 0 && capture.timeIsNs)
     doubts.push(`none of ${plural(quality.exits, 'exit')} has its entry, so there are no durations`);
-  if (quality.exits === 0) doubts.unshift('no exits to report');
+  if (quality.exits === 0)
+    doubts.unshift(
+      model.qemu && !model.selection ? "no exits to report but QEMU's side of them" : 'no exits to report',
+    );
   if (doubts.length > 0) return { ok: false, reasons: doubts };
   return {
     ok: true,

@@ -126,8 +126,8 @@ export function learnEvent(plans: EventPlans, id: number): EventPlan | null {
   return plan;
 }
 
-/** Columns of an analysis of exits (ParseOptions.coreOnly). */
-const CORE_COLUMNS: readonly number[] = [C_VCPU, C_CODE, C_ADDRESS, C_ARG0];
+/** Columns of an analysis of exits (ParseOptions.coreOnly); the text of a memory region's event is its device's name. */
+const CORE_COLUMNS: readonly number[] = [C_VCPU, C_CODE, C_ADDRESS, C_ARG0, C_TEXT];
 
 function planArguments(declaration: EventDeclaration, coreOnly: boolean): ArgumentPlan {
   const { args } = declaration;

@@ -115,7 +115,11 @@ function recordEnd(state: RecordState, view: DataView, p: number, end: number): 
   }
   const length = view.getUint32(event + 16, little);
   if (length < EVENT_HEADER || length > MAX_EVENT || !isKnownId(state, view, event)) return 0;
-  if (version >= 3 && state.pid >= 0 && view.getInt32(event + 20, little) !== state.pid) return 0;
+  if (version >= 3 && state.pid >= 0) {
+    const pid = view.getInt32(event + 20, little);
+    // 0: stamped before QEMU knew its number.
+    if (pid !== state.pid && pid !== 0) return 0;
+  }
   return event + length;
 }
 

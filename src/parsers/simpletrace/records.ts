@@ -54,7 +54,7 @@ export interface RecordState {
   readonly walk: EventWalk;
   readonly plans: EventPlans;
   readonly interned: InternedBytes;
-  /** Process id of the first event; −1 before it, and where the version has none. */
+  /** Process id of the first event that has one; −1 before it, and where the version has none. */
   pid: number;
   anyEvent: boolean;
   mappings: number;
@@ -125,7 +125,7 @@ export function takeRecords(
     }
     let event = p;
     if (version === 4) {
-      if (little && state.anyEvent) {
+      if (little && state.pid !== UNKNOWN) {
         p = takePlainEvents(state, p, end);
         if (isFull(window)) break;
         event = p;
@@ -267,7 +267,9 @@ function takeEvent(state: RecordState, buf: Uint8Array, view: DataView, at: numb
   }
   if (!state.anyEvent) startClock(state, batch.time[2 * row + 1]);
   state.anyEvent = true;
-  if (state.pid === UNKNOWN) state.pid = pid;
+  // 0: QEMU has not asked for its number yet. What it does before its trace back end starts is stamped so (trace_pid of
+  // trace/simple.c; qmp_enter_set_action in QEMU 7.2).
+  if (state.pid === UNKNOWN && pid !== 0) state.pid = pid;
   place(window);
   return true;
 }

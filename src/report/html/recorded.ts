@@ -7,11 +7,15 @@ import { type Markup, markup, prose } from './markup.ts';
 import { countCell, htmlTable, textCell } from './table.ts';
 
 /** Title of the page, of our own words and the host's name. */
-export function pageTitle({ capture, totals, vcpus }: ReportModel): string {
+export function pageTitle({ capture, totals, vcpus, qemu, selection }: ReportModel): string {
   const where = capture.host === null ? '' : ` on ${capture.host}`;
   const during = capture.durationNs === null ? '' : ` in ${formatNs(capture.durationNs)}`;
   const who = vcpus.length === 0 ? '' : ` of ${plural(vcpus.length, 'vCPU')}`;
-  return `${plural(totals.exits, 'KVM exit')}${who}${where}${during}`;
+  const what =
+    totals.exits === 0 && qemu && !selection
+      ? plural(qemu.exits, 'return of KVM_RUN', 'returns of KVM_RUN')
+      : plural(totals.exits, 'KVM exit');
+  return `${what}${who}${where}${during}`;
 }
 
 function factList(facts: readonly Fact[]): Markup {
