@@ -42,8 +42,9 @@ export async function startQemu(
   for (let i = 0; own === null; i++) {
     if (child.exitCode !== null) throw new Error(`QEMU ended: ${said}`);
     own = await connectQmp(second).catch((error: Error) => {
-      if (i === 200) throw error;
-      return null;
+      if (i < 200) return null;
+      child.kill('SIGKILL');
+      throw error;
     });
     if (own === null) await new Promise((tick) => setTimeout(tick, 50));
   }
