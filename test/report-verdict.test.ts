@@ -51,7 +51,7 @@ describe('summary', () => {
     const selected = (filters: string[]) =>
       verdict({ selection: { ...model.selection, filters } as ReportModel['selection'] });
     expect(selected(['from 2s']).summary.join()).not.toContain("of the threads' time");
-    expect(selected(['to 2s']).headline.exitsPerSecond).toBeNull();
+    expect(selected(['reason io', 'to 2s']).headline.exitsPerSecond).toBeNull();
     expect(selected(['reason io']).headline.exitsPerSecond).not.toBeNull();
   });
 
@@ -60,6 +60,22 @@ describe('summary', () => {
     expect(verdict(none).summary).toEqual(['The recording holds no exits, so it tells nothing about them.']);
     const selection = { filters: ['reason io'] } as unknown as ReportModel['selection'];
     expect(verdict({ ...none, selection }).summary).toEqual(['No exit matches the selection.']);
+  });
+
+  test('that it is unknown which exits went on to user space, and whether it was recorded', () => {
+    const unknown = (because: string) =>
+      verdict({ escalation: { ...model.escalation, known: false, unknownBecause: because } }).summary.at(-1);
+    expect(unknown('Not recorded: …')).toBe('Which exits went on to user space was not recorded.');
+    expect(unknown('Printed without …')).toBe('Which exits went on to user space cannot be told.');
+  });
+
+  test('headline: rates and shares of the whole recording', () => {
+    const { headline } = verdict({
+      capture: { ...model.capture, durationNs: 2_000_000_000 },
+      totals: totals({ exits: 1000, paired: 1, escalated: 100 }),
+      busyTotals: { ...model.busyTotals, paired: 1, totalNs: 1_000_000_000 },
+    });
+    expect(headline).toEqual({ exitsPerSecond: 500, busyNs: 1_000_000_000, busyPct: 25, escalatedPct: 10 });
   });
 
   test('headline: no busy time without a pair, none of a recording without length', () => {
@@ -82,6 +98,8 @@ describe('findings', () => {
       row('HLT', 9e9, 10, true),
     ).map(({ title }) => title.split(':')[0]);
     expect(names).toEqual(['A', 'B', 'C']);
+    // One that took no time cost nothing.
+    expect(findings(row('A', 5000, 20), row('B', 0, 20)).length).toBe(1);
   });
 
   test('go by number where no time is known', () => {
