@@ -281,10 +281,13 @@ const CASES: Record<string, { yes: Parts[]; no: Parts[] }> = {
     ],
     no: [{ reasons: [exits('vmx', 1, 249)] }],
   },
-  preempted: { yes: [{ over: { ledger: ledger(2e9) } }], no: [{ over: { ledger: ledger(1e8) } }, {}] },
+  preempted: {
+    yes: [{ over: { ledger: ledger(2e9) } }, { over: { ledger: ledger(5e8) } }],
+    no: [{ over: { ledger: ledger(4.99e8) } }, {}],
+  },
   'short-halts': {
-    yes: [{ reasons: [hlt(80, 20)] }],
-    no: [{ reasons: [hlt(20, 80)] }, { reasons: [hlt(15, 0)] }],
+    yes: [{ reasons: [hlt(30, 70)] }, { reasons: [hlt(20, 0)] }],
+    no: [{ reasons: [hlt(29, 71)] }, { reasons: [hlt(19, 0)] }],
   },
   'halt-polling': {
     yes: [{ over: { haltPolling: polling(900, 1e9) } } as Parts],
@@ -405,6 +408,18 @@ test('evidence says what else is known, and nothing of what is not', () => {
     '200 of 1,000 exits are writes to queue notify registers that went on to user space.',
   ]);
   expect(kicked(7)[1]).toBe('QEMU traced 7 queue notifications of its own.');
+  const timer = { details: [detail('msr', 0x6e0, 300)] };
+  expect(wordsOf('timer-exits', timer)).toHaveLength(1);
+  expect(wordsOf('timer-exits', { ...timer, reasons: [exits('vmx', 52, 40)] })[1]).toBe(
+    'Timers that fired: 40 exits by the preemption timer.',
+  );
+  expect(wordsOf('timer-exits', { reasons: [exits('vmx', 52, 400)] })).toHaveLength(1);
+  // How long one thread waited may be known, and of another not.
+  const wait = ledger(2e9)!;
+  const other = { ...wait.rows[0], tid: 2, preemptedNs: null, runnableNs: null };
+  expect(wordsOf('preempted', { over: { ledger: { ...wait, rows: [...wait.rows, other] } } })).toEqual([
+    'The vCPU threads wanted to run for 2.000 s (10.0% of their time) without a CPU: 2.000 s after being taken off one, 0 ns after being woken up.',
+  ]);
 });
 
 test('people see the costliest first, six at most', () => {
