@@ -377,6 +377,68 @@ describe('slices', () => {
     );
   });
 
+  test('hold guest time between --from and --to only, whatever entered before and left after, in parts as well', () => {
+    fc.assert(
+      fc.property(
+        fc.array(step, { minLength: 1, maxLength: 120 }).map((steps) => eventsOf(steps, true)),
+        fc.tuple(fc.integer({ min: -5, max: 120 }), fc.integer({ min: 0, max: 125 })),
+        fc.nat(120),
+        (events, [first, rows], at) => {
+          // Times between those of events, so that no event lies on an edge.
+          const edge = (row: number) =>
+            timeOf(events, Math.max(0, Math.min(row, events.length - 1))) + BigInt(row < 0 ? row : 3);
+          const [from, to] = [edge(first), edge(first + rows)];
+          const pair = (time: bigint): [number, number] => [Number(time & 0xffffffffn), Number(time >> 32n)];
+          const none = { pids: null, vcpus: null, cpus: null, reasons: null, excludes: null, levels: null };
+          const selection = { ...none, tids: null, from: pair(from), to: pair(to) };
+          const cut = Math.min(at, events.length);
+          const parts = [
+            [0, cut],
+            [cut, events.length],
+          ].map(([begin, end], i) => {
+            const scope = { selection, threads: null, ...(i === 0 ? {} : { recordingStart: pair(from) }) };
+            const slices = createSlices(null, scope);
+            slicesPass.events!(slices, sliceBatch(events, begin, end));
+            return slices;
+          });
+          mergeSlices(parts[0], parts[1]);
+          const { guest, widthNs } = slicesResult(parts[0]);
+          const expected = new Map<number, number>();
+          for (const stretch of guestStretches(events)) {
+            const begin = [timeOf(events, stretch.from), from].reduce((a, b) => (a > b ? a : b));
+            const end = [timeOf(events, stretch.exit), to].reduce((a, b) => (a < b ? a : b));
+            if (end <= begin) continue;
+            const slice = Math.floor(Number(end - from) / widthNs);
+            expected.set(slice, (expected.get(slice) ?? 0) + Number(end - begin));
+          }
+          expect(new Map([...guest.entries()].filter(([, ns]) => ns > 0))).toEqual(expected);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  test('follow threads that were there before there were too many', () => {
+    const strangers = Array.from({ length: 65_536 }, (_, i) => ({
+      time: 100,
+      event: EV_ENTRY,
+      tid: 1000 + i,
+      cpu: 0,
+    }));
+    const slices = createSlices(null, ALL);
+    slicesPass.events!(
+      slices,
+      eventBatch([
+        { time: 50, event: EV_ENTRY, tid: 7, cpu: 0 },
+        ...strangers,
+        { time: 250, event: EV_EXIT, tid: 7, cpu: 0 },
+        // The one thread for which there is no room.
+        { time: 300, event: EV_EXIT, tid: 1000 + 65_535, cpu: 0 },
+      ]),
+    );
+    expect(slicesResult(slices).guest.reduce((sum, ns) => sum + ns, 0)).toBe(200);
+  });
+
   test('hold more reasons than there is room for at first; what no slice counts is told', () => {
     const exits = createExitBatch(4000);
     for (let row = 0; row < 4000; row++) {

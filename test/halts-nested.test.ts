@@ -166,6 +166,20 @@ describe('halt polling', () => {
     expect(rows).toMatchObject([{ tid: 7, halts: 1, polledNs: 600, lastWindowNs: 10, maxWindowNs: 10 }]);
   });
 
+  test('threads that were there before there were too many keep their rows; later ones share the last', () => {
+    const strangers = Array.from({ length: 65_535 }, (_, i) => ({ ...wakeup(2, 10, false), tid: 1000 + i }));
+    const parts = [
+      [wakeup(1, 100, false), ...strangers],
+      [wakeup(3, 50, false), { ...wakeup(4, 7, false), tid: 8 }],
+    ];
+    for (const batches of [[parts.flat()], parts]) {
+      const { rows } = halts(batches.map(eventBatch));
+      expect(rows.length).toBe(65_536);
+      expect(rows[0]).toMatchObject({ tid: 7, halts: 2, polledNs: 150 });
+      expect(rows[65_535]).toMatchObject({ halts: 2, polledNs: 17 });
+    }
+  });
+
   const stream = fc.array(
     fc.oneof(
       fc.record({

@@ -119,6 +119,32 @@ describe.each(forms)('%s', (name, bytes) => {
   });
 });
 
+test.each([true, false])(
+  'a sample whose raw data leaves its record is left out and counted: little endian %s',
+  (little) => {
+    const own = perfEncoder({ ...PLAIN, little });
+    const [exit, entry] = stream(2).map((record) => own.records([record]));
+    const read = (size: number, options: ReadPerfOptions) => {
+      const damaged = Buffer.from(exit);
+      // 36 bytes of raw data end the record; their size stands in front.
+      own.num(4, size).copy(damaged, damaged.length - 40);
+      return readPerf(own.file(Buffer.concat([damaged, entry])), options);
+    };
+    for (const options of [{}, { withoutKernel: true }]) {
+      expect(read(36, options)).toMatchObject({ rows: { length: 2 }, diagnostics: {} });
+      // Without the eight bytes of common fields nobody knows which event it is.
+      for (const size of [37, 40, 0x7fffffff, 0xffffffff, 7, 0]) {
+        const { rows, diagnostics } = read(size, options);
+        expect([size, rows.length, diagnostics]).toEqual([size, 1, { 'damaged-records': 1 }]);
+      }
+      // Fields are missing: the exit counts, but for its reason (none of the dictionary's: 255) and its address.
+      const short = read(8, options);
+      expect(short.diagnostics).toMatchObject({ 'short-records': 1 });
+      expect(short.rows.find((row) => row.includes('kvm_exit'))).toMatch(/ kvm_exit -1 255 0 {5}$/);
+    }
+  },
+);
+
 test('a folder with damaged streams', () => {
   const random = generator(7);
   const files = (damage: (bytes: Buffer) => Buffer) =>

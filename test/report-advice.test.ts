@@ -178,7 +178,10 @@ const restarts = (count: number): Partial<ReportModel> => {
 
 /** Rule → where it applies, and the nearest case in which it must not. */
 const CASES: Record<string, { yes: Parts[]; no: Parts[] }> = {
-  losses: { yes: [{ over: lost(12, 3) }], no: [{ over: lost(0, 0) }] },
+  losses: {
+    yes: [{ over: lost(12, 3) }, { over: lost(0, 3) }, { over: lost(12, 0) }],
+    no: [{ over: lost(0, 0) }],
+  },
   nested: {
     yes: [{ reasons: [exits('vmx', 23, 900)] }, { reasons: [exits('svm', 0x80, 90)] }],
     no: [{ reasons: [exits('vmx', 18, 900)] }, { reasons: [exits('svm', 0x81, 900)] }],
@@ -191,10 +194,14 @@ const CASES: Record<string, { yes: Parts[]; no: Parts[] }> = {
     ],
   },
   'user-space-devices': {
-    yes: [{ reasons: [exits('vmx', 30, 500, { escalated: 500 })], devices: [device('port', 0x1f0, 500)] }],
+    yes: [500, 250].map((count) => ({
+      reasons: [exits('vmx', 30, count, { escalated: count })],
+      devices: [device('port', 0x1f0, count)],
+    })),
     no: [
       { reasons: [exits('vmx', 30, 500)], devices: [device('port', 0x1f0, 500, { escalated: 0 })] },
-      { reasons: [exits('vmx', 30, 100, { escalated: 100 })], devices: [device('port', 0x1f0, 100)] },
+      // 19.9 % of all exits.
+      { reasons: [exits('vmx', 30, 249, { escalated: 249 })], devices: [device('port', 0x1f0, 249)] },
     ],
   },
   ioeventfd: {
@@ -212,8 +219,12 @@ const CASES: Record<string, { yes: Parts[]; no: Parts[] }> = {
     no: [{ devices: [device('port', 0x3f0, 100)] }, { devices: [device('port', 0x3f8, 12)] }],
   },
   hpet: {
-    yes: [{ devices: [device('mmio', 0xfed000f0, 100)] }],
-    no: [{ devices: [device('mmio', 0xfed40000, 100)] }, { devices: [device('port', 0xfed0, 100)] }],
+    yes: [{ devices: [device('mmio', 0xfed000f0, 100)] }, { devices: [device('mmio', 0xfed003ff, 100)] }],
+    no: [
+      { devices: [device('mmio', 0xfed00400, 100)] },
+      { devices: [device('mmio', 0xfed40000, 100)] },
+      { devices: [device('port', 0xfed0, 100)] },
+    ],
   },
   'pm-timer': {
     yes: [{ devices: [device('port', 0x608, 100, { direction: 'read' })] }],
@@ -230,6 +241,9 @@ const CASES: Record<string, { yes: Parts[]; no: Parts[] }> = {
     yes: [{ details: [detail('msr', 0x40000070, 50)], devices: [device('port', 0x71, 100)] }],
     no: [
       { details: [detail('msr', 0x40000070, 50)] },
+      { details: [detail('msr', 0x40000070, 50)], devices: [device('port', 0x607, 100)] },
+      { details: [detail('msr', 0x40000070, 50)], devices: [device('port', 0xb00c, 100)] },
+      { details: [detail('msr', 0x40000070, 50)], devices: [device('mmio', 0xfed00400, 100)] },
       { details: [detail('msr', 0x4b564d01, 50)], devices: [device('port', 0x71, 100)] },
     ],
   },
@@ -238,8 +252,18 @@ const CASES: Record<string, { yes: Parts[]; no: Parts[] }> = {
     no: [{ details: [detail('msr', 0x6e1, 300)] }, { reasons: [exits('vmx', 52, 50)] }],
   },
   ipi: {
-    yes: [{ details: [detail('msr', 0x830, 100)] }, { reasons: [exits('svm', 1025, 100)] }],
-    no: [{ details: [detail('msr', 0x80b, 100)] }, { details: [detail('msr', 0x830, 19)] }],
+    yes: [
+      { details: [detail('msr', 0x830, 100)] },
+      { reasons: [exits('svm', 1025, 100)] },
+      { devices: [device('mmio', 0xfee00300, 100)] },
+      { devices: [device('mmio', 0xfee00310, 100)] },
+    ],
+    no: [
+      { devices: [device('mmio', 0xfee00300, 100, { direction: 'read' })] },
+      { devices: [device('mmio', 0xfee00320, 100)] },
+      { details: [detail('msr', 0x80b, 100)] },
+      { details: [detail('msr', 0x830, 19)] },
+    ],
   },
   'apic-exits': {
     yes: [
@@ -256,27 +280,39 @@ const CASES: Record<string, { yes: Parts[]; no: Parts[] }> = {
   'host-interrupts': {
     yes: [
       { reasons: [exits('svm', 96, 400)] },
+      { reasons: [exits('vmx', 1, 250)] },
       { reasons: [exits('arm64', 0, 400, { code: null, name: 'IRQ' })] },
     ],
-    no: [{ reasons: [exits('vmx', 1, 100)] }],
+    no: [{ reasons: [exits('vmx', 1, 249)] }],
   },
-  preempted: { yes: [{ over: { ledger: ledger(2e9) } }], no: [{ over: { ledger: ledger(1e8) } }, {}] },
+  preempted: {
+    yes: [{ over: { ledger: ledger(2e9) } }, { over: { ledger: ledger(5e8) } }],
+    no: [{ over: { ledger: ledger(4.99e8) } }, {}],
+  },
   'short-halts': {
-    yes: [{ reasons: [hlt(80, 20)] }],
-    no: [{ reasons: [hlt(20, 80)] }, { reasons: [hlt(15, 0)] }],
+    yes: [{ reasons: [hlt(30, 70)] }, { reasons: [hlt(20, 0)] }],
+    no: [{ reasons: [hlt(29, 71)] }, { reasons: [hlt(19, 0)] }],
   },
   'halt-polling': {
     yes: [{ over: { haltPolling: polling(900, 1e9) } } as Parts],
-    no: [{ over: { haltPolling: polling(900, 1e7) } } as Parts, {}],
+    no: [
+      { over: { haltPolling: polling(900, 1e7) } } as Parts,
+      { over: { haltPolling: polling(19, 1e9) } } as Parts,
+      // A part of the time: of how much time it was polling is not known.
+      { over: { haltPolling: polling(900, 1e9), selection: { filters: ['from 2s'] } } } as Parts,
+      {},
+    ],
   },
   pause: {
     yes: [{ reasons: [exits('vmx', 40, 100)] }, { reasons: [exits('svm', 119, 100)] }],
     no: [{ reasons: [exits('vmx', 36, 100)] }],
   },
   'cpuid-user': {
-    yes: [{ reasons: [exits('vmx', 10, 100, { guestKernelTimePct: 3 })] }],
+    yes: [3, 49.9].map((guestKernelTimePct) => ({
+      reasons: [exits('vmx', 10, 100, { guestKernelTimePct })],
+    })),
     no: [
-      { reasons: [exits('vmx', 10, 100, { guestKernelTimePct: 97 })] },
+      { reasons: [exits('vmx', 10, 100, { guestKernelTimePct: 50 })] },
       { reasons: [exits('vmx', 10, 100, { guestKernelTimePct: null })] },
     ],
   },
@@ -286,11 +322,15 @@ const CASES: Record<string, { yes: Parts[]; no: Parts[] }> = {
   'debug-registers': {
     yes: [
       { reasons: [exits('vmx', 29, 100)] },
-      { reasons: [exits('svm', 0x27, 60), exits('svm', 0x37, 60)] },
+      { reasons: [exits('svm', 0x20, 100)] },
+      { reasons: [exits('svm', 0x2f, 100)] },
+      { reasons: [exits('svm', 0x3f, 100)] },
+      { reasons: [exits('svm', 0x27, 30), exits('svm', 0x37, 30)] },
     ],
-    no: [{ reasons: [exits('svm', 0x40, 100)] }],
+    no: [{ reasons: [exits('svm', 0x40, 100)] }, { reasons: [exits('svm', 0x1f, 100)] }],
   },
-  kicks: { yes: [{ over: restarts(100) }], no: [{ over: restarts(10) }] },
+  // Of 1000 exits.
+  kicks: { yes: [{ over: restarts(50) }], no: [{ over: restarts(49) }] },
   'dirty-logging': { yes: [{ reasons: [exits('vmx', 62, 3)] }], no: [{ reasons: [exits('svm', 62, 3)] }] },
 };
 
@@ -334,6 +374,56 @@ test('evidence has the report’s own numbers', () => {
     'vmx-40: 1,000 exits (50.0%, 50 per second and vCPU); 1.000 ms, 50.0% of the time in exits.',
   );
   expect(found.ns).toBe(1_000_000);
+});
+
+const wordsOf = (id: string, parts: Parts) =>
+  buildAdvice(model(parts)).find((row) => row.id === id)!.evidence;
+
+test('evidence says what else is known, and nothing of what is not', () => {
+  expect(wordsOf('kicks', { over: restarts(100) })).toEqual([
+    '100 of 1,000 exits (10.0%) returned from KVM_RUN because of a signal.',
+  ]);
+  const quality = (invalidatedByLoss: number) => ({ ...emptyModel().quality, invalidatedByLoss });
+  const gaps = (count: number) => wordsOf('losses', { over: { ...lost(12, 3), quality: quality(count) } })[0];
+  expect(gaps(0)).toBe("12 events lost in 3 gaps, 1.0% of the CPUs' time.");
+  expect(gaps(1)).toBe("12 events lost in 3 gaps, 1.0% of the CPUs' time; 1 exit next to them.");
+  const faults = (escalated: number) =>
+    wordsOf('page-faults', {
+      reasons: [exits('vmx', 48, 300, { escalated })],
+      details: [detail('page-fault', 0x1000, 300)],
+    });
+  expect(faults(0)).toEqual([expect.stringMatching(/: 300 exits \(23\.1%, 15 per second and vCPU\)\.$/)]);
+  expect(faults(1)[1]).toBe('Another 1 were accesses of devices.');
+  const inner = (L2: number, reflected: number) =>
+    wordsOf('nested', {
+      reasons: [exits('vmx', 23, 900, { levels: { L1: 0, L2, 'L2-reflected': reflected } })],
+    });
+  expect(inner(12, 8)[1]).toBe('20 exits came from inner guests.');
+  expect(inner(12, 7)).toHaveLength(1);
+  const kicked = (queueNotify: number | null) => {
+    const parts = { devices: [device('mmio', 0xfe003000, 200, { ioeventfd: true })] };
+    const { devices } = model(parts);
+    return wordsOf('ioeventfd', {
+      ...parts,
+      over: { devices: { ...devices!, virtio: { ...devices!.virtio, queueNotify } } },
+    });
+  };
+  expect(kicked(null)).toEqual([
+    '200 of 1,000 exits are writes to queue notify registers that went on to user space.',
+  ]);
+  expect(kicked(7)[1]).toBe('QEMU traced 7 queue notifications of its own.');
+  const timer = { details: [detail('msr', 0x6e0, 300)] };
+  expect(wordsOf('timer-exits', timer)).toHaveLength(1);
+  expect(wordsOf('timer-exits', { ...timer, reasons: [exits('vmx', 52, 40)] })[1]).toBe(
+    'Timers that fired: 40 exits by the preemption timer.',
+  );
+  expect(wordsOf('timer-exits', { reasons: [exits('vmx', 52, 400)] })).toHaveLength(1);
+  // How long one thread waited may be known, and of another not.
+  const wait = ledger(2e9)!;
+  const other = { ...wait.rows[0], tid: 2, preemptedNs: null, runnableNs: null };
+  expect(wordsOf('preempted', { over: { ledger: { ...wait, rows: [...wait.rows, other] } } })).toEqual([
+    'The vCPU threads wanted to run for 2.000 s (10.0% of their time) without a CPU: 2.000 s after being taken off one, 0 ns after being woken up.',
+  ]);
 });
 
 test('people see the costliest first, six at most', () => {

@@ -45,6 +45,46 @@ test('whole, cut off inside, with the missed-events flag', () => {
   expect(isRingPage(bytes)).toBe(true);
 });
 
+/** A page of events of the given types, the lengths that they have by ring_buffer.c, and words that are no pages. */
+function pageOf(words: readonly number[], commit = 4 * words.length): Buffer {
+  const bytes = Buffer.alloc(16 + 4 * words.length);
+  bytes.writeUInt32LE(commit, 8);
+  words.forEach((word, i) => {
+    bytes.writeUInt32LE(word, 16 + 4 * i);
+  });
+  return bytes;
+}
+
+test('each type of event is as long as the kernel makes it', () => {
+  const zeros = (count: number) => new Array(count).fill(0);
+  // Up to 28 words of data; longer ones say their length; padding too; time extends and stamps take eight bytes.
+  const [longest, own, padding, extend, stamp] = [
+    [28, ...zeros(28)],
+    [0, 4 * 40, ...zeros(39)],
+    [29, 4 * 5, ...zeros(4)],
+    [30, 7],
+    [31, 7],
+  ];
+  for (const event of [longest, own, padding, extend, stamp]) {
+    expect(isRingPage(pageOf([...event, ...event, ...event]))).toBe(true);
+    // Two may come together by chance.
+    expect(isRingPage(pageOf([...event, ...event]))).toBe(false);
+    // The last ends where the page does, neither before nor behind.
+    const words = [...event, ...event, ...event];
+    expect(isRingPage(pageOf(words, 4 * words.length - 4))).toBe(false);
+    expect(isRingPage(pageOf([...words, 0, 0, 0], 4 * words.length + 4))).toBe(false);
+  }
+  // Lengths that are no whole words, or shorter than an event can be.
+  for (const length of [6, 3, 0])
+    expect(isRingPage(pageOf([30, 7, 30, 7, 30, 7, 0, length, 30, 7]))).toBe(false);
+});
+
+test('a page is of 64 KiB at most', () => {
+  const events = (count: number) => pageOf(new Array(count).fill([30, 7]).flat());
+  expect(isRingPage(events((65536 - 16) / 8))).toBe(true);
+  expect(isRingPage(events((65536 - 16) / 8 + 1))).toBe(false);
+});
+
 test('not where the lengths of the events miss what the page says, and not other bytes', () => {
   fc.assert(
     fc.property(fc.integer({ min: 3, max: 90 }), fc.integer({ min: 1, max: 7 }), (events, more) => {

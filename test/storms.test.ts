@@ -341,6 +341,19 @@ describe('simultaneous exits', () => {
     expect(four.expected).toBeLessThan(1);
   });
 
+  test('threads that were there before there were too many are counted on; exits of later ones are told', () => {
+    const times: [number, number][] = [
+      [0, 1],
+      [0, 2],
+    ];
+    for (let i = 0; i < 4095; i++) times.push([1e6, 1000 + i]);
+    for (let i = 0; i < 5; i++) times.push([2e6 + i * 1e6, 1], [2e6 + i * 1e6, 2]);
+    // By two or more: at first, the crowd, and five times.
+    const { vcpus, ignored, rows } = run(eventBatch(exitsAt(times))).simultaneous;
+    expect([vcpus, ignored]).toEqual([4096, 1]);
+    expect(rows.find(({ vcpus: together }) => together === 2)!.observed).toBe(7);
+  });
+
   test('chances of a number of independent events equal counting all outcomes', () => {
     fc.assert(
       fc.property(

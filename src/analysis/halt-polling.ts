@@ -13,14 +13,14 @@ import { TWO_32 } from '../core/words.ts';
 import { addExact, exactToBigInt, exactValue, mergeExact } from './exact-sum.ts';
 import { EVERYTHING, type Pass, type PassScope } from './pass.ts';
 import { threadInScope, timeInScope } from './thread-scope.ts';
-import { createThreadSlots, slotOf, type ThreadSlots } from './thread-slots.ts';
+import { createThreadSlots, slotWithin, type ThreadSlots } from './thread-slots.ts';
 
 /** Values of halt_poll_ns that are tried: figures are exact for them. Defaults: x86 200 us, arm64 500 us, s390 50 us. */
 export const WINDOWS = [5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 4e5, 5e5, 8e5, 1e6, 2e6, 5e6, 1e7] as const;
 /** Halts longer than every window. */
 const BANDS = WINDOWS.length + 1;
 const MAX_NS = 2 ** 52 - 1;
-/** Threads beyond this share the last row. */
+/** Threads beyond this share the last row; those before keep theirs. */
 const MAX_THREADS = 1 << 16;
 
 interface Thread {
@@ -90,7 +90,8 @@ function createThread(tid: number): Thread {
 }
 
 function threadAt(halts: HaltPolling, tid: number): Thread {
-  const slot = halts.slots.count < MAX_THREADS ? slotOf(halts.slots, tid) : MAX_THREADS - 1;
+  const own = slotWithin(halts.slots, tid, MAX_THREADS);
+  const slot = own < 0 ? MAX_THREADS - 1 : own;
   const known = halts.threads[slot];
   if (known) return known;
   const thread = createThread(tid);

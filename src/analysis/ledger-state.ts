@@ -10,7 +10,7 @@ import { MAX_SLOTS } from './ledger-layout.ts';
 import { CATEGORIES, type Ending, UNKNOWN_STATE } from './ledger-segment.ts';
 import { EVERYTHING, type PassScope } from './pass.ts';
 import { createSchedLog, type SchedLog } from './sched-log.ts';
-import { createThreadSlots, slotOf, type ThreadSlots } from './thread-slots.ts';
+import { createThreadSlots, slotWithin, type ThreadSlots } from './thread-slots.ts';
 
 /** The first KVM event of a thread in this part: an earlier part decides what the time before it was. */
 export interface Head extends Ending {
@@ -174,11 +174,11 @@ export function plainThreads(threads: LedgerThreads): LedgerThreads {
 
 /** Slot of a thread, made if it is new; −1 where there are too many. */
 export function ledgerSlot(ledger: Ledger, tid: number): number {
-  if (ledger.slots.count >= MAX_SLOTS) {
+  const slot = slotWithin(ledger.slots, tid, MAX_SLOTS);
+  if (slot < 0) {
     ledger.ignored++;
     return -1;
   }
-  const slot = slotOf(ledger.slots, tid);
   const { threads } = ledger;
   while (slot >= threads.capacity) growThreads(threads);
   if (slot === threads.logs.length) {

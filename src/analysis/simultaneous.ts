@@ -29,12 +29,12 @@ import {
 import type { PassScope } from './pass.ts';
 import { EVENT_ROLES, ROLE_EXIT } from './roles.ts';
 import { threadInScope, timeInScope } from './thread-scope.ts';
-import { createThreadSlots, plainSlots, slotOf, type ThreadSlots } from './thread-slots.ts';
+import { createThreadSlots, plainSlots, slotWithin, type ThreadSlots } from './thread-slots.ts';
 
 export const DEFAULT_WINDOW_NS = 10_000;
 /** Fullest windows that are listed. */
 const LISTED = 10;
-/** Threads that are told apart. */
+/** Threads that are told apart; the first to come. */
 const MAX_THREADS = 4096;
 
 export interface Simultaneous {
@@ -176,11 +176,11 @@ export function plainSimultaneous(state: Simultaneous): Simultaneous {
 }
 
 function slotAt(state: Simultaneous, tid: number): number {
-  if (state.slots.count >= MAX_THREADS) {
+  const slot = slotWithin(state.slots, tid, MAX_THREADS);
+  if (slot < 0) {
     state.ignored++;
     return -1;
   }
-  const slot = slotOf(state.slots, tid);
   if (slot >= state.windows.length) {
     const size = 2 * slot;
     const inScope = new Uint8Array(size);
@@ -283,7 +283,7 @@ export function simultaneousResult(state: Simultaneous): SimultaneousResult {
     bookWindow(
       state,
       head.index,
-      head.tids.map((tid) => slotOf(state.slots, tid)),
+      head.tids.map((tid) => slotWithin(state.slots, tid, MAX_THREADS)),
     );
   const active = Array.from(state.windows.subarray(0, state.slots.count)).filter((count) => count > 0);
   const windows = Math.max(1, state.span);

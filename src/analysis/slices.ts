@@ -26,7 +26,7 @@ import {
 import type { Pass, PassScope } from './pass.ts';
 import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT, ROLE_LOST } from './roles.ts';
 import { threadInScope } from './thread-scope.ts';
-import { createThreadSlots, slotOf, type ThreadSlots } from './thread-slots.ts';
+import { createThreadSlots, slotWithin, type ThreadSlots } from './thread-slots.ts';
 import { alignAxes, bucketAt, createTimeAxis, doublingsFor, noteOrigin, type TimeAxis } from './time-axis.ts';
 
 export const SLICES = 256;
@@ -36,7 +36,7 @@ const FINEST = 1000;
 const MAX_REASONS = 128;
 /** KVM_EXIT_* codes that are followed. */
 const USERSPACE_CODES = 64;
-/** Threads whose guest time is followed. */
+/** Threads whose guest time is followed; the first to come. */
 const MAX_THREADS = 65536;
 
 /** Columns per reason and slice. */
@@ -86,7 +86,7 @@ export interface SlicesResult {
   readonly widthNs: number;
   /** ns of the recording in each slice: the last may be shorter. */
   readonly exposure: Float64Array;
-  /** ns that vCPU threads spent in the guest, by the slice of the exit that ended it. */
+  /** ns that vCPU threads spent in the guest, by the slice of the exit (or --to) that ended it. */
   readonly guest: Float64Array;
   readonly reasons: readonly SliceReason[];
   readonly userspace: readonly { readonly code: number; readonly count: Float64Array }[];
@@ -124,8 +124,7 @@ export function addSliceEvents(slices: Slices, batch: EventBatch): void {
   noteOrigin(axis, batch);
   const { event, time, tid } = batch;
   const [low, high] = axis.origin;
-  const to = scope.selection?.to ?? null;
-  const limit = to === null ? Number.POSITIVE_INFINITY : diffWords(to[0], to[1], low, high);
+  const limit = limitOf(slices);
   for (let row = 0; row < batch.length; row++) {
     const role = EVENT_ROLES[event[row]];
     // A loss may hide an exit and an entry of any thread: what is open is not counted.
@@ -141,11 +140,22 @@ export function addSliceEvents(slices: Slices, batch: EventBatch): void {
     if (thread < 0) continue;
     if (scope.recordingStart && !slices.heads.has(tid[row])) addHead(slices, batch, row, role);
     const entered = slices.entered[thread];
-    slices.entered[thread] = role === ROLE_ENTRY && at >= 0 && at < limit ? at : -1;
+    slices.entered[thread] = role === ROLE_ENTRY && at < limit ? Math.max(0, at) : -1;
     if (role === ROLE_ENTRY || entered < 0) continue;
     if (!threadInScope(scope, tid[row], batch.pid[row], batch.vcpu[row])) continue;
-    slices.guest[sliceOf(slices, time[2 * row], time[2 * row + 1])] += Math.max(0, at - entered);
+    addGuest(slices, entered, Math.min(at, limit));
   }
+}
+
+/** --to, ns from the origin. */
+function limitOf({ axis, scope }: Slices): number {
+  const to = scope.selection?.to ?? null;
+  return to === null ? Number.POSITIVE_INFINITY : diffWords(to[0], to[1], axis.origin[0], axis.origin[1]);
+}
+
+/** Books a stretch in the guest where it ends, as far as --from and --to leave it in. */
+function addGuest(slices: Slices, from: number, to: number): void {
+  if (to > from) slices.guest[fitted(slices, Math.floor(to / slices.axis.widthNs))] += to - from;
 }
 
 /** An earlier part knows since when the thread was in the guest, unless something was lost before this event. */
@@ -156,8 +166,7 @@ function addHead({ heads, scope, lossSeen }: Slices, batch: EventBatch, row: num
 }
 
 function threadOf(slices: Slices, tid: number): number {
-  if (slices.threads.count >= MAX_THREADS) return -1;
-  const thread = slotOf(slices.threads, tid);
+  const thread = slotWithin(slices.threads, tid, MAX_THREADS);
   if (thread >= slices.entered.length) {
     const grown = new Float64Array(2 * slices.entered.length).fill(-1);
     grown.set(slices.entered);
@@ -167,7 +176,11 @@ function threadOf(slices: Slices, tid: number): number {
 }
 
 function sliceOf(slices: Slices, low: number, high: number): number {
-  const slice = bucketAt(slices.axis, low, high);
+  return fitted(slices, bucketAt(slices.axis, low, high));
+}
+
+/** The slice in place of one that may lie beyond the last: then all become wider. */
+function fitted(slices: Slices, slice: number): number {
   const doublings = doublingsFor(slices.axis, slice);
   if (doublings === 0) return slice;
   coarsen(slices, doublings);
@@ -229,11 +242,11 @@ function coarsen(slices: Slices, doublings: number): void {
 /** Ends the stretches in the guest that were open at the seam, and takes over those that are open now. */
 function joinGuest(slices: Slices, later: Slices): void {
   const [low, high] = slices.axis.origin;
+  const limit = limitOf(slices);
   for (const [tid, head] of later.heads) {
     const thread = threadOf(slices, tid);
     if (thread < 0 || head === null || slices.entered[thread] < 0) continue;
-    const ns = diffWords(head[0], head[1], low, high) - slices.entered[thread];
-    slices.guest[sliceOf(slices, head[0], head[1])] += Math.max(0, ns);
+    addGuest(slices, slices.entered[thread], Math.min(diffWords(head[0], head[1], low, high), limit));
   }
   if (later.lossSeen) slices.entered.fill(-1);
   for (let from = 0; from < later.threads.count; from++) {

@@ -33,6 +33,21 @@ export function slotOf(slots: ThreadSlots, tid: number): number {
   }
 }
 
+/** Slot of a tid that was seen before or for which there is room among the first `limit`; −1 for any other. */
+export function slotWithin(slots: ThreadSlots, tid: number, limit: number): number {
+  return slots.count < limit || isKnown(slots, tid) ? slotOf(slots, tid) : -1;
+}
+
+function isKnown({ table, tids }: ThreadSlots, tid: number): boolean {
+  const mask = table.length - 1;
+  let at = (Math.imul(tid, 0x9e3779b1) >>> 7) & mask;
+  while (table[at] !== 0) {
+    if (tids[table[at] - 1] === tid) return true;
+    at = (at + 1) & mask;
+  }
+  return false;
+}
+
 function addSlot(slots: ThreadSlots, tid: number, at: number): number {
   const slot = slots.count++;
   if (slot === slots.tids.length) {

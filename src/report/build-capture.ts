@@ -14,9 +14,8 @@ export function buildCapture(context: TraceContext, summary: EventSummary, isas:
   const duration = first === null || last === null ? null : last - first;
   const events: [string, number][] = [];
   for (const [code, name] of context.events.names.entries())
-    if (summary.counts[code] > 0) events.push([name, summary.counts[code]]);
+    if (summary.counts[code] > 0) events.push([name || '(unnamed)', summary.counts[code]]);
   if (summary.markers > 0) events.push([context.markerName, summary.markers]);
-  if (summary.counts[0] > 0) events.push(['(unnamed)', summary.counts[0]]);
   events.sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
   const covered = duration === null ? 0 : Number(duration) * summary.cpus;
   return {

@@ -23,6 +23,8 @@ export interface PerfRecord {
   readonly value: number;
   readonly rip: bigint;
   readonly name: string;
+  /** With PerfOptions.readFormat: counts of exits, of entries and of the dummy. */
+  readonly counts?: readonly [number, number, number];
 }
 
 export interface PerfOptions {
@@ -36,6 +38,8 @@ export interface PerfOptions {
   readonly callchain: number | null;
   /** kvm_exit was switched on twice: its second attr's samples are of kind `exitAgain`. */
   readonly exitTwice?: boolean;
+  /** Samples hold counts (PERF_SAMPLE_READ) in this form: PERF_FORMAT_* bits. */
+  readonly readFormat?: number;
 }
 
 export const PLAIN: PerfOptions = {
@@ -110,10 +114,11 @@ export function perfEncoder(options: PerfOptions) {
     4 |
     (options.cpu ? 128 : 0) |
     (options.period ? 256 : 0) |
+    (options.readFormat === undefined ? 0 : 16) |
     (options.callchain === null ? 0 : 32) |
     1024;
   /** The dummy that carries side-band records: no tracepoint, no raw data. */
-  const foreignType = sampleType & ~1024 & ~32;
+  const foreignType = sampleType & ~1024 & ~32 & ~16;
   const sampleIds = (r: PerfRecord, id: number) => [
     num(4, r.pid),
     num(4, r.tid),
@@ -137,10 +142,29 @@ export function perfEncoder(options: PerfOptions) {
         ...(options.period ? [num(8, 1)] : []),
         ...rest,
       );
+    // include/uapi/linux/perf_event.h, struct read_format: of a group all members, else the event itself.
+    const read = () => {
+      const { readFormat = 0 } = options;
+      if (readFormat === 0) return [];
+      const times = [1, 2].filter((bit) => readFormat & bit).map((bit) => num(8, 1000 + bit));
+      const ids = [SAMPLE_IDS.exit, SAMPLE_IDS.entry, SAMPLE_IDS.foreign];
+      const members = (r.counts ?? [1, 0, 0]).map((value, i) => [
+        num(8, value),
+        ...(readFormat & 4 ? [num(8, ids[i])] : []),
+        ...(readFormat & 16 ? [num(8, 55)] : []),
+      ]);
+      return readFormat & 8
+        ? [num(8, members.length), ...times, ...members.flat()]
+        : [members[0][0], ...times, ...members[0].slice(1)];
+    };
     const chain =
       options.callchain === null
-        ? []
-        : [num(8, options.callchain), ...Array.from({ length: options.callchain }, (_, i) => num(8, i))];
+        ? read()
+        : [
+            ...read(),
+            num(8, options.callchain),
+            ...Array.from({ length: options.callchain }, (_, i) => num(8, i)),
+          ];
     const common = (id: number) => [num(2, id), num(2, 0), num(4, r.tid)];
     switch (r.kind) {
       case 'exit':
@@ -205,7 +229,7 @@ export function perfEncoder(options: PerfOptions) {
       num(8, config),
       num(8, 1),
       num(8, fields),
-      num(8, 4),
+      num(8, options.readFormat ?? 4),
       flags(),
       Buffer.alloc(80),
     ]);
