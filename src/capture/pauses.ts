@@ -3,7 +3,7 @@
  * entry at the start of the next. Files of one recording that was cut (perf's --switch-output, trace-cmd split) follow
  * each other as closely as the events within them, and their pairs go on.
  */
-import { type EventBatch, NO_CPU } from '../core/event-batch.ts';
+import { clearRow, type EventBatch } from '../core/event-batch.ts';
 import { EV_LOST } from '../core/events.ts';
 
 /** Shorter pauses are no gap between recordings: it takes longer to start a recorder. */
@@ -20,6 +20,7 @@ export interface Pauses {
   lastNs: number;
   lastLow: number;
   lastHigh: number;
+  lastCpu: number;
   readonly cpus: Set<number>;
   /** Gaps that were found. */
   gaps: number;
@@ -34,6 +35,7 @@ export function createPauses(watched: readonly boolean[]): Pauses {
     lastNs: Number.NaN,
     lastLow: 0,
     lastHigh: 0,
+    lastCpu: -1,
     cpus: new Set(),
     gaps: 0,
   };
@@ -48,7 +50,10 @@ export function passRow(pauses: Pauses, stream: number, batch: EventBatch, row: 
   pauses.lastNs = ns;
   pauses.lastLow = time[2 * row];
   pauses.lastHigh = time[2 * row + 1];
-  pauses.cpus.add(batch.cpu[row]);
+  // Rows of one CPU come many in a row.
+  if (batch.cpu[row] === pauses.lastCpu) return;
+  pauses.lastCpu = batch.cpu[row];
+  pauses.cpus.add(pauses.lastCpu);
 }
 
 /** A difference of such times is exact to 256 ns, which is enough here. */
@@ -78,15 +83,9 @@ export function endStream(pauses: Pauses, stream: number): void {
 
 /** Makes `row` the mark of a loss of unknown size on a CPU, at the time of the last row. */
 export function writeGap(pauses: Pauses, cpu: number, batch: EventBatch, row: number): void {
+  clearRow(batch, row);
   batch.time[2 * row] = pauses.lastLow;
   batch.time[2 * row + 1] = pauses.lastHigh;
-  batch.cpu[row] = Math.min(cpu, NO_CPU);
-  batch.tid[row] = -1;
-  batch.pid[row] = -1;
-  batch.vcpu[row] = -1;
+  batch.cpu[row] = cpu;
   batch.event[row] = EV_LOST;
-  batch.isa[row] = 0;
-  batch.code[row] = 0;
-  batch.text[row] = -1;
-  batch.fields[row] = 0;
 }

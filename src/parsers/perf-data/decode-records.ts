@@ -1,6 +1,13 @@
 /** From the window's ready records to rows, in the order of time. */
 import { note } from '../../core/diagnostics.ts';
-import { type ArenaBatch, type EventBatch, F_ARG0, liesIn, NO_CPU } from '../../core/event-batch.ts';
+import {
+  type ArenaBatch,
+  clearRow,
+  type EventBatch,
+  F_ARG0,
+  liesIn,
+  NO_CPU,
+} from '../../core/event-batch.ts';
 import { EV_LOST, EXIT_REASON_EVENTS } from '../../core/events.ts';
 import { decodeRecord } from '../tracepoint/decoder.ts';
 import { completeExit } from '../tracepoint/exit-reason.ts';
@@ -163,14 +170,9 @@ function decodeLost(state: RecordState, at: number, end: number, batch: EventBat
       'suspect',
       'losses whose CPU was not recorded (-p or -t without -a): which pairs they cut is uncertain',
     );
-  batch.cpu[row] = cpu < NO_CPU ? cpu : NO_CPU;
-  batch.tid[row] = -1;
-  batch.pid[row] = -1;
-  batch.vcpu[row] = -1;
+  clearRow(batch, row);
+  batch.cpu[row] = Math.min(cpu, NO_CPU);
   batch.event[row] = EV_LOST;
-  batch.isa[row] = 0;
-  batch.code[row] = 0;
-  batch.text[row] = -1;
   state.lossesTold += view.getUint32(little ? at + 16 : at + 20, little);
   batch.arg0[2 * row] = view.getUint32(little ? at + 16 : at + 20, little);
   batch.arg0[2 * row + 1] = view.getUint32(little ? at + 20 : at + 16, little);

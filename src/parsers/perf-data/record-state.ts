@@ -10,7 +10,7 @@ import { PERF_TYPE_TRACEPOINT, type PerfAttr, type SampleLayout, sampleLayout } 
 import { addPlan, createPlans } from './plans.ts';
 import { createRecordWindow, type RecordWindow, WINDOW_LIMITS, type WindowLimits } from './record-window.ts';
 import { ID_FOREIGN, ID_MAIN, ID_OTHER_LAYOUT, ID_TABLE } from './sample-ids.ts';
-import { type Hits, recordsTwice } from './twin-samples.ts';
+import { createHits, type Hits, recordsTwice } from './twin-samples.ts';
 import {
   W_CALLCHAIN,
   W_CPU,
@@ -129,7 +129,7 @@ export function attrsChanged(state: RecordState): void {
     for (const [id, index] of state.attrOfId) if (id < ID_TABLE) state.idKinds[id] = kind(attrs[index]);
   }
   state.groupMembers = attrs.some((attr) => attr.layout.hasRead && attr.readFormat & 8) ? MAX_MEMBERS : 0;
-  state.hits = layout.id >= 0 && recordsTwice(attrs) ? (state.hits ?? new Map()) : null;
+  state.hits = layout.id >= 0 && recordsTwice(attrs) ? (state.hits ?? createHits()) : null;
   state.walksPlain = state.little && layout.time >= 0;
   state.mergesPlain =
     state.walksPlain && layout.tid >= 0 && layout.hasRaw && state.groupMembers === 0 && state.hits === null;

@@ -5,16 +5,26 @@ import type { RecordState } from './record-state.ts';
 
 /** The last hit of a tracepoint on a CPU. */
 interface Hit {
-  bytes: Uint8Array;
+  readonly bytes: Uint8Array;
   /** Attrs, by index, that have a sample of it. */
   readonly attrs: number[];
 }
 
-/** By CPU (by thread where CPUs were not recorded) and tracepoint id. */
-export type Hits = Map<number, Hit>;
+export interface Hits {
+  /** By CPU (by thread where CPUs were not recorded) and tracepoint id. */
+  readonly places: Map<number, Hit>;
+  /** Bytes kept in all of them. */
+  kept: number;
+}
 
-/** More places than this are forgotten and begun anew: damaged records name CPUs that no host has. */
-const MAX_HITS = 65536;
+/** With more than this all are forgotten and begun anew: damaged records name CPUs that no host has. */
+const MAX_KEPT = 16 << 20;
+/** What a place takes besides its bytes, about. */
+const PLACE_BYTES = 200;
+
+export function createHits(): Hits {
+  return { places: new Map(), kept: 0 };
+}
 
 export function recordsTwice(attrs: readonly PerfAttr[]): boolean {
   const ids = new Set<number>();
@@ -49,9 +59,8 @@ export function isTwin(
     ) ?? -1;
   const place = layout.cpu >= 0 ? u32(at + layout.cpu) : layout.tid >= 0 ? u32(at + layout.tid + 4) : 0;
   const key = place * 65536 + view.getUint16(base, little);
-  const bytes = window.bytes.subarray(base, base + length);
-  const hit = hits.get(key);
-  if (hit && !hit.attrs.includes(attr) && equal(hit.bytes, bytes)) {
+  const hit = hits.places.get(key);
+  if (hit && !hit.attrs.includes(attr) && isAt(hit.bytes, window.bytes, base, length)) {
     hit.attrs.push(attr);
     note(
       state.context.diagnostics,
@@ -61,13 +70,24 @@ export function isTwin(
     );
     return true;
   }
-  if (hits.size >= MAX_HITS) hits.clear();
-  hits.set(key, { bytes: bytes.slice(), attrs: [attr] });
+  if (hit?.bytes.length === length) {
+    for (let i = 0; i < length; i++) hit.bytes[i] = window.bytes[base + i];
+    hit.attrs.length = 0;
+    hit.attrs.push(attr);
+    return false;
+  }
+  if (hits.kept > MAX_KEPT) {
+    hits.places.clear();
+    hits.kept = 0;
+  }
+  hits.kept += PLACE_BYTES + length;
+  hits.places.set(key, { bytes: window.bytes.slice(base, base + length), attrs: [attr] });
   return false;
 }
 
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+/** Whether `source` has these `length` bytes at `base`. */
+function isAt(bytes: Uint8Array, source: Uint8Array, base: number, length: number): boolean {
+  if (bytes.length !== length) return false;
+  for (let i = 0; i < length; i++) if (bytes[i] !== source[base + i]) return false;
   return true;
 }

@@ -1,6 +1,6 @@
 /** One record of a page → one row of the batch. Decoders are made when the first event of a kind is met. */
 import { note } from '../../core/diagnostics.ts';
-import { type EventBatch, F_ARG0, NO_CPU } from '../../core/event-batch.ts';
+import { clearRow, type EventBatch, F_ARG0, NO_CPU } from '../../core/event-batch.ts';
 import { EV_LOST, EV_MARKER, EXIT_REASON_EVENTS } from '../../core/events.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { TWO_32 } from '../../core/words.ts';
@@ -181,15 +181,9 @@ function writeMarker(
 
 /** Writes the row of a loss; `count` below 0: unknown how many. */
 export function writeLoss(batch: EventBatch, row: number, cpu: number, count: number): void {
+  clearRow(batch, row);
   batch.cpu[row] = Math.min(cpu, NO_CPU);
-  batch.tid[row] = -1;
-  batch.pid[row] = -1;
-  batch.vcpu[row] = -1;
   batch.event[row] = EV_LOST;
-  batch.isa[row] = 0;
-  batch.code[row] = 0;
-  batch.text[row] = -1;
-  batch.fields[row] = 0;
   if (count < 0) return;
   batch.arg0[2 * row] = count % TWO_32;
   batch.arg0[2 * row + 1] = Math.floor(count / TWO_32);
