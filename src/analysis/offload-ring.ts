@@ -6,18 +6,26 @@ import {
   type AnalysisOptions,
   type AnalysisResult,
   analyzeBatch,
+  analyzeExits,
   createAnalysis,
   finishAnalysis,
 } from './analyze.ts';
 import { loadPasses } from './passes.ts';
 
+export interface RingJob {
+  readonly options: AnalysisOptions;
+  /** Whether this thread counts events as well: the result's summary is empty otherwise. */
+  readonly countsEvents: boolean;
+}
+
 /** Analyses the batches of the ring as they come, up to the stream's end. */
 export async function analyzeRing(
   { control, tables }: ThreadMemory,
   arena: Arena,
-  options: AnalysisOptions,
+  { options, countsEvents }: RingJob,
 ): Promise<AnalysisResult> {
   const batches = tables.map((table) => arenaBatchAt(arena, table));
+  const analyze = countsEvents ? analyzeBatch : analyzeExits;
   const analysis = createAnalysis(null, options, await loadPasses(options.passes), arena);
   for (let done = 0; ; ) {
     while (Atomics.load(control, HANDED) === done) Atomics.wait(control, HANDED, done);
@@ -26,7 +34,7 @@ export async function analyzeRing(
     if (length === END) return finishAnalysis(analysis);
     const batch = batches[slot];
     batch.length = length;
-    analyzeBatch(analysis, batch);
+    analyze(analysis, batch);
     Atomics.store(control, DONE, ++done);
     if (Atomics.load(control, HANDED) - done <= batches.length - WAKE_BATCHES) Atomics.notify(control, DONE);
   }

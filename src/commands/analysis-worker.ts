@@ -4,13 +4,18 @@
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { DONE, FAILED, TASK, type ThreadMemory } from '../analysis/analysis-thread.ts';
-import type { AnalysisOptions } from '../analysis/analyze.ts';
-import { analyzeRing } from '../analysis/offload-ring.ts';
+import { analyzeRing, type RingJob } from '../analysis/offload-ring.ts';
 import { joinArena } from '../core/arena.ts';
 import type { BlockJob } from './block-job.ts';
+import { optimizeAsUsual, optimizeLate } from './optimizer.ts';
 
 /** What the thread is to do, its only message. */
-export type ThreadTask = { readonly ring: AnalysisOptions } | { readonly blocks: BlockJob };
+export type ThreadTask = ThreadWork & {
+  /** Kernels do nearly everything (TraceFormat.kernels). */
+  readonly kernels: boolean;
+};
+
+type ThreadWork = { readonly ring: RingJob } | { readonly blocks: BlockJob };
 
 void run(workerData as ThreadMemory);
 
@@ -20,10 +25,12 @@ async function run(memory: ThreadMemory): Promise<void> {
     Atomics.wait(control, TASK, 0);
     const task = receiveMessageOnPort(parentPort!)!.message as ThreadTask;
     const arena = joinArena(memory.arena);
+    if (task.kernels) optimizeLate();
     const result =
       'ring' in task
         ? await analyzeRing(memory, arena, task.ring)
         : await (await import('./block-job.ts')).analyzeBlocks(task.blocks, arena);
+    if (task.kernels) optimizeAsUsual();
     parentPort!.postMessage(result);
   } catch (error) {
     Atomics.store(control, FAILED, 1);

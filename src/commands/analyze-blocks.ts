@@ -103,12 +103,15 @@ export async function analyzeByBlocks(
   read: ReadOptions,
   coreOnly: boolean,
 ): Promise<AnalysisResult> {
-  const [{ source }] = stream.inputs;
+  const [{ source, format }] = stream.inputs;
   const [own, ...others] = shareBlocks(count, read.jobs ?? 2);
   const threads = others.map(() => takeThread(ANALYSIS_WORKER));
   const job = { fd: source.fd!, size: source.size!, name: source.name, coreOnly, start, options };
   const results = others.map((blocks, i) =>
-    sendTask<ThreadTask, BlockResult>(threads[i], { blocks: { ...job, blocks } }),
+    sendTask<ThreadTask, BlockResult>(threads[i], {
+      blocks: { ...job, blocks },
+      kernels: format.kernels === true,
+    }),
   );
   const { arena } = threads[0];
   const part = createAnalysisPart(null, options, passOf, null, arena);

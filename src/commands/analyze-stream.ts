@@ -10,6 +10,7 @@ import {
   finishAnalysis,
   needsThreads,
 } from '../analysis/analyze.ts';
+import { addEvents, createArenaSummary, finishEvents } from '../analysis/event-summary.ts';
 import { type Offload, startOffload } from '../analysis/offload.ts';
 import type { PassOf } from '../analysis/passes.ts';
 import { createArena } from '../core/arena.ts';
@@ -67,20 +68,34 @@ async function runBeside(
   options: ReadOptions,
 ): Promise<AnalysisResult> {
   const thread = takeThread(ANALYSIS_WORKER);
+  const { inputs } = stream;
+  // Several are put in order of time, by TypeScript.
+  const format = inputs.length === 1 ? inputs[0].format : null;
+  // Where nothing has to be decoded this thread has time to spare.
+  const summary = format?.blocks ? createArenaSummary(thread.arena) : null;
   let running: Offload | null = null;
+  const task = (): ThreadTask => ({
+    ring: { options: wantedPasses(stream.context, analysisOptions, passOf), countsEvents: summary === null },
+    kernels: format?.kernels === true,
+  });
   const offload = () => {
-    const task = () => ({ ring: wantedPasses(stream.context, analysisOptions, passOf) });
     running ??= startOffload(thread, sendTask<ThreadTask, AnalysisResult>(thread, task()));
     return running;
   };
   stream.lendBatches({ arena: thread.arena, nextBatch: () => offload().nextBatch() });
   try {
-    await forEachBatch(stream, options, (batch) => offload().take(batch));
+    await forEachBatch(stream, options, (batch) => {
+      if (summary !== null) addEvents(summary, batch);
+      offload().take(batch);
+    });
   } catch (error) {
     void thread.worker.terminate();
     throw error;
   }
-  return await offload().finish();
+  const result = await offload().finish();
+  if (summary === null) return result;
+  finishEvents(summary);
+  return { ...result, summary };
 }
 
 function shouldOffload(stream: EventStream, analysisOptions: AnalysisOptions, options: ReadOptions): boolean {

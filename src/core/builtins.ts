@@ -4,5 +4,7 @@ export const stream = (): typeof import('node:stream') => process.getBuiltinModu
 
 export const zlib = (): typeof import('node:zlib') => process.getBuiltinModule('node:zlib');
 
+export const v8 = (): typeof import('node:v8') => process.getBuiltinModule('node:v8');
+
 export const workerThreads = (): typeof import('node:worker_threads') =>
   process.getBuiltinModule('node:worker_threads');

@@ -15,6 +15,7 @@ export interface Kernels {
     rows: number,
   ): number;
   orColumn(values: number, rows: number): number;
+  maskColumn(values: number, rows: number, mask: number): void;
   mapIndices(indices: number, target: number, rows: number, table: number, length: number): number;
   countLate(time: number, rows: number, last: number): number;
   keepRow(batch: number, row: number, record: number): void;

@@ -13,6 +13,21 @@ export function orColumn(values: usize, rows: i32): i32 {
   return <i32>(bits & 0xffff);
 }
 
+/** Clears the other bits of a u16 column. */
+export function maskColumn(values: usize, rows: i32, mask: u32): void {
+  const wide = i16x8.splat(<i16>mask);
+  const whole = rows & ~7;
+  let row = 0;
+  for (; row < whole; row += 8) {
+    const at = values + (row << 1);
+    v128.store(at, v128.and(v128.load(at), wide));
+  }
+  for (; row < rows; row++) {
+    const at = values + (row << 1);
+    store<u16>(at, load<u16>(at) & <u16>mask);
+  }
+}
+
 /** Indices (u16) → values (u16) of a table, of which `length` count; returns how many indices lie beyond. */
 export function mapIndices(indices: usize, target: usize, rows: i32, table: usize, length: u32): i32 {
   let bad = 0;

@@ -3,7 +3,7 @@
  * paths: what is exported is not compiled into the loop that calls it, where it would take the registers away.
  */
 import { takeBetween, writeBetween } from './between.ts';
-import { countLate, mapIndices, orColumn } from './capture-rows.ts';
+import { countLate, mapIndices, maskColumn, orColumn } from './capture-rows.ts';
 import { findBetween, findSlow, followOpen, mayBeSlow } from './context.ts';
 import { followRecords } from './cpu-records.ts';
 import { defer, keepRow, putRow, settleDeferred } from './deferred-pairs.ts';
@@ -71,6 +71,7 @@ export {
   keepWait,
   keptExit,
   mapIndices,
+  maskColumn,
   matchRows,
   mayBeLost,
   mayBeSlow,

@@ -49,6 +49,8 @@ export interface TraceFormat {
   readonly access: 'sequential' | 'random';
   /** Exits can have reasons by a printed name that no table has (ISA_NAMED). */
   readonly namesReasons?: boolean;
+  /** Its rows are made by kernels: what TypeScript there is between them hardly gains by being optimised. */
+  readonly kernels?: boolean;
   sniff(head: Uint8Array, name: string): Verdict;
   /**
    * About how many times as much the events are as the file, given its start; 1 if absent. More for files that are

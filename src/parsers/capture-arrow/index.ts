@@ -95,6 +95,7 @@ export const captureArrow: TraceFormat = {
   id: CAPTURE_ID,
   title: 'kvmtrace capture (Arrow)',
   access: 'random',
+  kernels: true,
   namesReasons: true,
   blocks: countBatches,
   sniff(head) {

@@ -184,7 +184,7 @@ function checkFields(reader: RowReader, fields: Uint16Array, rows: number): numb
   const all = reader.arena.kernels.orColumn(fields.byteOffset, rows);
   if ((all & ~wanted) === 0) return all;
   if ((all & ~known) !== 0) noteBadFields(reader, fields, rows);
-  for (let row = 0; row < rows; row++) fields[row] &= wanted;
+  reader.arena.kernels.maskColumn(fields.byteOffset, rows, wanted);
   return all & wanted;
 }
 

@@ -34,6 +34,7 @@ export const perfData: TraceFormat = {
   id: 'perf.data',
   title: 'perf.data (perf record, perf kvm stat record)',
   access: 'random',
+  kernels: true,
   sniff,
   parse: (source, context, options) => parsePerfData(source, context, options),
 };

@@ -34,6 +34,7 @@ export const traceDat: TraceFormat = {
   id: FORMAT_ID,
   title: 'trace.dat (trace-cmd record, extract, convert)',
   access: 'random',
+  kernels: true,
   sniff,
   expansion,
   parse,
