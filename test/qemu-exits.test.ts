@@ -2,6 +2,7 @@
 import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { PassScope } from '../src/analysis/pass.ts';
 import { NO_ACCESS } from '../src/analysis/qemu-devices.ts';
 import {
   type QemuDeviceResult,
@@ -9,172 +10,14 @@ import {
   qemuExitResult,
 } from '../src/analysis/qemu-exit-result.ts';
 import { addQemuExits, createQemuExits, mergeQemuExits } from '../src/analysis/qemu-exits.ts';
-import { createEventBatch, type EventBatch, F_ADDRESS, F_ARG0, F_CODE } from '../src/core/event-batch.ts';
-import {
-  EV_EXIT,
-  EV_MEMORY_REGION_OPS_READ,
-  EV_MEMORY_REGION_OPS_WRITE,
-  EV_QEMU_DROPPED,
-  EV_QEMU_VCPU_IOCTL,
-  EV_RUN_EXIT,
-} from '../src/core/events.ts';
+import type { Selection } from '../src/analysis/selection.ts';
 import { createTraceContext } from '../src/core/trace-context.ts';
-import { storeBigInt } from '../src/core/words.ts';
 import { memorySource } from '../src/parsers/byte-source.ts';
 import { simpletrace } from '../src/parsers/simpletrace/index.ts';
 import { checkSentence } from '../src/report/build-qemu.ts';
 import { SAMPLES } from './support/corpus.ts';
+import { anyEvents, type Event, oracle, toBatch } from './support/qemu-oracle.ts';
 import { load } from './support/qemu-traces.ts';
-
-interface Event {
-  kind: 'exit' | 'run' | 'other-ioctl' | 'drop' | 'kernel' | 'read' | 'write';
-  time: bigint;
-  pid: number;
-  vcpu: number;
-  code: number;
-}
-
-const CODES = {
-  exit: EV_RUN_EXIT,
-  run: EV_QEMU_VCPU_IOCTL,
-  'other-ioctl': EV_QEMU_VCPU_IOCTL,
-  drop: EV_QEMU_DROPPED,
-  kernel: EV_EXIT,
-  read: EV_MEMORY_REGION_OPS_READ,
-  write: EV_MEMORY_REGION_OPS_WRITE,
-};
-
-function toBatch(events: readonly Event[]): EventBatch {
-  const batch = createEventBatch(Math.max(1, events.length));
-  batch.tid.fill(-1);
-  batch.vcpu.fill(-1);
-  batch.text.fill(-1);
-  events.forEach((event, row) => {
-    storeBigInt(batch.time, 2 * row, event.time);
-    batch.event[row] = CODES[event.kind];
-    batch.pid[row] = event.pid;
-    if (event.kind === 'drop') {
-      batch.fields[row] = F_ARG0;
-      batch.arg0[2 * row] = event.code;
-      return;
-    }
-    batch.vcpu[row] = event.vcpu;
-    if (event.kind === 'read' || event.kind === 'write') {
-      batch.fields[row] = F_ADDRESS;
-      batch.address[2 * row] = 0x1000 + event.code;
-      // 5 has no name, 2 and 6 are of one device.
-      batch.text[row] = event.code === 5 ? -1 : 70;
-      return;
-    }
-    batch.fields[row] = F_CODE;
-    batch.code[row] = event.kind === 'run' ? 0xae80 : event.kind === 'other-ioctl' ? 0x4040ae77 : event.code;
-  });
-  batch.length = events.length;
-  return batch;
-}
-
-/** The definition, event by event: times since a process's last drop count, those before were discarded. */
-function oracle(events: readonly Event[]) {
-  const rows = new Map<string, { count: number; handling: bigint[]; inKvm: bigint[] }>();
-  const totals = { interrupted: 0, noRun: 0, invalidated: 0, dropped: 0 };
-  const last = new Map<string, Event>();
-  /** Of the exit that is a vCPU's last event: the first access after it. */
-  const access = new Map<string, Event>();
-  const devices: { pid: number; code: number; access: Event | undefined; ns: number }[] = [];
-  const row = (event: Event) => {
-    const key = `${event.pid} ${event.vcpu} ${event.code}`;
-    const found = rows.get(key) ?? { count: 0, handling: [], inKvm: [] };
-    rows.set(key, found);
-    return found;
-  };
-  for (const event of events) {
-    if (event.kind === 'drop') {
-      totals.dropped += event.code;
-      for (const [key, { handling, inKvm }] of rows) {
-        if (!key.startsWith(`${event.pid} `)) continue;
-        totals.invalidated += handling.splice(0).length + inKvm.splice(0).length;
-      }
-      for (const key of [...last.keys()]) if (key.startsWith(`${event.pid} `)) last.delete(key);
-      devices.splice(0, devices.length, ...devices.filter(({ pid }) => pid !== event.pid));
-    }
-    if (event.kind === 'read' || event.kind === 'write') {
-      const key = `${event.pid} ${event.vcpu}`;
-      if (last.get(key)?.kind === 'exit' && !access.has(key)) access.set(key, event);
-    }
-    if (event.kind !== 'exit' && event.kind !== 'run') continue;
-    const key = `${event.pid} ${event.vcpu}`;
-    const before = last.get(key);
-    last.set(key, event);
-    if (event.kind === 'exit') access.delete(key);
-    if (event.kind === 'exit') row(event).count++;
-    if (!before) continue;
-    const ns = event.time - before.time;
-    if (before.kind === event.kind) {
-      if (event.kind === 'run') totals.interrupted++;
-      else totals.noRun++;
-    } else if (event.kind === 'run') {
-      row(before).handling.push(ns);
-      devices.push({ pid: event.pid, code: before.code, access: access.get(key), ns: Number(ns) });
-    } else row(event).inKvm.push(ns);
-  }
-  return { rows, totals, devices: deviceRows(devices) };
-}
-
-function deviceRows(handled: readonly { code: number; access: Event | undefined; ns: number }[]) {
-  const found = new Map<string, { addresses: number[]; times: number[] }>();
-  for (const { code, access, ns } of handled) {
-    const name = access === undefined ? NO_ACCESS : access.code === 5 ? -1 : 70;
-    const key = `${name} ${code} ${access?.kind === 'write'}`;
-    const row = found.get(key) ?? { addresses: [], times: [] };
-    found.set(key, row);
-    row.addresses.push(access === undefined ? 0 : 0x1000 + access.code);
-    row.times.push(ns);
-  }
-  return Object.fromEntries(
-    [...found].map(([key, { addresses, times }]) => [
-      key,
-      [
-        Math.min(...addresses),
-        Math.max(...addresses),
-        times.length,
-        times.reduce((a, b) => a + b, 0),
-        Math.max(...times),
-      ],
-    ]),
-  );
-}
-
-const anyEvents = fc
-  .array(
-    fc.record({
-      kind: fc.constantFrom<Event['kind']>(
-        'exit',
-        'run',
-        'exit',
-        'run',
-        'exit',
-        'run',
-        'read',
-        'write',
-        'read',
-        'other-ioctl',
-        'kernel',
-        'drop',
-      ),
-      step: fc.nat(1_000_000),
-      pid: fc.constantFrom(7, 8),
-      vcpu: fc.nat(2),
-      code: fc.constantFrom(2, 6, 5),
-    }),
-    { maxLength: 160 },
-  )
-  .map((steps) => {
-    let time = 2n ** 40n;
-    return steps.map(({ step, ...event }): Event => {
-      time += BigInt(step);
-      return { ...event, time };
-    });
-  });
 
 /** The result without what depends on the order of rows with equal counts. */
 function comparable(result: QemuExitResult) {
@@ -183,6 +26,14 @@ function comparable(result: QemuExitResult) {
   );
   const devices = result.devices && [...result.devices].sort((a, b) => (key(a) < key(b) ? -1 : 1));
   return { ...result, rows, devices };
+}
+
+const words = (time: bigint | null): readonly [number, number] | null =>
+  time === null ? null : [Number(time & 0xffffffffn), Number(time >> 32n)];
+
+function scopeOf(filters: Partial<Selection>): PassScope {
+  const none = { pids: null, tids: null, vcpus: null, cpus: null, from: null, to: null };
+  return { selection: { ...none, reasons: null, excludes: null, levels: null, ...filters }, threads: null };
 }
 
 const key = ({ text, code, write }: QemuDeviceResult) => `${text} ${code} ${write}`;
@@ -247,6 +98,87 @@ describe('by definition', () => {
       }),
       { numRuns: 400 },
     );
+  });
+
+  test('filters choose exits of processes, vCPUs and times, after pairing', () => {
+    const anyFilters = fc.record({
+      pids: fc.option(fc.constantFrom<number[]>([7], [8], [7, 8], [9])),
+      vcpus: fc.option(fc.constantFrom<number[]>([0], [1, 2])),
+      from: fc.option(fc.nat(20_000_000)),
+      to: fc.option(fc.nat(60_000_000)),
+    });
+    fc.assert(
+      fc.property(anyEvents, anyFilters, fc.nat(160), (events, { pids, vcpus, from, to }, cut) => {
+        const start = 2n ** 40n;
+        const bound = (ns: number | null) => (ns === null ? null : start + BigInt(ns));
+        const scope = scopeOf({
+          pids: pids && new Set(pids),
+          vcpus: vcpus && new Set(vcpus),
+          from: words(bound(from)),
+          to: words(bound(to)),
+        });
+        const { rows, totals, devices } = oracle(
+          events,
+          ({ pid, vcpu, time }) =>
+            (pids === null || pids.includes(pid)) &&
+            (vcpus === null || vcpus.includes(vcpu)) &&
+            (from === null || time >= bound(from)!) &&
+            (to === null || time < bound(to)!),
+        );
+        const results = [[events], [events.slice(0, cut), events.slice(cut)]].map((parts) => {
+          const [first, ...later] = parts.map((part) => {
+            const exits = createQemuExits(null, scope);
+            addQemuExits(exits, toBatch(part));
+            return exits;
+          });
+          for (const next of later) mergeQemuExits(first, next);
+          return qemuExitResult(first);
+        });
+        for (const result of results) {
+          const hasRuns = events.some(({ kind }) => kind === 'run');
+          expect(result).toMatchObject({
+            recorded: events.filter(({ kind }) => kind === 'exit').length,
+            exits: [...rows.values()].reduce((sum, { count }) => sum + count, 0),
+            interruptedRuns: totals.interrupted,
+            exitsWithoutRun: hasRuns ? totals.noRun : 0,
+            invalidated: totals.invalidated,
+            ...{ unplaced: 0, threadUnknown: 0, backwards: 0, selectable: true },
+          });
+          expect(result.rows.length).toBe([...rows.values()].filter(({ count }) => count > 0).length);
+          for (const { pid, vcpu, code, count, handling, inKvm } of result.rows) {
+            const wanted = rows.get(`${pid} ${vcpu} ${code}`)!;
+            const sum = (times: readonly bigint[]) => Number(times.reduce((a, b) => a + b, 0n));
+            expect(count).toBe(wanted.count);
+            expect(handling?.totalNs ?? 0).toBe(sum(wanted.handling));
+            expect(inKvm?.totalNs ?? 0).toBe(sum(wanted.inKvm));
+          }
+          if (result.devices !== null)
+            expect(result.devices.reduce((sum, { totalNs }) => sum + Number(totalNs), 0)).toBe(
+              Object.values(devices).reduce((sum, [, , , ns]) => sum + ns, 0),
+            );
+        }
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  test('rates are those of the chosen time, and a filter by thread says what it cannot choose', () => {
+    const events = [0, 1, 2, 3].map((second): Event => {
+      return { kind: 'exit', time: BigInt(second) * 1_000_000_000n, pid: 7, vcpu: 0, code: 2 };
+    });
+    const filtered = (filters: Partial<Selection>) => {
+      const exits = createQemuExits(null, scopeOf(filters));
+      addQemuExits(exits, toBatch(events));
+      return qemuExitResult(exits);
+    };
+    expect(filtered({ from: words(1_000_000_000n), to: words(3_000_000_000n) }).rows).toMatchObject([
+      { count: 2, perSecond: 1 },
+    ]);
+    expect(filtered({ tids: new Set([7]), to: words(2_000_000_000n) })).toMatchObject({
+      ...{ exits: 0, unplaced: 0, threadUnknown: 2, rows: [], selectable: true },
+    });
+    for (const key of ['cpus', 'reasons', 'excludes', 'levels'])
+      expect(filtered({ [key]: new Set([0]) }).selectable, key).toBe(false);
   });
 
   test('batches and merged parts give the same as one pass', () => {

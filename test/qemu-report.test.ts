@@ -97,10 +97,27 @@ test('the summary is about QEMU where it alone recorded', async () => {
   ]);
   expect(pageTitle(model)).toBe('5 returns of KVM_RUN in 99.00 us');
   expect(text(model)).toContain("WARN no exits to report but QEMU's side of them");
-  // A filter chooses exits, of which there are none.
-  const filters = { ...options.filters, vcpus: [0], words: ['vcpu 0'] };
-  const chosen = await runReport([join(folder, 'log')], { ...options, filters } as typeof options);
-  expect(chosen.verdict?.summary).toEqual(['No exit matches the selection.']);
+});
+
+test('filters apply to it as far as QEMU tells what they choose by', async () => {
+  const filtered = (filters: object) =>
+    runReport([join(folder, 'log')], {
+      ...options,
+      filters: { ...options.filters, words: ['some'], ...filters },
+    } as typeof options);
+  const thread = await filtered({ tids: [8] });
+  expect(thread.qemu).toMatchObject({ exits: 1, rows: [{ tid: 8, count: 1 }], check: null });
+  expect(thread.verdict?.summary[0]).toContain('KVM_RUN returned to it 1 time.');
+  const nobody = await filtered({ tids: [9] });
+  expect(nobody.qemu).toMatchObject({ exits: 0, rows: [], devices: [], threadUnknown: 0 });
+  expect(text(nobody)).toContain("QEMU's side: KVM_RUN returned to it 0 returns.");
+  const cpu = await filtered({ cpus: [0] });
+  expect(cpu.qemu).toBeNull();
+  expect(cpu.verdict?.summary).toEqual(['The recording holds no exits, so it tells nothing about them.']);
+  expect(text(cpu)).toContain(
+    "QEMU's side Left out: the filters choose by exit reason, level or CPU, and events of QEMU tell none of them.",
+  );
+  expect(text(cpu)).toContain('None recorded.');
 });
 
 test('a capture says the same', async () => {

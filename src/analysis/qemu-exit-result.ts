@@ -1,5 +1,5 @@
 /** QEMU's exits as plain data: counts, rates and handling times per vCPU and reason. */
-import { diffWords } from '../core/words.ts';
+import { compareWords, diffWords } from '../core/words.ts';
 import { exactValue } from './exact-sum.ts';
 import { quantilesOf } from './latency-log.ts';
 import { mergeDevices, type QemuDeviceRow, type QemuDevices } from './qemu-devices.ts';
@@ -14,7 +14,7 @@ export interface QemuExitRow {
   /** KVM_EXIT_*. */
   readonly code: number;
   readonly count: number;
-  /** Per second of the whole recording; null when that has no length. */
+  /** Per second of the recording, or the part of it that filters choose; null when that has no length. */
   readonly perSecond: number | null;
   /** QEMU's own time, kvm_run_exit → KVM_RUN; null without a pair. */
   readonly handling: {
@@ -47,7 +47,14 @@ export interface QemuDeviceResult {
 }
 
 export interface QemuExitResult {
+  /** kvm_run_exit events of the whole recording. */
+  readonly recorded: number;
+  /** Those that filters by thread and time choose. */
   readonly exits: number;
+  /** false: there are filters by exit reason, level or CPU, of which QEMU knows nothing. */
+  readonly selectable: boolean;
+  /** Left out by a filter for threads, as the recording does not tell theirs. */
+  readonly threadUnknown: number;
   /** Costliest first; null: no access to a memory region was recorded. */
   readonly devices: readonly QemuDeviceResult[] | null;
   /** Most frequent first. */
@@ -70,8 +77,7 @@ export interface QemuExitResult {
 const PERCENTILES = [0.5, 0.99];
 
 export function qemuExitResult(exits: QemuExits): QemuExitResult {
-  const { first, last } = exits;
-  const seconds = exits.hasTime ? diffWords(last[0], last[1], first[0], first[1]) / 1e9 : 0;
+  const seconds = spanOf(exits) / 1e9;
   const slots = [...exits.slots.values()];
   const pairs = slots.flatMap((slot) => [...slot.rows.values()].map((row) => ({ slot, row })));
   pairs.sort((a, b) => b.row.count - a.row.count || a.slot.vcpu - b.slot.vcpu || a.row.code - b.row.code);
@@ -82,7 +88,10 @@ export function qemuExitResult(exits: QemuExits): QemuExitResult {
   );
   const sum = (value: (slot: QemuSlot) => number) => slots.reduce((total, slot) => total + value(slot), 0);
   return {
+    recorded: exits.recorded,
     exits: pairs.reduce((total, { row }) => total + row.count, exits.unplaced),
+    selectable: isSelectable(exits),
+    threadUnknown: exits.threadUnknown,
     rows: pairs.map(({ slot, row }, i): QemuExitRow => {
       const { values, errorPct } = quantiles[i];
       return {
@@ -117,6 +126,24 @@ export function qemuExitResult(exits: QemuExits): QemuExitResult {
     backwards: sum((slot) => slot.backwards),
     droppedEvents: exits.droppedEvents,
   };
+}
+
+/** ns between the first and the last event, within --from and --to. */
+function spanOf({ hasTime, first, last, scope: { selection } }: QemuExits): number {
+  if (!hasTime) return 0;
+  const start =
+    selection?.from && compareWords(...selection.from, first[0], first[1]) > 0 ? selection.from : first;
+  const end = selection?.to && compareWords(...selection.to, last[0], last[1]) < 0 ? selection.to : last;
+  return diffWords(end[0], end[1], start[0], start[1]);
+}
+
+function isSelectable({ scope: { selection } }: QemuExits): boolean {
+  return (
+    selection === null ||
+    [selection.cpus, selection.reasons, selection.excludes, selection.levels].every(
+      (filter) => filter === null,
+    )
+  );
 }
 
 function deviceResults(slots: readonly QemuSlot[]): QemuDeviceResult[] {

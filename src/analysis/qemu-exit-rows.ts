@@ -31,11 +31,14 @@ export interface QemuSlot {
   lastLow: number;
   lastHigh: number;
   lastRow: QemuRow | null;
+  /** Whether filters choose it. */
+  lastChosen: boolean;
   /** The first event likewise, for merging with what came before. */
   head: number;
   headLow: number;
   headHigh: number;
   headRow: QemuRow | null;
+  headChosen: boolean;
   /** What the last event, if it is an exit, was about; and the access before the first event, for merging. */
   readonly access: QemuAccess;
   readonly headAccess: QemuAccess;
@@ -73,10 +76,12 @@ export function createSlot(pid: number, tid: number, vcpu: number): QemuSlot {
     lastLow: 0,
     lastHigh: 0,
     lastRow: null,
+    lastChosen: false,
     head: 0,
     headLow: 0,
     headHigh: 0,
     headRow: null,
+    headChosen: false,
     access: createAccess(),
     headAccess: createAccess(),
     devices: new Map(),

@@ -6,6 +6,9 @@
  * Both events carry the vCPU, a simpletrace record no thread; so the vCPU of one process (and thread, where the log
  * tells it) is what is followed. Where QEMU dropped events, pairs from the drop before to this one may be false: they
  * are counted as invalidated and have no time.
+ *
+ * Filters choose exits after pairing (thread-scope.ts), by the time of the exit. QEMU knows no exit reason, level or CPU:
+ * by those nothing can be chosen.
  */
 import { type EventBatch, F_ARG0, F_CODE } from '../core/event-batch.ts';
 import {
@@ -19,6 +22,7 @@ import { compareWords, diffWords, TWO_32 } from '../core/words.ts';
 import { addExact } from './exact-sum.ts';
 import { createLatencyLog, type LatencyLog, logLatency, mergeLatencyLogs } from './latency-log.ts';
 import { MAX_LATENCY } from './pairing-state.ts';
+import { EVERYTHING, type PassScope } from './pass.ts';
 import { addDevice, copyAccess, createAccess, mergeDevices, NO_ACCESS, noteAccess } from './qemu-devices.ts';
 import {
   createQemuRow,
@@ -28,6 +32,7 @@ import {
   type QemuRow,
   type QemuSlot,
 } from './qemu-exit-rows.ts';
+import { threadInScope, timeInScope } from './thread-scope.ts';
 
 /** Most rows (vCPU × reason) and vCPUs: hostile input must not make more. */
 const MAX_ROWS = 16384;
@@ -45,6 +50,9 @@ const RUN = 2;
 const NOT_YET = createAccess();
 
 export interface QemuExits {
+  readonly scope: PassScope;
+  /** kvm_run_exit events, whatever the filters. */
+  recorded: number;
   readonly slots: Map<string, QemuSlot>;
   rows: number;
   readonly log: LatencyLog;
@@ -55,6 +63,8 @@ export interface QemuExits {
   droppedEvents: number;
   /** kvm_run_exit without a vCPU number, or beyond the limits: in no row. */
   unplaced: number;
+  /** Left out by a filter for threads, as the recording does not tell theirs. */
+  threadUnknown: number;
   /** KVM_RUN calls; 0: handling times are not known. */
   runs: number;
   /** Accesses to memory regions by vCPUs; 0: which devices were meant is not known. */
@@ -66,8 +76,10 @@ export interface QemuExits {
   cached: QemuSlot | null;
 }
 
-export function createQemuExits(): QemuExits {
+export function createQemuExits(_options: unknown = null, scope: PassScope = EVERYTHING): QemuExits {
   return {
+    scope,
+    recorded: 0,
     slots: new Map(),
     rows: 0,
     log: createLatencyLog(),
@@ -75,6 +87,7 @@ export function createQemuExits(): QemuExits {
     droppedPids: new Set(),
     droppedEvents: 0,
     unplaced: 0,
+    threadUnknown: 0,
     runs: 0,
     accesses: 0,
     hasTime: false,
@@ -89,8 +102,9 @@ export function addQemuExits(exits: QemuExits, batch: EventBatch): void {
   for (let row = 0; row < batch.length; row++) {
     const kind = event[row];
     if (kind === EV_RUN_EXIT) {
+      exits.recorded++;
       if (fields[row] & F_CODE) addRunExit(exits, batch, row);
-      else exits.unplaced++;
+      else if (timeInScope(exits.scope, time[2 * row], time[2 * row + 1])) exits.unplaced++;
     } else if (kind === EV_QEMU_VCPU_IOCTL) {
       if ((code[row] === KVM_RUN || code[row] === KVM_RUN_MARKED) && fields[row] & F_CODE)
         addRun(exits, batch, row);
@@ -173,21 +187,35 @@ function rowOf(exits: QemuExits, slot: QemuSlot, code: number): QemuRow | null {
   return row;
 }
 
+/** Whether the filters choose the event. */
+function isChosen({ scope }: QemuExits, { time, tid, pid, vcpu }: EventBatch, row: number): boolean {
+  return (
+    scope.selection === null ||
+    (threadInScope(scope, tid[row], pid[row], vcpu[row]) &&
+      timeInScope(scope, time[2 * row], time[2 * row + 1]))
+  );
+}
+
 function addRunExit(exits: QemuExits, batch: EventBatch, row: number): void {
+  const { scope } = exits;
+  const low = batch.time[2 * row];
+  const high = batch.time[2 * row + 1];
   const slot = slotAt(exits, batch, row);
-  const counted = slot === null ? null : rowOf(exits, slot, batch.code[row]);
-  if (slot === null || counted === null) {
-    exits.unplaced++;
-    return;
-  }
-  counted.count++;
-  step(exits, slot, RUN_EXIT, batch.time[2 * row], batch.time[2 * row + 1], counted);
+  const chosen = isChosen(exits, batch, row);
+  const counted = slot !== null && chosen ? rowOf(exits, slot, batch.code[row]) : null;
+  if (counted !== null) counted.count++;
+  else if (chosen || (slot === null && timeInScope(scope, low, high))) exits.unplaced++;
+  else if (scope.selection?.tids && batch.tid[row] < 0 && timeInScope(scope, low, high))
+    exits.threadUnknown++;
+  // Beyond the limit of rows it is as if it had not been.
+  if (slot !== null && (counted !== null || !chosen)) step(exits, slot, RUN_EXIT, low, high, counted, chosen);
 }
 
 function addRun(exits: QemuExits, batch: EventBatch, row: number): void {
   exits.runs++;
   const slot = slotAt(exits, batch, row);
-  if (slot !== null) step(exits, slot, RUN, batch.time[2 * row], batch.time[2 * row + 1], null);
+  if (slot !== null)
+    step(exits, slot, RUN, batch.time[2 * row], batch.time[2 * row + 1], null, isChosen(exits, batch, row));
 }
 
 function addAccess(exits: QemuExits, batch: EventBatch, row: number): void {
@@ -198,7 +226,7 @@ function addAccess(exits: QemuExits, batch: EventBatch, row: number): void {
   else if (slot.head === NOTHING) noteAccess(slot.headAccess, batch, row);
 }
 
-/** Moves the vCPU on by one event. */
+/** Moves the vCPU on by one event. `row`: of an exit that is chosen, else null. */
 function step(
   exits: QemuExits,
   slot: QemuSlot,
@@ -206,19 +234,22 @@ function step(
   low: number,
   high: number,
   row: QemuRow | null,
+  chosen: boolean,
 ): void {
   if (slot.head === NOTHING && !slot.headBlocked) {
     slot.head = kind;
     slot.headLow = low;
     slot.headHigh = high;
     slot.headRow = row;
+    slot.headChosen = chosen;
   }
-  pair(exits, slot, kind, low, high, row);
+  pair(exits, slot, kind, low, high, row, chosen);
   copyAccess(NOT_YET, slot.access);
   slot.last = kind;
   slot.lastLow = low;
   slot.lastHigh = high;
   slot.lastRow = row;
+  slot.lastChosen = chosen;
 }
 
 /** What the event before and this one make together. */
@@ -229,10 +260,13 @@ function pair(
   low: number,
   high: number,
   row: QemuRow | null,
+  chosen: boolean,
 ): void {
   if (slot.last === NOTHING) return;
   const ns = diffWords(low, high, slot.lastLow, slot.lastHigh);
   const between = slot.last;
+  // A pair is its exit's, two of a kind are the first one's.
+  if (!(between === RUN && kind === RUN_EXIT ? chosen : slot.lastChosen)) return;
   if (between === kind) {
     if (kind === RUN) slot.interruptedRuns++;
     else slot.exitsWithoutRun++;
@@ -306,7 +340,9 @@ export function mergeQemuExits(exits: QemuExits, later: QemuExits): void {
   mergeLatencyLogs(exits.log, later.log, groupOf);
   for (const pid of later.droppedPids) exits.droppedPids.add(pid);
   exits.droppedEvents += later.droppedEvents;
+  exits.recorded += later.recorded;
   exits.unplaced += later.unplaced;
+  exits.threadUnknown += later.threadUnknown;
   exits.runs += later.runs;
   exits.accesses += later.accesses;
   exits.cached = null;
@@ -321,7 +357,8 @@ function joinSeam(exits: QemuExits, slot: QemuSlot, next: QemuSlot): void {
   if (slot.last === RUN_EXIT && slot.access.text === NO_ACCESS) copyAccess(next.headAccess, slot.access);
   if (next.head === NOTHING) return;
   const row = next.headRow === null ? null : rowOf(exits, slot, next.headRow.code);
-  if (next.headRow === null || row !== null) pair(exits, slot, next.head, next.headLow, next.headHigh, row);
+  if (next.headRow === null || row !== null)
+    pair(exits, slot, next.head, next.headLow, next.headHigh, row, next.headChosen);
 }
 
 function copyHead(slot: QemuSlot, next: QemuSlot): void {
@@ -330,6 +367,7 @@ function copyHead(slot: QemuSlot, next: QemuSlot): void {
   slot.headBlocked = next.headBlocked;
   slot.headLow = next.headLow;
   slot.headHigh = next.headHigh;
+  slot.headChosen = next.headChosen;
   slot.headRow = next.headRow === null ? null : (slot.rows.get(next.headRow.code) ?? null);
 }
 
@@ -339,5 +377,6 @@ function copyLast(slot: QemuSlot, next: QemuSlot): void {
   slot.last = next.last;
   slot.lastLow = next.lastLow;
   slot.lastHigh = next.lastHigh;
+  slot.lastChosen = next.lastChosen;
   slot.lastRow = next.lastRow === null ? null : (slot.rows.get(next.lastRow.code) ?? null);
 }

@@ -10,6 +10,7 @@ import { cell, count, csvOf, foreign, left, plain, right, share, tableOf, time }
 import type { Block, Section, SectionInput } from './sections.ts';
 import { formatCount, plural } from './units.ts';
 
+/** What the filters choose, but for `check`, which is over the whole recording. */
 export interface QemuModel {
   /** kvm_run_exit events. */
   exits: number;
@@ -23,6 +24,8 @@ export interface QemuModel {
   backwards: number;
   droppedEvents: number;
   unplaced: number;
+  /** kvm_run_exit events that a filter for threads left out because the recording does not tell theirs. */
+  threadUnknown: number;
   /** What QEMU took its time for, costliest first; null: memory_region_ops_* or kvm_vcpu_ioctl was not recorded. */
   devices: QemuDeviceModel[] | null;
   /** The kernel's kvm_userspace_exit (without restarts and errors) against QEMU's kvm_run_exit; null: only one side. */
@@ -56,12 +59,16 @@ export interface QemuDeviceModel {
   maxNs: number;
 }
 
+type ChosenExits = Omit<QemuExitResult, 'recorded' | 'selectable'>;
+
 function build({ context, analysis }: SectionInput): Partial<ReportModel> | null {
   const result = analysis.passes.qemu as QemuExitResult | undefined;
   const check = analysis.passes['qemu-check'] as QemuCheckResult | undefined;
   if (result === undefined || check === undefined) return null;
-  if (result.exits === 0) return {};
-  const told = context.timeIsNs ? result : withoutTimes(result);
+  const { recorded, selectable, ...chosen } = result;
+  if (recorded === 0) return {};
+  if (!selectable) return { qemu: null };
+  const told = context.timeIsNs ? chosen : withoutTimes(chosen);
   const qemu: QemuModel = {
     ...told,
     rows: told.rows.map((row) => ({ ...row, name: userspaceExitName(row.code) })),
@@ -72,7 +79,7 @@ function build({ context, analysis }: SectionInput): Partial<ReportModel> | null
 }
 
 /** Of a log without -msg timestamp=on, whose "times" only tell the order. */
-function withoutTimes(result: QemuExitResult): QemuExitResult {
+function withoutTimes(result: ChosenExits): ChosenExits {
   return {
     ...result,
     rows: result.rows.map((row) => ({ ...row, perSecond: null, handling: null, inKvm: null })),
@@ -129,10 +136,14 @@ const BRIEF_ROWS = 10;
 
 function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
   const { qemu } = model;
-  if (!qemu)
-    return asked
-      ? [{ title: "QEMU's side", sentences: ['Not recorded: no kvm_run_exit in the capture.'], table: null }]
-      : [];
+  const instead = (sentence: string): Block[] => [
+    { title: "QEMU's side", sentences: [sentence], table: null },
+  ];
+  if (qemu === null)
+    return instead(
+      'Left out: the filters choose by exit reason, level or CPU, and events of QEMU tell none of them. -p, -v, --from and --to apply to both sides.',
+    );
+  if (qemu === undefined) return asked ? instead('Not recorded: no kvm_run_exit in the capture.') : [];
   const limit = asked ? rows : BRIEF_ROWS;
   const owner = ownerOf(qemu);
   return [
@@ -146,36 +157,44 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
             ]
           : []),
         ...(model.capture.timeIsNs ? leftOut(qemu) : unplacedOf(qemu)),
-        ...(qemu.check ? [checkSentence(qemu.check)] : []),
+        ...(qemu.threadUnknown > 0
+          ? [
+              `${plural(qemu.threadUnknown, 'return')} of unknown threads left out: QEMU's recording does not tell them (-v and -p choose by what it tells).`,
+            ]
+          : []),
+        ...(qemu.check ? [(model.selection ? 'Without filters: ' : '') + checkSentence(qemu.check)] : []),
       ],
-      table: tableOf(
-        [
-          ...(owner === null ? [] : [right(owner)]),
-          right('vCPU'),
-          left('KVM_RUN returned with', { shrinkTo: 14 }),
-          right('count'),
-          right('%', { gap: 1 }),
-          right('per second', { drop: 1 }),
-          right('QEMU total'),
-          right('avg'),
-          right('p99', { drop: 2 }),
-          right('max', { drop: 3 }),
-        ],
-        qemu.rows,
-        limit,
-        (row) => [
-          ...(owner === null ? [] : [plain(row[owner])]),
-          plain(row.vcpu),
-          cell(row.name),
-          count(row.count),
-          share(row.count, qemu.exits),
-          plain(row.perSecond === null ? null : row.perSecond.toFixed(1)),
-          time(row.handling?.totalNs ?? null),
-          time(row.handling ? Math.round(row.handling.avgNs) : null),
-          time(row.handling?.p99Ns ?? null),
-          time(row.handling?.maxNs ?? null),
-        ],
-      ),
+      table:
+        qemu.rows.length === 0
+          ? null
+          : tableOf(
+              [
+                ...(owner === null ? [] : [right(owner)]),
+                right('vCPU'),
+                left('KVM_RUN returned with', { shrinkTo: 14 }),
+                right('count'),
+                right('%', { gap: 1 }),
+                right('per second', { drop: 1 }),
+                right('QEMU total'),
+                right('avg'),
+                right('p99', { drop: 2 }),
+                right('max', { drop: 3 }),
+              ],
+              qemu.rows,
+              limit,
+              (row) => [
+                ...(owner === null ? [] : [plain(row[owner])]),
+                plain(row.vcpu),
+                cell(row.name),
+                count(row.count),
+                share(row.count, qemu.exits),
+                plain(row.perSecond === null ? null : row.perSecond.toFixed(1)),
+                time(row.handling?.totalNs ?? null),
+                time(row.handling ? Math.round(row.handling.avgNs) : null),
+                time(row.handling?.p99Ns ?? null),
+                time(row.handling?.maxNs ?? null),
+              ],
+            ),
     },
     ...(qemu.devices && qemu.devices.length > 0 ? [deviceBlock(qemu.devices, limit)] : []),
     ...(qemu.check && (asked || !qemu.check.agrees) ? [checkBlock(qemu.check, limit)] : []),

@@ -1,6 +1,7 @@
 /** What a report's numbers say, in words: only what they show, no causes and no advice. */
 import type { QemuModel } from './build-qemu.ts';
 import type { Exact, ReasonModel, ReportModel, VerdictModel } from './model.ts';
+import { holdsExits } from './recorded.ts';
 import { hasSeveralIsas } from './tables.ts';
 import { formatCount, formatNs, formatPct, plural } from './units.ts';
 
@@ -36,11 +37,11 @@ export function buildVerdict(model: ReportModel): VerdictModel {
 
 function summary(model: ReportModel, whole: number | null): string[] {
   const { totals, busyTotals, escalation, capture } = model;
-  if (totals.exits === 0 && !model.selection && model.qemu)
-    return qemuSummary(model.qemu, capture.durationNs);
+  if (model.qemu && !holdsExits(model) && model.qemu.exits > 0)
+    return qemuSummary(model.qemu, model.selection ? null : capture.durationNs);
   if (totals.exits === 0)
     return [
-      model.selection
+      model.selection && holdsExits(model)
         ? 'No exit matches the selection.'
         : 'The recording holds no exits, so it tells nothing about them.',
     ];

@@ -48,7 +48,8 @@ export interface ReportModel {
   detail?: DetailModel;
   devices?: DevicesModel;
   /** Present when the capture has QEMU's kvm_run_exit. */
-  qemu?: QemuModel;
+  /** null: the filters choose by what QEMU does not know. */
+  qemu?: QemuModel | null;
   hotspots?: HotspotsModel;
   context?: ContextModel;
   ledger?: LedgerModel;

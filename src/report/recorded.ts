@@ -4,6 +4,7 @@
  */
 import type { AnalysisResult } from '../analysis/analyze.ts';
 import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT } from '../analysis/roles.ts';
+import { createEventDictionary } from '../core/events.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import type { ReportModel } from './model.ts';
 import { formatNs } from './units.ts';
@@ -27,6 +28,12 @@ export const exitsRecorded = (recording: Recording): boolean => hasRole(recordin
 export const exitsOccurred = ({ summary }: AnalysisResult): boolean =>
   EVENT_ROLES.some((role, code) => role === ROLE_EXIT && summary.counts[code] > 0);
 
+/** The same, as the model tells. */
+export function holdsExits({ capture }: Pick<ReportModel, 'capture'>): boolean {
+  const { names } = createEventDictionary();
+  return names.some((name, code) => EVENT_ROLES[code] === ROLE_EXIT && (capture.events[name] ?? 0) > 0);
+}
+
 /** Why it is not known how long exits took; null: it is. */
 export function latencyGap(recording: Recording): string | null {
   if (!exitsRecorded(recording)) return 'Not recorded: kvm_exit.';
@@ -40,8 +47,9 @@ export function whyUnknown(timeIsNs: boolean, events: string): string {
 }
 
 /** What stands in place of an empty table of exits; with a selection, what may be wrong with it. */
-export function whyNoExits({ selection, capture }: ReportModel): string {
-  if (selection === null) return 'None recorded.';
+export function whyNoExits(model: ReportModel): string {
+  const { selection, capture } = model;
+  if (selection === null || !holdsExits(model)) return 'None recorded.';
   const has = (kinds: RegExp) => selection.filters.some((filter) => kinds.test(filter));
   const hints = [
     ...(has(/^(from|to) /) && capture.durationNs !== null

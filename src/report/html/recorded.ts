@@ -1,18 +1,20 @@
 /** Top of the page: what was recorded, and in one line how far to trust it, with the details to open. */
 import { captureFacts, type Fact, qualityCounters, recordingFacts } from '../facts.ts';
 import type { ReportModel } from '../model.ts';
+import { holdsExits } from '../recorded.ts';
 import { assessTrust } from '../trust.ts';
 import { formatCount, formatNs, plural } from '../units.ts';
 import { type Markup, markup, prose } from './markup.ts';
 import { countCell, htmlTable, textCell } from './table.ts';
 
 /** Title of the page, of our own words and the host's name. */
-export function pageTitle({ capture, totals, vcpus, qemu, selection }: ReportModel): string {
+export function pageTitle(model: ReportModel): string {
+  const { capture, totals, vcpus, qemu } = model;
   const where = capture.host === null ? '' : ` on ${capture.host}`;
   const during = capture.durationNs === null ? '' : ` in ${formatNs(capture.durationNs)}`;
   const who = vcpus.length === 0 ? '' : ` of ${plural(vcpus.length, 'vCPU')}`;
   const what =
-    totals.exits === 0 && qemu && !selection
+    qemu && !holdsExits(model)
       ? plural(qemu.exits, 'return of KVM_RUN', 'returns of KVM_RUN')
       : plural(totals.exits, 'KVM exit');
   return `${what}${who}${where}${during}`;
