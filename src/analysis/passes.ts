@@ -19,6 +19,7 @@ const PASSES: Readonly<Record<string, () => Promise<AnyPass>>> = {
   'perf-kvm': async () => (await import('./perf-kvm.ts')).perfKvmPass,
   'perf-prof': async () => (await import('./perf-prof.ts')).perfProfPass,
   qemu: async () => (await import('./qemu-pass.ts')).qemuPass,
+  'qemu-slices': async () => (await import('./qemu-slices.ts')).qemuSlicesPass,
   'qemu-check': async () => (await import('./qemu-check.ts')).qemuCheckPass,
   slices: async () => (await import('./slices.ts')).slicesPass,
   storms: async () => (await import('./storms.ts')).stormPass,

@@ -42,6 +42,8 @@ const MAX_SLOTS = 4096;
 const KVM_RUN = 0xae80;
 const KVM_RUN_MARKED = 0x2000ae80;
 
+export const isKvmRun = (type: number): boolean => type === KVM_RUN || type === KVM_RUN_MARKED;
+
 /** Of `last` and `head` in QemuSlot. */
 const NOTHING = 0;
 const RUN_EXIT = 1;
@@ -106,8 +108,7 @@ export function addQemuExits(exits: QemuExits, batch: EventBatch): void {
       if (fields[row] & F_CODE) addRunExit(exits, batch, row);
       else if (timeInScope(exits.scope, time[2 * row], time[2 * row + 1])) exits.unplaced++;
     } else if (kind === EV_QEMU_VCPU_IOCTL) {
-      if ((code[row] === KVM_RUN || code[row] === KVM_RUN_MARKED) && fields[row] & F_CODE)
-        addRun(exits, batch, row);
+      if (isKvmRun(code[row]) && fields[row] & F_CODE) addRun(exits, batch, row);
     } else if (kind === EV_MEMORY_REGION_OPS_READ || kind === EV_MEMORY_REGION_OPS_WRITE)
       addAccess(exits, batch, row);
     else if (kind === EV_QEMU_DROPPED) addDrop(exits, batch, row);

@@ -31,7 +31,7 @@ import { alignAxes, bucketAt, createTimeAxis, doublingsFor, noteOrigin, type Tim
 
 export const SLICES = 256;
 /** Width that slices begin with, ns. */
-const FINEST = 1000;
+export const FINEST = 1000;
 /** Reasons that are followed; the first to come. */
 const MAX_REASONS = 128;
 /** KVM_EXIT_* codes that are followed. */
@@ -148,7 +148,7 @@ export function addSliceEvents(slices: Slices, batch: EventBatch): void {
 }
 
 /** --to, ns from the origin. */
-function limitOf({ axis, scope }: Slices): number {
+export function limitOf({ axis, scope }: Pick<Slices, 'axis' | 'scope'>): number {
   const to = scope.selection?.to ?? null;
   return to === null ? Number.POSITIVE_INFINITY : diffWords(to[0], to[1], axis.origin[0], axis.origin[1]);
 }
@@ -230,13 +230,19 @@ function coarsen(slices: Slices, doublings: number): void {
       const slice = cell % SLICES;
       mergeCoarse(slices.histograms, cell - slice + Math.floor(slice / factor), histograms, cell);
     }
-  for (const column of [...COLUMNS.map((name) => slices[name]), slices.userspace, slices.guest])
-    for (let from = 0; from < column.length; from += SLICES)
-      for (let slice = 0; slice < SLICES; slice++) {
-        const value = column[from + slice];
-        column[from + slice] = 0;
-        column[from + Math.floor(slice / factor)] += value;
-      }
+  for (const name of COLUMNS) foldSlices(slices[name], factor);
+  foldSlices(slices.userspace, factor);
+  foldSlices(slices.guest, factor);
+}
+
+/** Adds up each `factor` neighbours of every SLICES cells. */
+export function foldSlices(column: Float64Array, factor: number): void {
+  for (let from = 0; from < column.length; from += SLICES)
+    for (let slice = 0; slice < SLICES; slice++) {
+      const value = column[from + slice];
+      column[from + slice] = 0;
+      column[from + Math.floor(slice / factor)] += value;
+    }
 }
 
 /** Ends the stretches in the guest that were open at the seam, and takes over those that are open now. */
@@ -286,12 +292,19 @@ export function mergeSlices(slices: Slices, other: Slices): void {
   }
 }
 
-export function slicesResult(slices: Slices): SlicesResult {
-  const { axis, last, reasons, histograms, userspace, ignored } = slices;
+/** ns of the recording in each slice: as many as it has. */
+export function exposureOf({ axis, last }: Pick<Slices, 'axis' | 'last'>): Float64Array {
   const count = Math.min(SLICES, Math.floor(last / axis.widthNs) + 1);
-  const part = (column: Float64Array, index: number) => column.slice(index * SLICES, index * SLICES + count);
   const exposure = new Float64Array(count).fill(axis.widthNs);
   exposure[count - 1] = last - (count - 1) * axis.widthNs;
+  return exposure;
+}
+
+export function slicesResult(slices: Slices): SlicesResult {
+  const { axis, reasons, histograms, userspace, ignored } = slices;
+  const exposure = exposureOf(slices);
+  const count = exposure.length;
+  const part = (column: Float64Array, index: number) => column.slice(index * SLICES, index * SLICES + count);
   return {
     slices: count,
     widthNs: axis.widthNs,

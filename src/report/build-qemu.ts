@@ -64,7 +64,7 @@ type ChosenExits = Omit<QemuExitResult, 'recorded' | 'selectable'>;
 function build({ context, analysis }: SectionInput): Partial<ReportModel> | null {
   const result = analysis.passes.qemu as QemuExitResult | undefined;
   const check = analysis.passes['qemu-check'] as QemuCheckResult | undefined;
-  if (result === undefined || check === undefined) return null;
+  if (result === undefined) return null;
   const { recorded, selectable, ...chosen } = result;
   if (recorded === 0) return {};
   if (!selectable) return { qemu: null };
@@ -73,7 +73,7 @@ function build({ context, analysis }: SectionInput): Partial<ReportModel> | null
     ...told,
     rows: told.rows.map((row) => ({ ...row, name: userspaceExitName(row.code) })),
     devices: deviceRows(told.devices, context.strings.values),
-    check: check.kernelExits > 0 && check.qemuExits > 0 ? compare(check, context) : null,
+    check: check && check.kernelExits > 0 && check.qemuExits > 0 ? compare(check, context) : null,
   };
   return { qemu };
 }

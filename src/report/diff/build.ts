@@ -11,30 +11,30 @@ import {
 import type { LedgerResult } from '../../analysis/ledger-result.ts';
 import { T_GUEST } from '../../analysis/ledger-segment.ts';
 import type { PassRequest } from '../../analysis/pass.ts';
+import type { QemuSlicesResult } from '../../analysis/qemu-slices.ts';
 import type { SliceReason, SlicesResult } from '../../analysis/slices.ts';
-import { studentQuantile } from '../../analysis/student.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import type { ReasonModel, ReportModel, TotalModel } from '../model.ts';
 import { reasonIdentity } from '../reason-identity.ts';
 import { assessTrust } from '../trust.ts';
 import { plural } from '../units.ts';
+import { CONFIDENCE, decide, type Estimate, makeFigure, type Pending, perSecond } from './figures.ts';
 import type {
   DiffCounts,
-  DiffFigure,
   DiffFigures,
   DiffModel,
   DiffReasonModel,
   DiffSideModel,
   DiffUserspaceModel,
 } from './model.ts';
-
-/** All figures of a comparison hold together with this confidence. */
-const CONFIDENCE = 0.95;
+import { qemuNotes, qemuRows, qemuVcpus } from './qemu.ts';
 
 export interface DiffInput {
   readonly context: TraceContext;
   readonly model: ReportModel;
   readonly slices: SlicesResult;
+  /** null: no event of QEMU was recorded. */
+  readonly qemuSlices: QemuSlicesResult | null;
   readonly ledger: LedgerResult;
 }
 
@@ -42,13 +42,17 @@ export interface DiffInput {
 export const DIFF_PASSES: readonly PassRequest[] = [
   { name: 'slices', options: null },
   { name: 'ledger', options: null },
+  { name: 'qemu', options: null, optional: true },
+  { name: 'qemu-slices', options: null, optional: true },
 ];
 
 export function diffInput(context: TraceContext, model: ReportModel, { passes }: AnalysisResult): DiffInput {
-  return { context, model, slices: passes.slices as SlicesResult, ledger: passes.ledger as LedgerResult };
+  const qemuSlices = (passes['qemu-slices'] as QemuSlicesResult | undefined) ?? null;
+  const { slices, ledger } = passes as { slices: SlicesResult; ledger: LedgerResult };
+  return { context, model, slices, qemuSlices, ledger };
 }
 
-interface Side {
+export interface Side {
   readonly input: DiffInput;
   readonly model: DiffSideModel;
   readonly reasons: ReadonlyMap<string, { row: ReasonModel; slices: SliceReason | null }>;
@@ -56,20 +60,6 @@ interface Side {
 
 type ReasonId = Pick<ReasonModel, 'isa' | 'code' | 'name'>;
 const keyOf = ({ isa, code, name }: ReasonId) => `${isa}:${code}:${name}`;
-
-/** A figure on one side and its standard error. */
-interface Estimate {
-  readonly value: number | null;
-  readonly error: number;
-  readonly blocks: number;
-}
-
-/** Figures whose intervals are made when it is known how many there are. */
-interface Pending {
-  readonly figure: DiffFigure;
-  readonly error: number;
-  readonly degrees: number;
-}
 
 export function buildDiff(beforeInput: DiffInput, afterInput: DiffInput, toolVersion: string): DiffModel {
   const before = sideOf(beforeInput);
@@ -107,6 +97,7 @@ export function buildDiff(beforeInput: DiffInput, afterInput: DiffInput, toolVer
     totals: compare(pending, before, after, totals('totals'), sums(true)),
     reasons,
     userspace: userspaceRows(pending, before, after),
+    qemu: qemuRows(pending, before, after),
     notes: notesOf(before, after),
   };
   decide(pending);
@@ -124,7 +115,7 @@ function sideOf(input: DiffInput): Side {
     }),
   );
   const { timeIsNs } = model.capture;
-  const vcpus = model.vcpus.length;
+  const vcpus = model.vcpus.length || qemuVcpus(model.qemu);
   const wallNs = timeIsNs && ledger.wallNs !== null && ledger.wallNs > 0 ? ledger.wallNs : null;
   const guest = ledger.rows.reduce((sum, row) => sum + row.sums[T_GUEST], 0);
   const { ok, reasons } = assessTrust(model);
@@ -193,16 +184,8 @@ function estimatesOf(side: Side, row: Row | undefined, slices: SliceReason | nul
   const blocks = spread?.blocks ?? times.slices;
   // A time stamp may lie anywhere between two steps of the clock.
   const resolution = side.model.capture.timeResolutionNs / Math.sqrt(12);
-  /** Per second; nothing seen is nothing, as certain as the other side makes it. */
-  const perSecond = (sum: number | null, timeNs: number | null, relative: number | undefined): Estimate => {
-    const value = sum === null || timeNs === null ? null : (sum / timeNs) * 1e9;
-    const none = sum === 0 && times.slices >= LEAST_SLICES;
-    return {
-      value,
-      error: none ? 0 : value === null ? Number.NaN : value * (relative ?? Number.NaN),
-      blocks,
-    };
-  };
+  const per = (timeNs: number | null, sum: number | null, relative: number | undefined) =>
+    perSecond(sum, timeNs, relative, blocks, times.slices);
   const quantile = (i: number): Estimate => ({
     value: row?.[QUANTILE_KEYS[i]] ?? null,
     error: Math.hypot(spread?.quantiles[i] ?? Number.NaN, resolution),
@@ -211,9 +194,9 @@ function estimatesOf(side: Side, row: Row | undefined, slices: SliceReason | nul
   // An exit whose entry is missing has no time: its row costs an unknown amount, not nothing.
   const costKnown = paired > 0 || exits === 0;
   return {
-    costNs: perSecond(costKnown && totalNs !== null ? Number(totalNs) : null, vcpuNs, spread?.cost),
-    rate: perSecond(exits, vcpuNs, spread?.rate),
-    guestRate: perSecond(exits, guestNs, spread?.guestRate),
+    costNs: per(vcpuNs, costKnown && totalNs !== null ? Number(totalNs) : null, spread?.cost),
+    rate: per(vcpuNs, exits, spread?.rate),
+    guestRate: per(guestNs, exits, spread?.guestRate),
     p50Ns: quantile(SPREAD_QUANTILES.indexOf(0.5)),
     p90Ns: quantile(SPREAD_QUANTILES.indexOf(0.9)),
     p99Ns: quantile(SPREAD_QUANTILES.indexOf(0.99)),
@@ -223,35 +206,6 @@ function estimatesOf(side: Side, row: Row | undefined, slices: SliceReason | nul
       blocks,
     },
   };
-}
-
-function makeFigure(pending: Pending[], before: Estimate, after: Estimate): DiffFigure {
-  const known = before.value !== null && after.value !== null;
-  const change = known ? after.value - before.value : null;
-  const figure: DiffFigure = {
-    before: before.value,
-    after: after.value,
-    change,
-    changePct: change === null || !before.value ? null : (100 * change) / before.value,
-    low: null,
-    high: null,
-    verdict: 'unknown',
-  };
-  const error = Math.hypot(before.error, after.error);
-  if (known && Number.isFinite(error))
-    pending.push({ figure, error, degrees: Math.max(2, Math.min(before.blocks, after.blocks) - 1) });
-  return figure;
-}
-
-/** Intervals by Student's t from the bootstrap's standard errors, widened for their number (Bonferroni). */
-function decide(pending: readonly Pending[]): void {
-  for (const { figure, error, degrees } of pending) {
-    const margin = error * studentQuantile((1 - CONFIDENCE) / (2 * pending.length), degrees);
-    const change = figure.change!;
-    figure.low = change - margin;
-    figure.high = change + margin;
-    figure.verdict = figure.low > 0 ? 'higher' : figure.high < 0 ? 'lower' : 'noise';
-  }
 }
 
 /** Only where both recordings know of escalations. */
@@ -268,11 +222,9 @@ function userspaceRows(pending: Pending[], before: Side, after: Side): DiffUsers
       const estimates = sides.map(({ input, model }): Estimate & { count: number } => {
         const count = input.model.escalation.byUserspaceReason.find((row) => row.code === code)?.count ?? 0;
         const column = input.slices.userspace.find((row) => row.code === code)?.count;
-        const value = model.vcpuNs === null ? null : (count / model.vcpuNs) * 1e9;
+        const { slices } = input.slices;
         const spread = column ? spreadOf(onlyCounts(code, column), input.slices) : null;
-        const none = count === 0 && input.slices.slices >= LEAST_SLICES;
-        const error = none ? 0 : value === null || spread === null ? Number.NaN : value * spread.rate;
-        return { count, value, error, blocks: spread?.blocks ?? input.slices.slices };
+        return { count, ...perSecond(count, model.vcpuNs, spread?.rate, spread?.blocks ?? slices, slices) };
       });
       return {
         code,
@@ -332,6 +284,7 @@ function notesOf(before: Side, after: Side): string[] {
         `"${name}" has lost events: its rates and its time in the guest are too low by what is missing, so differences may come from that.`,
       );
     if (!input.model.escalation.known) notes.push(`"${name}" has no userspace exits: escalation is unknown.`);
+    notes.push(...qemuNotes(name, input.model.qemu));
     if (input.slices.ignored > 0)
       notes.push(
         `"${name}": ${plural(input.slices.ignored, 'exit')} of rare reasons are compared without intervals.`,

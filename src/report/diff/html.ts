@@ -5,7 +5,15 @@ import { STYLE } from '../html/style.ts';
 import { sharedTable } from '../html/table.ts';
 import type { DiffModel } from './model.ts';
 import type { DiffRenderOptions } from './renderers.ts';
-import { changeLines, legendOf, reasonsTable, sidesTable, summaryOf, userspaceTable } from './tables.ts';
+import {
+  changeLines,
+  legendOf,
+  qemuTable,
+  reasonsTable,
+  sidesTable,
+  summaryOf,
+  userspaceTable,
+} from './tables.ts';
 
 export function render(model: DiffModel, { rows }: Pick<DiffRenderOptions, 'rows'>): string {
   const hash = `'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`;
@@ -42,6 +50,13 @@ ${
   markup`<section aria-labelledby="h-user"><h2 id="h-user">Escalations to user space</h2>${sharedTable(
     'Escalations to user space',
     userspaceTable(model, rows),
+  )}</section>`
+}
+${
+  model.qemu.length > 0 &&
+  markup`<section aria-labelledby="h-qemu"><h2 id="h-qemu">QEMU's side</h2>${sharedTable(
+    "QEMU's side",
+    qemuTable(model, rows),
   )}</section>`
 }
 ${

@@ -4,7 +4,15 @@ import type { Cell, TableData } from '../tables.ts';
 import { formatCount } from '../units.ts';
 import type { DiffModel } from './model.ts';
 import type { DiffRenderOptions } from './renderers.ts';
-import { changeLines, legendOf, reasonsTable, sidesTable, summaryOf, userspaceTable } from './tables.ts';
+import {
+  changeLines,
+  legendOf,
+  qemuTable,
+  reasonsTable,
+  sidesTable,
+  summaryOf,
+  userspaceTable,
+} from './tables.ts';
 
 export function* render(model: DiffModel, { rows }: DiffRenderOptions): Generator<string> {
   yield `# KVM exits: what changed\n\n**${markdownText(summaryOf(model))}**\n`;
@@ -24,6 +32,10 @@ export function* render(model: DiffModel, { rows }: DiffRenderOptions): Generato
   if (model.userspace.length > 0) {
     yield '\n## Escalations to user space\n';
     yield* table(userspaceTable(model, rows));
+  }
+  if (model.qemu.length > 0) {
+    yield "\n## QEMU's side\n";
+    yield* table(qemuTable(model, rows));
   }
   if (model.notes.length > 0) {
     yield '\n## Notes\n\n';

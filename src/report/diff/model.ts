@@ -62,10 +62,22 @@ export interface DiffUserspaceModel {
   rate: DiffFigure;
 }
 
+export interface DiffQemuModel {
+  code: number;
+  name: string;
+  /** Returns of KVM_RUN to QEMU; `totalNs`: QEMU's time for those that it is known of, null where events are missing. */
+  before: { count: number; totalNs: Exact | null };
+  after: { count: number; totalNs: Exact | null };
+  /** QEMU's time (ns), and returns, per second of vCPU time. */
+  costNs: DiffFigure;
+  rate: DiffFigure;
+}
+
 export interface DiffSideModel {
   capture: CaptureModel;
   /** The report's verdict on its data. */
   trust: { ok: boolean; reasons: string[] };
+  /** vCPU threads; where only QEMU was recorded, vCPUs that returned to it. */
   vcpus: number;
   /** Recorded (or selected) time. */
   wallNs: number | null;
@@ -97,5 +109,7 @@ export interface DiffModel {
   reasons: DiffReasonModel[];
   /** Escalations by KVM_EXIT reason; [] where either recording cannot tell. */
   userspace: DiffUserspaceModel[];
+  /** QEMU's own word (kvm_run_exit) by KVM_EXIT reason; [] where either recording has none. */
+  qemu: DiffQemuModel[];
   notes: string[];
 }

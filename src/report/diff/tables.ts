@@ -3,7 +3,7 @@ import { cell, count, foreign, left, plain, right, tableOf } from '../section-ce
 import type { Cell, TableData } from '../tables.ts';
 import { IDLE_MARK } from '../tables.ts';
 import { formatCount, formatNs, formatNsCell, formatRatio, plural, UNKNOWN_CELL } from '../units.ts';
-import type { DiffFigure, DiffFigures, DiffModel, DiffReasonModel } from './model.ts';
+import type { DiffFigure, DiffFigures, DiffModel, DiffQemuModel, DiffReasonModel } from './model.ts';
 
 /** Stands where a change cannot be told from noise. */
 export const NOISE_MARK = '~';
@@ -123,6 +123,32 @@ export function userspaceTable(model: DiffModel, limit: number): TableData {
   );
 }
 
+export function qemuTable(model: DiffModel, limit: number): TableData {
+  const ns = (value: number | null) => cell(formatNsCell(value === null ? null : nsOf(value)));
+  return tableOf(
+    [
+      left('KVM_RUN returned with', { shrinkTo: 18 }),
+      right('QEMU time before', { drop: 3 }),
+      right('after', { drop: 2, titleAlone: 'QEMU time after' }),
+      right('change', { titleAlone: 'QEMU time change' }),
+      right('per second before', { drop: 1 }),
+      right('after', { drop: 0, titleAlone: 'per second after' }),
+      right('change', { titleAlone: 'per second change' }),
+    ],
+    model.qemu,
+    limit,
+    ({ name, costNs, rate }) => [
+      foreign(name),
+      ns(costNs.before),
+      ns(costNs.after),
+      cell(changeText(costNs)),
+      cell(formatRate(rate.before)),
+      cell(formatRate(rate.after)),
+      cell(changeText(rate)),
+    ],
+  );
+}
+
 export function sidesTable(model: DiffModel): TableData {
   const sides = [
     { name: 'before', side: model.before, exits: model.totals.before.exits },
@@ -167,7 +193,7 @@ export interface ChangeLine {
 type Format = (value: number) => string;
 const time: Format = (value) => formatNs(nsOf(value));
 const FIGURES: readonly {
-  key: Exclude<keyof DiffFigures, 'before' | 'after'>;
+  key: Exclude<keyof DiffFigures, 'before' | 'after' | 'escalation'>;
   label: string;
   format: Format;
 }[] = [
@@ -177,23 +203,34 @@ const FIGURES: readonly {
   { key: 'p50Ns', label: 'p50', format: time },
   { key: 'p90Ns', label: 'p90', format: time },
   { key: 'p99Ns', label: 'p99', format: time },
-  { key: 'escalation', label: 'escalation to user space', format: formatRatio },
 ];
 
-function changeWords(row: DiffFigures): string {
-  return FIGURES.filter(({ key }) => isChange(row[key]))
-    .map(({ key, label, format }) => {
-      const { before, after, low, high } = row[key];
-      const pct = changeText(row[key]);
-      const how = key === 'escalation' ? `${pointsText(row[key])} points` : pct;
-      const points = (share: number) => `${(100 * share).toFixed(2)} points`;
-      const bound = (value: number) => signed(key === 'escalation' ? points(value) : format(value));
-      return `${label} ${format(before!)} → ${format(after!)} (${how}; change between ${bound(low!)} and ${bound(high!)})`;
-    })
-    .join('; ');
+function figureWords(figure: DiffFigure, label: string, format: Format): string {
+  const { before, after, low, high } = figure;
+  return `${label} ${format(before!)} → ${format(after!)} (${changeText(figure)}; change between ${signed(format(low!))} and ${signed(format(high!))})`;
 }
 
-/** One line per reason with any change, the totals first. */
+function escalationWords(figure: DiffFigure): string {
+  const { before, after, low, high } = figure;
+  const points = (share: number) => signed(`${(100 * share).toFixed(2)} points`);
+  return `escalation to user space ${formatRatio(before!)} → ${formatRatio(after!)} (${pointsText(figure)} points; change between ${points(low!)} and ${points(high!)})`;
+}
+
+function changeWords(row: DiffFigures): string {
+  const words = FIGURES.flatMap(({ key, label, format }) =>
+    isChange(row[key]) ? figureWords(row[key], label, format) : [],
+  );
+  return [...words, ...(isChange(row.escalation) ? [escalationWords(row.escalation)] : [])].join('; ');
+}
+
+function qemuWords({ costNs, rate }: DiffQemuModel): string {
+  return [
+    ...(isChange(costNs) ? [figureWords(costNs, "QEMU's time per vCPU-second", time)] : []),
+    ...(isChange(rate) ? [figureWords(rate, 'returns per vCPU-second', formatRate)] : []),
+  ].join('; ');
+}
+
+/** One line per reason with any change, the totals first, QEMU's side last. */
 export function changeLines(model: DiffModel): ChangeLine[] {
   const showIsa = hasSeveralIsas(model);
   const lines = [
@@ -203,14 +240,22 @@ export function changeLines(model: DiffModel): ChangeLine[] {
       untrusted: true,
       words: changeWords(row),
     })),
+    ...model.qemu.map((row) => ({ name: row.name, untrusted: false, words: qemuWords(row) })),
   ];
   return lines.filter(({ words }) => words !== '');
 }
 
 /** The verdict in one sentence. */
 export function summaryOf(model: DiffModel): string {
-  const { reasons, method, busyTotals } = model;
+  const { reasons, method, busyTotals, qemu } = model;
   if (method.figures === 0) return 'The recordings do not allow a comparison: see the notes.';
+  if (reasons.length === 0 && qemu.length > 0) {
+    const changed = qemu.filter((row) => qemuWords(row) !== '').length;
+    const all = `${plural(qemu.length, 'reason')} why KVM_RUN returned to QEMU`;
+    return changed === 0
+      ? `No change beyond noise in ${all}.`
+      : `${formatCount(changed)} of ${all} changed beyond noise.`;
+  }
   const changed = reasons.filter((row) => changeWords(row) !== '').length;
   if (changed === 0 && changeWords(busyTotals) === '')
     return `No change beyond noise in ${plural(reasons.length, 'exit reason')}.`;

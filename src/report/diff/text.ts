@@ -6,7 +6,15 @@ import type { Cell, TableData } from '../tables.ts';
 import { formatCount } from '../units.ts';
 import type { DiffModel } from './model.ts';
 import type { DiffRenderOptions } from './renderers.ts';
-import { changeLines, legendOf, reasonsTable, sidesTable, summaryOf, userspaceTable } from './tables.ts';
+import {
+  changeLines,
+  legendOf,
+  qemuTable,
+  reasonsTable,
+  sidesTable,
+  summaryOf,
+  userspaceTable,
+} from './tables.ts';
 
 const MAX_WIDTH = 100;
 const MIN_WIDTH = 40;
@@ -39,6 +47,10 @@ export function render(model: DiffModel, { color, width, rows }: DiffRenderOptio
   if (model.userspace.length > 0) {
     title('Escalations to user space');
     lines.push(...tableLines(userspaceTable(model, rows), columns, style));
+  }
+  if (model.qemu.length > 0) {
+    title("QEMU's side");
+    lines.push(...tableLines(qemuTable(model, rows), columns, style));
   }
   if (model.notes.length > 0) {
     title('Notes');
