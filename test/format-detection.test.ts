@@ -53,7 +53,14 @@ function headOf(path: string): Uint8Array {
 }
 
 const FORMATS = await loadFormats();
-const TEXTS = new Set(['ftrace-text', 'trace-cmd-text', 'perf-script', 'qemu-log', 'printed-table']);
+const TEXTS = new Set([
+  'ftrace-text',
+  'trace-cmd-text',
+  'perf-script',
+  'qemu-log',
+  'kernel-log',
+  'printed-table',
+]);
 
 /** Formats that claim the bytes at all. */
 function claims(head: Uint8Array): string[] {

@@ -60,7 +60,7 @@ const CHUNKS = [
   { name: 'rows', roots: ['parsers/text/batch-rows.js', 'parsers/text/row-output.js'] },
   {
     name: 'lines',
-    roots: ['ftrace-text', 'trace-cmd-text', 'perf-script', 'qemu-log', 'printed-table'].map(
+    roots: ['ftrace-text', 'trace-cmd-text', 'perf-script', 'qemu-log', 'kernel-log', 'printed-table'].map(
       (format) => `parsers/${format}/index.js`,
     ),
   },

@@ -27,6 +27,7 @@ const ENTRIES: readonly FormatEntry[] = [
     load: async () => (await import('./simpletrace/index.ts')).simpletrace,
   },
   { load: async () => (await import('./qemu-log/index.ts')).qemuLog },
+  { load: async () => (await import('./kernel-log/index.ts')).kernelLog },
   { load: async () => (await import('./printed-table/index.ts')).printedTable },
 ];
 
