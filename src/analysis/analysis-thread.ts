@@ -27,12 +27,18 @@ export const LENGTHS = 4;
 /** Length that ends the stream. */
 export const END = -1;
 
-/** What the worker gets at its start; what it is to do comes as its only message (sendTask). */
+/** What both threads work on. The worker has `control` from its start, the rest comes with its task. */
 export interface ThreadMemory {
   readonly control: Int32Array;
   readonly arena: SharedArena;
   /** Tables of the ring's batches there. */
   readonly tables: readonly number[];
+}
+
+/** The worker's only message (sendTask). */
+export interface ThreadMessage<Task> {
+  readonly memory: ThreadMemory;
+  readonly task: Task;
 }
 
 export interface AnalysisThread {
@@ -68,7 +74,8 @@ export function takeThread(script: string): AnalysisThread {
 }
 
 /** Tells a thread that was taken what to do; the promise is for what it answers. */
-export function sendTask<Task, Result>({ worker, control }: AnalysisThread, task: Task): Promise<Result> {
+export function sendTask<Task, Result>(thread: AnalysisThread, task: Task): Promise<Result> {
+  const { worker, control, arena, batches } = thread;
   const result = new Promise<Result>((resolve, reject) => {
     worker.once('message', resolve);
     worker.once('error', reject);
@@ -76,7 +83,8 @@ export function sendTask<Task, Result>({ worker, control }: AnalysisThread, task
   });
   // Who awaits it learns of a failure; until then it must not count as unhandled.
   result.catch(() => {});
-  worker.postMessage(task);
+  const memory = { control, arena: shareArena(arena), tables: batches.map(({ table }) => table) };
+  worker.postMessage({ memory, task } satisfies ThreadMessage<Task>);
   Atomics.store(control, TASK, 1);
   Atomics.notify(control, TASK);
   return result;
@@ -90,18 +98,11 @@ export function dropThread(): void {
 
 function createThread(script: string): AnalysisThread {
   const control = new Int32Array(new SharedArrayBuffer(4 * (LENGTHS + RING)));
+  const { Worker } = workerThreads();
+  // It takes longer to start than all the rest here.
+  const worker = new Worker(script, { workerData: control, execArgv: [] });
   const arena = createArena();
   const batches = Array.from({ length: RING }, () => createArenaBatch(arena, RING_ROWS));
   for (const batch of batches) batch.text.fill(-1);
-  const memory: ThreadMemory = {
-    control,
-    arena: shareArena(arena),
-    tables: batches.map(({ table }) => table),
-  };
-  const { Worker } = workerThreads();
-  const worker = new Worker(script, {
-    workerData: memory,
-    execArgv: [],
-  });
   return { control, arena, batches, worker };
 }

@@ -3,7 +3,7 @@
  * or parses and analyses some blocks of a file itself (analyze-blocks.ts).
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { DONE, FAILED, TASK, type ThreadMemory } from '../analysis/analysis-thread.ts';
+import { DONE, FAILED, TASK, type ThreadMessage } from '../analysis/analysis-thread.ts';
 import { analyzeRing, type RingJob } from '../analysis/offload-ring.ts';
 import { joinArena } from '../core/arena.ts';
 import type { BlockJob } from './block-job.ts';
@@ -17,13 +17,12 @@ export type ThreadTask = ThreadWork & {
 
 type ThreadWork = { readonly ring: RingJob } | { readonly blocks: BlockJob };
 
-void run(workerData as ThreadMemory);
+void run(workerData as Int32Array);
 
-async function run(memory: ThreadMemory): Promise<void> {
-  const { control } = memory;
+async function run(control: Int32Array): Promise<void> {
   try {
     Atomics.wait(control, TASK, 0);
-    const task = receiveMessageOnPort(parentPort!)!.message as ThreadTask;
+    const { memory, task } = receiveMessageOnPort(parentPort!)!.message as ThreadMessage<ThreadTask>;
     const arena = joinArena(memory.arena);
     if (task.kernels) optimizeLate();
     const result =
