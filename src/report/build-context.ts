@@ -14,10 +14,10 @@ import {
 } from '../core/events.ts';
 import { diffWords, wordsToBigInt, wordsToHex } from '../core/words.ts';
 import { userspaceExitName } from '../isa/userspace-exits.ts';
+import { foreign, left, plain, right, tableOf, time } from './cells.ts';
 import { detailAddress, detailKind, detailName, directionName } from './detail-names.ts';
 import type { ReportModel, SlowModel } from './model.ts';
 import { latencyGap, whyUnknown } from './recorded.ts';
-import { foreign, left, plain, right, tableOf, time } from './section-cells.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { formatCount, formatNs, formatOffset, plural } from './units.ts';
 

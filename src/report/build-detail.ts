@@ -18,6 +18,8 @@ import { EV_EOI, EV_INJ_VIRQ, EV_PV_EOI } from '../core/events.ts';
 import { ISA_ARM64 } from '../core/isa-codes.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import { vectorName } from '../isa/vector-names.ts';
+import { cell, count, foreign, left, plain, right, share, tableOf, time } from './cells.ts';
+import { csvOf } from './csv-data.ts';
 import {
   DETAIL_EVENTS,
   type DetailKind,
@@ -30,7 +32,6 @@ import { type ExitFigures, exitFigures, groupRows, type Knowledge, sumOf } from 
 import type { ReportModel } from './model.ts';
 import { reasonIdentity } from './reason-identity.ts';
 import { latencyGap } from './recorded.ts';
-import { cell, count, csvOf, foreign, left, plain, right, share, tableOf, time } from './section-cells.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { formatCount, plural } from './units.ts';
 

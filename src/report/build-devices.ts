@@ -31,12 +31,12 @@ import type { TraceContext } from '../core/trace-context.ts';
 import { isKernelPort } from '../isa/port-names.ts';
 import { userspaceExitName } from '../isa/userspace-exits.ts';
 import { knowledge } from './build-detail.ts';
+import { csvOf } from './csv-data.ts';
 import { detailAddress, detailKind, detailName, directionName } from './detail-names.ts';
 import { deviceBlocks } from './devices-blocks.ts';
 import { type ExitFigures, exitFigures, groupRows, type Knowledge, sumOf } from './exit-figures.ts';
 import type { Exact, ReportModel } from './model.ts';
 import { reasonIdentity } from './reason-identity.ts';
-import { csvOf } from './section-cells.ts';
 import type { Section, SectionInput } from './sections.ts';
 
 /**

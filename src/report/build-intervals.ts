@@ -17,10 +17,10 @@ import { NO_CPU } from '../core/event-batch.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import { wordsToBigInt } from '../core/words.ts';
 import { isIdle } from '../isa/reasons.ts';
+import { cell, count, foreign, left, plain, right, tableOf, time } from './cells.ts';
 import type { Exact, ReportModel } from './model.ts';
 import { reasonIdentity } from './reason-identity.ts';
 import { exitsRecorded, latencyGap, whyUnknown } from './recorded.ts';
-import { cell, count, foreign, left, plain, right, tableOf, time } from './section-cells.ts';
 import type { Block, Section, SectionInput, SectionOptions } from './sections.ts';
 import { formatNsShort, formatOffset, plural } from './units.ts';
 

@@ -17,10 +17,11 @@ import {
   T_USERSPACE,
 } from '../analysis/ledger-segment.ts';
 import { EV_USERSPACE_EXIT } from '../core/events.ts';
+import { foreign, left, plain, right, share, tableOf, time } from './cells.ts';
 import { costliest } from './costliest.ts';
+import { csvOf } from './csv-data.ts';
 import type { ReportModel } from './model.ts';
 import { latencyGap } from './recorded.ts';
-import { csvOf, foreign, left, plain, right, share, tableOf, time } from './section-cells.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { compareThreads, identifyThread, type ThreadIdentity, vcpuNumbers } from './thread-identity.ts';
 import { formatNs } from './units.ts';

@@ -3,9 +3,10 @@
 import { toExact } from '../analysis/exact-sum.ts';
 import type { NestedResult } from '../analysis/nested.ts';
 import type { LevelCell } from '../analysis/nested-levels.ts';
+import { cell, count, foreign, left, right, tableOf, time } from './cells.ts';
+import { csvOf } from './csv-data.ts';
 import type { Exact, ReportModel } from './model.ts';
 import { reasonIdentity } from './reason-identity.ts';
-import { cell, count, csvOf, foreign, left, right, tableOf, time } from './section-cells.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { formatCount, formatNs, plural } from './units.ts';
 

@@ -4,11 +4,12 @@ import { FALSE_ALARM, type SeriesName, type StormResult } from '../analysis/stor
 import { ISA_ARM64 } from '../core/isa-codes.ts';
 import { wordsToBigInt } from '../core/words.ts';
 import { timerRateName } from '../isa/timer-rates.ts';
+import { cell, count, foreign, left, plain, right, share, tableOf, time } from './cells.ts';
+import { csvOf } from './csv-data.ts';
 import { type DetailKind, detailAddress, detailKind, detailName } from './detail-names.ts';
 import type { ReportModel } from './model.ts';
 import { reasonIdentity } from './reason-identity.ts';
 import { exitsRecorded, whyUnknown } from './recorded.ts';
-import { cell, count, csvOf, foreign, left, plain, right, share, tableOf, time } from './section-cells.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { identifyThread } from './thread-identity.ts';
 import { formatNs, formatNsShort, formatOffset, plural } from './units.ts';

@@ -1,4 +1,6 @@
 /** The report as Markdown with pipe tables, as GitHub, GitLab and Jira render them: no HTML, no footnotes. */
+
+import { type Cell, hiddenWords, type TableData } from './cells.ts';
 import { markdownName, markdownText } from './escape.ts';
 import { captureFacts, type Fact, qualityCounters } from './facts.ts';
 import { histogramLines } from './histogram.ts';
@@ -8,15 +10,12 @@ import type { RenderOptions } from './renderers.ts';
 import { SECTIONS } from './sections.ts';
 import { PLAIN } from './style.ts';
 import {
-  type Cell,
   escalationByReason,
   escalationByUserspaceReason,
   groupingWords,
-  hiddenWords,
   IDLE_MARK,
   reasonsTable,
   slowTable,
-  type TableData,
   vcpusTable,
 } from './tables.ts';
 import { assessTrust } from './trust.ts';

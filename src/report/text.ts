@@ -2,6 +2,8 @@
  * The report as plain text of at most 100 columns: what people read in a terminal and paste into tickets. Only tables
  * take more of a terminal that is wider.
  */
+
+import { type Cell, hiddenWords, type TableData } from './cells.ts';
 import { plainText } from './escape.ts';
 import { captureFacts, type Fact, qualityCounters } from './facts.ts';
 import { histogramLines } from './histogram.ts';
@@ -12,15 +14,12 @@ import { SECTIONS } from './sections.ts';
 import { COLOR, PLAIN, type Style } from './style.ts';
 import { renderTable, wrapText } from './table.ts';
 import {
-  type Cell,
   escalationByReason,
   escalationByUserspaceReason,
   groupingWords,
-  hiddenWords,
   IDLE_MARK,
   reasonsTable,
   slowTable,
-  type TableData,
   vcpusTable,
 } from './tables.ts';
 import { assessTrust } from './trust.ts';

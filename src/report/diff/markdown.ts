@@ -1,6 +1,7 @@
 /** A comparison as Markdown with pipe tables. */
+
+import type { Cell, TableData } from '../cells.ts';
 import { markdownName, markdownText } from '../escape.ts';
-import type { Cell, TableData } from '../tables.ts';
 import { formatCount } from '../units.ts';
 import type { DiffModel } from './model.ts';
 import type { DiffRenderOptions } from './renderers.ts';

@@ -1,6 +1,7 @@
 /** Tables and sentences of a comparison, shared by text, Markdown and HTML. */
-import { cell, count, foreign, left, plain, right, tableOf } from '../section-cells.ts';
-import type { Cell, TableData } from '../tables.ts';
+
+import type { Cell, TableData } from '../cells.ts';
+import { cell, count, foreign, left, plain, right, tableOf } from '../cells.ts';
 import { IDLE_MARK } from '../tables.ts';
 import { formatCount, formatNs, formatNsCell, formatRatio, plural, UNKNOWN_CELL } from '../units.ts';
 import type { DiffFigure, DiffFigures, DiffModel, DiffReasonModel } from './model.ts';

@@ -1,8 +1,9 @@
 /** A comparison as plain text of at most 100 columns. */
+
+import type { Cell, TableData } from '../cells.ts';
 import { plainText } from '../escape.ts';
 import { COLOR, PLAIN, type Style } from '../style.ts';
 import { renderTable, wrapText } from '../table.ts';
-import type { Cell, TableData } from '../tables.ts';
 import { formatCount } from '../units.ts';
 import type { DiffModel } from './model.ts';
 import type { DiffRenderOptions } from './renderers.ts';
