@@ -17,7 +17,7 @@ import {
 import { costliest } from './costliest.ts';
 import type { GroupKey, ReasonModel, ReportModel, SlowModel, TotalModel, VcpuModel } from './model.ts';
 import type { Column } from './table.ts';
-import { formatOffset, UNKNOWN_CELL } from './units.ts';
+import { formatNsShort, formatOffset, UNKNOWN_CELL } from './units.ts';
 
 /** Marks exits whose time is mostly the guest's own idling. */
 export const IDLE_MARK = '*';
@@ -191,6 +191,11 @@ function cpuMove(row: SlowModel): string {
 function userspaceCell(row: SlowModel): Cell {
   if (row.escalated === null) return cell(UNKNOWN_CELL);
   return row.escalated ? foreign(shortUserspaceName(row.userspaceReason ?? 'yes')) : cell('no');
+}
+
+export function slowTitle({ slowSelection: { thanNs, includesIdle } }: ReportModel): string {
+  const over = thanNs > 0 ? ` longer than ${formatNsShort(thanNs)}` : '';
+  return `Slowest exits${over}${includesIdle ? '' : ', idle left out'}`;
 }
 
 /** Times count from the first event, as --from and --to take them. The model holds as many as --slow asks for. */

@@ -1,5 +1,4 @@
 /** Tables and sentences of a comparison, shared by text, Markdown and HTML. */
-
 import type { Cell, TableData } from '../cells.ts';
 import { cell, count, foreign, left, plain, right, tableOf } from '../cells.ts';
 import { IDLE_MARK } from '../tables.ts';
