@@ -1,4 +1,5 @@
 /** Section `halt-polling`: what polling caught and cost, and what other values of halt_poll_ns would have done. */
+import { toExact } from '../analysis/exact-sum.ts';
 import {
   type HaltPollingResult,
   type HaltRow,
@@ -75,10 +76,8 @@ function build({ context, analysis, model }: SectionInput): Partial<ReportModel>
 
 function figures(rows: readonly HaltRow[], windowsKnown: boolean): HaltFigures {
   const sum = (of: (row: HaltRow) => number) => rows.reduce((total, row) => total + of(row), 0);
-  const exact = (of: (row: HaltRow) => Exact) => {
-    const total = rows.reduce((all, row) => all + BigInt(of(row)), 0n);
-    return total <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(total) : total;
-  };
+  const exact = (of: (row: HaltRow) => Exact) =>
+    toExact(rows.reduce((all, row) => all + BigInt(of(row)), 0n));
   const halts = sum((row) => row.halts);
   const polled = sum((row) => row.polled);
   return {

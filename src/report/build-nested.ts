@@ -5,6 +5,7 @@ import type { NestedResult } from '../analysis/nested.ts';
 import type { LevelCell } from '../analysis/nested-levels.ts';
 import { cell, count, foreign, left, right, tableOf, time } from './cells.ts';
 import { csvOf } from './csv-data.ts';
+import { mean } from './group-sums.ts';
 import type { Exact, ReportModel } from './model.ts';
 import { reasonIdentity } from './reason-identity.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
@@ -83,7 +84,7 @@ function build({ context, analysis }: SectionInput): Partial<ReportModel> | null
       exits: cells.reduce((sum, { exits }) => sum + exits, 0),
       paired,
       totalNs: hasTime ? toExact(total) : null,
-      avgNs: hasTime && paired > 0 ? rounded(total, paired) : null,
+      avgNs: hasTime && paired > 0 ? mean(total, paired) : null,
     };
   };
   const levels = result.levels.map(
@@ -106,7 +107,7 @@ function build({ context, analysis }: SectionInput): Partial<ReportModel> | null
       ...row,
       avgExits: row.exits / row.cycles,
       totalNs: hasTime ? totalNs : null,
-      avgNs: hasTime ? rounded(BigInt(totalNs), row.cycles) : null,
+      avgNs: hasTime ? mean(BigInt(totalNs), row.cycles) : null,
       maxNs: hasTime ? maxNs : null,
     }),
   );
@@ -122,10 +123,6 @@ function build({ context, analysis }: SectionInput): Partial<ReportModel> | null
 }
 
 const compare = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
-
-function rounded(total: bigint, n: number): number {
-  return Number((2n * total + BigInt(n)) / (2n * BigInt(n)));
-}
 
 function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
   const { nested } = model;

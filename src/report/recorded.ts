@@ -34,6 +34,19 @@ export function latencyGap(recording: Recording): string | null {
   return recording.context.timeIsNs ? null : 'Not recorded: times (the clock has no unit).';
 }
 
+/** What decides which columns a report may fill. */
+export interface Known {
+  /** Durations: exits and entries were recorded, and the clock has a unit. */
+  readonly time: boolean;
+  /** Which exits went to user space. */
+  readonly escalation: boolean;
+}
+
+/** For sections; `model` has the escalation already. */
+export function knowledge(input: Recording & { readonly model: ReportModel }): Known {
+  return { time: latencyGap(input) === null, escalation: input.model.escalation.known };
+}
+
 /** What a section says whose `known` is false. `events`: those that it takes. */
 export function whyUnknown(timeIsNs: boolean, events: string): string {
   return timeIsNs ? `Not recorded: it takes ${events}.` : 'Not known: the clock has no unit.';
