@@ -1,6 +1,7 @@
 /** What a report's numbers say, in words: only what they show, no causes and no advice. */
 import type { QemuModel } from './build-qemu.ts';
 import type { Exact, ReasonModel, ReportModel, VerdictModel } from './model.ts';
+import { shownReason } from './reason-identity.ts';
 import { hasSeveralIsas } from './tables.ts';
 import { formatCount, formatNs, formatPct, plural } from './units.ts';
 
@@ -106,7 +107,7 @@ function qemuSummary({ exits, rows, devices }: QemuModel, durationNs: Exact | nu
 
 /** Names what a row stands for, its group included. */
 function rowName(row: ReasonModel, showIsa: boolean): string {
-  const name = row.name === '' ? 'all reasons' : showIsa ? `${row.isa} ${row.name}` : row.name;
+  const name = shownReason(row, showIsa);
   const keys: string[] = [];
   if (row.vcpu !== undefined) keys.push(`vCPU ${row.vcpu ?? 'unknown'}`);
   if (row.tid !== undefined) keys.push(`tid ${row.tid ?? 'unknown'}`);

@@ -16,21 +16,19 @@ import {
 } from './cells.ts';
 import { costliest } from './costliest.ts';
 import type { GroupKey, ReasonModel, ReportModel, SlowModel, TotalModel, VcpuModel } from './model.ts';
+import { shownReason } from './reason-identity.ts';
 import type { Column } from './table.ts';
 import { formatNsShort, formatOffset, UNKNOWN_CELL } from './units.ts';
 
 /** Marks exits whose time is mostly the guest's own idling. */
 export const IDLE_MARK = '*';
 
-/** `escalated` of `exits` in percent; the exact counts are in the escalation section. */
-function escalatedShare(row: { exits: number; escalated: number | null }): Cell {
-  return share(row.escalated, row.exits);
-}
-
 function reasonCell(row: { isa: string; name: string; idle?: boolean }, showIsa: boolean): Cell {
-  if (row.name === '') return cell('all');
-  const text = showIsa ? `${row.isa} ${row.name}` : row.name;
-  return { text, untrusted: true, ...(row.idle ? { mark: ` ${IDLE_MARK}` } : {}) };
+  return {
+    text: shownReason(row, showIsa),
+    untrusted: true,
+    ...(row.idle ? { mark: ` ${IDLE_MARK}` } : {}),
+  };
 }
 
 const GROUP_COLUMNS: Readonly<Record<Exclude<GroupKey, 'reason'>, (row: ReasonModel) => Cell[]>> = {
@@ -48,15 +46,13 @@ const GROUP_TITLES: Readonly<Record<Exclude<GroupKey, 'reason'>, Column[]>> = {
   level: [left('level')],
 };
 
-/** What the rows are grouped by, in words: with --by, rows may still be one per reason. */
-export function groupingWords(model: ReportModel): string {
-  const keys: string[] = model.by.filter((key) => key !== 'reason');
-  if (keys.length === 0 || model.reasons.some((row) => row.name !== '')) keys.push('reason');
-  return keys.join(', ');
+/** What the rows are grouped by, in words: always by reason as well. */
+export function groupingWords({ by }: ReportModel): string {
+  return [...by.filter((key) => key !== 'reason'), 'reason'].join(', ');
 }
 
 export function hasSeveralIsas(model: ReportModel): boolean {
-  return new Set(model.reasons.map((row) => row.isa).filter((isa) => isa !== '')).size > 1;
+  return new Set(model.reasons.map((row) => row.isa)).size > 1;
 }
 
 interface Statistic {
@@ -79,19 +75,18 @@ const STATISTICS: readonly Statistic[] = [
   { column: right('p99', { drop: 0 }), cell: (row) => time(row.p99Ns) },
   { column: right('p99.9', { drop: 8 }), cell: (row) => time(row.p999Ns), wide: true },
   { column: right('max', { drop: 1 }), cell: (row) => time(row.maxNs) },
-  { column: right('user%', { drop: 3 }), cell: escalatedShare },
+  // The exact counts are in the escalation section.
+  { column: right('user%', { drop: 3 }), cell: (row) => share(row.escalated, row.exits) },
 ];
 
 /** Exits by reason and, with --by, by group. `wide`: also the columns that only wide pages have room for. */
 export function reasonsTable(model: ReportModel, limit: number, wide = false): TableData {
   const groups = model.by.filter((key) => key !== 'reason');
   const showIsa = hasSeveralIsas(model);
-  const showReason =
-    groups.length === 0 || model.by.includes('reason') || model.reasons.some((row) => row.name !== '');
   const statistics = STATISTICS.filter((statistic) => wide || !statistic.wide);
   const stats = (row: TotalModel): Cell[] => statistics.map(({ cell: of }) => of(row));
   const labels = groups.flatMap((key) => GROUP_TITLES[key]);
-  const leading = [...labels, ...(showReason ? [left('reason', { shrinkTo: 20 })] : [])];
+  const leading = [...labels, left('reason', { shrinkTo: 20 })];
   const totalRow = (label: string, row: TotalModel): Cell[] => [
     ...leading.map((_, i) => cell(i === leading.length - 1 ? label : '')),
     ...stats(row),
@@ -103,7 +98,7 @@ export function reasonsTable(model: ReportModel, limit: number, wide = false): T
   return {
     ...tableOf([...leading, ...statistics.map(({ column }) => column)], model.reasons, limit, (row) => [
       ...groups.flatMap((key) => GROUP_COLUMNS[key](row)),
-      ...(showReason ? [reasonCell(row, showIsa)] : []),
+      reasonCell(row, showIsa),
       ...stats(row),
     ]),
     totals: model.reasons.length > 1 ? totals : [],
