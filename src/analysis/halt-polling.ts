@@ -10,7 +10,7 @@
 import { type EventBatch, F_ARG0, F_ARG1, UNKNOWN } from '../core/event-batch.ts';
 import { EV_HALT_POLL_NS, EV_VCPU_WAKEUP } from '../core/events.ts';
 import { TWO_32 } from '../core/words.ts';
-import { addExact, exactToBigInt, exactValue, mergeExact } from './exact-sum.ts';
+import { addExact, exactToBigInt, exactValue, mergeExact, toExact } from './exact-sum.ts';
 import { EVERYTHING, type Pass, type PassScope } from './pass.ts';
 import { threadInScope, timeInScope } from './thread-scope.ts';
 import { createThreadSlots, slotWithin, type ThreadSlots } from './thread-slots.ts';
@@ -231,12 +231,8 @@ function outcomes(thread: Thread): WindowOutcome[] {
     caught += thread.bandCounts[band];
     caughtNs += exactToBigInt(thread.bandNs, band);
     const wasted = BigInt(windowNs) * BigInt(thread.halts - caught);
-    return { windowNs, caught, pollNs: small(caughtNs + wasted), wastedNs: small(wasted) };
+    return { windowNs, caught, pollNs: toExact(caughtNs + wasted), wastedNs: toExact(wasted) };
   });
-}
-
-function small(value: bigint): number | bigint {
-  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value;
 }
 
 export function haltPollingResult(halts: HaltPolling): HaltPollingResult {

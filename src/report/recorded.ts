@@ -47,6 +47,18 @@ export function knowledge(input: Recording & { readonly model: ReportModel }): K
   return { time: latencyGap(input) === null, escalation: input.model.escalation.known };
 }
 
+/** Whether only a part of the recording's time is reported. */
+function selectsTime({ selection }: ReportModel): boolean {
+  return selection?.filters.some((filter) => /^(from|to) /.test(filter)) ?? false;
+}
+
+/** Recorded time × vCPU threads; null where a part of the time was selected or there is none. */
+export function recordedThreadNs(model: ReportModel): number | null {
+  const { durationNs } = model.capture;
+  if (selectsTime(model) || durationNs === null || model.vcpus.length === 0) return null;
+  return Number(durationNs) * model.vcpus.length;
+}
+
 /** What a section says whose `known` is false. `events`: those that it takes. */
 export function whyUnknown(timeIsNs: boolean, events: string): string {
   return timeIsNs ? `Not recorded: it takes ${events}.` : 'Not known: the clock has no unit.';
