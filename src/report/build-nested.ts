@@ -60,8 +60,8 @@ export interface NestedModel {
   cycles: NestedCycleModel[] | null;
   /** Exits to this host per L2 exit that L1 handles; null without a cycle. */
   exitsPerReflectedExit: number | null;
-  /** Cycles left out: events lost in them; handed on again before L2 was entered; clock backwards. */
-  leftOut: { lost: number; broken: number; negative: number };
+  /** Cycles left out: events lost in them; handed on again before L2 was entered; clock backwards; more reasons than are kept. */
+  leftOut: { lost: number; broken: number; negative: number; further: number };
 }
 
 function build({ context, analysis }: SectionInput): Partial<ReportModel> | null {
@@ -73,7 +73,12 @@ function build({ context, analysis }: SectionInput): Partial<ReportModel> | null
     levels: [],
     cycles: null,
     exitsPerReflectedExit: null,
-    leftOut: { lost: result.lostCycles, broken: result.brokenCycles, negative: result.negative },
+    leftOut: {
+      lost: result.lostCycles,
+      broken: result.brokenCycles,
+      negative: result.negative,
+      further: result.ignored,
+    },
   };
   if (!known) return { nested: empty };
   const hasTime = context.timeIsNs;
@@ -159,7 +164,7 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
       ],
     ),
   };
-  const { lost, broken, negative } = nested.leftOut;
+  const { lost, broken, negative, further } = nested.leftOut;
   const cost = 'What an L2 exit costs that L1 handles';
   if (nested.cycles === null)
     return [
@@ -182,6 +187,9 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
           ? [
               `Left out: ${plural(lost, 'cycle')} with lost events, ${formatCount(broken)} without an entry of L2, ${formatCount(negative)} with a clock that ran backwards.`,
             ]
+          : []),
+        ...(further > 0
+          ? [`${plural(further, 'cycle')} left out: L1 was given more reasons than are kept.`]
           : []),
       ],
       table:
