@@ -132,6 +132,14 @@ describe('check', () => {
     expect(() => check(lost, 'lost<=0')).toThrow('how many');
   });
 
+  test('losses of which some are not counted are as many as are counted, or more', () => {
+    const lost = { events: 5, regions: 2, uncountedRegions: 1, affectedNs: 0, affectedPct: 0 };
+    const partly = { ...model, capture: { ...model.capture, lost } };
+    expect(check(partly, 'lost>5').exceeded).toBe(true);
+    expect(() => check(partly, 'lost>10')).toThrow('how many');
+    expect(() => check(partly, 'lost<10')).toThrow('how many');
+  });
+
   test('an empty capture exceeds no duration', () => {
     expect(check(emptyModel(), 'p99>1us').exceeded).toBe(false);
     expect(check(emptyModel(), 'count<1').exceeded).toBe(true);

@@ -332,6 +332,14 @@ describe('convert', () => {
       expect(converted[key], key).toEqual(raw[key]);
     expect(leftovers()).toEqual([]);
   });
+  test('says that more was lost than is counted', async () => {
+    const lossy = join(folder, 'lossy.txt');
+    const lines = readFileSync(trace, 'utf8').split('\n');
+    lines.splice(lines.length - 3, 0, 'CPU:1 [LOST 5 EVENTS]', 'CPU:2 [LOST EVENTS]');
+    writeFileSync(lossy, lines.join('\n'));
+    const { stderr } = await kvmtrace(['convert', lossy, '-o', join(folder, 'lossy.arrow')]);
+    expect(stderr).toContain('; at least 5 events had been lost\n');
+  });
   test('leaves nothing behind when the input is none', async () => {
     expect(
       (await kvmtrace(['convert', join(folder, 'none'), '-o', join(folder, 'never.arrow')])).status,

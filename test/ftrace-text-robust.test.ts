@@ -63,6 +63,15 @@ describe('truncation', () => {
 });
 
 describe('damage', () => {
+  test('an event named like a property that every object has is one without a known text', () => {
+    const names = ['constructor', 'toString', '__proto__', 'hasOwnProperty'];
+    const text = names.map(
+      (name, i) => `           <...>-140     [001] d..1.    17.00000${i}: ${name}: a 1\n`,
+    );
+    const { rows } = readText(Buffer.from(text.join('')));
+    expect(rows.map(({ event }) => event)).toEqual(names);
+  });
+
   test('bit flips: no crash, and every line is a row or counted', () => {
     fc.assert(
       fc.property(

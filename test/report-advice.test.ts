@@ -133,6 +133,7 @@ const ledger = (preemptedNs: number): NonNullable<ReportModel['ledger']> => ({
   known: true,
   recorded: { userspace: true, halts: true, preempted: true, runnable: true },
   wallNs: 1e10,
+  leftOut: 0,
   rows: [
     {
       ...({ pid: 1, tid: 1, vcpu: 0, comm: null, vm: null } as object),

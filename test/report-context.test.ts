@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { runReport } from '../src/commands/pipeline.ts';
 import { contextSection } from '../src/report/build-context.ts';
+import { hasArmGuests } from '../src/report/detail-names.ts';
 import { sectionRequests } from '../src/report/sections.ts';
 import { defaultReportOptions } from './support/options.ts';
 
@@ -94,4 +95,12 @@ test('what was not recorded is not told', async () => {
     expect.stringMatching(/^IO_INSTRUCTION, 1\.000 us/),
     'No event in between.',
   ]);
+});
+
+test("addresses are an arm64 guest's also where only its exits tell: perf that was killed writes no machine", () => {
+  const capture = (arch: string | null, isa: string[]) => ({ arch, isa }) as never;
+  expect(hasArmGuests(capture('aarch64', []))).toBe(true);
+  expect(hasArmGuests(capture(null, ['arm64']))).toBe(true);
+  expect(hasArmGuests(capture(null, ['vmx']))).toBe(false);
+  expect(hasArmGuests(capture('x86_64', []))).toBe(false);
 });

@@ -154,6 +154,5 @@ describe('findings', () => {
     expect(name({ vcpu: null, tid: 7, cpu: 1, level: 'L2' })).toBe('A (vCPU unknown, tid 7, CPU 1, L2)');
     expect(name({ vm: 'web1', pid: 70 })).toBe('A (VM web1)');
     expect(name({ vm: null, pid: 70 })).toBe('A (VM pid 70)');
-    expect(name({ name: '', tid: null })).toBe('all reasons (tid unknown)');
   });
 });

@@ -1,5 +1,6 @@
 /** Inputs that hold the same events of QEMU, written by several of its trace back ends: each counts once. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -332,4 +333,24 @@ test('a log without times is the same only if each vCPU’s events come in the s
   expect(repeatsUntimed(sample([2, 6, 5, 2]), whole)).toBe(true);
   expect(repeatsUntimed(sample([2, 5, 6, 2]), whole)).toBe(false);
   expect(repeatsUntimed(sample([6, 2, 2, 6, 5, 2, 6]), whole)).toBe(false);
+});
+
+test('more logs than can be told apart: that the others were not compared is said', async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'kvmtrace-test-'));
+  const logs = (count: number) =>
+    Array.from({ length: count }, (_, i) => {
+      const file = path.join(folder, `${i}.log`);
+      const line = (at: number) =>
+        `${100 + i}@1753437600.${100000 + 1000 * i + at}:kvm_run_exit cpu_index 0, reason 2\n`;
+      writeFileSync(file, [0, 10, 25].map(line).join(''));
+      return file;
+    });
+  try {
+    expect((await readAll(logs(7))).codes).not.toContain('inputs-not-compared');
+    const { rows, codes } = await readAll(logs(9));
+    expect(codes).toContain('inputs-not-compared');
+    expect(runExits(rows)).toBe(27);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

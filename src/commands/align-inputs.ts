@@ -21,13 +21,12 @@ import type { OpenedInput } from '../parsers/open-input.ts';
 import { traceEventsOf } from './event-stream.ts';
 import type { ReadOptions } from './options.ts';
 
-const QEMU_FORMATS = new Set(['simpletrace', 'qemu-log']);
 /** Offsets below this are the same clock: the two events of an exit are about 1 µs apart. */
 const SAME_CLOCK_NS = 100_000n;
 
 /** Whether an input was written by QEMU, not by the kernel. */
 export function isQemu(input: OpenedInput): boolean {
-  return QEMU_FORMATS.has(input.format.id);
+  return input.format.ofQemu === true;
 }
 
 /** What a first reading of an input shows. */

@@ -13,6 +13,7 @@ import { zshScript } from './completion/zsh.ts';
 import type { Environment } from './environment.ts';
 import { writeToStream } from './output.ts';
 import { createProgram } from './program.ts';
+import { GROUP_KEYS, LEVELS } from './report-options.ts';
 
 const SCRIPTS: Readonly<Record<string, (root: CommandNode) => string>> = {
   bash: bashScript,
@@ -36,8 +37,8 @@ function knownWords(): KnownWords {
     'diff --format': DIFF_RENDERERS.map(({ id }) => id),
     'info --format': ['text', 'json'],
     '--table': csvTableNames(),
-    '--by': ['vm', 'vcpu', 'tid', 'cpu', 'level', 'reason'],
-    '--level': ['L1', 'L2', 'L2-reflected'],
+    '--by': GROUP_KEYS,
+    '--level': Object.keys(LEVELS),
     '--section': SECTION_IDS,
     '--view': VIEW_NAMES,
     '--reason': reasons,

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UsageError } from '../core/errors.ts';
 import { plainText } from '../report/escape.ts';
+import { describeLost } from '../report/trust.ts';
 import { formatBytes, formatNs, plural } from '../report/units.ts';
 import type { Environment } from './environment.ts';
 import type { ConvertSummary } from './options.ts';
@@ -96,10 +97,7 @@ async function toStandardOutput(
 /** One line and the warnings, on stderr: standard output is for data. */
 function tell(summary: ConvertSummary, output: string, { stderr }: Environment): void {
   const { lost } = summary;
-  const losses =
-    lost.events === 0 && lost.regions === 0
-      ? ''
-      : `; ${lost.events === null ? 'an unknown number of events' : plural(lost.events, 'event')} had been lost`;
+  const losses = lost.events === 0 && lost.regions === 0 ? '' : `; ${describeLost(lost)} had been lost`;
   const duration = summary.durationNs === null ? '' : ` over ${formatNs(summary.durationNs)}`;
   stderr.write(
     `${plainText(output)}: ${plural(summary.events, 'event')}${duration}, ${formatBytes(summary.bytes)}${losses}\n`,

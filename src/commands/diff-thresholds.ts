@@ -5,7 +5,7 @@
  */
 import { UsageError } from '../core/errors.ts';
 import type { DiffFigure, DiffFigures, DiffModel } from '../report/diff/model.ts';
-import type { RowMatcher } from './fail-on.ts';
+import { holds, type Operator, type RowMatcher } from './fail-on.ts';
 
 /** Metric → figure. Escalation is compared in percentage points, the others in percent of before. */
 const METRICS = {
@@ -24,7 +24,7 @@ export interface DiffThreshold {
   /** Name as given, '*' for each row, null for all exits together. */
   readonly reason: string | null;
   readonly metric: DiffMetric;
-  readonly operator: '>' | '>=' | '<' | '<=';
+  readonly operator: Operator;
   /** Percent, or points. */
   readonly value: number;
 }
@@ -44,7 +44,7 @@ export function parseDiffThreshold(text: string): DiffThreshold {
     text: text.trim(),
     reason: match[1]?.trim() ?? null,
     metric,
-    operator: match[3] as DiffThreshold['operator'],
+    operator: match[3] as Operator,
     value: Number(match[4]),
   };
 }
@@ -54,16 +54,6 @@ export interface DiffFinding {
   /** False: nothing to compare, or not enough to tell. */
   readonly measured: boolean;
   readonly found: string;
-}
-
-function holds(value: number, operator: DiffThreshold['operator'], limit: number): boolean {
-  return operator === '>'
-    ? value > limit
-    : operator === '>='
-      ? value >= limit
-      : operator === '<'
-        ? value < limit
-        : value <= limit;
 }
 
 /** Percent or points; what was not there before is infinitely more. */
@@ -104,7 +94,7 @@ function describe(
   label: string,
   figure: DiffFigure,
   metric: DiffMetric,
-  operator: DiffThreshold['operator'],
+  operator: Operator,
   limit: number,
 ): DiffFinding {
   const change = changeOf(figure, metric);

@@ -98,7 +98,7 @@ function metricOf(row: TotalModel, metric: Metric): Value {
   }
 }
 
-function holds(value: Exact, operator: Operator, limit: number): boolean {
+export function holds(value: Exact, operator: Operator, limit: number): boolean {
   switch (operator) {
     case '>':
       return value > limit;
@@ -159,12 +159,12 @@ function cannotTell(threshold: Threshold, metric: Metric): UsageError {
   );
 }
 
-/** Losses of unknown size count as one event at least. */
+/** Losses of unknown size count as one event at least: that may be enough to exceed a limit, never to keep one. */
 function lostEvents(model: ReportModel, threshold: Threshold): number {
-  const { events, regions } = model.capture.lost;
-  if (events !== null) return events;
-  if (holds(Math.max(1, regions), threshold.operator, threshold.value) && threshold.operator.startsWith('>'))
-    return Math.max(1, regions);
+  const { events, uncountedRegions } = model.capture.lost;
+  if (events !== null && uncountedRegions === 0) return events;
+  const least = (events ?? 0) + Math.max(1, uncountedRegions);
+  if (threshold.operator.startsWith('>') && holds(least, threshold.operator, threshold.value)) return least;
   throw new UsageError(
     `--fail-on '${threshold.text}' cannot be checked: the capture does not say how many events were lost`,
   );

@@ -36,7 +36,16 @@ export function findTwins(
   run: TraceContext,
 ): TwinPlan | null {
   if (scans === null) return null;
-  const sources = listSources(paths, inputs, scans);
+  const all = listSources(paths, inputs, scans);
+  const sources = all.slice(0, MAX_TWIN_SOURCES);
+  if (sources.length < all.length)
+    note(
+      run.diagnostics,
+      'inputs-not-compared',
+      'suspect',
+      `more than ${MAX_TWIN_SOURCES} inputs hold events of QEMU: whether the others repeat them was not looked at`,
+      all.length - sources.length,
+    );
   for (const [number, source] of sources.entries())
     for (let keeper = 0; keeper < number && source.keeper < 0; keeper++)
       if (sources[keeper].keeper < 0) compare(sources, number, keeper, offsets, scans, run);
@@ -84,7 +93,7 @@ function listSources(
       scans,
     ).map((members) => source(members, 'simpletrace')),
     ...ofKind('qemu-log'),
-  ].slice(0, MAX_TWIN_SOURCES);
+  ];
 }
 
 /**

@@ -2,7 +2,7 @@
 import type { PassRequest } from '../analysis/pass.ts';
 import type { DiffModel } from '../report/diff/model.ts';
 import type { InfoModel } from '../report/info-model.ts';
-import type { GroupKey, ReportModel, WarningModel } from '../report/model.ts';
+import type { CaptureModel, GroupKey, ReportModel, WarningModel } from '../report/model.ts';
 import type { ViewRequest } from '../report/views/view.ts';
 
 /** A moment of the capture: ns after its first event, or before its last one. */
@@ -91,7 +91,7 @@ export interface ConvertSummary {
   /** Bytes of the capture. */
   readonly bytes: number;
   readonly durationNs: number | bigint | null;
-  readonly lost: { readonly events: number | null; readonly regions: number };
+  readonly lost: Pick<CaptureModel['lost'], 'events' | 'regions' | 'uncountedRegions'>;
   readonly warnings: readonly WarningModel[];
 }
 

@@ -196,7 +196,11 @@ export async function runConvert(
     durationNs: summary.hasTime
       ? wordsToBigInt(summary.last[0], summary.last[1]) - wordsToBigInt(summary.first[0], summary.first[1])
       : null,
-    lost: { events: lostEvents(summary), regions: summary.lostRegions },
+    lost: {
+      events: lostEvents(summary),
+      regions: summary.lostRegions,
+      uncountedRegions: summary.lostUnknown,
+    },
     warnings: buildWarnings(stream.context),
   };
 }

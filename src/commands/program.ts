@@ -38,7 +38,7 @@ const TOP_EXAMPLES = `Examples:
 `;
 
 const TOP_NOTES = `
-Reads perf.data, trace.dat, tracefs text, QEMU traces and its own captures; - is standard input.
+Reads perf.data, trace.dat, text of tracefs, trace-cmd and perf, QEMU traces, captures; - is stdin.
 Exit status: 0 fine, 1 a --fail-on threshold was exceeded, 2 wrong use or unreadable input, 130 interrupted.`;
 
 const RECORD_EXAMPLES = `Examples (as root, on the KVM host):
@@ -101,10 +101,10 @@ function addReport(program: Command, environment: Environment, finish: (status: 
     .option('--format <name>', 'text, html, md, json, csv, perfetto, folded (time) or folded-counts')
     .option(
       '--table <name>',
-      'table of a CSV file: reasons, vcpus, slow, escalation, userspace, quality, events, histogram',
+      'table of a CSV file: reasons, vcpus, slow, escalation, userspace, quality, events, histogram, or one of a section (a wrong name lists them)',
     )
     .option('--histogram', 'show log2 histograms of the times')
-    .option('--rows <n>', 'most rows of a table in text and Markdown, 0 for all (default: 30)')
+    .option('--rows <n>', 'most rows of a table in text, Markdown and HTML, 0 for all (default: 30)')
     .addOption(
       repeatable(
         '--fail-on <threshold>',
@@ -114,11 +114,22 @@ function addReport(program: Command, environment: Environment, finish: (status: 
     .option('--redact', 'replace names, process numbers, addresses and paths by pseudonyms, in every format')
     .option('-q, --quiet', 'no progress')
     .optionsGroup('Analysis:')
-    .addOption(repeatable('--by <keys>', 'group by vm, vcpu, tid, cpu, level, reason in any combination'))
+    .addOption(
+      repeatable(
+        '--by <keys>',
+        'a row per reason and vm, vcpu, tid, cpu, level, in any combination of these',
+      ),
+    )
     .addOption(repeatable('--section <names>', `further parts: ${SECTION_IDS.join(', ')}`))
     .option('--view <name>', `the layout of another tool: ${VIEW_NAMES.join(', ')}`)
-    .option('-i, --interval <duration>', 'a row per interval (1s, 500ms); in the perf-prof view a table')
-    .option('--heatmap <file>', 'write a line EXIT_NS LATENCY_NS for each exit, as perf-prof --heatmap')
+    .option(
+      '-i, --interval <duration>',
+      'a row per interval (1s, 500ms); with --view perf-prof a table per interval',
+    )
+    .option(
+      '--heatmap <file>',
+      'write a line EXIT_NS LATENCY_NS for each pair of exit and entry, as perf-prof --heatmap',
+    )
     .option('--guest-symbols <file>', "the guest's System.map or /proc/kallsyms, for hot spots")
     .option('--than <duration>', 'slow list: only exits longer than this (200us, 1.5ms)')
     .option('--slow <n>', 'slow list: how many (default: 10; with --than 1000)')

@@ -19,6 +19,7 @@ import { type Recorded, runRecording, WHY_NO_EVENTS } from '../record/run-record
 import { type SignalWatch, watchSignals } from '../record/signals.ts';
 import { type MessageLine, parseStatusLine } from '../record/status-line.ts';
 import { plainText } from '../report/escape.ts';
+import { describeLost } from '../report/trust.ts';
 import { formatBytes, formatNs, plural } from '../report/units.ts';
 import type { Environment } from './environment.ts';
 import { describeError } from './errors.ts';
@@ -147,10 +148,7 @@ function describe(
 ): void {
   const { events, lost } = summary;
   const span = summary.durationNs === null ? '' : ` over ${formatNs(summary.durationNs)}`;
-  const losses =
-    lost.events === 0 && lost.regions === 0
-      ? 'nothing lost'
-      : `${lost.events === null ? 'an unknown number of events' : plural(lost.events, 'event')} lost`;
+  const losses = lost.events === 0 && lost.regions === 0 ? 'nothing lost' : `${describeLost(lost)} lost`;
   live.say(
     plainText(
       `${place.capture}: ${plural(events, 'event')}${span}, ${formatBytes(summary.bytes)}, ${losses}; ${why}`,

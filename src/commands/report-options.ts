@@ -47,12 +47,12 @@ export const DEFAULT_SLOW = 10;
 /** With --than everybody over the threshold is wanted; still bounded, as memory is. */
 const SLOW_OVER_THRESHOLD = 1000;
 
-const LEVELS = {
+export const LEVELS = {
   L1: [LEVEL_L1],
   L2: [LEVEL_L2, LEVEL_L2_REFLECTED],
   'L2-reflected': [LEVEL_L2_REFLECTED],
 } as const;
-const GROUP_KEYS: readonly GroupKey[] = ['vm', 'vcpu', 'tid', 'cpu', 'level', 'reason'];
+export const GROUP_KEYS: readonly GroupKey[] = ['vm', 'vcpu', 'tid', 'cpu', 'level', 'reason'];
 
 /** Runs a parser; what it refuses is reported with the option's name. */
 export function option<V, T>(name: string, value: V | undefined, absent: T, parse: (value: V) => T): T {

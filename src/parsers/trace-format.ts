@@ -47,6 +47,8 @@ export interface TraceFormat {
   readonly title: string;
   /** `random`: the parser reads back and forth, so a pipe is spooled to a temporary file first. */
   readonly access: 'sequential' | 'random';
+  /** Written by QEMU, not by the kernel: on a clock of its own, without the kernel's events. */
+  readonly ofQemu?: boolean;
   /** Exits can have reasons by a printed name that no table has (ISA_NAMED). */
   readonly namesReasons?: boolean;
   /** Its rows are made by kernels: what TypeScript there is between them hardly gains by being optimised. */

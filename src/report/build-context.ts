@@ -14,10 +14,10 @@ import {
 } from '../core/events.ts';
 import { diffWords, wordsToBigInt, wordsToHex } from '../core/words.ts';
 import { userspaceExitName } from '../isa/userspace-exits.ts';
-import { detailAddress, detailKind, detailName, directionName } from './detail-names.ts';
+import { foreign, left, plain, right, tableOf, time } from './cells.ts';
+import { detailAddress, detailKind, detailName, directionName, hasArmGuests } from './detail-names.ts';
 import type { ReportModel, SlowModel } from './model.ts';
 import { latencyGap, whyUnknown } from './recorded.ts';
-import { foreign, left, plain, right, tableOf, time } from './section-cells.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { formatCount, formatNs, formatOffset, plural } from './units.ts';
 
@@ -63,6 +63,7 @@ function build({ context, analysis, model }: SectionInput): Partial<ReportModel>
     model.slow.map((row, index) => [`${row.tid} ${row.exitNs} ${row.latencyNs}`, index]),
   );
   const comm = (tid: number) => (tid === 0 ? 'idle' : (context.threads.byTid.get(tid)?.comm ?? null));
+  const isArm = hasArmGuests(model.capture);
   const exits: ContextModel['exits'] = [];
   for (const row of result.rows) {
     const exitNs = wordsToBigInt(row.exitTime[0], row.exitTime[1]);
@@ -72,7 +73,7 @@ function build({ context, analysis, model }: SectionInput): Partial<ReportModel>
       exitNs,
       tid: row.tid,
       slow,
-      events: eventModels(row, context),
+      events: eventModels(row, context, isArm),
       omitted: row.omitted,
       ran: result.schedSeen ? row.ran.map(({ tid, ns }) => ({ tid, comm: comm(tid), ns })) : null,
       ranOtherNs: row.ranOtherNs,
@@ -94,8 +95,8 @@ function build({ context, analysis, model }: SectionInput): Partial<ReportModel>
 function eventModels(
   { events, exitTime }: ContextRow,
   context: SectionInput['context'],
+  isArm: boolean,
 ): ContextEventModel[] {
-  const isArm = /^(aarch64|arm)/.test(context.arch ?? '');
   return Array.from({ length: events.length }, (_, row) => ({
     offsetNs: diffWords(events.time[2 * row], events.time[2 * row + 1], exitTime[0], exitTime[1]),
     cpu: events.cpu[row] === NO_CPU ? null : events.cpu[row],

@@ -18,6 +18,8 @@ import { EV_EOI, EV_INJ_VIRQ, EV_PV_EOI } from '../core/events.ts';
 import { ISA_ARM64 } from '../core/isa-codes.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import { vectorName } from '../isa/vector-names.ts';
+import { cell, count, foreign, left, plain, right, share, tableOf, time } from './cells.ts';
+import { csvOf } from './csv-data.ts';
 import {
   DETAIL_EVENTS,
   type DetailKind,
@@ -26,11 +28,11 @@ import {
   detailName,
   directionName,
 } from './detail-names.ts';
-import { type ExitFigures, exitFigures, groupRows, type Knowledge, sumOf } from './exit-figures.ts';
+import { type ExitFigures, exitFigures, groupRows } from './exit-figures.ts';
+import { sum } from './group-sums.ts';
 import type { ReportModel } from './model.ts';
 import { reasonIdentity } from './reason-identity.ts';
-import { latencyGap } from './recorded.ts';
-import { cell, count, csvOf, foreign, left, plain, right, share, tableOf, time } from './section-cells.ts';
+import { type Known, knowledge } from './recorded.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { formatCount, plural } from './units.ts';
 
@@ -75,10 +77,6 @@ export interface DetailModel {
   floor: number;
 }
 
-export function knowledge({ context, analysis, model }: SectionInput): Knowledge {
-  return { time: latencyGap({ context, analysis }) === null, escalation: model.escalation.known };
-}
-
 function build(input: SectionInput): Partial<ReportModel> | null {
   const { context, analysis } = input;
   const result = analysis.passes.detail as DetailResult | undefined;
@@ -114,7 +112,7 @@ function byWeight(a: ExitFigures & { address: string }, b: ExitFigures & { addre
 function detailRows(
   context: TraceContext,
   { keys, keyInts, rows, sums, missed }: ExitTableResult,
-  known: Knowledge,
+  known: Known,
 ): DetailRowModel[] {
   const key = (row: number, i: number) => keys[row * keyInts + i];
   const groups = groupRows(rows, (row) =>
@@ -134,12 +132,12 @@ function detailRows(
       address: detailAddress(key(row, D_LOW), key(row, D_HIGH)),
       what: detailName(kind, key(row, D_LOW), key(row, D_HIGH), isa === ISA_ARM64),
       ...exitFigures(sums, members, known),
-      mayMiss: sumOf(missed, members),
+      mayMiss: sum(missed, members),
     };
   });
 }
 
-function pageRows({ keys, rows, sums, missed }: ExitTableResult, known: Knowledge): DetailModel['pages'] {
+function pageRows({ keys, rows, sums, missed }: ExitTableResult, known: Known): DetailModel['pages'] {
   return [...Array(rows).keys()]
     .map((row) => ({
       address: detailAddress(keys[2 * row + P_LOW], keys[2 * row + P_HIGH]),
@@ -149,7 +147,7 @@ function pageRows({ keys, rows, sums, missed }: ExitTableResult, known: Knowledg
     .sort(byWeight);
 }
 
-function vectorRows({ keys, rows, sums }: ExitTableResult, known: Knowledge): VectorModel[] {
+function vectorRows({ keys, rows, sums }: ExitTableResult, known: Known): VectorModel[] {
   return [...Array(rows).keys()]
     .map((row) => ({ vector: keys[row], what: vectorName(keys[row]), ...exitFigures(sums, [row], known) }))
     .sort((a, b) => b.exits - a.exits || a.vector - b.vector);

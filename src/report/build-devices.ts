@@ -30,13 +30,14 @@ import { ISA_ARM64 } from '../core/isa-codes.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import { isKernelPort } from '../isa/port-names.ts';
 import { userspaceExitName } from '../isa/userspace-exits.ts';
-import { knowledge } from './build-detail.ts';
-import { detailAddress, detailKind, detailName, directionName } from './detail-names.ts';
+import { csvOf } from './csv-data.ts';
+import { detailAddress, detailKind, detailName, directionName, hasArmGuests } from './detail-names.ts';
 import { deviceBlocks } from './devices-blocks.ts';
-import { type ExitFigures, exitFigures, groupRows, type Knowledge, sumOf } from './exit-figures.ts';
+import { type ExitFigures, exitFigures, groupRows } from './exit-figures.ts';
+import { sum } from './group-sums.ts';
 import type { Exact, ReportModel } from './model.ts';
 import { reasonIdentity } from './reason-identity.ts';
-import { csvOf } from './section-cells.ts';
+import { type Known, knowledge } from './recorded.ts';
 import type { Section, SectionInput } from './sections.ts';
 
 /**
@@ -113,7 +114,7 @@ function build(input: SectionInput): Partial<ReportModel> | null {
   const recorded = (event: number) =>
     counts[event] + markerCounts[event] > 0 ? counts[event] + markerCounts[event] : null;
   const side = qemuSide(access, context.strings.values);
-  const isArm = /^(aarch64|arm)/.test(context.arch ?? '') || model.capture.isa.includes('arm64');
+  const isArm = hasArmGuests(model.capture);
   const devices: DevicesModel = {
     known: counts[EV_PIO] + counts[EV_MMIO] + counts[EV_FAST_MMIO] > 0,
     escalationKnown: known.escalation,
@@ -149,12 +150,7 @@ function qemuSide({ ioeventfds, regions }: AccessResult, strings: readonly strin
 
 const kindOf = (event: number): 'port' | 'mmio' => (event === EV_PIO ? 'port' : 'mmio');
 
-function deviceRows(
-  table: ExitTableResult,
-  known: Knowledge,
-  side: QemuSide,
-  isArm: boolean,
-): DeviceRowModel[] {
+function deviceRows(table: ExitTableResult, known: Known, side: QemuSide, isArm: boolean): DeviceRowModel[] {
   const { keys, keyInts, rows, sums, missed } = table;
   const key = (row: number, i: number) => keys[row * keyInts + i];
   const groups = groupRows(rows, (row) => {
@@ -169,7 +165,7 @@ function deviceRows(
       const kind = kindOf(key(row, D_EVENT));
       const address = detailAddress(key(row, D_LOW), key(row, D_HIGH));
       const figures = exitFigures(sums, members, known);
-      const fast = sumOf(
+      const fast = sum(
         sums.exits,
         members.filter((member) => key(member, D_EVENT) === EV_FAST_MMIO),
       );
@@ -185,7 +181,7 @@ function deviceRows(
         fast,
         ioeventfd,
         ...figures,
-        mayMiss: sumOf(missed, members),
+        mayMiss: sum(missed, members),
       };
     })
     .sort((a, b) => b.exits - a.exits || (a.address < b.address ? -1 : 1));
@@ -216,7 +212,7 @@ function handlerOf(
 function escalationRows(
   context: TraceContext,
   table: ExitTableResult,
-  known: Knowledge,
+  known: Known,
   side: QemuSide,
 ): EscalationRowModel[] {
   const { keys, keyInts, rows, sums } = table;

@@ -6,10 +6,10 @@ import { KEY_CODE, KEY_ISA } from '../analysis/groups.ts';
 import { EV_RUN_EXIT, EV_USERSPACE_EXIT } from '../core/events.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import { userspaceExitName } from '../isa/userspace-exits.ts';
-import { type Known, sum, sumExact } from './group-sums.ts';
+import { sum, sumExact } from './group-sums.ts';
 import type { EscalationModel, Exact } from './model.ts';
 import { reasonIdentity } from './reason-identity.ts';
-import { exitsOccurred, exitsRecorded } from './recorded.ts';
+import { exitsOccurred, exitsRecorded, type Known } from './recorded.ts';
 
 /** Exits that say no thread: nothing can be told about what followed them. */
 export function threadlessExits({ threads }: AnalysisResult): number {

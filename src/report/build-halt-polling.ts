@@ -6,8 +6,9 @@ import {
   WINDOWS,
   type WindowOutcome,
 } from '../analysis/halt-polling.ts';
+import { count, foreign, left, plain, right, share, tableOf, time } from './cells.ts';
+import { csvOf } from './csv-data.ts';
 import type { Exact, ReportModel } from './model.ts';
-import { count, csvOf, foreign, left, plain, right, share, tableOf, time } from './section-cells.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { compareThreads, identifyThread, type ThreadIdentity, vcpuNumbers } from './thread-identity.ts';
 import { formatNs, formatPct, plural } from './units.ts';

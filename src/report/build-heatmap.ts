@@ -1,9 +1,9 @@
 /** Section `heatmap`: how many pairs there were over time and latency. */
 import type { HeatmapResult } from '../analysis/heatmap.ts';
 import { wordsToBigInt } from '../core/words.ts';
+import { cell, left, right, tableOf } from './cells.ts';
 import type { ReportModel } from './model.ts';
 import { latencyGap, whyUnknown } from './recorded.ts';
-import { cell, left, right, tableOf } from './section-cells.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { formatNs, formatNsShort } from './units.ts';
 

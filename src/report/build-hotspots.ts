@@ -15,12 +15,13 @@ import {
 } from '../analysis/hotspots.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import { wordsToHex } from '../core/words.ts';
-import { knowledge } from './build-detail.ts';
+import { cell, count, foreign, left, plain, right, share, tableOf, time } from './cells.ts';
+import { csvOf } from './csv-data.ts';
 import { type ExitFigures, exitFigures, groupRows } from './exit-figures.ts';
 import { kernelOffset, parseGuestSymbols, solveOffset, symbolAt } from './guest-symbols.ts';
 import type { ReportModel } from './model.ts';
 import { reasonIdentity } from './reason-identity.ts';
-import { cell, count, csvOf, foreign, left, plain, right, share, tableOf, time } from './section-cells.ts';
+import { knowledge } from './recorded.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { formatCount } from './units.ts';
 

@@ -4,10 +4,10 @@ import type { ThreadEvents } from '../analysis/thread-events.ts';
 import { NO_CPU } from '../core/event-batch.ts';
 import { EV_ENTRY, EV_EXIT, EV_USERSPACE_EXIT } from '../core/events.ts';
 import { isaName } from '../core/isa-codes.ts';
-import { vcpuOfThread } from '../core/thread-table.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import { buildCapture, buildWarnings } from './build-capture.ts';
 import type { InfoModel, InfoThreadModel } from './info-model.ts';
+import { identifyThread } from './thread-identity.ts';
 
 export function buildInfo(
   context: TraceContext,
@@ -33,16 +33,12 @@ function buildThreads(context: TraceContext, threads: ThreadEvents): InfoThreadM
   const list: InfoThreadModel[] = [];
   for (let slot = 0; slot < threads.slots.count; slot++) {
     if (!threads.isVcpu[slot]) continue;
-    const tid = threads.slots.tids[slot];
-    const info = context.threads.byTid.get(tid);
-    const pid = threads.pid[slot] >= 0 ? threads.pid[slot] : (info?.pid ?? -1);
-    const vcpu = threads.vcpu[slot] >= 0 || !info ? threads.vcpu[slot] : vcpuOfThread(info);
     list.push({
-      tid,
-      pid: pid >= 0 ? pid : null,
-      comm: info?.comm ?? null,
-      vcpu: vcpu >= 0 ? vcpu : null,
-      vm: info?.vm ?? null,
+      ...identifyThread(context, {
+        tid: threads.slots.tids[slot],
+        pid: threads.pid[slot],
+        vcpu: threads.vcpu[slot],
+      }),
       events: threads.events[slot],
       exits: threads.exits[slot],
     });

@@ -1,6 +1,6 @@
 /** Section `intervals`: counts and latencies per interval and reason (and --by), as perf-prof -i prints them. */
 
-import { exactToBigInt, toExact } from '../analysis/exact-sum.ts';
+import { toExact } from '../analysis/exact-sum.ts';
 import { LEVEL_NAMES } from '../analysis/exit-batch.ts';
 import {
   KEY_CODE,
@@ -17,10 +17,11 @@ import { NO_CPU } from '../core/event-batch.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import { wordsToBigInt } from '../core/words.ts';
 import { isIdle } from '../isa/reasons.ts';
+import { cell, count, foreign, left, plain, right, tableOf, time } from './cells.ts';
+import { mean, sum, sumExact } from './group-sums.ts';
 import type { Exact, ReportModel } from './model.ts';
 import { reasonIdentity } from './reason-identity.ts';
 import { exitsRecorded, latencyGap, whyUnknown } from './recorded.ts';
-import { cell, count, foreign, left, plain, right, tableOf, time } from './section-cells.ts';
 import type { Block, Section, SectionInput, SectionOptions } from './sections.ts';
 import { formatNsShort, formatOffset, plural } from './units.ts';
 
@@ -90,9 +91,9 @@ function build({ context, analysis, model }: SectionInput): Partial<ReportModel>
     const fromNs = origin + BigInt(bucket) * BigInt(widthNs);
     const left = Number(end - fromNs);
     const lengthNs = Math.max(0, Math.min(widthNs, left));
-    const paired = cells.reduce((sum, i) => sum + result.paired[i], 0);
-    const total = cells.reduce((sum, i) => sum + exactToBigInt(result.total, i), 0n);
-    const exits = cells.reduce((sum, i) => sum + result.exits[i], 0);
+    const paired = sum(result.paired, cells);
+    const total = sumExact(result.total, cells);
+    const exits = sum(result.exits, cells);
     return {
       fromNs,
       lengthNs,
@@ -100,7 +101,7 @@ function build({ context, analysis, model }: SectionInput): Partial<ReportModel>
       perSecond: lengthNs > 0 ? (exits * 1e9) / lengthNs : null,
       paired,
       totalNs: timed ? toExact(total) : null,
-      avgNs: paired > 0 ? Number((2n * total + BigInt(paired)) / (2n * BigInt(paired))) : null,
+      avgNs: paired > 0 ? mean(total, paired) : null,
       p99Ns: paired > 0 ? p99 : null,
       maxNs: paired > 0 ? cells.reduce((most, i) => Math.max(most, result.max[i]), 0) : null,
     };

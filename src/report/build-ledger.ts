@@ -17,13 +17,14 @@ import {
   T_USERSPACE,
 } from '../analysis/ledger-segment.ts';
 import { EV_USERSPACE_EXIT } from '../core/events.ts';
+import { foreign, left, plain, right, share, tableOf, time } from './cells.ts';
 import { costliest } from './costliest.ts';
+import { csvOf } from './csv-data.ts';
 import type { ReportModel } from './model.ts';
 import { latencyGap } from './recorded.ts';
-import { csvOf, foreign, left, plain, right, share, tableOf, time } from './section-cells.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { compareThreads, identifyThread, type ThreadIdentity, vcpuNumbers } from './thread-identity.ts';
-import { formatNs } from './units.ts';
+import { formatNs, plural } from './units.ts';
 
 /** All in ns. null: the events that tell it were not recorded; its time is then in another column, never lost. */
 export interface LedgerRowModel extends ThreadIdentity {
@@ -58,6 +59,8 @@ export interface LedgerModel {
   /** First event to last (of the selected time), ns. */
   wallNs: number | null;
   rows: LedgerRowModel[];
+  /** Events of threads that have no row: there are more than are kept. */
+  leftOut: number;
 }
 
 function build({ context, analysis, model }: SectionInput): Partial<ReportModel> | null {
@@ -83,6 +86,7 @@ function build({ context, analysis, model }: SectionInput): Partial<ReportModel>
       recorded,
       wallNs: context.timeIsNs ? result.wallNs : null,
       rows: rows.sort(compareThreads),
+      leftOut: result.ignored,
     },
   };
 }
@@ -177,6 +181,9 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
         `From the first event to the last: ${formatNs(ledger.wallNs)} per thread. Unknown is the time before a thread's first and after its last event, around losses and missing events.`,
         ...(model.selection ? ['Filters by reason, level and CPU do not apply here.'] : []),
         ...(missing.length ? [`Not recorded: ${missing.join('; ')}.`] : []),
+        ...(ledger.leftOut > 0
+          ? [`${plural(ledger.leftOut, 'event')} left out: there are more threads than are kept.`]
+          : []),
       ],
       table: {
         ...tableOf(

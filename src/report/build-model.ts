@@ -7,7 +7,6 @@ import { KEY_CODE, KEY_CPU, KEY_ISA, KEY_LEVEL, KEY_PID, KEY_TID, KEY_VCPU } fro
 import type { Quantiles } from '../analysis/latency-log.ts';
 import { NO_CPU } from '../core/event-batch.ts';
 import { EV_NESTED_VMEXIT } from '../core/events.ts';
-import { type ThreadInfo, vcpuOfThread } from '../core/thread-table.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import { wordsToBigInt, wordsToHex } from '../core/words.ts';
 import { isIdle } from '../isa/reasons.ts';
@@ -16,7 +15,7 @@ import { buildAdvice } from './advice/build.ts';
 import { buildCapture, buildWarnings } from './build-capture.ts';
 import { buildEscalation, escalationGap, threadlessExits } from './build-escalation.ts';
 import { buildVerdict } from './build-verdict.ts';
-import { type Known, pct, pctExact, sum, sumExact } from './group-sums.ts';
+import { mean, pct, pctExact, sum, sumExact } from './group-sums.ts';
 import type {
   GroupKey,
   ReasonModel,
@@ -27,8 +26,9 @@ import type {
   WarningModel,
 } from './model.ts';
 import { printedIsa, reasonIdentity } from './reason-identity.ts';
-import { latencyGap } from './recorded.ts';
+import { type Known, latencyGap } from './recorded.ts';
 import { withSections } from './sections.ts';
+import { compareThreads, identifyThread } from './thread-identity.ts';
 import { plural } from './units.ts';
 
 export interface ModelOptions {
@@ -164,7 +164,7 @@ function buildTotals(
     paired,
     totalNs: known.time ? toExact(total) : null,
     minNs: extreme(stats.min, Math.min),
-    avgNs: has ? average(total, paired) : null,
+    avgNs: has ? mean(total, paired) : null,
     maxNs: extreme(stats.max, Math.max),
     p50Ns: has ? p50! : null,
     p90Ns: has ? p90! : null,
@@ -176,12 +176,6 @@ function buildTotals(
     escalated: known.escalation ? sum(stats.escalated, groups) : null,
     restarts: known.escalation ? sum(stats.restarts, groups) : null,
   };
-}
-
-/** Rounded to whole ns: machine formats hold integers only. */
-function average(total: bigint, paired: number): number {
-  const n = BigInt(paired);
-  return Number((2n * total + n) / (2n * n));
 }
 
 function buildReason(
@@ -288,18 +282,6 @@ function buildHistogram(counts: Float64Array): ReasonModel['histogram'] {
   });
 }
 
-/** What the events told of a thread's process, else what the recording states, else unknown. */
-function pidOf(info: ThreadInfo | undefined, recorded: number): number | null {
-  const pid = recorded >= 0 ? recorded : (info?.pid ?? -1);
-  return pid >= 0 ? pid : null;
-}
-
-/** The same for its vCPU number, which a thread's name may tell. */
-function vcpuOf(info: ThreadInfo | undefined, recorded: number): number | null {
-  const vcpu = recorded >= 0 || !info ? recorded : vcpuOfThread(info);
-  return vcpu >= 0 ? vcpu : null;
-}
-
 function buildVcpus(context: TraceContext, analysis: AnalysisResult, known: Known): VcpuModel[] {
   const { threads } = analysis;
   const vcpus: VcpuModel[] = [];
@@ -307,22 +289,15 @@ function buildVcpus(context: TraceContext, analysis: AnalysisResult, known: Know
     const tid = threads.tid[slot];
     // A thread that the selection leaves out has a number but no exits.
     if (tid < 0) continue;
-    const info = context.threads.byTid.get(tid);
     vcpus.push({
-      pid: pidOf(info, threads.pid[slot]),
-      tid,
-      comm: info?.comm ?? null,
-      vcpu: vcpuOf(info, threads.vcpu[slot]),
-      vm: info?.vm ?? null,
+      ...identifyThread(context, { tid, pid: threads.pid[slot], vcpu: threads.vcpu[slot] }),
       exits: threads.exits[slot],
       paired: threads.paired[slot],
       totalNs: known.time ? exactValue(threads.total, slot) : null,
       idleNs: known.time ? exactValue(threads.idle, slot) : null,
     });
   }
-  return vcpus.sort(
-    (a, b) => (a.pid ?? -1) - (b.pid ?? -1) || (a.vcpu ?? -1) - (b.vcpu ?? -1) || a.tid - b.tid,
-  );
+  return vcpus.sort(compareThreads);
 }
 
 function buildSlow(context: TraceContext, analysis: AnalysisResult, known: Known): SlowModel[] {
@@ -330,18 +305,21 @@ function buildSlow(context: TraceContext, analysis: AnalysisResult, known: Known
   return Array.from({ length: rows.length }, (_, row) => {
     const isa = rows.isa[row];
     const code = rows.code[row];
-    const tid = rows.tid[row];
-    const info = context.threads.byTid.get(tid);
+    const { pid, vcpu, comm } = identifyThread(context, {
+      tid: rows.tid[row],
+      pid: rows.pid[row],
+      vcpu: rows.vcpu[row],
+    });
     const cpu = (value: number) => (value === NO_CPU ? null : value);
     const escalated = rows.userspaceExits[row] > 0;
     return {
       exitNs: wordsToBigInt(rows.exitTime[2 * row], rows.exitTime[2 * row + 1]),
       entryNs: wordsToBigInt(rows.entryTime[2 * row], rows.entryTime[2 * row + 1]),
       latencyNs: rows.latency[row],
-      pid: pidOf(info, rows.pid[row]),
-      tid,
-      vcpu: vcpuOf(info, rows.vcpu[row]),
-      comm: info?.comm ?? null,
+      pid,
+      tid: rows.tid[row],
+      vcpu,
+      comm,
       exitCpu: cpu(rows.exitCpu[row]),
       entryCpu: cpu(rows.entryCpu[row]),
       ...reasonIdentity(context, isa, code),

@@ -3,9 +3,11 @@
 import { toExact } from '../analysis/exact-sum.ts';
 import type { NestedResult } from '../analysis/nested.ts';
 import type { LevelCell } from '../analysis/nested-levels.ts';
+import { cell, count, foreign, left, right, tableOf, time } from './cells.ts';
+import { csvOf } from './csv-data.ts';
+import { mean } from './group-sums.ts';
 import type { Exact, ReportModel } from './model.ts';
 import { reasonIdentity } from './reason-identity.ts';
-import { cell, count, csvOf, foreign, left, right, tableOf, time } from './section-cells.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { formatCount, formatNs, plural } from './units.ts';
 
@@ -58,8 +60,8 @@ export interface NestedModel {
   cycles: NestedCycleModel[] | null;
   /** Exits to this host per L2 exit that L1 handles; null without a cycle. */
   exitsPerReflectedExit: number | null;
-  /** Cycles left out: events lost in them; handed on again before L2 was entered; clock backwards. */
-  leftOut: { lost: number; broken: number; negative: number };
+  /** Cycles left out: events lost in them; handed on again before L2 was entered; clock backwards; more reasons than are kept. */
+  leftOut: { lost: number; broken: number; negative: number; further: number };
 }
 
 function build({ context, analysis }: SectionInput): Partial<ReportModel> | null {
@@ -71,7 +73,12 @@ function build({ context, analysis }: SectionInput): Partial<ReportModel> | null
     levels: [],
     cycles: null,
     exitsPerReflectedExit: null,
-    leftOut: { lost: result.lostCycles, broken: result.brokenCycles, negative: result.negative },
+    leftOut: {
+      lost: result.lostCycles,
+      broken: result.brokenCycles,
+      negative: result.negative,
+      further: result.ignored,
+    },
   };
   if (!known) return { nested: empty };
   const hasTime = context.timeIsNs;
@@ -82,7 +89,7 @@ function build({ context, analysis }: SectionInput): Partial<ReportModel> | null
       exits: cells.reduce((sum, { exits }) => sum + exits, 0),
       paired,
       totalNs: hasTime ? toExact(total) : null,
-      avgNs: hasTime && paired > 0 ? rounded(total, paired) : null,
+      avgNs: hasTime && paired > 0 ? mean(total, paired) : null,
     };
   };
   const levels = result.levels.map(
@@ -105,7 +112,7 @@ function build({ context, analysis }: SectionInput): Partial<ReportModel> | null
       ...row,
       avgExits: row.exits / row.cycles,
       totalNs: hasTime ? totalNs : null,
-      avgNs: hasTime ? rounded(BigInt(totalNs), row.cycles) : null,
+      avgNs: hasTime ? mean(BigInt(totalNs), row.cycles) : null,
       maxNs: hasTime ? maxNs : null,
     }),
   );
@@ -121,10 +128,6 @@ function build({ context, analysis }: SectionInput): Partial<ReportModel> | null
 }
 
 const compare = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
-
-function rounded(total: bigint, n: number): number {
-  return Number((2n * total + BigInt(n)) / (2n * BigInt(n)));
-}
 
 function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
   const { nested } = model;
@@ -161,7 +164,7 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
       ],
     ),
   };
-  const { lost, broken, negative } = nested.leftOut;
+  const { lost, broken, negative, further } = nested.leftOut;
   const cost = 'What an L2 exit costs that L1 handles';
   if (nested.cycles === null)
     return [
@@ -184,6 +187,9 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
           ? [
               `Left out: ${plural(lost, 'cycle')} with lost events, ${formatCount(broken)} without an entry of L2, ${formatCount(negative)} with a clock that ran backwards.`,
             ]
+          : []),
+        ...(further > 0
+          ? [`${plural(further, 'cycle')} left out: L1 was given more reasons than are kept.`]
           : []),
       ],
       table:

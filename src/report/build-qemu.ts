@@ -4,9 +4,10 @@ import { NO_ACCESS, OTHERS } from '../analysis/qemu-devices.ts';
 import type { QemuDeviceResult, QemuExitResult, QemuExitRow } from '../analysis/qemu-exit-result.ts';
 import { vcpuOfThread } from '../core/thread-table.ts';
 import { userspaceExitName } from '../isa/userspace-exits.ts';
+import { cell, count, foreign, left, plain, right, share, tableOf, time } from './cells.ts';
+import { csvOf } from './csv-data.ts';
 import { detailAddress } from './detail-names.ts';
 import type { Exact, ReportModel } from './model.ts';
-import { cell, count, csvOf, foreign, left, plain, right, share, tableOf, time } from './section-cells.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { formatCount, plural } from './units.ts';
 

@@ -4,11 +4,12 @@ import { FALSE_ALARM, type SeriesName, type StormResult } from '../analysis/stor
 import { ISA_ARM64 } from '../core/isa-codes.ts';
 import { wordsToBigInt } from '../core/words.ts';
 import { timerRateName } from '../isa/timer-rates.ts';
+import { cell, count, foreign, left, plain, right, share, tableOf, time } from './cells.ts';
+import { csvOf } from './csv-data.ts';
 import { type DetailKind, detailAddress, detailKind, detailName } from './detail-names.ts';
 import type { ReportModel } from './model.ts';
 import { reasonIdentity } from './reason-identity.ts';
 import { exitsRecorded, whyUnknown } from './recorded.ts';
-import { cell, count, csvOf, foreign, left, plain, right, share, tableOf, time } from './section-cells.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { identifyThread } from './thread-identity.ts';
 import { formatNs, formatNsShort, formatOffset, plural } from './units.ts';
@@ -85,6 +86,11 @@ export interface StormsModel {
   beats: BeatModel[];
   /** Thread and reason pairs (with detail) that had enough exits to be judged. */
   judgedForBeats: number;
+  /**
+   * Exits of more threads and reasons than are told apart. They are in the rate of all exits only (`rates` counts an exit
+   * once for its reason and once for its thread), in no window, and not judged for beats.
+   */
+  leftOut: { rates: number; simultaneous: number; beats: number };
 }
 
 function build(input: SectionInput): Partial<ReportModel> | null {
@@ -136,6 +142,7 @@ function build(input: SectionInput): Partial<ReportModel> | null {
           : null,
       beats: known ? periodic.beats.map((beat) => buildBeat(input, beat)) : [],
       judgedForBeats: periodic.judged,
+      leftOut: { rates: result.ignored, simultaneous: simultaneous.ignored, beats: periodic.ignored },
     },
   };
 }
@@ -183,6 +190,13 @@ function ofCell(row: RateOfModel) {
     : cell(row.vcpu === null ? `tid ${row.tid}` : `vCPU ${row.vcpu} (tid ${row.tid})`);
 }
 
+/** What is said of exits of more threads and reasons than are told apart. */
+function leftOut(exits: number): string[] {
+  return exits > 0
+    ? [`${plural(exits, 'exit')} left out: there are more threads or reasons than are kept.`]
+    : [];
+}
+
 function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
   const { storms } = model;
   if (!storms || !asked) return [];
@@ -201,6 +215,11 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
           ? [`Chance alone would show any with a probability of at most ${100 * storms.falseAlarm}%.`]
           : []),
         ...(lossy ? ['Lost events lower the rate where they are missing.'] : []),
+        ...(storms.leftOut.rates > 0
+          ? [
+              'There are more reasons or threads than have a rate of their own: the others are in that of all exits.',
+            ]
+          : []),
       ],
       table:
         storms.changes.length === 0
@@ -244,6 +263,7 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
       title: `Exits of several vCPUs within ${formatNsShort(simultaneous.windowNs)}`,
       sentences: [
         'By chance: if the vCPUs exited independently, each as often as it did. Times of common work and common idling alone raise the number as well.',
+        ...leftOut(storms.leftOut.simultaneous),
       ],
       table: tableOf([right('vCPUs'), right('times'), right('by chance')], simultaneous.rows, rows, (row) => [
         cell(row.vcpus === simultaneous.vcpus ? `all ${row.vcpus}` : `${row.vcpus} or more`),
@@ -253,12 +273,12 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
     });
   found.push({
     title: 'Periodic exits, 5 to 2500 Hz',
-    sentences:
+    sentences: [
       storms.beats.length > 0
-        ? ['Strength: share of the intervals between such exits that lie within 3% of the period.']
-        : [
-            `None in ${plural(storms.judgedForBeats, 'thread and reason', 'threads and reasons')} with enough exits.`,
-          ],
+        ? 'Strength: share of the intervals between such exits that lie within 3% of the period.'
+        : `None in ${plural(storms.judgedForBeats, 'thread and reason', 'threads and reasons')} with enough exits.`,
+      ...leftOut(storms.leftOut.beats),
+    ],
     table:
       storms.beats.length === 0
         ? null

@@ -1,7 +1,8 @@
 /** What a report's numbers say, in words: only what they show, no causes and no advice. */
 import type { QemuModel } from './build-qemu.ts';
 import type { Exact, ReasonModel, ReportModel, VerdictModel } from './model.ts';
-import { holdsExits } from './recorded.ts';
+import { shownReason } from './reason-identity.ts';
+import { holdsExits, recordedThreadNs } from './recorded.ts';
 import { hasSeveralIsas } from './tables.ts';
 import { formatCount, formatNs, formatPct, plural } from './units.ts';
 
@@ -10,13 +11,6 @@ const MOST_FINDINGS = 3;
 /** Share of two exact sums in percent; null where it cannot be told. */
 function share(part: Exact | null, whole: Exact | null): number | null {
   return part === null || whole === null || Number(whole) <= 0 ? null : (100 * Number(part)) / Number(whole);
-}
-
-/** Recorded time × threads; null where a part of the recording was selected or there is no time. */
-function recordedThreadNs(model: ReportModel): number | null {
-  if (model.selection?.filters.some((filter) => /^(from|to) /.test(filter))) return null;
-  const { durationNs } = model.capture;
-  return durationNs === null || model.vcpus.length === 0 ? null : Number(durationNs) * model.vcpus.length;
 }
 
 export function buildVerdict(model: ReportModel): VerdictModel {
@@ -107,7 +101,7 @@ function qemuSummary({ exits, rows, devices }: QemuModel, durationNs: Exact | nu
 
 /** Names what a row stands for, its group included. */
 function rowName(row: ReasonModel, showIsa: boolean): string {
-  const name = row.name === '' ? 'all reasons' : showIsa ? `${row.isa} ${row.name}` : row.name;
+  const name = shownReason(row, showIsa);
   const keys: string[] = [];
   if (row.vcpu !== undefined) keys.push(`vCPU ${row.vcpu ?? 'unknown'}`);
   if (row.tid !== undefined) keys.push(`tid ${row.tid ?? 'unknown'}`);

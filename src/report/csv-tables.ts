@@ -1,4 +1,5 @@
 /** What each CSV table holds: the columns carry the names of the JSON keys, integers are ns, unknown is empty. */
+import { type CsvData, type CsvValue, csvOf } from './csv-data.ts';
 import type { ReasonModel, ReportModel } from './model.ts';
 import {
   ESCALATED_REASON_KEYS,
@@ -23,21 +24,6 @@ export const CSV_TABLES = [
   'histogram',
 ] as const;
 export type CsvTable = (typeof CSV_TABLES)[number];
-
-export type CsvValue = string | number | bigint | boolean | null | undefined;
-
-export interface CsvData {
-  readonly headers: readonly string[];
-  readonly rows: Iterable<readonly CsvValue[]>;
-}
-
-/** Rows of objects whose keys are the columns. */
-export function fromKeys<T extends object>(
-  keys: readonly (keyof T & string)[],
-  items: readonly T[],
-): CsvData {
-  return { headers: keys, rows: items.map((item) => keys.map((key) => item[key] as CsvValue)) };
-}
 
 function groupKeys(rows: readonly ReasonModel[]): (typeof GROUP_KEYS)[number][] {
   return GROUP_KEYS.filter((key) => rows.some((row) => row[key] !== undefined));
@@ -104,12 +90,12 @@ function ownTable(model: ReportModel, table: CsvTable): CsvData {
     case 'events':
       return { headers: ['event', 'count'], rows: Object.entries(model.capture.events) };
     case 'vcpus':
-      return fromKeys(VCPU_KEYS, model.vcpus);
+      return csvOf(VCPU_KEYS, model.vcpus);
     case 'escalation':
-      return fromKeys(ESCALATED_REASON_KEYS, model.escalation.byReason);
+      return csvOf(ESCALATED_REASON_KEYS, model.escalation.byReason);
     case 'userspace':
-      return fromKeys(USERSPACE_REASON_KEYS, model.escalation.byUserspaceReason);
+      return csvOf(USERSPACE_REASON_KEYS, model.escalation.byUserspaceReason);
     case 'slow':
-      return fromKeys(SLOW_KEYS, model.slow);
+      return csvOf(SLOW_KEYS, model.slow);
   }
 }

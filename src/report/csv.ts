@@ -1,7 +1,8 @@
 /** One table of the report as CSV (RFC 4180 quoting, line feeds, one header line), safe to open in a spreadsheet. */
 import { Readable } from 'node:stream';
 import { format } from 'fast-csv';
-import { type CsvData, type CsvValue, csvData } from './csv-tables.ts';
+import type { CsvData, CsvValue } from './csv-data.ts';
+import { csvData } from './csv-tables.ts';
 import { csvText } from './escape.ts';
 import type { ReportModel } from './model.ts';
 import type { RenderOptions } from './renderers.ts';

@@ -27,6 +27,7 @@ import { msrName } from '../isa/msr-names.ts';
 import { portName } from '../isa/port-names.ts';
 import { reasonIndex, reasonName } from '../isa/reasons.ts';
 import { sysregName } from '../isa/sysreg-names.ts';
+import type { CaptureModel } from './model.ts';
 
 export type DetailKind =
   | 'port'
@@ -72,6 +73,11 @@ export function detailKind(event: number): DetailKind {
 
 export function directionName(direction: number): 'read' | 'write' | null {
   return direction === READ ? 'read' : direction === WRITE ? 'write' : null;
+}
+
+/** Whether guest physical addresses are an arm64 guest's; its exits tell where the recording names no machine. */
+export function hasArmGuests({ arch, isa }: CaptureModel): boolean {
+  return /^(aarch64|arm)/.test(arch ?? '') || isa.includes('arm64');
 }
 
 /** Name of what a detail is about; null if nothing is known of it. `isArm`: the address space is an arm64 guest's. */

@@ -1,7 +1,7 @@
 /** Section `devices` for people. */
 import type { DeviceRowModel, DevicesModel } from './build-devices.ts';
+import { cell, count, foreign, left, plain, right, share, tableOf, time } from './cells.ts';
 import type { ReportModel } from './model.ts';
-import { cell, count, foreign, left, plain, right, share, tableOf, time } from './section-cells.ts';
 import type { Block } from './sections.ts';
 import { formatCount, plural } from './units.ts';
 

@@ -1,7 +1,9 @@
 /** Figures that rows of detail, devices and hot spots share: from exact sums to the model. */
-import { exactToBigInt, toExact } from '../analysis/exact-sum.ts';
+import { toExact } from '../analysis/exact-sum.ts';
 import type { ExitSums } from '../analysis/exit-sums.ts';
+import { mean, sum, sumExact } from './group-sums.ts';
 import type { Exact } from './model.ts';
+import type { Known } from './recorded.ts';
 
 export interface ExitFigures {
   exits: number;
@@ -20,31 +22,24 @@ export interface ExitFigures {
   userspaceNs: Exact | null;
 }
 
-export interface Knowledge {
-  /** Durations have a unit. */
-  readonly time: boolean;
-  readonly escalation: boolean;
-}
-
 /** The figures of some rows of `sums` taken together. */
-export function exitFigures(sums: ExitSums, rows: readonly number[], known: Knowledge): ExitFigures {
-  const count = (column: Float64Array) => rows.reduce((total, row) => total + column[row], 0);
-  const exact = (column: Float64Array) => rows.reduce((total, row) => total + exactToBigInt(column, row), 0n);
-  const paired = count(sums.paired);
+export function exitFigures(sums: ExitSums, rows: readonly number[], known: Known): ExitFigures {
+  const exact = (column: Float64Array) => sumExact(column, rows);
+  const paired = sum(sums.paired, rows);
   const total = exact(sums.total);
   const has = known.time && paired > 0;
-  const whenKnown = (value: Exact) => (known.escalation ? value : null);
+  const whenKnown = (column: Float64Array) => (known.escalation ? sum(column, rows) : null);
   const time = (value: bigint) => (known.time ? toExact(value) : null);
   return {
-    exits: count(sums.exits),
+    exits: sum(sums.exits, rows),
     paired,
     totalNs: time(total),
     minNs: has ? Math.min(...rows.map((row) => sums.min[row])) : null,
-    avgNs: has ? Number((2n * total + BigInt(paired)) / (2n * BigInt(paired))) : null,
+    avgNs: has ? mean(total, paired) : null,
     maxNs: has ? Math.max(...rows.map((row) => sums.max[row])) : null,
-    escalated: whenKnown(count(sums.escalated)) as number | null,
-    restarts: whenKnown(count(sums.restarts)) as number | null,
-    errors: whenKnown(count(sums.errors)) as number | null,
+    escalated: whenKnown(sums.escalated),
+    restarts: whenKnown(sums.restarts),
+    errors: whenKnown(sums.errors),
     kernelNs: known.escalation ? time(exact(sums.kernelNs)) : null,
     userspaceNs: known.escalation ? time(exact(sums.userspaceNs)) : null,
   };
@@ -61,8 +56,4 @@ export function groupRows(rows: number, keyOf: (row: number) => string | null): 
     else groups.set(key, [row]);
   }
   return groups;
-}
-
-export function sumOf(column: Float64Array, rows: readonly number[]): number {
-  return rows.reduce((total, row) => total + column[row], 0);
 }

@@ -65,8 +65,7 @@ export function captureFacts(capture: CaptureModel, selection: SelectionModel | 
       key: 'CPU',
       parts: [
         ...joined([capture.cpuModel]),
-        ...(capture.isa.length ? [text(`; exits of `)] : []),
-        ...isaParts(capture.isa),
+        ...(capture.isa.length > 0 ? [text('; exits of '), ...joined(capture.isa)] : []),
       ],
     },
     timeFact(capture),
@@ -83,10 +82,6 @@ export function captureFacts(capture: CaptureModel, selection: SelectionModel | 
       ),
     });
   return facts;
-}
-
-function isaParts(isa: readonly string[]): Fact['parts'] {
-  return isa.length === 0 ? [] : joined(isa);
 }
 
 /** What the file itself states about the recording: recorder, command line … */

@@ -23,7 +23,7 @@ function reasons(model: ReportModel): Map<string, { label: string; exits: number
   for (const row of model.reasons) {
     if (row.idle && !idle) continue;
     const key = `${row.isa} ${row.code} ${row.name}`;
-    const entry = found.get(key) ?? { label: row.name || 'all reasons', exits: 0, ns: 0n };
+    const entry = found.get(key) ?? { label: row.name, exits: 0, ns: 0n };
     found.set(key, {
       ...entry,
       exits: entry.exits + row.exits,

@@ -1,16 +1,22 @@
-/** Sums and shares over groups of an ExitTable. */
+/** Sums, means and shares over rows of an analysis' columns. */
 import { exactToBigInt } from '../analysis/exact-sum.ts';
 
-export function sum(column: Float64Array, groups: readonly number[]): number {
+export function sum(column: Float64Array, rows: readonly number[]): number {
   let total = 0;
-  for (const group of groups) total += column[group];
+  for (const row of rows) total += column[row];
   return total;
 }
 
-export function sumExact(column: Float64Array, groups: readonly number[]): bigint {
+export function sumExact(column: Float64Array, rows: readonly number[]): bigint {
   let total = 0n;
-  for (const group of groups) total += exactToBigInt(column, group);
+  for (const row of rows) total += exactToBigInt(column, row);
   return total;
+}
+
+/** Mean of `count` values, rounded to whole ns: machine formats hold integers only. */
+export function mean(total: bigint, count: number): number {
+  const n = BigInt(count);
+  return Number((2n * total + n) / (2n * n));
 }
 
 export function pct(part: number, whole: number): number {
@@ -20,10 +26,4 @@ export function pct(part: number, whole: number): number {
 /** Share of two exact sums in percent. */
 export function pctExact(part: bigint, whole: bigint): number {
   return whole > 0n ? (100 * Number(part)) / Number(whole) : 0;
-}
-
-/** Facts that decide what a report may say at all. */
-export interface Known {
-  readonly time: boolean;
-  readonly escalation: boolean;
 }

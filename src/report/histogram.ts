@@ -10,7 +10,7 @@ const MOST_STARS = 40;
 function label(row: ReasonModel): string {
   const keys = ['vm', 'pid', 'vcpu', 'tid', 'cpu', 'level'] as const;
   const group = keys.flatMap((key) => (row[key] === undefined ? [] : [`${key} ${row[key] ?? '-'}`]));
-  return plainText([row.name || 'all reasons', ...group].join(', '));
+  return plainText([row.name, ...group].join(', '));
 }
 
 /** One histogram per row of the report that has one. */

@@ -1,26 +1,26 @@
 /** The report as Markdown with pipe tables, as GitHub, GitLab and Jira render them: no HTML, no footnotes. */
+import type { TableData } from './cells.ts';
 import { markdownName, markdownText } from './escape.ts';
 import { captureFacts, type Fact, qualityCounters } from './facts.ts';
 import { histogramLines } from './histogram.ts';
+import { markdownTable } from './markdown-table.ts';
 import type { ReportModel } from './model.ts';
 import { whyNoEscalations, whyNoExits, whyNoneSlow } from './recorded.ts';
 import type { RenderOptions } from './renderers.ts';
 import { SECTIONS } from './sections.ts';
 import { PLAIN } from './style.ts';
 import {
-  type Cell,
   escalationByReason,
   escalationByUserspaceReason,
   groupingWords,
-  hiddenWords,
   IDLE_MARK,
   reasonsTable,
   slowTable,
-  type TableData,
+  slowTitle,
   vcpusTable,
 } from './tables.ts';
 import { assessTrust } from './trust.ts';
-import { formatCount, formatNs, formatNsShort, formatRatio, plural } from './units.ts';
+import { formatCount, formatNs, formatRatio, plural } from './units.ts';
 
 const HISTOGRAM_WIDTH = 100;
 
@@ -53,23 +53,9 @@ function* factList(facts: readonly Fact[]): Generator<string> {
     yield `- ${markdownText(fact.key)}: ${fact.parts.map((part) => (part.untrusted ? markdownName(part.text) : part.text)).join('')}\n`;
 }
 
-function cellText(cell: Cell): string {
-  const text = cell.untrusted ? markdownName(cell.text) : markdownText(cell.text.replace(/ {2,}/g, ' '));
-  return text + markdownText(cell.mark ?? '');
-}
-
-function* table(data: TableData): Generator<string> {
-  yield `\n| ${data.columns.map((column) => markdownText(column.title)).join(' | ')} |\n`;
-  yield `|${data.columns.map((column) => (column.align === 'right' ? ' ---: |' : ' --- |')).join('')}\n`;
-  for (const row of data.rows) yield `| ${row.map(cellText).join(' | ')} |\n`;
-  for (const row of data.totals)
-    yield `| ${row.map((cell) => (cell.text === '' ? '' : `**${cellText(cell)}**`)).join(' | ')} |\n`;
-  if (data.hidden > 0) yield `\n… and ${formatCount(data.hidden)} more${hiddenWords(data)}\n`;
-}
-
 function* section(title: string, data: TableData): Generator<string> {
   yield `\n## ${title}\n`;
-  yield* table(data);
+  yield* markdownTable(data);
 }
 
 function* reasons(model: ReportModel, rows: number): Generator<string> {
@@ -78,7 +64,7 @@ function* reasons(model: ReportModel, rows: number): Generator<string> {
     yield `\n${whyNoExits(model)}\n`;
     return;
   }
-  yield* table(reasonsTable(model, rows));
+  yield* markdownTable(reasonsTable(model, rows));
   const legend = ['times are from exit to entry'];
   if (model.escalation.known) legend.push('user%: share that went on to user space');
   if (model.reasons.some((row) => row.idle)) legend.push(`\\${IDLE_MARK} mostly the guest's own idling`);
@@ -109,20 +95,19 @@ function* escalation(model: ReportModel, rows: number): Generator<string> {
     ...(data.userspaceNs === null ? [] : [`in user space ${formatNs(data.userspaceNs)}`]),
   ];
   yield `${markdownText(facts.join('; '))}\n`;
-  if (data.byReason.some((row) => row.escalated > 0)) yield* table(escalationByReason(model, rows));
-  if (data.byUserspaceReason.length) yield* table(escalationByUserspaceReason(model, rows));
+  if (data.byReason.some((row) => row.escalated > 0)) yield* markdownTable(escalationByReason(model, rows));
+  if (data.byUserspaceReason.length) yield* markdownTable(escalationByUserspaceReason(model, rows));
 }
 
 function* slow(model: ReportModel): Generator<string> {
   const { slowSelection, slow: exits } = model;
-  const over = slowSelection.thanNs > 0 ? ` longer than ${formatNsShort(slowSelection.thanNs)}` : '';
-  yield `\n## Slowest exits${over}${slowSelection.includesIdle ? '' : ', idle left out'}\n`;
+  yield `\n## ${slowTitle(model)}\n`;
   if (exits.length === 0) {
     yield `\n${whyNoneSlow(model)}\n`;
     return;
   }
   const data = slowTable(model);
-  yield* table({ ...data, hidden: Math.max(0, slowSelection.qualified - exits.length) });
+  yield* markdownTable({ ...data, hidden: Math.max(0, slowSelection.qualified - exits.length) });
 }
 
 function* sections(model: ReportModel, options: RenderOptions): Generator<string> {
@@ -130,7 +115,7 @@ function* sections(model: ReportModel, options: RenderOptions): Generator<string
     for (const block of blocks(model, options.rows, options.sections?.includes(id) ?? false)) {
       if (block.title !== null) yield `\n## ${markdownText(block.title)}\n`;
       for (const sentence of block.sentences) yield `\n${markdownText(sentence)}\n`;
-      if (block.table) yield* table(block.table);
+      if (block.table) yield* markdownTable(block.table);
     }
 }
 

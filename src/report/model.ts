@@ -148,7 +148,6 @@ export interface ReasonModel {
   vcpu?: number | null;
   cpu?: number | null;
   level?: string;
-  /** isa '', code null and name '' in rows that --by groups over all reasons. */
   isa: string;
   /** Number as recorded; null where the exit has none (arm64 exits that are no TRAP). */
   code: number | null;

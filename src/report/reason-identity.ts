@@ -10,6 +10,11 @@ export interface ReasonIdentity {
   name: string;
 }
 
+/** Name for people; the ISA stands before it where a report has exits of several. */
+export function shownReason({ isa, name }: Pick<ReasonIdentity, 'isa' | 'name'>, showIsa: boolean): string {
+  return showIsa ? `${isa} ${name}` : name;
+}
+
 /** ISA as reports name it; a reason that no table knows belongs to none. */
 export function printedIsa(isa: number): string {
   return isa === ISA_NAMED ? 'unknown' : isaName(isa);

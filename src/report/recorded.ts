@@ -41,6 +41,31 @@ export function latencyGap(recording: Recording): string | null {
   return recording.context.timeIsNs ? null : 'Not recorded: times (the clock has no unit).';
 }
 
+/** What decides which columns a report may fill. */
+export interface Known {
+  /** Durations: exits and entries were recorded, and the clock has a unit. */
+  readonly time: boolean;
+  /** Which exits went to user space. */
+  readonly escalation: boolean;
+}
+
+/** For sections; `model` has the escalation already. */
+export function knowledge(input: Recording & { readonly model: ReportModel }): Known {
+  return { time: latencyGap(input) === null, escalation: input.model.escalation.known };
+}
+
+/** Whether only a part of the recording's time is reported. */
+function selectsTime({ selection }: ReportModel): boolean {
+  return selection?.filters.some((filter) => /^(from|to) /.test(filter)) ?? false;
+}
+
+/** Recorded time × vCPU threads; null where a part of the time was selected or there is none. */
+export function recordedThreadNs(model: ReportModel): number | null {
+  const { durationNs } = model.capture;
+  if (selectsTime(model) || durationNs === null || model.vcpus.length === 0) return null;
+  return Number(durationNs) * model.vcpus.length;
+}
+
 /** What a section says whose `known` is false. `events`: those that it takes. */
 export function whyUnknown(timeIsNs: boolean, events: string): string {
   return timeIsNs ? `Not recorded: it takes ${events}.` : 'Not known: the clock has no unit.';

@@ -18,10 +18,10 @@ import { ledgerSection } from './build-ledger.ts';
 import { nestedSection } from './build-nested.ts';
 import { qemuSection } from './build-qemu.ts';
 import { stormsSection } from './build-storms.ts';
-import type { CsvData } from './csv-tables.ts';
+import type { TableData } from './cells.ts';
+import type { CsvData } from './csv-data.ts';
 import type { GroupKey, ReportModel } from './model.ts';
 import type { SectionId } from './section-ids.ts';
-import type { TableData } from './tables.ts';
 
 /** What of the command line sections look at. */
 export interface SectionOptions {

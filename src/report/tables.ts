@@ -1,72 +1,41 @@
 /** The tables of a report for people, shared by text and Markdown: which columns, which cells, in words. */
 import { shortUserspaceName } from '../isa/userspace-exits.ts';
+import {
+  type Cell,
+  cell,
+  count,
+  foreign,
+  left,
+  pct,
+  plain,
+  right,
+  share,
+  type TableData,
+  tableOf,
+  time,
+} from './cells.ts';
 import { costliest } from './costliest.ts';
 import type { GroupKey, ReasonModel, ReportModel, SlowModel, TotalModel, VcpuModel } from './model.ts';
+import { shownReason } from './reason-identity.ts';
 import type { Column } from './table.ts';
-import { formatCount, formatNsCell, formatOffset, formatPct, UNKNOWN_CELL } from './units.ts';
-
-/** `untrusted`: text from the recording, which the renderer has to escape. */
-export interface Cell {
-  readonly text: string;
-  readonly untrusted?: boolean;
-  /** Added after the escaped text: the mark of idle exits. */
-  readonly mark?: string;
-}
-
-export interface TableData {
-  readonly columns: readonly Column[];
-  readonly rows: readonly (readonly Cell[])[];
-  /** Rows set apart below the others. */
-  readonly totals: readonly (readonly Cell[])[];
-  /** Rows that the limit left out. */
-  readonly hidden: number;
-  /** What the shown ones have most of, where they are not the first: `time in exits`. */
-  readonly hiddenBy?: string;
-}
-
-/** `none with more time in exits`, or nothing, to stand behind `… and N more`. */
-export function hiddenWords({ hiddenBy }: TableData): string {
-  return hiddenBy === undefined ? '' : `, none with more ${hiddenBy}`;
-}
+import { formatNsShort, formatOffset, UNKNOWN_CELL } from './units.ts';
 
 /** Marks exits whose time is mostly the guest's own idling. */
 export const IDLE_MARK = '*';
 
-const cell = (text: string): Cell => ({ text });
-const name = (text: string | null): Cell =>
-  text === null || text === '' ? cell(UNKNOWN_CELL) : { text, untrusted: true };
-const count = (value: number | bigint | null): Cell => cell(formatCount(value));
-const time = (value: number | bigint | null): Cell => cell(formatNsCell(value));
-/** Below a title that has the sign. */
-const pct = (value: number | null): Cell => cell(formatPct(value).replace('%', ''));
-/** Numbers that name something (tid, CPU) have no thousands separators. */
-const id = (value: number | null | undefined): Cell => cell(value == null ? UNKNOWN_CELL : String(value));
-
-const left = (title: string, rest: Partial<Column> = {}): Column => ({ title, align: 'left', ...rest });
-const right = (title: string, rest: Partial<Column> = {}): Column => ({ title, align: 'right', ...rest });
-
-function limited<T>(rows: readonly T[], limit: number): { shown: readonly T[]; hidden: number } {
-  return limit > 0 && rows.length > limit
-    ? { shown: rows.slice(0, limit), hidden: rows.length - limit }
-    : { shown: rows, hidden: 0 };
-}
-
-/** `escalated` of `exits` in percent; the exact counts are in the escalation section. */
-function escalatedShare(row: { exits: number; escalated: number | null }): Cell {
-  return pct(row.escalated === null || row.exits === 0 ? null : (100 * row.escalated) / row.exits);
-}
-
 function reasonCell(row: { isa: string; name: string; idle?: boolean }, showIsa: boolean): Cell {
-  if (row.name === '') return cell('all');
-  const text = showIsa ? `${row.isa} ${row.name}` : row.name;
-  return { text, untrusted: true, ...(row.idle ? { mark: ` ${IDLE_MARK}` } : {}) };
+  return {
+    text: shownReason(row, showIsa),
+    untrusted: true,
+    ...(row.idle ? { mark: ` ${IDLE_MARK}` } : {}),
+  };
 }
 
 const GROUP_COLUMNS: Readonly<Record<Exclude<GroupKey, 'reason'>, (row: ReasonModel) => Cell[]>> = {
-  vm: (row) => [name(row.vm ?? null), id(row.pid)],
-  vcpu: (row) => [id(row.vcpu)],
-  tid: (row) => [id(row.tid)],
-  cpu: (row) => [id(row.cpu)],
+  vm: (row) => [foreign(row.vm ?? null), plain(row.pid)],
+  vcpu: (row) => [plain(row.vcpu)],
+  tid: (row) => [plain(row.tid)],
+  cpu: (row) => [plain(row.cpu)],
   level: (row) => [cell(row.level ?? UNKNOWN_CELL)],
 };
 const GROUP_TITLES: Readonly<Record<Exclude<GroupKey, 'reason'>, Column[]>> = {
@@ -77,15 +46,13 @@ const GROUP_TITLES: Readonly<Record<Exclude<GroupKey, 'reason'>, Column[]>> = {
   level: [left('level')],
 };
 
-/** What the rows are grouped by, in words: with --by, rows may still be one per reason. */
-export function groupingWords(model: ReportModel): string {
-  const keys: string[] = model.by.filter((key) => key !== 'reason');
-  if (keys.length === 0 || model.reasons.some((row) => row.name !== '')) keys.push('reason');
-  return keys.join(', ');
+/** What the rows are grouped by, in words: always by reason as well. */
+export function groupingWords({ by }: ReportModel): string {
+  return [...by.filter((key) => key !== 'reason'), 'reason'].join(', ');
 }
 
 export function hasSeveralIsas(model: ReportModel): boolean {
-  return new Set(model.reasons.map((row) => row.isa).filter((isa) => isa !== '')).size > 1;
+  return new Set(model.reasons.map((row) => row.isa)).size > 1;
 }
 
 interface Statistic {
@@ -108,41 +75,33 @@ const STATISTICS: readonly Statistic[] = [
   { column: right('p99', { drop: 0 }), cell: (row) => time(row.p99Ns) },
   { column: right('p99.9', { drop: 8 }), cell: (row) => time(row.p999Ns), wide: true },
   { column: right('max', { drop: 1 }), cell: (row) => time(row.maxNs) },
-  { column: right('user%', { drop: 3 }), cell: escalatedShare },
+  // The exact counts are in the escalation section.
+  { column: right('user%', { drop: 3 }), cell: (row) => share(row.escalated, row.exits) },
 ];
 
 /** Exits by reason and, with --by, by group. `wide`: also the columns that only wide pages have room for. */
 export function reasonsTable(model: ReportModel, limit: number, wide = false): TableData {
   const groups = model.by.filter((key) => key !== 'reason');
   const showIsa = hasSeveralIsas(model);
-  const showReason =
-    groups.length === 0 || model.by.includes('reason') || model.reasons.some((row) => row.name !== '');
-  const { shown, hidden } = limited(model.reasons, limit);
   const statistics = STATISTICS.filter((statistic) => wide || !statistic.wide);
   const stats = (row: TotalModel): Cell[] => statistics.map(({ cell: of }) => of(row));
   const labels = groups.flatMap((key) => GROUP_TITLES[key]);
-  const leading = [...labels, ...(showReason ? [left('reason', { shrinkTo: 20 })] : [])];
+  const leading = [...labels, left('reason', { shrinkTo: 20 })];
   const totalRow = (label: string, row: TotalModel): Cell[] => [
     ...leading.map((_, i) => cell(i === leading.length - 1 ? label : '')),
     ...stats(row),
   ];
+  const totals =
+    model.busyTotals.exits === model.totals.exits
+      ? [totalRow('all', model.totals)]
+      : [totalRow('all', model.totals), totalRow('all but idle', model.busyTotals)];
   return {
-    columns: [...leading, ...statistics.map(({ column }) => column)],
-    rows: shown.map((row) => [
+    ...tableOf([...leading, ...statistics.map(({ column }) => column)], model.reasons, limit, (row) => [
       ...groups.flatMap((key) => GROUP_COLUMNS[key](row)),
-      ...(showReason ? [reasonCell(row, showIsa)] : []),
+      reasonCell(row, showIsa),
       ...stats(row),
     ]),
-    totals:
-      model.reasons.length > 1
-        ? [
-            totalRow('all', model.totals),
-            ...(model.busyTotals.exits !== model.totals.exits
-              ? [totalRow('all but idle', model.busyTotals)]
-              : []),
-          ]
-        : [],
-    hidden,
+    totals: model.reasons.length > 1 ? totals : [],
   };
 }
 
@@ -167,11 +126,11 @@ export function vcpusTable(model: ReportModel, limit: number): TableData {
       right('of it idle', { drop: 1 }),
     ],
     rows: shown.map((row) => [
-      id(row.vcpu),
-      id(row.tid),
-      id(row.pid),
-      name(row.comm),
-      ...(showVm ? [name(row.vm)] : []),
+      plain(row.vcpu),
+      plain(row.tid),
+      plain(row.pid),
+      foreign(row.comm),
+      ...(showVm ? [foreign(row.vm)] : []),
       count(row.exits),
       count(row.paired),
       time(row.totalNs),
@@ -186,10 +145,9 @@ export function vcpusTable(model: ReportModel, limit: number): TableData {
 /** Only the reasons that escalate; the table of all exits shows the others. */
 export function escalationByReason(model: ReportModel, limit: number): TableData {
   const escalating = model.escalation.byReason.filter((row) => row.escalated > 0);
-  const { shown, hidden } = limited(escalating, limit);
   const showIsa = hasSeveralIsas(model);
-  return {
-    columns: [
+  return tableOf(
+    [
       left('exit reason', { shrinkTo: 18 }),
       right('exits'),
       right('escalated'),
@@ -197,32 +155,26 @@ export function escalationByReason(model: ReportModel, limit: number): TableData
       right('in kernel', { drop: 2 }),
       right('in user space'),
     ],
-    rows: shown.map((row) => [
+    escalating,
+    limit,
+    (row) => [
       reasonCell(row, showIsa),
       count(row.exits),
       count(row.escalated),
       pct(100 * row.ratio),
       time(row.kernelNs),
       time(row.userspaceNs),
-    ]),
-    totals: [],
-    hidden,
-  };
+    ],
+  );
 }
 
 export function escalationByUserspaceReason(model: ReportModel, limit: number): TableData {
-  const { shown, hidden } = limited(model.escalation.byUserspaceReason, limit);
-  return {
-    columns: [
-      left('KVM_RUN returned with', { shrinkTo: 18 }),
-      right('code'),
-      right('count'),
-      right('in user space'),
-    ],
-    rows: shown.map((row) => [name(row.name), id(row.code), count(row.count), time(row.userspaceNs)]),
-    totals: [],
-    hidden,
-  };
+  return tableOf(
+    [left('KVM_RUN returned with', { shrinkTo: 18 }), right('code'), right('count'), right('in user space')],
+    model.escalation.byUserspaceReason,
+    limit,
+    (row) => [foreign(row.name), plain(row.code), count(row.count), time(row.userspaceNs)],
+  );
 }
 
 function cpuMove(row: SlowModel): string {
@@ -233,15 +185,20 @@ function cpuMove(row: SlowModel): string {
 
 function userspaceCell(row: SlowModel): Cell {
   if (row.escalated === null) return cell(UNKNOWN_CELL);
-  return row.escalated ? name(shortUserspaceName(row.userspaceReason ?? 'yes')) : cell('no');
+  return row.escalated ? foreign(shortUserspaceName(row.userspaceReason ?? 'yes')) : cell('no');
+}
+
+export function slowTitle({ slowSelection: { thanNs, includesIdle } }: ReportModel): string {
+  const over = thanNs > 0 ? ` longer than ${formatNsShort(thanNs)}` : '';
+  return `Slowest exits${over}${includesIdle ? '' : ', idle left out'}`;
 }
 
 /** Times count from the first event, as --from and --to take them. The model holds as many as --slow asks for. */
 export function slowTable(model: ReportModel): TableData {
   const showIsa = hasSeveralIsas(model);
   const nested = model.slow.some((row) => row.level !== 'L1');
-  return {
-    columns: [
+  return tableOf(
+    [
       right('latency'),
       left('reason', { shrinkTo: 20 }),
       ...(nested ? [left('level', { drop: 3 })] : []),
@@ -253,19 +210,19 @@ export function slowTable(model: ReportModel): TableData {
       left('to user', { shrinkTo: 10 }),
       left('guest RIP', { drop: 2 }),
     ],
-    rows: model.slow.map((row) => [
+    model.slow,
+    0,
+    (row) => [
       time(row.latencyNs),
       reasonCell(row, showIsa),
       ...(nested ? [cell(row.level)] : []),
       cell(formatOffset(row.exitNs, model.capture.firstNs)),
-      id(row.vcpu),
-      id(row.tid),
-      name(row.comm),
+      plain(row.vcpu),
+      plain(row.tid),
+      foreign(row.comm),
       cell(cpuMove(row)),
       userspaceCell(row),
-      name(row.rip),
-    ]),
-    totals: [],
-    hidden: 0,
-  };
+      foreign(row.rip),
+    ],
+  );
 }

@@ -2,6 +2,7 @@
  * The report as plain text of at most 100 columns: what people read in a terminal and paste into tickets. Only tables
  * take more of a terminal that is wider.
  */
+import type { TableData } from './cells.ts';
 import { plainText } from './escape.ts';
 import { captureFacts, type Fact, qualityCounters } from './facts.ts';
 import { histogramLines } from './histogram.ts';
@@ -12,19 +13,18 @@ import { SECTIONS } from './sections.ts';
 import { COLOR, PLAIN, type Style } from './style.ts';
 import { renderTable, wrapText } from './table.ts';
 import {
-  type Cell,
   escalationByReason,
   escalationByUserspaceReason,
   groupingWords,
-  hiddenWords,
   IDLE_MARK,
   reasonsTable,
   slowTable,
-  type TableData,
+  slowTitle,
   vcpusTable,
 } from './tables.ts';
+import { tableLines } from './text-table.ts';
 import { assessTrust } from './trust.ts';
-import { formatCount, formatNs, formatNsShort, formatRatio, plural } from './units.ts';
+import { formatCount, formatNs, formatRatio, plural } from './units.ts';
 
 const MAX_WIDTH = 100;
 const MAX_TABLE_WIDTH = 160;
@@ -86,17 +86,8 @@ function header(page: Page, model: ReportModel): void {
   });
 }
 
-function cellText(cell: Cell): string {
-  return (cell.untrusted ? plainText(cell.text) : cell.text) + (cell.mark ?? '');
-}
-
-function table(page: Page, data: TableData, more: string): void {
-  const rows = [...data.rows, ...data.totals].map((row) => row.map(cellText));
-  const lines = renderTable(data.columns, rows, { width: page.tableWidth, indent: 2 });
-  page.lines.push(page.style.dim(lines[0]), ...lines.slice(1, 1 + data.rows.length));
-  if (data.hidden > 0)
-    paragraph(page, `… and ${formatCount(data.hidden)} more${hiddenWords(data)} (${more})`);
-  page.lines.push(...lines.slice(1 + data.rows.length).map((line) => page.style.bold(line)));
+function table(page: Page, data: TableData, more?: string): void {
+  page.lines.push(...tableLines(data, page, more));
 }
 
 function reasons(page: Page, model: ReportModel, rows: number): void {
@@ -109,7 +100,7 @@ function reasons(page: Page, model: ReportModel, rows: number): void {
   table(
     page,
     reasonsTable(model, rows, page.tableWidth > MAX_WIDTH),
-    by.length ? '--rows 0 or --format csv' : '--rows 0 shows all',
+    by.length ? '--rows 0 or --format csv' : undefined,
   );
   const legend: string[] = [];
   if (model.reasons.some((row) => row.idle)) legend.push(`${IDLE_MARK} mostly the guest's own idling`);
@@ -146,18 +137,17 @@ function escalation(page: Page, model: ReportModel, rows: number): void {
   paragraph(page, facts.join('; '));
   if (data.byReason.some((row) => row.escalated > 0)) {
     page.lines.push('');
-    table(page, escalationByReason(model, rows), '--rows 0 shows all');
+    table(page, escalationByReason(model, rows));
   }
   if (data.byUserspaceReason.length) {
     page.lines.push('');
-    table(page, escalationByUserspaceReason(model, rows), '--rows 0 shows all');
+    table(page, escalationByUserspaceReason(model, rows));
   }
 }
 
 function slow(page: Page, model: ReportModel): void {
   const { slowSelection, slow: exits } = model;
-  const over = slowSelection.thanNs > 0 ? ` longer than ${formatNsShort(slowSelection.thanNs)}` : '';
-  title(page, `Slowest exits${over}${slowSelection.includesIdle ? '' : ', idle left out'}`);
+  title(page, slowTitle(model));
   if (exits.length === 0) {
     paragraph(page, whyNoneSlow(model));
     return;
@@ -180,14 +170,14 @@ function sections(page: Page, model: ReportModel, options: RenderOptions): void 
       if (block.title !== null) title(page, block.title);
       else if (block.table) page.lines.push('');
       for (const sentence of block.sentences) paragraph(page, sentence);
-      if (block.table) table(page, block.table, '--rows 0 shows all');
+      if (block.table) table(page, block.table);
     }
 }
 
 function vcpus(page: Page, model: ReportModel, rows: number): void {
   if (model.vcpus.length === 0) return;
   title(page, 'vCPU threads');
-  table(page, vcpusTable(model, rows), '--rows 0 shows all');
+  table(page, vcpusTable(model, rows));
 }
 
 function quality(page: Page, model: ReportModel): void {
@@ -213,7 +203,7 @@ function quality(page: Page, model: ReportModel): void {
   }
 }
 
-/** `suspect  message (counted 3 times)`, worst as the model orders them. */
+/** `warn  message [code, 3 times]`, in the model's order. */
 export function warningLines(
   warnings: ReportModel['quality']['warnings'],
   width: number,

@@ -50,7 +50,10 @@ export function assessTrust(model: ReportModel): Trust {
 }
 
 /** How many events were lost, in words. */
-export function describeLost({ events, uncountedRegions }: CaptureModel['lost']): string {
+export function describeLost({
+  events,
+  uncountedRegions,
+}: Pick<CaptureModel['lost'], 'events' | 'uncountedRegions'>): string {
   if (events === null) return 'an unknown number of events';
   return `${uncountedRegions > 0 ? 'at least ' : ''}${plural(events, 'event')}`;
 }

@@ -11,7 +11,15 @@ const MAX_ATTRS = 4096;
 
 /** Takes in an attr that a pipe describes; `ids` are its sample ids. */
 export function addAttr(state: RecordState, attr: PerfAttr, ids: readonly number[]): void {
-  if (state.attrs.length === MAX_ATTRS) return;
+  if (state.attrs.length === MAX_ATTRS) {
+    note(
+      state.context.diagnostics,
+      'too-many-attrs',
+      'data-loss',
+      `descriptions of events beyond ${MAX_ATTRS} were left out, and with them their samples`,
+    );
+    return;
+  }
   state.attrs.push(attr);
   for (const id of ids) state.attrOfId.set(id, state.attrs.length - 1);
   attrsChanged(state);

@@ -21,6 +21,23 @@ const FEATURE_CLOCKID = 23;
 const FEATURE_DIR_FORMAT = 24;
 export const FEATURE_COMPRESSED = 27;
 const FEATURE_CLOCK_DATA = 29;
+/** The header's sections that are read; the others (build ids, topology, caches …) tell nothing that a report shows. */
+const FEATURES_READ: ReadonlySet<number> = new Set([
+  FEATURE_TRACING_DATA,
+  FEATURE_HOSTNAME,
+  FEATURE_OSRELEASE,
+  FEATURE_VERSION,
+  FEATURE_ARCH,
+  FEATURE_NRCPUS,
+  FEATURE_CPUDESC,
+  FEATURE_CPUID,
+  FEATURE_CMDLINE,
+  FEATURE_STAT,
+  FEATURE_CLOCKID,
+  FEATURE_DIR_FORMAT,
+  FEATURE_COMPRESSED,
+  FEATURE_CLOCK_DATA,
+]);
 
 /** Most bytes of one feature section that are read; event formats of a whole kernel are about 10 MB. */
 const MAX_FEATURE_BYTES = 64 << 20;
@@ -183,13 +200,12 @@ function readFeatures(
   little: boolean,
   context: TraceContext,
 ): Map<number, Uint8Array> {
-  const wanted = new Set([1, 3, 4, 5, 6, 7, 8, 9, 11, 19, 23, 24, 27, 29]);
   const index = new Uint8Array(bits.length * 16);
   const got = readFully(source, indexOffset, index, 0, index.length);
   const view = new DataView(index.buffer);
   const features = new Map<number, Uint8Array>();
   for (const [i, bit] of bits.entries()) {
-    if (!wanted.has(bit)) continue;
+    if (!FEATURES_READ.has(bit)) continue;
     const offset = (i + 1) * 16 <= got ? Number(view.getBigUint64(i * 16, little)) : -1;
     const size = offset < 0 ? 0 : Number(view.getBigUint64(i * 16 + 8, little));
     if (offset < 0 || size > MAX_FEATURE_BYTES || offset + size > (source.size ?? Infinity)) {

@@ -23,8 +23,9 @@ export const PLAN_ISA_MASK = 24;
 export const PLAN_CODE = 28;
 export const PLAN_CODE_MASK = 32;
 export const PLAN_ADDRESS = 36;
-/** 64 bits wide. */
+/** 64 bits wide: its high word is all ones where the field has 64 bits. */
 export const PLAN_ADDRESS_MASK = 40;
+export const PLAN_ADDRESS_MASK_HIGH = 44;
 export const PLAN_ARG0 = 48;
 /** Bits to be shifted out to the left and back: 32 for an argument of 32 bits, with its sign if PLAN_ARG0_SIGNED. */
 export const PLAN_ARG0_SHIFT = 52;

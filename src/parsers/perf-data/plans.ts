@@ -8,6 +8,7 @@ import {
   KIND_LISTED,
   PLAN_ADDRESS,
   PLAN_ADDRESS_MASK,
+  PLAN_ADDRESS_MASK_HIGH,
   PLAN_ARG0,
   PLAN_ARG0_SHIFT,
   PLAN_ARG0_SIGNED,
@@ -57,7 +58,7 @@ export function addPlan(plans: Int32Array, id: number, decoder: RecordDecoder, c
   place(PLAN_ISA, PLAN_ISA_MASK, core.isa);
   place(PLAN_CODE, PLAN_CODE_MASK, core.code);
   place(PLAN_ADDRESS, PLAN_ADDRESS_MASK, core.address);
-  set(PLAN_ADDRESS_MASK + 4, core.addressWide ? -1 : 0);
+  set(PLAN_ADDRESS_MASK_HIGH, core.addressWide ? -1 : 0);
   set(PLAN_ARG0, 4 * Math.max(0, core.arg0));
   set(PLAN_ARG0_SHIFT, core.arg0Wide ? 0 : 32);
   set(PLAN_ARG0_SIGNED, core.arg0Signed ? 1 : 0);

@@ -12,7 +12,6 @@ export const RECORD_HEADER_ATTR = 64;
 export const RECORD_TRACING_DATA = 66;
 export const RECORD_FINISHED_ROUND = 68;
 export const RECORD_AUXTRACE = 71;
-export const RECORD_EVENT_UPDATE = 78;
 export const RECORD_HEADER_FEATURE = 80;
 export const RECORD_COMPRESSED = 81;
 export const RECORD_COMPRESSED2 = 83;

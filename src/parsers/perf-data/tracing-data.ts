@@ -2,8 +2,7 @@
  * The tracing_data blob of perf.data (feature 1 of the header, record 66 of a pipe): the recording kernel's event
  * formats. Layout: tools/perf/util/trace-event-info.c (writer) and trace-event-read.c.
  */
-import type { Diagnostics } from '../../core/diagnostics.ts';
-import { note } from '../../core/diagnostics.ts';
+import { type Diagnostics, note } from '../../core/diagnostics.ts';
 import { type EventFormat, parseEventFormat } from '../tracepoint/format.ts';
 
 export interface TracingData {
@@ -11,18 +10,13 @@ export interface TracingData {
   readonly formats: Map<number, EventFormat>;
   /** `tid comm` pairs of saved_cmdlines: a lossy and possibly stale cache of the kernel. */
   readonly cmdlines: [number, string][];
-  readonly littleEndian: boolean;
 }
 
 const latin1 = new TextDecoder('latin1');
 
 /** Reads the blob as far as it goes; what is damaged is counted. */
 export function parseTracingData(bytes: Uint8Array, diagnostics: Diagnostics): TracingData {
-  const result: TracingData & { littleEndian: boolean } = {
-    formats: new Map(),
-    cmdlines: [],
-    littleEndian: true,
-  };
+  const result: TracingData = { formats: new Map(), cmdlines: [] };
   const cursor = {
     view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
     at: 0,
@@ -39,7 +33,6 @@ export function parseTracingData(bytes: Uint8Array, diagnostics: Diagnostics): T
     cursor.at = 10;
     const version = Number(readString(bytes, cursor));
     cursor.little = bytes[take(cursor, 1)] === 0;
-    result.littleEndian = cursor.little;
     take(cursor, 1 + 4);
     for (const name of ['header_page', 'header_event']) {
       if (readString(bytes, cursor) !== name) throw new RangeError(`no ${name}`);

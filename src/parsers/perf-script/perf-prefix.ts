@@ -10,7 +10,7 @@
  */
 import { NO_CPU } from '../../core/event-batch.ts';
 import { COMM_COLUMNS, type LinePrefix, readTime } from '../text/line-prefix.ts';
-import { ascii, findIn, matchesAt, readDecimal, word } from '../text/numbers.ts';
+import { ascii, findIn, isDigit, matchesAt, readDecimal, word } from '../text/numbers.ts';
 
 const BLANK = 32;
 const COLON = 58;
@@ -47,10 +47,6 @@ export function parsePerfPrefix(prefix: LinePrefix, buf: Uint8Array, start: numb
     if (at >= 0 || prefix.record >= 0 || prefix.waiting) return at;
   }
   return -1;
-}
-
-function isDigit(byte: number): boolean {
-  return byte >= 48 && byte <= 57;
 }
 
 function isNameByte(byte: number): boolean {

@@ -18,6 +18,7 @@ export const qemuLog: TraceFormat = {
   id: 'qemu-log',
   title: "QEMU's log (trace back end log)",
   access: 'sequential',
+  ofQemu: true,
   sniff: (head) => sniffQemuLog(head),
   parse,
 };

@@ -18,18 +18,6 @@ export function createLogPrefix(): LogPrefix {
   return { tid: -1, seconds: 0, nanoseconds: 0 };
 }
 
-/** Skips what mail and authors put in front of quoted lines: blanks, `>`, `|`, `->`. */
-export function skipMarks(buf: Uint8Array, pos: number, end: number): number {
-  let p = pos;
-  while (p < end) {
-    const byte = buf[p];
-    if (byte !== 32 && byte !== 9 && byte !== 62 && byte !== 124 && !(byte === 45 && buf[p + 1] === 62))
-      break;
-    p++;
-  }
-  return p;
-}
-
 /** Position after `TID@SECONDS.MICROSECONDS:` at `pos`, −1 if that is not there. No digit stands at `end`. */
 export function readThreadStamp(prefix: LogPrefix, buf: Uint8Array, pos: number, end: number): number {
   let p = pos;

@@ -6,6 +6,7 @@ import { storeNumber, storeSecondsNs } from '../../core/words.ts';
 import { withoutArguments } from '../simpletrace/given-events.ts';
 import type { TraceEvents } from '../simpletrace/trace-events.ts';
 import { type LineReader, MAX_LINE } from '../text/line-reader.ts';
+import { skipMarks } from '../text/mail-quotes.ts';
 import { findFeed } from '../text/numbers.ts';
 import { createReorderWindow, isFull, place, type ReorderWindow } from '../text/reorder.ts';
 import {
@@ -25,7 +26,6 @@ import {
   STAMP_DATE,
   STAMP_NONE,
   STAMP_THREAD,
-  skipMarks,
 } from './line-prefix.ts';
 
 export interface LogState {

@@ -21,6 +21,7 @@ export const simpletrace: TraceFormat = {
   id: 'simpletrace',
   title: 'QEMU simpletrace (trace back end simple)',
   access: 'sequential',
+  ofQemu: true,
   sniff,
   parse,
 };

@@ -28,11 +28,7 @@ export function createByteNames(): ByteNames {
   };
 }
 
-/** One step of the hash that find() and add() expect; start with 0. */
-export function hashStep(hash: number, byte: number): number {
-  return (Math.imul(hash, 31) + byte) | 0;
-}
-
+/** The hash that findName() and addName() expect; loops that pass over a name anyway take its steps themselves. */
 export function hashBytes(buf: Uint8Array, start: number, end: number): number {
   let hash = 0;
   for (let p = start; p < end; p++) hash = (Math.imul(hash, 31) + buf[p]) | 0;

@@ -9,6 +9,8 @@ import { assumeRestart } from './assumed-restarts.ts';
 import { EVENT_INCOMPLETE, EVENT_READ, NO_EVENT, parseEvent } from './event-text.ts';
 import type { LineReader } from './line-reader.ts';
 import { type LineState, MAX_JOINED } from './line-state.ts';
+import { skipQuote } from './mail-quotes.ts';
+import { isDigit } from './numbers.ts';
 import { countNamedReason, setNoReason } from './reason-names.ts';
 
 /** Most lines that are joined to one event. */
@@ -27,10 +29,6 @@ export function looksLikeEvent(buf: Uint8Array, start: number, end: number): boo
     )
       return true;
   return false;
-}
-
-function isDigit(byte: number): boolean {
-  return byte >= 48 && byte <= 57;
 }
 
 /** Keeps the last event's text before the reader's buffer moves. */
@@ -94,13 +92,6 @@ export function endFirstPart(joined: Uint8Array, length: number, blank: number):
   if (joined[length - 1] === 61) return length - 1;
   joined[length] = blank;
   return length + 1;
-}
-
-/** Skips the marks that mail puts in front of a quoted line: wrapped text goes on behind them. */
-export function skipQuote(buf: Uint8Array, start: number, end: number): number {
-  let p = start;
-  while (p < end && (buf[p] === 32 || buf[p] === 62)) p++;
-  return buf.subarray(start, p).includes(62) ? p : start;
 }
 
 /** Whether a longer text told more than the shorter one did, and took nothing back. */

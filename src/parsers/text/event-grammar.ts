@@ -3,7 +3,7 @@
  * (include/trace/events/kvm.h, arch/ARCH/kvm/trace*.h). Which field goes to which column: core/event-fields.ts.
  */
 import { F_ADDRESS, F_ARG0, F_ARG1, F_CODE, F_INFO1 } from '../../core/event-batch.ts';
-import { type KeyTable, keyTable } from './keyed-text.ts';
+import { type KeyRule, type KeyTable, keyTable } from './keyed-text.ts';
 
 const REGISTERS = {
   a0: { column: 'arg0', base: 'x' },
@@ -36,8 +36,15 @@ const VMGEXIT_WORDS = {
   exit_info2: { column: 'info2', base: 'x' },
 } as const;
 
-export const EVENT_TABLES: Readonly<Record<string, KeyTable>> = {
-  kvm_nested_vmenter: keyTable(
+/** `comm=NAME pid=1 prio=120 target_cpu=000`; NAME is cut off before (sched-text.ts). */
+const WAKEUP_WORDS = {
+  pid: { column: 'address', base: 'd' },
+  target_cpu: { column: 'arg0', base: 'd' },
+} as const;
+
+/** By event: its words, and the F_* bits that every layout of its text gives. */
+const GRAMMAR: Readonly<Record<string, readonly [Readonly<Record<string, KeyRule>>, number]>> = {
+  kvm_nested_vmenter: [
     {
       // 6.1: `rip: 0x… vmcb: 0x… nested_rip: 0x… int_ctl: … event_inj: … nested_npt=y nested_cr3: 0x…`
       rip: { column: 'address', base: 'x' },
@@ -49,23 +56,17 @@ export const EVENT_TABLES: Readonly<Record<string, KeyTable>> = {
       nested_cr3: { column: 'arg0', base: 'x' },
     },
     F_ADDRESS,
-    'kvm_nested_vmenter',
-  ),
-  kvm_nested_vmrun: keyTable(
+  ],
+  kvm_nested_vmrun: [
     {
       rip: { column: 'address', base: 'x' },
       vmcb: { column: 'info1', base: 'x' },
       nrip: { column: 'info2', base: 'x' },
     },
     F_ADDRESS,
-    'kvm_nested_vmrun',
-  ),
-  kvm_nested_intr_vmexit: keyTable(
-    { rip: { column: 'address', base: 'x' } },
-    F_ADDRESS,
-    'kvm_nested_intr_vmexit',
-  ),
-  kvm_pio: keyTable(
+  ],
+  kvm_nested_intr_vmexit: [{ rip: { column: 'address', base: 'x' } }, F_ADDRESS],
+  kvm_pio: [
     {
       pio_read: { sets: ['code', 0] },
       pio_write: { sets: ['code', 1] },
@@ -75,9 +76,8 @@ export const EVENT_TABLES: Readonly<Record<string, KeyTable>> = {
       val: { column: 'arg0', base: 'x' },
     },
     F_CODE | F_ADDRESS,
-    'kvm_pio',
-  ),
-  kvm_mmio: keyTable(
+  ],
+  kvm_mmio: [
     {
       'unsatisfied-read': { sets: ['code', 0] },
       read: { sets: ['code', 1] },
@@ -87,10 +87,9 @@ export const EVENT_TABLES: Readonly<Record<string, KeyTable>> = {
       val: { column: 'arg0', base: 'x' },
     },
     F_CODE | F_ADDRESS,
-    'kvm_mmio',
-  ),
-  kvm_fast_mmio: keyTable({ gpa: { column: 'address', base: 'x' } }, F_ADDRESS, 'kvm_fast_mmio'),
-  kvm_cpuid: keyTable(
+  ],
+  kvm_fast_mmio: [{ gpa: { column: 'address', base: 'x' } }, F_ADDRESS],
+  kvm_cpuid: [
     {
       func: { column: 'address', base: 'x' },
       idx: { column: 'info1', base: 'x' },
@@ -101,9 +100,8 @@ export const EVENT_TABLES: Readonly<Record<string, KeyTable>> = {
       found: { sets: ['code', 1] },
     },
     F_ADDRESS | F_ARG0,
-    'kvm_cpuid',
-  ),
-  kvm_hypercall: keyTable(
+  ],
+  kvm_hypercall: [
     {
       nr: { column: 'address', base: 'x' },
       ...REGISTERS,
@@ -111,14 +109,9 @@ export const EVENT_TABLES: Readonly<Record<string, KeyTable>> = {
       a3: { column: 'info2', base: 'x' },
     },
     F_ADDRESS,
-    'kvm_hypercall',
-  ),
-  kvm_xen_hypercall: keyTable(
-    { nr: { column: 'address', base: 'x' }, ...REGISTERS },
-    F_ADDRESS,
-    'kvm_xen_hypercall',
-  ),
-  kvm_hv_hypercall: keyTable(
+  ],
+  kvm_xen_hypercall: [{ nr: { column: 'address', base: 'x' }, ...REGISTERS }, F_ADDRESS],
+  kvm_hv_hypercall: [
     {
       code: { column: 'address', base: 'x' },
       fast: { sets: ['code', 1] },
@@ -127,9 +120,8 @@ export const EVENT_TABLES: Readonly<Record<string, KeyTable>> = {
       out: { column: 'info2', base: 'x' },
     },
     F_ADDRESS,
-    'kvm_hv_hypercall',
-  ),
-  kvm_page_fault: keyTable(
+  ],
+  kvm_page_fault: [
     {
       vcpu: { column: 'vcpu', base: 'd' },
       rip: { column: 'info1', base: 'x' },
@@ -137,19 +129,16 @@ export const EVENT_TABLES: Readonly<Record<string, KeyTable>> = {
       error_code: { column: 'info2', base: 'x' },
     },
     F_ADDRESS,
-    'kvm_page_fault',
-  ),
-  kvm_eoi: keyTable(
+  ],
+  kvm_eoi: [
     { apicid: { column: 'address', base: 'x' }, vector: { column: 'arg0', base: 'd' } },
     F_ADDRESS | F_ARG0,
-    'kvm_eoi',
-  ),
-  kvm_pv_eoi: keyTable(
+  ],
+  kvm_pv_eoi: [
     { apicid: { column: 'address', base: 'x' }, vector: { column: 'arg0', base: 'd' } },
     F_ADDRESS | F_ARG0,
-    'kvm_pv_eoi',
-  ),
-  kvm_inj_virq: keyTable(
+  ],
+  kvm_inj_virq: [
     {
       // Up to 5.15 `irq N`, decimal; from 6.1 `IRQ 0xV` or `Soft/INTn 0xV`, then maybe ` [reinjected]`.
       irq: { column: 'address', base: 'd' },
@@ -158,9 +147,8 @@ export const EVENT_TABLES: Readonly<Record<string, KeyTable>> = {
       reinjected: { sets: ['arg0', 1] },
     },
     F_ADDRESS,
-    'kvm_inj_virq',
-  ),
-  kvm_halt_poll_ns: keyTable(
+  ],
+  kvm_halt_poll_ns: [
     {
       vcpu: { column: 'vcpu', base: 'd' },
       halt_poll_ns: { column: 'arg0', base: 'd' },
@@ -168,9 +156,8 @@ export const EVENT_TABLES: Readonly<Record<string, KeyTable>> = {
       shrink: { column: 'arg1', base: 'd', sets: ['code', 0] },
     },
     F_CODE | F_ARG0 | F_ARG1,
-    'kvm_halt_poll_ns',
-  ),
-  kvm_vcpu_wakeup: keyTable(
+  ],
+  kvm_vcpu_wakeup: [
     {
       wait: { sets: ['code', 1] },
       poll: { sets: ['code', 0] },
@@ -179,37 +166,32 @@ export const EVENT_TABLES: Readonly<Record<string, KeyTable>> = {
       invalid: { sets: ['arg1', 0] },
     },
     F_CODE | F_ARG0,
-    'kvm_vcpu_wakeup',
-  ),
-  kvm_ple_window_update: keyTable(
+  ],
+  kvm_ple_window_update: [
     {
       vcpu: { column: 'vcpu', base: 'd' },
       old: { column: 'arg1', base: 'd' },
       new: { column: 'arg0', base: 'd' },
     },
     F_ARG0 | F_ARG1,
-    'kvm_ple_window_update',
-  ),
-  kvm_apic_accept_irq: keyTable(
+  ],
+  kvm_apic_accept_irq: [
     { apicid: { column: 'address', base: 'x' }, vec: { column: 'code', base: 'd' } },
     F_ADDRESS | F_CODE,
-    'kvm_apic_accept_irq',
-  ),
-  kvm_apic_ipi: keyTable(
+  ],
+  kvm_apic_ipi: [
     { dst: { column: 'address', base: 'x' }, vec: { column: 'code', base: 'd' }, ...ICR_WORDS },
     F_ADDRESS | F_CODE,
-    'kvm_apic_ipi',
-  ),
-  kvm_avic_incomplete_ipi: keyTable(
+  ],
+  kvm_avic_incomplete_ipi: [
     {
       // `vcpu=0, icrh:icrl=0x00000002:000000fb, id=2, index=0`: the pair is read by readAvicIpi().
       vcpu: { column: 'vcpu', base: 'd' },
       id: { column: 'code', base: 'd' },
     },
     F_CODE,
-    'kvm_avic_incomplete_ipi',
-  ),
-  kvm_avic_unaccelerated_access: keyTable(
+  ],
+  kvm_avic_unaccelerated_access: [
     {
       vcpu: { column: 'vcpu', base: 'd' },
       offset: { column: 'address', base: 'x' },
@@ -218,25 +200,22 @@ export const EVENT_TABLES: Readonly<Record<string, KeyTable>> = {
       vec: { column: 'arg0', base: 'x' },
     },
     F_ADDRESS | F_CODE,
-    'kvm_avic_unaccelerated_access',
-  ),
-  kvm_vmgexit_enter: keyTable(VMGEXIT_WORDS, F_ADDRESS, 'kvm_vmgexit_enter'),
-  kvm_vmgexit_exit: keyTable(VMGEXIT_WORDS, F_ADDRESS, 'kvm_vmgexit_exit'),
-  kvm_vmgexit_msr_protocol_enter: keyTable(
+  ],
+  kvm_vmgexit_enter: [VMGEXIT_WORDS, F_ADDRESS],
+  kvm_vmgexit_exit: [VMGEXIT_WORDS, F_ADDRESS],
+  kvm_vmgexit_msr_protocol_enter: [
     { vcpu: { column: 'vcpu', base: 'd' }, ghcb_gpa: { column: 'address', base: 'x' } },
     F_ADDRESS,
-    'kvm_vmgexit_msr_protocol_enter',
-  ),
-  kvm_vmgexit_msr_protocol_exit: keyTable(
+  ],
+  kvm_vmgexit_msr_protocol_exit: [
     {
       vcpu: { column: 'vcpu', base: 'd' },
       ghcb_gpa: { column: 'address', base: 'x' },
       result: { column: 'arg0', base: 'd' },
     },
     F_ADDRESS,
-    'kvm_vmgexit_msr_protocol_exit',
-  ),
-  kvm_rmp_fault: keyTable(
+  ],
+  kvm_rmp_fault: [
     {
       vcpu: { column: 'vcpu', base: 'd' },
       gpa: { column: 'address', base: 'x' },
@@ -246,9 +225,8 @@ export const EVENT_TABLES: Readonly<Record<string, KeyTable>> = {
       psmash_ret: { column: 'arg1', base: 'd' },
     },
     F_ADDRESS,
-    'kvm_rmp_fault',
-  ),
-  kvm_guest_fault: keyTable(
+  ],
+  kvm_guest_fault: [
     {
       ipa: { column: 'address', base: 'x' },
       hsr: { column: 'info1', base: 'x' },
@@ -256,9 +234,8 @@ export const EVENT_TABLES: Readonly<Record<string, KeyTable>> = {
       pc: { column: 'arg0', base: 'x' },
     },
     F_ADDRESS | F_INFO1,
-    'kvm_guest_fault',
-  ),
-  kvm_hvc_arm64: keyTable(
+  ],
+  kvm_hvc_arm64: [
     {
       // `HVC at 0x… (r0: 0x…, imm: 0x…)`
       at: { column: 'arg0', base: 'x' },
@@ -266,46 +243,34 @@ export const EVENT_TABLES: Readonly<Record<string, KeyTable>> = {
       imm: { column: 'info1', base: 'x' },
     },
     F_ADDRESS | F_INFO1,
-    'kvm_hvc_arm64',
-  ),
-  kvm_wfx_arm64: keyTable(
+  ],
+  kvm_wfx_arm64: [
     {
       wfi: { sets: ['code', 0] },
       wfe: { sets: ['code', 1] },
       at: { column: 'address', base: 'x' },
     },
     F_CODE | F_ADDRESS,
-    'kvm_wfx_arm64',
-  ),
-  kvm_timer_update_irq: keyTable(
+  ],
+  kvm_timer_update_irq: [
     {
       VCPU: { column: 'vcpu', base: 'd' },
       IRQ: { column: 'address', base: 'd' },
       level: { column: 'code', base: 'd' },
     },
     F_ADDRESS,
-    'kvm_timer_update_irq',
-  ),
-  kvmppc_run_vcpu_enter: keyTable(
+  ],
+  kvmppc_run_vcpu_enter: [
     { VCPU: { column: 'vcpu', base: 'd' }, tgid: { column: 'arg0', base: 'd' } },
     F_ARG0,
-    'kvmppc_run_vcpu_enter',
-  ),
-  kvm_get_timer_map: keyTable({ VCPU: { column: 'vcpu', base: 'd' } }, 0, 'kvm_get_timer_map'),
-  kvm_run_exit: keyTable(
-    { cpu_index: { column: 'vcpu', base: 'd' }, reason: { column: 'code', base: 'd' } },
-    F_CODE,
-    'kvm_run_exit',
-  ),
-  sched_wakeup: wakeupTable('sched_wakeup'),
-  sched_waking: wakeupTable('sched_waking'),
+  ],
+  kvm_get_timer_map: [{ VCPU: { column: 'vcpu', base: 'd' } }, 0],
+  kvm_run_exit: [{ cpu_index: { column: 'vcpu', base: 'd' }, reason: { column: 'code', base: 'd' } }, F_CODE],
+  sched_wakeup: [WAKEUP_WORDS, F_ADDRESS],
+  sched_waking: [WAKEUP_WORDS, F_ADDRESS],
 };
 
-function wakeupTable(event: string): KeyTable {
-  // `comm=NAME pid=1 prio=120 target_cpu=000`; NAME is cut off before (sched-text.ts).
-  return keyTable(
-    { pid: { column: 'address', base: 'd' }, target_cpu: { column: 'arg0', base: 'd' } },
-    F_ADDRESS,
-    event,
-  );
-}
+/** A map, since names come from the recording: an object would have tables for `constructor` and its like. */
+export const EVENT_TABLES: ReadonlyMap<string, KeyTable> = new Map(
+  Object.entries(GRAMMAR).map(([event, [words, required]]) => [event, keyTable(words, required, event)]),
+);

@@ -22,7 +22,7 @@ import {
 import { readTraceEvents, withoutArguments } from '../simpletrace/given-events.ts';
 import type { ParseOptions } from '../trace-format.ts';
 import { addName, type ByteNames, createByteNames, findName } from './byte-names.ts';
-import { C_ADDRESS, C_INFO1, setColumn } from './columns.ts';
+import { C_ADDRESS, C_ARG0, C_INFO1, setColumn } from './columns.ts';
 import { type CommonText, createCommonText, readCommonEvent } from './common-text.ts';
 import { EVENT_TABLES } from './event-grammar.ts';
 import {
@@ -231,7 +231,7 @@ function readOther(
     case INJ_VIRQ: {
       const read = readKeyed(events.tables[id]!, buf, pos, end, batch, row);
       // The layout that tells soft from hard also tells what was reinjected, by silence.
-      if (batch.fields[row] & F_CODE && !(batch.fields[row] & F_ARG0)) setColumn(batch, row, 3, 0, 0);
+      if (batch.fields[row] & F_CODE && !(batch.fields[row] & F_ARG0)) setColumn(batch, row, C_ARG0, 0, 0);
       return read;
     }
     case AVIC_IPI:
@@ -285,14 +285,14 @@ function learnEvent(events: EventText, buf: Uint8Array, start: number, end: numb
   const id = addName(events.names, buf, start, end, hash);
   const at = id < 0 ? events.names.count : id;
   events.codes[at] = name === 'print' ? EV_MARKER : code;
-  events.tables[at] = EVENT_TABLES[name] ?? null;
+  events.tables[at] = EVENT_TABLES.get(name) ?? null;
   events.kinds[at] = KINDS.get(name) ?? (events.tables[at] ? KEYED : PLAIN);
   return at;
 }
 
 /** Whether the grammar knows the event named in [start, end): used by sniffing. */
 export function isKnownEvent(name: string): boolean {
-  return KINDS.has(name) || name in EVENT_TABLES || name.startsWith('kvm_');
+  return KINDS.has(name) || EVENT_TABLES.has(name) || name.startsWith('kvm_');
 }
 
 const MARK_WRITE = ascii('tracing_mark_write: ');

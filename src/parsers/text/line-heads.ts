@@ -16,6 +16,7 @@ import {
   placeOf,
 } from './known-bytes.ts';
 import { COMM_COLUMNS, type LinePrefix } from './line-prefix.ts';
+import { isDigit } from './numbers.ts';
 import { isKnownThread, type ThreadNames, threadSlot } from './thread-names.ts';
 
 /** Where a dialect's lines have what tells them apart. */
@@ -224,8 +225,4 @@ function learnTime(
   heads.digits = digits;
   heads.seconds = prefix.seconds;
   return true;
-}
-
-function isDigit(byte: number): boolean {
-  return byte >= 48 && byte <= 57;
 }

@@ -11,7 +11,7 @@
  * are read from the first dash behind which the rest has the full shape.
  */
 import { NO_CPU } from '../../core/event-batch.ts';
-import { HEX_DIGITS, readDecimal, word } from './numbers.ts';
+import { HEX_DIGITS, isDigit, readDecimal, word } from './numbers.ts';
 
 export interface LinePrefix {
   /** Start of what trace-cmd prints before COMM (name of a file or instance); commStart if there is nothing. */
@@ -287,10 +287,9 @@ function latencyColumns(
  * 5.15) are a digit or a dot: if both places hold digits, the second may be the time's first, and nothing can be told.
  */
 function endOfFlags(buf: Uint8Array, pos: number): number {
-  const isDigitAt = (p: number) => buf[p] >= 48 && buf[p] <= 57;
-  for (let p = pos; p < pos + 3; p++) if (buf[p] <= BLANK || isDigitAt(p)) return -1;
-  if (!isDigitAt(pos + 4)) return pos + 5;
-  return isDigitAt(pos + 3) ? -1 : pos + 4;
+  for (let p = pos; p < pos + 3; p++) if (buf[p] <= BLANK || isDigit(buf[p])) return -1;
+  if (!isDigit(buf[pos + 4])) return pos + 5;
+  return isDigit(buf[pos + 3]) ? -1 : pos + 4;
 }
 
 let tgid = -1;

@@ -3,7 +3,6 @@
  * two formats claim the same file.
  */
 import { parsePerfPrefix } from '../perf-script/perf-prefix.ts';
-import { skipMarks } from '../qemu-log/line-prefix.ts';
 import { stripHead } from './colours.ts';
 import { isKnownEvent } from './event-text.ts';
 import type { Oddity } from './line-dialect.ts';
@@ -16,6 +15,7 @@ import {
   parseTracefsLatency,
 } from './line-prefix.ts';
 import { readLost } from './lost-line.ts';
+import { skipMarks } from './mail-quotes.ts';
 import { ascii, decodeText, findIn, matchesAt } from './numbers.ts';
 
 export interface LineShapes {

@@ -14,6 +14,10 @@ export const HEX_DIGITS = new Uint8Array(256).fill(255);
 for (let i = 0; i < 10; i++) HEX_DIGITS[48 + i] = i;
 for (let i = 0; i < 6; i++) HEX_DIGITS[97 + i] = HEX_DIGITS[65 + i] = 10 + i;
 
+export function isDigit(byte: number): boolean {
+  return byte >= 48 && byte <= 57;
+}
+
 /** Hexadecimal digits without prefix, at most 16. */
 export function readHex(buf: Uint8Array, pos: number): number {
   let low = 0;

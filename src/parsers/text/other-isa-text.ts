@@ -13,7 +13,7 @@ import {
 } from '../../core/isa-codes.ts';
 import { armReasonCode, parseArmReason, parseReasonName } from '../../isa/reasons.ts';
 import { hashBytes } from './byte-names.ts';
-import { setColumn } from './columns.ts';
+import { C_ADDRESS, C_INFO1, setColumn } from './columns.ts';
 import { keyTable, readKeyed } from './keyed-text.ts';
 import { ascii, decodeText, findIn, findLast, matchesAt, readAny, readHex, word } from './numbers.ts';
 import { nameUnknown, type ReasonNames, setNoReason } from './reason-names.ts';
@@ -100,9 +100,10 @@ function setNamed(
   row: number,
 ): void {
   const p = readAny(buf, start);
-  let code = -1;
-  if (p === end && word[1] === 0) code = word[0];
-  else code = parseReasonName(decodeText(buf, start, Math.min(end, start + 64)), isa)?.code ?? -1;
+  const isNumber = p === end && word[1] === 0;
+  const code = isNumber
+    ? word[0]
+    : (parseReasonName(decodeText(buf, start, Math.min(end, start + 64)), isa)?.code ?? -1);
   if (code < 0) {
     nameUnknown(reasons, buf, start, end, hashBytes(buf, start, end), batch, row);
     return;
@@ -285,10 +286,10 @@ export function readS390Sie(
   batch.vcpu[row] = word[0];
   p = readHex(buf, p + 1);
   if (p < 0 || buf[p] !== DASH[0]) return false;
-  setColumn(batch, row, 1, word[0], word[1]);
+  setColumn(batch, row, C_INFO1, word[0], word[1]);
   p = readHex(buf, p + 1);
   if (p < 0) return false;
-  setColumn(batch, row, 0, word[0], word[1]);
+  setColumn(batch, row, C_ADDRESS, word[0], word[1]);
   if (!exit) return true;
   const code = findLast(buf, p, end, ICPT);
   if (code < 0 || readAny(buf, code + 9) < 0) return false;

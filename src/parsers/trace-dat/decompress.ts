@@ -1,6 +1,8 @@
 /** Decompression of sections and of chunks of pages: each is a complete stream of its own. */
 import * as zlib from 'node:zlib';
 import { decompress as unzstd } from 'fzstd';
+import { TraceFormatError } from '../../core/errors.ts';
+import { FORMAT_ID } from './metadata.ts';
 import { loadWasmZstd } from './wasm-zstd.ts';
 
 /** Most plain bytes of one section or chunk; trace-cmd makes chunks of ten pages. */
@@ -38,13 +40,18 @@ export const ZSTD_DECODERS: Readonly<Record<string, () => Decompress | null>> = 
 
 let zstd: Decompress | null = null;
 
-/** The decompressor by trace-cmd's name for it, null if it is not known. */
-export function decompressorOf(name: string): Decompress | null {
+/** The decompressor by trace-cmd's name for it. @throws TraceFormatError for a name that is not known. */
+export function decompressorOf(name: string): Decompress {
   if (name === 'zlib')
     return (data, plain) => zlib.inflateSync(data, { maxOutputLength: Math.max(1, plain) });
-  if (name !== 'zstd') return null;
-  for (const create of Object.values(ZSTD_DECODERS)) zstd ??= create();
-  return zstd;
+  if (name === 'zstd') for (const create of Object.values(ZSTD_DECODERS)) zstd ??= create();
+  if (name === 'zstd' && zstd) return zstd;
+  throw new TraceFormatError({
+    format: FORMAT_ID,
+    section: 'header',
+    message: `compressed with ${JSON.stringify(name.slice(0, 32))}, which is not known`,
+    hint: 'zlib and zstd are: trace-cmd convert --compression zstd',
+  });
 }
 
 /**

@@ -5,7 +5,6 @@
  */
 import { type Arena, allocateI32, createArena } from '../../core/arena.ts';
 import { type Diagnostics, note } from '../../core/diagnostics.ts';
-import { TraceFormatError } from '../../core/errors.ts';
 import { BATCH_ROWS, createArenaBatch, type EventBatch, UNKNOWN } from '../../core/event-batch.ts';
 import { EV_EXIT, EV_PPC_GUEST_EXIT, EV_S390_SIE_EXIT } from '../../core/events.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
@@ -121,14 +120,7 @@ function* mergeBatches(
 /** The decompressor of the pages; null if no buffer needs one. */
 function decompressorFor(recording: Recording): SourcePool['decompress'] {
   if (![...recording.buffers, ...recording.texts].some(({ compressed }) => compressed)) return null;
-  const decompress = decompressorOf(recording.compression);
-  if (decompress) return decompress;
-  throw new TraceFormatError({
-    format: FORMAT_ID,
-    section: 'header',
-    message: `compressed with ${JSON.stringify(recording.compression.slice(0, 32))}, which is not known`,
-    hint: 'zlib and zstd are: trace-cmd convert --compression zstd',
-  });
+  return decompressorOf(recording.compression);
 }
 
 /** All buffers are read, as trace-cmd report does; an event enabled in two of them then counts twice. */

@@ -24,7 +24,7 @@ export function readLatencyText(
   const pool = createSourcePool(
     source,
     recording.little,
-    decompressorOf(recording.compression),
+    text.compressed ? decompressorOf(recording.compression) : null,
     context.diagnostics,
     1,
   );

@@ -2,6 +2,7 @@
 import { plainText } from '../escape.ts';
 import type { ExitFigures } from '../exit-figures.ts';
 import type { Exact, ReasonModel, ReportModel } from '../model.ts';
+import { recordedThreadNs } from '../recorded.ts';
 import { formatCount, formatNs, formatPct, plural } from '../units.ts';
 
 /** Some exits together. */
@@ -40,16 +41,9 @@ function idOf({ isa, code, name }: ReasonModel): string {
 }
 
 export function adviceFacts(model: ReportModel): AdviceFacts {
-  const { busyTotals, capture, selection, vcpus, detail, devices } = model;
-  const part = selection?.filters.some((filter) => /^(from|to) /.test(filter)) ?? false;
-  const vcpuSeconds =
-    part ||
-    !capture.timeIsNs ||
-    capture.durationNs === null ||
-    Number(capture.durationNs) === 0 ||
-    vcpus.length === 0
-      ? null
-      : (Number(capture.durationNs) / 1e9) * vcpus.length;
+  const { busyTotals, detail, devices } = model;
+  const threadNs = recordedThreadNs(model);
+  const vcpuSeconds = threadNs === null || threadNs === 0 ? null : threadNs / 1e9;
   const group = (rows: readonly Countable[], names: readonly string[]): Group | null => {
     const exits = rows.reduce((sum, row) => sum + row.exits, 0);
     if (exits === 0) return null;

@@ -1,5 +1,5 @@
 /** Section `advice`: findings in words, with their numbers, what is known to help and where to read on. */
-import { csvOf } from '../section-cells.ts';
+import { csvOf } from '../csv-data.ts';
 import type { Section } from '../sections.ts';
 
 /** Beyond the reader's patience; --section advice and JSON have all. */

@@ -1,6 +1,6 @@
 /** A comparison as one CSV table: a row per reason and figure. */
 import { csvLines } from '../csv.ts';
-import type { CsvData, CsvValue } from '../csv-tables.ts';
+import type { CsvData, CsvValue } from '../csv-data.ts';
 import type { DiffFigure, DiffFigures, DiffModel } from './model.ts';
 
 const FIGURES = ['costNs', 'rate', 'guestRate', 'p50Ns', 'p90Ns', 'p99Ns', 'escalation'] as const;

@@ -1,9 +1,10 @@
 /** Tables and sentences of a comparison, shared by text, Markdown and HTML. */
-import { cell, count, foreign, left, plain, right, tableOf } from '../section-cells.ts';
-import type { Cell, TableData } from '../tables.ts';
+import type { Cell, TableData } from '../cells.ts';
+import { cell, count, foreign, left, plain, right, tableOf } from '../cells.ts';
+import { shownReason } from '../reason-identity.ts';
 import { IDLE_MARK } from '../tables.ts';
 import { formatCount, formatNs, formatNsCell, formatRatio, plural, UNKNOWN_CELL } from '../units.ts';
-import type { DiffFigure, DiffFigures, DiffModel, DiffQemuModel, DiffReasonModel } from './model.ts';
+import type { DiffFigure, DiffFigures, DiffModel, DiffQemuModel } from './model.ts';
 
 /** Stands where a change cannot be told from noise. */
 export const NOISE_MARK = '~';
@@ -66,10 +67,6 @@ export function hasSeveralIsas({ reasons }: DiffModel): boolean {
   return new Set(reasons.map(({ isa }) => isa)).size > 1;
 }
 
-function nameOf(row: DiffReasonModel, showIsa: boolean): string {
-  return showIsa ? `${row.isa} ${row.name}` : row.name;
-}
-
 export function reasonsTable(model: DiffModel, limit: number): TableData {
   const showIsa = hasSeveralIsas(model);
   const columns = [
@@ -87,7 +84,7 @@ export function reasonsTable(model: DiffModel, limit: number): TableData {
   const table = tableOf(columns, model.reasons, limit, (row) =>
     cells(
       {
-        text: nameOf(row, showIsa),
+        text: shownReason(row, showIsa),
         untrusted: true,
         ...(row.idle ? { mark: ` ${IDLE_MARK}` } : {}),
       },
@@ -236,7 +233,7 @@ export function changeLines(model: DiffModel): ChangeLine[] {
   const lines = [
     { name: 'all but idle', untrusted: false, words: changeWords(model.busyTotals) },
     ...model.reasons.map((row) => ({
-      name: nameOf(row, showIsa),
+      name: shownReason(row, showIsa),
       untrusted: true,
       words: changeWords(row),
     })),

@@ -1,8 +1,8 @@
 /** A comparison as plain text of at most 100 columns. */
 import { plainText } from '../escape.ts';
-import { COLOR, PLAIN, type Style } from '../style.ts';
-import { renderTable, wrapText } from '../table.ts';
-import type { Cell, TableData } from '../tables.ts';
+import { COLOR, PLAIN } from '../style.ts';
+import { wrapText } from '../table.ts';
+import { tableLines } from '../text-table.ts';
 import { formatCount } from '../units.ts';
 import type { DiffModel } from './model.ts';
 import type { DiffRenderOptions } from './renderers.ts';
@@ -22,19 +22,20 @@ const MIN_WIDTH = 40;
 export function render(model: DiffModel, { color, width, rows }: DiffRenderOptions): string {
   const style = color ? COLOR : PLAIN;
   const columns = Math.max(MIN_WIDTH, Math.min(MAX_WIDTH, width ?? MAX_WIDTH));
+  const page = { style, width: columns, tableWidth: columns };
   const lines: string[] = [style.bold(`kvmtrace ${plainText(model.tool.version)} diff`)];
   const paragraph = (text: string, indent: number, hanging = indent) =>
     wrapText(text, columns - hanging).forEach((line, i) => {
       lines.push(' '.repeat(i ? hanging : indent) + line);
     });
   const title = (text: string) => lines.push('', style.bold(text));
-  lines.push(...tableLines(sidesTable(model), columns, style));
+  lines.push(...tableLines(sidesTable(model), page));
   if (model.selection) paragraph(`only ${plainText(model.selection.filters.join('; '))}`, 2);
   lines.push('');
   paragraph(summaryOf(model), 0);
   title('Exits by reason, by change of cost');
   if (model.reasons.length === 0) lines.push('  None recorded.');
-  else lines.push(...tableLines(reasonsTable(model, rows), columns, style));
+  else lines.push(...tableLines(reasonsTable(model, rows), page));
   for (const line of wrapText(legendOf(model), columns - 2)) lines.push(style.dim(`  ${line}`));
   const changes = changeLines(model);
   if (changes.length > 0) {
@@ -46,25 +47,15 @@ export function render(model: DiffModel, { color, width, rows }: DiffRenderOptio
   }
   if (model.userspace.length > 0) {
     title('Escalations to user space');
-    lines.push(...tableLines(userspaceTable(model, rows), columns, style));
+    lines.push(...tableLines(userspaceTable(model, rows), page));
   }
   if (model.qemu.length > 0) {
     title("QEMU's side");
-    lines.push(...tableLines(qemuTable(model, rows), columns, style));
+    lines.push(...tableLines(qemuTable(model, rows), page));
   }
   if (model.notes.length > 0) {
     title('Notes');
     for (const note of model.notes) paragraph(plainText(note), 2, 4);
   }
   return `${lines.join('\n')}\n`;
-}
-
-const cellText = (cell: Cell) => (cell.untrusted ? plainText(cell.text) : cell.text) + (cell.mark ?? '');
-
-function tableLines(data: TableData, width: number, style: Style): string[] {
-  const rows = [...data.rows, ...data.totals].map((row) => row.map(cellText));
-  const [head, ...lines] = renderTable(data.columns, rows, { width, indent: 2 });
-  const own = lines.slice(0, data.rows.length);
-  if (data.hidden > 0) own.push(`  … and ${formatCount(data.hidden)} more (--rows 0 shows all)`);
-  return [style.dim(head), ...own, ...lines.slice(data.rows.length).map((line) => style.bold(line))];
 }

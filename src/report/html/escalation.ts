@@ -3,6 +3,7 @@
 import { shortUserspaceName } from '../../isa/userspace-exits.ts';
 import { plainText } from '../escape.ts';
 import type { ReportModel } from '../model.ts';
+import { shownReason } from '../reason-identity.ts';
 import { whyNoEscalations } from '../recorded.ts';
 import { type FlowLink, type FlowNode, flow } from '../svg/flow.ts';
 import { truncate } from '../table.ts';
@@ -152,7 +153,7 @@ function deviceFlow(
 function flowChart(model: ReportModel): Markup | null {
   const { escalation } = model;
   const showIsa = hasSeveralIsas(model);
-  const nameOf = (row: { isa: string; name: string }) => (showIsa ? `${row.isa} ${row.name}` : row.name);
+  const nameOf = (row: { isa: string; name: string }) => shownReason(row, showIsa);
   const reasons = largest(
     escalation.byReason
       .filter(({ exits }) => exits > 0)

@@ -1,5 +1,6 @@
 /** How long exits took: one log-scale histogram per reason, all on the same axis. */
 import type { ReasonModel, ReportModel } from '../model.ts';
+import { shownReason } from '../reason-identity.ts';
 import { whyUnknown } from '../recorded.ts';
 import { bottomAxis, chart } from '../svg/figure.ts';
 import { fitHeatmap, heatmap } from '../svg/heatmap.ts';
@@ -15,10 +16,9 @@ import { countCell, dataTable, textCell, timeCell } from './table.ts';
 const MOST = 12;
 
 function label(row: ReasonModel, showIsa: boolean): string {
-  const name = row.name === '' ? 'all reasons' : showIsa ? `${row.isa} ${row.name}` : row.name;
   const keys = ['vm', 'vcpu', 'tid', 'cpu', 'level'] as const;
   const group = keys.flatMap((key) => (row[key] === undefined ? [] : [`${key} ${row[key] ?? '-'}`]));
-  return [name, ...group].join(', ');
+  return [shownReason(row, showIsa), ...group].join(', ');
 }
 
 function distribution(row: ReasonModel, id: string, scale: Scale, name: string): Markup {

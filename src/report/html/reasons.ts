@@ -1,5 +1,6 @@
 /** Exits by reason and, with --by, by group: the table that people sort. */
 import type { GroupKey, ReasonModel, ReportModel, TotalModel } from '../model.ts';
+import { shownReason } from '../reason-identity.ts';
 import { whyNoExits } from '../recorded.ts';
 import { groupingWords, hasSeveralIsas, IDLE_MARK } from '../tables.ts';
 import { UNKNOWN_CELL } from '../units.ts';
@@ -62,8 +63,7 @@ function stats(row: TotalModel): HtmlCell[] {
 }
 
 function reasonCell(row: ReasonModel, showIsa: boolean): HtmlCell {
-  if (row.name === '') return textCell('all');
-  const name = showIsa ? `${row.isa} ${row.name}` : row.name;
+  const name = shownReason(row, showIsa);
   return { content: row.idle ? [name, markup` <span class="dim">${IDLE_MARK}</span>`] : name };
 }
 
@@ -82,11 +82,7 @@ function legend(model: ReportModel): string {
 export function reasonsTable(model: ReportModel, rows: number): Markup {
   const groups = model.by.filter((key): key is Group => key !== 'reason');
   const showIsa = hasSeveralIsas(model);
-  const showReason = groups.length === 0 || model.reasons.some((row) => row.name !== '');
-  const leading = [
-    ...groups.flatMap((key) => GROUP_COLUMNS[key]),
-    ...(showReason ? [{ title: 'reason' }] : []),
-  ];
+  const leading = [...groups.flatMap((key) => GROUP_COLUMNS[key]), { title: 'reason' }];
   const { shown, hidden } = limited(model.reasons, rows);
   const total = (label: string, row: TotalModel): HtmlCell[] => [
     ...leading.map((_, i) => ({ content: i === leading.length - 1 ? label : '' })),
@@ -97,7 +93,7 @@ export function reasonsTable(model: ReportModel, rows: number): Markup {
     [...leading, ...STATS],
     shown.map((row) => [
       ...groups.flatMap((key) => GROUP_CELLS[key](row)),
-      ...(showReason ? [reasonCell(row, showIsa)] : []),
+      reasonCell(row, showIsa),
       ...stats(row),
     ]),
     model.reasons.length > 1

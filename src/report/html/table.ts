@@ -1,7 +1,7 @@
 /** Tables of an HTML report. Titles become buttons that sort where scripts run. */
 
+import { type Cell, hiddenWords, type TableData } from '../cells.ts';
 import type { Exact } from '../model.ts';
-import { type Cell, hiddenWords, type TableData } from '../tables.ts';
 import { formatCount, formatNs, formatPct, UNKNOWN_CELL } from '../units.ts';
 import { type Content, type Markup, markup } from './markup.ts';
 

@@ -1,0 +1,39 @@
+/** Sections that keep so many threads and no more say what they leave out. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { runReport } from '../src/commands/pipeline.ts';
+import { stormsSection } from '../src/report/build-storms.ts';
+import { sectionRequests } from '../src/report/sections.ts';
+import { defaultReportOptions } from './support/options.ts';
+
+test('storms of more threads than are told apart', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'kvmtrace-test-'));
+  const line = (tid: number, at: number, event: string) =>
+    `           <...>-${tid}  [001] d..1.    ${17 + Math.floor(at / 1e6)}.${String(at % 1e6).padStart(6, '0')}: ${event}\n`;
+  const report = async (threads: number) => {
+    const path = join(folder, 'trace');
+    const lines = Array.from({ length: threads }, (_, i) => [
+      line(1000 + i, 100 * i, 'kvm_exit: vcpu 0 reason HLT rip 0x1000 info1 0x0 info2 0x0'),
+      line(1000 + i, 100 * i + 50, 'kvm_entry: vcpu 0, rip 0x1002'),
+    ]);
+    writeFileSync(path, lines.flat().join(''));
+    const passes = sectionRequests(['storms'], { slowLimit: 1, thanNs: 0, includeIdle: true });
+    const model = await runReport([path], { ...defaultReportOptions(), passes });
+    const words = stormsSection.blocks(model, 30, true).flatMap(({ sentences }) => sentences);
+    return { ...model.storms!.leftOut, words: words.join(' ') };
+  };
+  try {
+    const few = await report(100);
+    expect(few).toMatchObject({ rates: 0, simultaneous: 0, beats: 0 });
+    expect(few.words).not.toMatch(/left out|have a rate of their own/);
+    const many = await report(4200);
+    expect(many).toMatchObject({ rates: 4200 - 2048, simultaneous: 4200 - 4096, beats: 4200 - 1024 });
+    expect(many.words).toContain('more reasons or threads than have a rate of their own');
+    expect(many.words).toContain('104 exits left out: there are more threads or reasons than are kept.');
+    expect(many.words).toContain('3,176 exits left out');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
