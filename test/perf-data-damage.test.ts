@@ -260,3 +260,16 @@ describe('real captures', () => {
     }
   });
 });
+
+test('descriptions of events that are cut off in a pipe are counted', () => {
+  const bytes = new Uint8Array(readFileSync(join(SAMPLES, 'amd-perf-pipe-zstd/perf.pipe')));
+  const view = new DataView(bytes.buffer);
+  const HEADER_ATTR = 64;
+  let cut = 0;
+  for (let at = 16; cut < 1; at += view.getUint16(at + 6, true))
+    if (view.getUint32(at, true) === HEADER_ATTR) {
+      view.setUint32(at + 12, 8, true);
+      cut++;
+    }
+  expect(readPerf(bytes).diagnostics).toMatchObject({ 'damaged-attr': 1 });
+});

@@ -6,17 +6,13 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ByteSource, openFileSource, type SourcePart } from './byte-source.ts';
 
-/** Files of a folder that are read; a stream per CPU is usual. */
-const MAX_PARTS = 8192;
-
 /** Opens the folder; null if it is none of perf's. */
 export function openPerfFolder(path: string): ByteSource | null {
   const names = readdirSync(path);
   if (!names.includes('data') || !statSync(join(path, 'data')).isFile()) return null;
   const streams = names
     .filter((name) => /^data\.\d{1,6}$/.test(name) && statSync(join(path, name)).isFile())
-    .sort((a, b) => Number(a.slice(5)) - Number(b.slice(5)))
-    .slice(0, MAX_PARTS);
+    .sort((a, b) => Number(a.slice(5)) - Number(b.slice(5)));
   const parts: SourcePart[] = [];
   let total = 0;
   for (const name of ['data', ...streams]) {

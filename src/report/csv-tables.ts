@@ -64,6 +64,7 @@ function quality(model: ReportModel): CsvData {
       ...Object.entries(counters).map(([key, value]) => [key, value, null, null]),
       ['lostEvents', model.capture.lost.events, null, null],
       ['lostRegions', model.capture.lost.regions, null, null],
+      ['uncountedLostRegions', model.capture.lost.uncountedRegions, null, null],
       ...warnings.map((warning) => [warning.code, warning.count, warning.severity, warning.message]),
     ],
   };

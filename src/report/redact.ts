@@ -173,10 +173,12 @@ export function redactModel(model: ReportModel): ReportModel {
   const { facts } = model.capture;
   const { verdict, reproduce, ...rest } = model;
   const copy = rewrite({ ...rest, capture: { ...model.capture, facts: {} } }, names, '', {}) as ReportModel;
-  for (const [key, value] of Object.entries(facts))
-    copy.capture.facts[PLAIN_FACTS.test(key) ? key : names.text(key)] = PLAIN_FACTS.test(key)
-      ? names.text(value)
-      : '(redacted)';
+  // A fact may be named __proto__, which an assignment would not keep.
+  copy.capture.facts = Object.fromEntries(
+    Object.entries(facts).map(([key, value]) =>
+      PLAIN_FACTS.test(key) ? [key, names.text(value)] : [names.text(key), '(redacted)'],
+    ),
+  );
   if (reproduce)
     copy.reproduce = {
       versions: reproduce.versions,

@@ -67,7 +67,16 @@ export function takeContainerRecord(
     }
     case RECORD_HEADER_ATTR: {
       const attrSize = size >= 16 ? view.getUint32(at + 12, little) : 0;
-      if (!pipe || attrSize < 64 || 8 + attrSize > size) return 0;
+      if (!pipe) return 0;
+      if (attrSize < 64 || 8 + attrSize > size) {
+        note(
+          diagnostics,
+          'damaged-attr',
+          'data-loss',
+          'descriptions of events are cut off: samples of these events cannot be read',
+        );
+        return 0;
+      }
       const ids: number[] = [];
       for (let id = at + 8 + attrSize; id + 8 <= at + size; id += 8)
         ids.push(Number(view.getBigUint64(id, little)));

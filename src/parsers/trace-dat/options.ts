@@ -79,7 +79,7 @@ function readOption(options: RecordingOptions, id: number, body: Cursor, diagnos
       addOffset(options, parseInteger(text()));
       break;
     case OPTION_CPUSTAT:
-      takeCounters(options, text());
+      takeCounters(options, text(), diagnostics);
       break;
     case OPTION_TRACECLOCK:
       options.clock = selectedClock(text());
@@ -104,8 +104,10 @@ function readOption(options: RecordingOptions, id: number, body: Cursor, diagnos
       }
       // `pid maps comm` in hexadecimal, then a line per mapping.
       const match = /^([0-9a-f]{1,8}) [0-9a-f]+ (\S+)/.exec(whole.slice(0, 512));
-      if (match && options.processes.size < MAX_PROCESSES)
+      if (match === null) break;
+      if (options.processes.size < MAX_PROCESSES)
         options.processes.set(Number.parseInt(match[1], 16), match[2]);
+      else noteBeyondLimit(diagnostics);
       break;
     }
     case OPTION_TIME_SHIFT:
@@ -113,6 +115,7 @@ function readOption(options: RecordingOptions, id: number, body: Cursor, diagnos
       break;
     case OPTION_GUEST:
       if (options.guests.length < MAX_GUESTS) readGuest(options, body);
+      else noteBeyondLimit(diagnostics);
       break;
     case OPTION_TSC2NSEC: {
       const mult = readU32(body);
@@ -124,6 +127,15 @@ function readOption(options: RecordingOptions, id: number, body: Cursor, diagnos
       if (id > LAST_OPTION)
         note(diagnostics, 'unknown-options', 'info', 'options of a kind that is not known were left out');
   }
+}
+
+function noteBeyondLimit(diagnostics: Diagnostics): void {
+  note(
+    diagnostics,
+    'options-beyond-limit',
+    'suspect',
+    'processes, guests or counters beyond those that are kept were left out',
+  );
 }
 
 function addOffset(options: RecordingOptions, ns: bigint): void {
@@ -143,11 +155,15 @@ export function selectedClock(text: string): string | null {
 }
 
 /** Text of per_cpu/cpuN/stats with `CPU: N` in front, or `Buffer: NAME` that says whose counters follow. */
-function takeCounters(options: RecordingOptions, text: string): void {
+function takeCounters(options: RecordingOptions, text: string, diagnostics: Diagnostics): void {
   const buffer = /^\s*Buffer:\s*(.*?)\s*$/m.exec(text);
   if (buffer) options.countersOf = buffer[1];
   const cpu = counter(text, 'CPU');
-  if (cpu === null || options.counters.length >= MAX_COUNTERS) return;
+  if (cpu === null) return;
+  if (options.counters.length >= MAX_COUNTERS) {
+    noteBeyondLimit(diagnostics);
+    return;
+  }
   const left = counter(text, 'entries');
   const read = counter(text, 'read events');
   options.counters.push({
