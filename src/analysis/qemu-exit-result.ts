@@ -1,5 +1,5 @@
 /** QEMU's exits as plain data: counts, rates and handling times per vCPU and reason. */
-import { diffWords } from '../core/words.ts';
+import { compareWords, diffWords } from '../core/words.ts';
 import { exactValue } from './exact-sum.ts';
 import { quantilesOf } from './latency-log.ts';
 import { mergeDevices, type QemuDeviceRow, type QemuDevices } from './qemu-devices.ts';
@@ -69,9 +69,16 @@ export interface QemuExitResult {
 
 const PERCENTILES = [0.5, 0.99];
 
+/** From the recording's first event, or --from, to its last, or --to. */
+function spanNs({ first, last, scope: { selection } }: QemuExits): number {
+  const { from, to } = selection ?? { from: null, to: null };
+  const begin = from !== null && compareWords(from[0], from[1], first[0], first[1]) > 0 ? from : first;
+  const end = to !== null && compareWords(to[0], to[1], last[0], last[1]) < 0 ? to : last;
+  return Math.max(0, diffWords(end[0], end[1], begin[0], begin[1]));
+}
+
 export function qemuExitResult(exits: QemuExits): QemuExitResult {
-  const { first, last } = exits;
-  const seconds = exits.hasTime ? diffWords(last[0], last[1], first[0], first[1]) / 1e9 : 0;
+  const seconds = exits.hasTime ? spanNs(exits) / 1e9 : 0;
   const slots = [...exits.slots.values()];
   const pairs = slots.flatMap((slot) => [...slot.rows.values()].map((row) => ({ slot, row })));
   pairs.sort((a, b) => b.row.count - a.row.count || a.slot.vcpu - b.slot.vcpu || a.row.code - b.row.code);

@@ -6,6 +6,9 @@
  * Both events carry the vCPU, a simpletrace record no thread; so the vCPU of one process (and thread, where the log
  * tells it) is what is followed. Where QEMU dropped events, pairs from the drop before to this one may be false: they
  * are counted as invalidated and have no time.
+ *
+ * Filters by process, thread, vCPU and time choose exits; a vCPU whose thread is not told is of no chosen one. CPUs, reasons
+ * and levels are not QEMU's to know.
  */
 import { type EventBatch, F_ARG0, F_CODE } from '../core/event-batch.ts';
 import {
@@ -19,6 +22,7 @@ import { compareWords, diffWords, TWO_32 } from '../core/words.ts';
 import { addExact } from './exact-sum.ts';
 import { createLatencyLog, type LatencyLog, logLatency, mergeLatencyLogs } from './latency-log.ts';
 import { MAX_LATENCY } from './pairing-state.ts';
+import { EVERYTHING, type PassScope } from './pass.ts';
 import { addDevice, copyAccess, createAccess, mergeDevices, NO_ACCESS, noteAccess } from './qemu-devices.ts';
 import {
   createQemuRow,
@@ -28,6 +32,7 @@ import {
   type QemuRow,
   type QemuSlot,
 } from './qemu-exit-rows.ts';
+import { timeInScope } from './thread-scope.ts';
 
 /** Most rows (vCPU × reason) and vCPUs: hostile input must not make more. */
 const MAX_ROWS = 16384;
@@ -45,6 +50,7 @@ const RUN = 2;
 const NOT_YET = createAccess();
 
 export interface QemuExits {
+  readonly scope: PassScope;
   readonly slots: Map<string, QemuSlot>;
   rows: number;
   readonly log: LatencyLog;
@@ -66,8 +72,9 @@ export interface QemuExits {
   cached: QemuSlot | null;
 }
 
-export function createQemuExits(): QemuExits {
+export function createQemuExits(_options: unknown = null, scope: PassScope = EVERYTHING): QemuExits {
   return {
+    scope,
     slots: new Map(),
     rows: 0,
     log: createLatencyLog(),
@@ -89,6 +96,7 @@ export function addQemuExits(exits: QemuExits, batch: EventBatch): void {
   for (let row = 0; row < batch.length; row++) {
     const kind = event[row];
     if (kind === EV_RUN_EXIT) {
+      if (!slotInScope(exits, batch, row)) continue;
       if (fields[row] & F_CODE) addRunExit(exits, batch, row);
       else exits.unplaced++;
     } else if (kind === EV_QEMU_VCPU_IOCTL) {
@@ -118,6 +126,15 @@ function widen(exits: QemuExits, low: number, high: number): void {
     last[1] = high;
   }
   exits.hasTime = true;
+}
+
+function slotInScope({ scope: { selection } }: QemuExits, batch: EventBatch, row: number): boolean {
+  return (
+    selection === null ||
+    ((selection.pids === null || selection.pids.has(batch.pid[row])) &&
+      (selection.tids === null || selection.tids.has(batch.tid[row])) &&
+      (selection.vcpus === null || selection.vcpus.has(batch.vcpu[row])))
+  );
 }
 
 function slotAt(exits: QemuExits, batch: EventBatch, row: number): QemuSlot | null {
@@ -175,6 +192,10 @@ function rowOf(exits: QemuExits, slot: QemuSlot, code: number): QemuRow | null {
 
 function addRunExit(exits: QemuExits, batch: EventBatch, row: number): void {
   const slot = slotAt(exits, batch, row);
+  if (!timeInScope(exits.scope, batch.time[2 * row], batch.time[2 * row + 1])) {
+    if (slot !== null) stepOutside(exits, slot, RUN_EXIT, batch, row);
+    return;
+  }
   const counted = slot === null ? null : rowOf(exits, slot, batch.code[row]);
   if (slot === null || counted === null) {
     exits.unplaced++;
@@ -186,11 +207,16 @@ function addRunExit(exits: QemuExits, batch: EventBatch, row: number): void {
 
 function addRun(exits: QemuExits, batch: EventBatch, row: number): void {
   exits.runs++;
+  if (!slotInScope(exits, batch, row)) return;
   const slot = slotAt(exits, batch, row);
-  if (slot !== null) step(exits, slot, RUN, batch.time[2 * row], batch.time[2 * row + 1], null);
+  if (slot === null) return;
+  if (!timeInScope(exits.scope, batch.time[2 * row], batch.time[2 * row + 1]))
+    stepOutside(exits, slot, RUN, batch, row);
+  else step(exits, slot, RUN, batch.time[2 * row], batch.time[2 * row + 1], null);
 }
 
 function addAccess(exits: QemuExits, batch: EventBatch, row: number): void {
+  if (!slotInScope(exits, batch, row)) return;
   const slot = slotAt(exits, batch, row);
   if (slot === null) return;
   exits.accesses++;
@@ -219,6 +245,23 @@ function step(
   slot.lastLow = low;
   slot.lastHigh = high;
   slot.lastRow = row;
+}
+
+/** An event out of --from and --to: it may end the handling of an exit before it, and begins nothing. */
+function stepOutside(exits: QemuExits, slot: QemuSlot, kind: number, batch: EventBatch, row: number): void {
+  const low = batch.time[2 * row];
+  const high = batch.time[2 * row + 1];
+  if (slot.last === RUN_EXIT && kind === RUN) pair(exits, slot, RUN, low, high, null);
+  if (slot.head === NOTHING && !slot.headBlocked) {
+    if (kind === RUN) {
+      slot.head = RUN;
+      slot.headLow = low;
+      slot.headHigh = high;
+      slot.headRow = null;
+    } else slot.headBlocked = true;
+  }
+  copyAccess(NOT_YET, slot.access);
+  slot.last = NOTHING;
 }
 
 /** What the event before and this one make together. */
