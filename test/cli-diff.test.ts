@@ -93,6 +93,15 @@ test('a filter by reason leaves rates per vCPU-second as they are: vCPUs without
     expect(part.reasons[0][key].before).toBe(chosen[key].before);
 });
 
+test('a time that was below the clock’s steps is not called new', async () => {
+  const [row] = model.reasons;
+  const p50Ns = { ...row.p50Ns, before: 0, after: 5000, change: 5000, changePct: null, low: 1, high: 9999 };
+  const rose = { ...row, p50Ns: { ...p50Ns, verdict: 'higher' as const } };
+  const text = await rendered({ ...model, reasons: [rose] }, 'text', 30, 200);
+  expect(text).toContain('+5.000 us');
+  expect(text).not.toContain('new');
+});
+
 test('every format is written at once and says the same', async () => {
   const files = DIFF_RENDERERS.map(({ extensions }) => join(folder, `diff${extensions[0]}`));
   const { status, out, err } = await kvmtrace(

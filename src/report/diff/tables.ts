@@ -28,6 +28,16 @@ export function changeText(figure: DiffFigure): string {
   if (!isChange(figure)) return NOISE_MARK;
   if (figure.before === 0) return 'new';
   if (figure.after === 0) return 'gone';
+  return percentText(figure);
+}
+
+/** The same of a time: 0 is one that was shorter than the clock's steps. */
+function timeChangeText(figure: DiffFigure): string {
+  if (!isChange(figure)) return changeText(figure);
+  return figure.before === 0 ? signed(formatNsCell(nsOf(figure.change!))) : percentText(figure);
+}
+
+function percentText(figure: DiffFigure): string {
   const pct = figure.changePct!;
   if (pct >= 900) return `x${(1 + pct / 100).toFixed(pct >= 9900 ? 0 : 1)}`;
   return signed(`${pct.toFixed(Math.abs(pct) >= 99.95 ? 0 : 1)}%`);
@@ -56,8 +66,8 @@ function cells(name: Cell, row: DiffFigures): Cell[] {
     cell(formatRate(rate.before)),
     cell(formatRate(rate.after)),
     cell(changeText(rate)),
-    cell(changeText(row.p50Ns)),
-    cell(changeText(row.p99Ns)),
+    cell(timeChangeText(row.p50Ns)),
+    cell(timeChangeText(row.p99Ns)),
     cell(pointsText(row.escalation)),
   ];
 }
@@ -184,7 +194,7 @@ function changeWords(row: DiffFigures): string {
   return FIGURES.filter(({ key }) => isChange(row[key]))
     .map(({ key, label, format }) => {
       const { before, after, low, high } = row[key];
-      const pct = changeText(row[key]);
+      const pct = /^p\d/.test(key) ? timeChangeText(row[key]) : changeText(row[key]);
       const how = key === 'escalation' ? `${pointsText(row[key])} points` : pct;
       const points = (share: number) => `${(100 * share).toFixed(2)} points`;
       const bound = (value: number) => signed(key === 'escalation' ? points(value) : format(value));
