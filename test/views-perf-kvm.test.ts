@@ -89,6 +89,9 @@ describe('filters', () => {
     const whole = '(without effect here: CPU 0; reason WRMSR,CPUID; from 200ms.';
     expect(await view(sample, 'perf-stat', chosen)).toContain(whole);
     expect(await view(sample, 'kvm_stat', chosen)).toContain(whole);
+    // This one counts what was chosen, but says over how long was recorded.
+    const [head] = (await view(sample, 'kvmexit', chosen)).split('\n');
+    expect(head).toMatch(/secs; only CPU 0; reason WRMSR,CPUID; from 200ms\.$/);
     for (const name of ['perf-kvm', 'perf-stat', 'kvm_stat'])
       expect(await view(sample, name)).not.toContain('without effect');
   });
