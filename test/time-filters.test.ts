@@ -10,6 +10,7 @@ import { guessSpan, readSpan } from '../src/commands/resolve-selection.ts';
 import { EV_ENTRY, EV_EXIT } from '../src/core/events.ts';
 import { createTraceContext } from '../src/core/trace-context.ts';
 import { sectionRequests } from '../src/report/sections.ts';
+import { render as renderText } from '../src/report/text.ts';
 import { listCaptures, SAMPLES, SHARED } from './support/corpus.ts';
 import { eventBatch } from './support/events.ts';
 import { defaultReportOptions } from './support/options.ts';
@@ -109,6 +110,23 @@ describe('what comes after --to is no part of the time that is looked at', () =>
       [300_000_000, 5000],
       [200_000_000, 5000],
     ]);
+  });
+
+  test('the ledger says what its time is, and which filters it cannot follow', async () => {
+    writePairs(path, [times], 2);
+    const sections = ['ledger'];
+    const passes = sectionRequests(sections, section);
+    const textOf = async (filters: Filters) => {
+      const model = await runReport([path], { ...base, filters, passes, sections });
+      const options = { color: false, width: 100, rows: 0, histogram: false, table: 'reasons', sections };
+      return renderText(model, options).replace(/\s+/g, ' ');
+    };
+    const until = await textOf({ ...filtersOf(null, start(500_000_000n)), words: ['to 500ms'] });
+    expect(until).toContain('The time that was asked for: 500.0 ms per thread.');
+    expect(until).not.toContain('do not apply here');
+    const onCpu = await textOf({ ...base.filters, cpus: [0], words: ['CPU 0'] });
+    expect(onCpu).toContain('From the first event to the last: 999.8 ms per thread.');
+    expect(onCpu).toContain('Filters by reason, level and CPU do not apply here.');
   });
 
   test('without it the recording ends it', async () => {

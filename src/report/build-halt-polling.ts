@@ -6,7 +6,18 @@ import {
   type WindowOutcome,
 } from '../analysis/halt-polling.ts';
 import type { Exact, ReportModel } from './model.ts';
-import { count, csvOf, foreign, left, plain, right, share, tableOf, time } from './section-cells.ts';
+import {
+  count,
+  csvOf,
+  exitFiltersUnused,
+  foreign,
+  left,
+  plain,
+  right,
+  share,
+  tableOf,
+  time,
+} from './section-cells.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { compareThreads, identifyThread, type ThreadIdentity, vcpuNumbers } from './thread-identity.ts';
 import { formatNs, formatPct, plural } from './units.ts';
@@ -115,6 +126,7 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
             ? 'polling in vain is not recorded (kvm_halt_poll_ns)'
             : `at most ${formatNs(total.failedPollNs)} in vain`
         }.`,
+        ...exitFiltersUnused(model.selection?.filters),
       ],
       table: tableOf(
         [

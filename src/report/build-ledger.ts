@@ -20,7 +20,17 @@ import { EV_USERSPACE_EXIT } from '../core/events.ts';
 import { costliest } from './costliest.ts';
 import type { ReportModel } from './model.ts';
 import { latencyGap } from './recorded.ts';
-import { csvOf, foreign, left, plain, right, share, tableOf, time } from './section-cells.ts';
+import {
+  csvOf,
+  exitFiltersUnused,
+  foreign,
+  left,
+  plain,
+  right,
+  share,
+  tableOf,
+  time,
+} from './section-cells.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { compareThreads, identifyThread, type ThreadIdentity, vcpuNumbers } from './thread-identity.ts';
 import { formatNs } from './units.ts';
@@ -174,8 +184,8 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
     {
       title,
       sentences: [
-        `From the first event to the last: ${formatNs(ledger.wallNs)} per thread. Unknown is the time before a thread's first and after its last event, around losses and missing events.`,
-        ...(model.selection ? ['Filters by reason, level and CPU do not apply here.'] : []),
+        `${model.selection?.filters.some((filter) => /^(from|to) /.test(filter)) ? 'The time that was asked for' : 'From the first event to the last'}: ${formatNs(ledger.wallNs)} per thread. Unknown is the time before a thread's first and after its last event, around losses and missing events.`,
+        ...exitFiltersUnused(model.selection?.filters),
         ...(missing.length ? [`Not recorded: ${missing.join('; ')}.`] : []),
       ],
       table: {

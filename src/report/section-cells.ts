@@ -45,3 +45,10 @@ export function csvOf<T extends object>(
 ): CsvData {
   return { headers: keys, rows: (items ?? []).map((item) => keys.map((key) => item[key] as CsvValue)) };
 }
+
+/** What is said of figures over all of a thread's time, from which filters of exits take nothing away. */
+export function exitFiltersUnused(filters: readonly string[] | undefined): string[] {
+  return filters?.some((filter) => /^(CPU|reason|level) /.test(filter))
+    ? ['Filters by reason, level and CPU do not apply here.']
+    : [];
+}
