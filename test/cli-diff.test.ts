@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { checkDiffThreshold, parseDiffThreshold } from '../src/commands/diff-thresholds.ts';
 import { run } from '../src/commands/main.ts';
 import { runDiff, runReport } from '../src/commands/pipeline.ts';
+import { ISA_SVM } from '../src/core/isa-codes.ts';
 import type { DiffModel } from '../src/report/diff/model.ts';
 import { DIFF_RENDERERS } from '../src/report/diff/renderers.ts';
 import { displayWidth } from '../src/report/table.ts';
@@ -74,6 +75,31 @@ test('numbers are those of the two reports', async () => {
       expect(found.rate[side]).toBeCloseTo((row.exits * 1e9) / model[side].vcpuNs!, 9);
     }
   }
+});
+
+test('a filter by reason leaves rates per vCPU-second as they are: vCPUs without such exits count', async () => {
+  const nested = join(SAMPLES, 'amd-perf-nested/perf.data.gz');
+  const whole = await runDiff(nested, nested, defaultReportOptions());
+  const chosen = whole.reasons.find(({ name }) => name === 'vmrun')!;
+  const reasons = [{ isa: ISA_SVM, code: chosen.code! }];
+  const options = defaultReportOptions();
+  const part = await runDiff(nested, nested, {
+    ...options,
+    filters: { ...options.filters, reasons, words: ['reason vmrun'] },
+  });
+  expect(part.before.vcpuNs).toBe(whole.before.vcpuNs);
+  expect(part.reasons).toHaveLength(1);
+  for (const key of ['rate', 'costNs', 'guestRate'] as const)
+    expect(part.reasons[0][key].before).toBe(chosen[key].before);
+});
+
+test('a time that was below the clock’s steps is not called new', async () => {
+  const [row] = model.reasons;
+  const p50Ns = { ...row.p50Ns, before: 0, after: 5000, change: 5000, changePct: null, low: 1, high: 9999 };
+  const rose = { ...row, p50Ns: { ...p50Ns, verdict: 'higher' as const } };
+  const text = await rendered({ ...model, reasons: [rose] }, 'text', 30, 200);
+  expect(text).toContain('+5.000 us');
+  expect(text).not.toContain('new');
 });
 
 test('every format is written at once and says the same', async () => {

@@ -130,6 +130,41 @@ describe('check', () => {
     expect(check(lost, 'lost>0').exceeded).toBe(true);
     expect(() => check(lost, 'lost>100')).toThrow('how many');
     expect(() => check(lost, 'lost<=0')).toThrow('how many');
+    // Some counted, some not: 7 is too few by an unknown number.
+    const some = { ...lost.capture.lost, events: 7, regions: 3, uncountedRegions: 2 };
+    const partly = { ...model, capture: { ...model.capture, lost: some } };
+    expect(check(partly, 'lost>8').exceeded).toBe(true);
+    expect(() => check(partly, 'lost>9')).toThrow('how many');
+    expect(() => check(partly, 'lost<100')).toThrow('how many');
+  });
+
+  test('losses that lie nowhere are losses', () => {
+    const warnings = [
+      { code: 'losses-without-place', severity: 'data-loss' as const, message: '', count: 7 },
+      { code: 'lost-samples', severity: 'info' as const, message: '', count: 2584 },
+    ];
+    const placeless = { ...model, quality: { ...model.quality, warnings } };
+    expect(check(placeless, 'lost>0')).toMatchObject({ exceeded: true, found: 'lost is 7' });
+    expect(check(placeless, 'lost>7').exceeded).toBe(false);
+    const timeless = [{ ...warnings[0], code: 'losses-without-time', count: 1 }];
+    const unknown = { ...model, quality: { ...model.quality, warnings: timeless } };
+    expect(check(unknown, 'lost>0').exceeded).toBe(true);
+    expect(() => check(unknown, 'lost>1')).toThrow('how many');
+  });
+
+  test('a share is compared as it is written', () => {
+    for (let escalated = 0; escalated <= 10_000; escalated += 7) {
+      const busyTotals = { ...model.busyTotals, exits: 10_000, escalated };
+      const at = (operator: string) =>
+        check({ ...model, busyTotals }, `escalation${operator}${(escalated / 100).toFixed(2)}%`).exceeded;
+      expect([escalated, at('>'), at('>='), at('<'), at('<=')]).toEqual([
+        escalated,
+        false,
+        true,
+        false,
+        true,
+      ]);
+    }
   });
 
   test('losses of which some are not counted are as many as are counted, or more', () => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { createRandom } from '../src/analysis/bootstrap.ts';
+import type { Filters } from '../src/commands/options.ts';
 import { runConvert, runReport } from '../src/commands/pipeline.ts';
 import { pageTitle } from '../src/report/html/recorded.ts';
 import { SECTION_TABLES, sectionRequests } from '../src/report/sections.ts';
@@ -194,4 +195,27 @@ test('a log that goes on while QEMU writes several trace files counts once, also
     expect(model.quality.warnings.map(({ code }) => code)).not.toContain('clocks-differ');
     expect(Number(model.capture.durationNs)).toBeLessThan(Number(time) - 4_990_000_000);
   }
+});
+
+test('filters choose the exits of their time and thread, with all of their handling', async () => {
+  writeFileSync(join(folder, 'filtered'), `${LOG.join('\n')}\n`);
+  const rowsOf = async (filters: Partial<Filters>) => {
+    const { qemu } = await runReport([join(folder, 'filtered')], {
+      ...options,
+      filters: { ...options.filters, ...filters, words: ['some'] },
+    });
+    return qemu?.rows.map(({ tid, code, count, perSecond, handling }) => [
+      ...[tid, code, count, Math.round(perSecond!)],
+      handling?.totalNs,
+    ]);
+  };
+  const micros = (value: bigint) => ({ ns: value * 1000n, fromEnd: false });
+  expect(await rowsOf({ from: micros(25n), to: micros(50n) })).toEqual([[7, 2, 1, 40_000, 40_000]]);
+  // The KVM_RUN that ends the second comes after the time that was asked for.
+  expect(await rowsOf({ from: micros(75n), to: micros(85n) })).toEqual([
+    [8, 2, 1, 100_000, 3000],
+    [7, 6, 1, 100_000, 5000],
+  ]);
+  expect(await rowsOf({ tids: [8] })).toEqual([[8, 2, 1, 10_101, 3000]]);
+  expect(await rowsOf({ vcpus: [1] })).toEqual([]);
 });

@@ -315,6 +315,13 @@ const CASES: Record<string, { yes: Parts[]; no: Parts[] }> = {
     no: [
       { reasons: [exits('vmx', 10, 100, { guestKernelTimePct: 50 })] },
       { reasons: [exits('vmx', 10, 100, { guestKernelTimePct: null })] },
+      // Several rows (--by): it is about all of their time.
+      {
+        reasons: [
+          exits('vmx', 10, 10, { guestKernelTimePct: 0 }),
+          exits('vmx', 10, 90, { guestKernelTimePct: 100 }),
+        ],
+      },
     ],
   },
   'split-locks': { yes: [{ reasons: [exits('vmx', 74, 1)] }], no: [{ reasons: [exits('svm', 74, 1)] }] },

@@ -51,6 +51,27 @@ describe('perfetto', () => {
     });
   });
 
+  test('the rate falls to 0 where an interval has no exits', () => {
+    const totals = real
+      .intervals!.totals.slice(0, 1)
+      .flatMap((row) =>
+        [0, 1, 4].map((i) => ({ ...row, fromNs: BigInt(i) * 1000n, lengthNs: 1000, perSecond: 10 + i })),
+      );
+    const model = {
+      ...real,
+      capture: { ...real.capture, firstNs: 0n, lastNs: 9000n },
+      intervals: { ...real.intervals!, widthNs: 1000, totals },
+    };
+    const counters = parse(model).traceEvents.filter(({ ph }) => ph === 'C');
+    expect(counters.map(({ ts, args }) => [ts, args.exits])).toEqual([
+      [0, 10],
+      [1, 11],
+      [2, 0],
+      [4, 14],
+      [5, 0],
+    ]);
+  });
+
   test('names each track once, in the order of vCPUs', () => {
     const names = parse(real).traceEvents.filter(({ name }) => name === 'thread_name');
     expect(names.map(({ args }) => args.name)).toEqual(['vCPU 0', 'vCPU 1']);

@@ -9,6 +9,8 @@ import { runConvert, runReport } from '../src/commands/pipeline.ts';
 import { guessSpan, readSpan } from '../src/commands/resolve-selection.ts';
 import { EV_ENTRY, EV_EXIT } from '../src/core/events.ts';
 import { createTraceContext } from '../src/core/trace-context.ts';
+import { sectionRequests } from '../src/report/sections.ts';
+import { render as renderText } from '../src/report/text.ts';
 import { listCaptures, SAMPLES, SHARED } from './support/corpus.ts';
 import { eventBatch } from './support/events.ts';
 import { defaultReportOptions } from './support/options.ts';
@@ -47,15 +49,15 @@ describe('the ends of a recording, found with little reading, are those that rea
   });
 });
 
-/** A pair of 10 ns at each of the times, all in a batch of their own, written in the order given. */
-function writePairs(path: string, batches: readonly (readonly number[])[]): void {
+/** A pair of 10 ns at each of the times, the threads taking turns, all in a batch of their own, written in the order given. */
+function writePairs(path: string, batches: readonly (readonly number[])[], threads = 1): void {
   const writer = createCaptureWriter(path, createTraceContext(), 'test');
   for (const times of batches) {
     writer.write(
       eventBatch(
-        times.flatMap((time) => [
-          { time, event: EV_EXIT, tid: 7, isa: 1, code: 12 },
-          { time: time + 10, event: EV_ENTRY, tid: 7 },
+        times.flatMap((time, i) => [
+          { time, event: EV_EXIT, tid: 7 + (i % threads), isa: 1, code: 12 },
+          { time: time + 10, event: EV_ENTRY, tid: 7 + (i % threads) },
         ]),
       ),
     );
@@ -85,6 +87,52 @@ describe('filters of a recording whose clock went backwards count from its earli
     ['between both', start(500n), end(10n), 2],
   ])('%s', async (_, from, to, exits) => {
     expect(await countExits(path, from, to)).toBe(exits);
+  });
+});
+
+describe('what comes after --to is no part of the time that is looked at', () => {
+  const path = join(folder, 'steady.arrow');
+  const times = Array.from({ length: 5000 }, (_, i) => 1_000_000 + i * 200_000);
+  const sections = ['storms', 'intervals'];
+  const section = { slowLimit: 0, thanNs: 0, includeIdle: false, intervalNs: 300_000_000 };
+  const report = async (to: TimeBound | null) => {
+    writePairs(path, [times], 2);
+    const passes = sectionRequests(sections, section);
+    return await runReport([path], { ...base, filters: filtersOf(null, to), passes, sections });
+  };
+
+  test('an exit every 200 us goes on until then', async () => {
+    const { storms, intervals } = await report(start(500_000_000n));
+    expect(storms!.changes).toEqual([]);
+    expect(storms!.buckets).toBe(500);
+    expect(storms!.simultaneous!.windows).toBe(50_000);
+    expect(intervals!.totals.map(({ lengthNs, perSecond }) => [lengthNs, perSecond])).toEqual([
+      [300_000_000, 5000],
+      [200_000_000, 5000],
+    ]);
+  });
+
+  test('the ledger says what its time is, and which filters it cannot follow', async () => {
+    writePairs(path, [times], 2);
+    const sections = ['ledger'];
+    const passes = sectionRequests(sections, section);
+    const textOf = async (filters: Filters) => {
+      const model = await runReport([path], { ...base, filters, passes, sections });
+      const options = { color: false, width: 100, rows: 0, histogram: false, table: 'reasons', sections };
+      return renderText(model, options).replace(/\s+/g, ' ');
+    };
+    const until = await textOf({ ...filtersOf(null, start(500_000_000n)), words: ['to 500ms'] });
+    expect(until).toContain('The time that was asked for: 500.0 ms per thread.');
+    expect(until).not.toContain('do not apply here');
+    const onCpu = await textOf({ ...base.filters, cpus: [0], words: ['CPU 0'] });
+    expect(onCpu).toContain('From the first event to the last: 999.8 ms per thread.');
+    expect(onCpu).toContain('Filters by reason, level and CPU do not apply here.');
+  });
+
+  test('without it the recording ends it', async () => {
+    const { storms, intervals } = await report(null);
+    expect(storms!.simultaneous!.windows).toBe(99_981);
+    expect(intervals!.totals.at(-1)!.lengthNs).toBe(99_800_010);
   });
 });
 

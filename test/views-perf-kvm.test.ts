@@ -2,8 +2,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { Filters } from '../src/commands/options.ts';
 import { runReport } from '../src/commands/pipeline.ts';
-import { HAS_SHARED, listCaptures, SHARED } from './support/corpus.ts';
+import { ISA_VMX } from '../src/core/isa-codes.ts';
+import { HAS_SHARED, listCaptures, SAMPLES, SHARED } from './support/corpus.ts';
 import { defaultReportOptions } from './support/options.ts';
 
 const VIEWS = { vmexit: 'perf-kvm', mmio: 'perf-kvm-mmio', ioport: 'perf-kvm-ioport' } as const;
@@ -26,9 +28,14 @@ function rowsOf(text: string): string[] {
   );
 }
 
-async function view(path: string, name: string): Promise<string> {
+async function view(path: string, name: string, filters: Partial<Filters> = {}): Promise<string> {
   const options = { by: [], pids: null, tids: null, vcpus: null, thanNs: 0, intervalNs: 0 };
-  const model = await runReport([path], { ...defaultReportOptions(), view: { name, options } });
+  const defaults = defaultReportOptions();
+  const model = await runReport([path], {
+    ...defaults,
+    filters: { ...defaults.filters, ...filters },
+    view: { name, options },
+  });
   return model.view!.text;
 }
 
@@ -52,4 +59,40 @@ test.skipIf(!HAS_SHARED)('arm64: time from entry to exit, as perf has it', async
   const report = readFileSync(join(folder, 'kvm-stat-report.txt'), 'latin1').split('### ')[1];
   const found = rowsOf(await view(join(folder, 'perf.data.guest'), 'perf-kvm'));
   expect(found).toEqual(rowsOf(report));
+});
+
+describe('filters', () => {
+  const sample = join(SAMPLES, 'intel-perf/perf.data');
+  const chosen: Partial<Filters> = {
+    cpus: [0],
+    reasons: [
+      { isa: ISA_VMX, code: 32 },
+      { isa: ISA_VMX, code: 10 },
+    ],
+    from: { ns: 200_000_000n, fromEnd: false },
+    words: ['CPU 0', 'reason WRMSR,CPUID', 'from 200ms'],
+  };
+
+  test('choose the exits of the table', async () => {
+    const defaults = defaultReportOptions();
+    const report = await runReport([sample], { ...defaults, filters: { ...defaults.filters, ...chosen } });
+    expect(report.quality.exits).toBe(report.quality.paired);
+    const rows = (await view(sample, 'perf-kvm', chosen)).split('\n').filter((line) => line.includes('us ('));
+    const counts = rows.map((line) => line.trim().split(/\s+/).slice(0, 2));
+    expect(counts).toEqual(report.reasons.map(({ name, paired }) => [name, String(paired)]));
+  });
+
+  test('that cannot choose are told', async () => {
+    expect(await view(join(SAMPLES, 'amd-perf-nested/perf.data.gz'), 'perf-kvm-ioport', chosen)).toContain(
+      '(without effect here: reason WRMSR,CPUID)',
+    );
+    const whole = '(without effect here: CPU 0; reason WRMSR,CPUID; from 200ms.';
+    expect(await view(sample, 'perf-stat', chosen)).toContain(whole);
+    expect(await view(sample, 'kvm_stat', chosen)).toContain(whole);
+    // This one counts what was chosen, but says over how long was recorded.
+    const [head] = (await view(sample, 'kvmexit', chosen)).split('\n');
+    expect(head).toMatch(/secs; only CPU 0; reason WRMSR,CPUID; from 200ms\.$/);
+    for (const name of ['perf-kvm', 'perf-stat', 'kvm_stat'])
+      expect(await view(sample, name)).not.toContain('without effect');
+  });
 });

@@ -1,7 +1,8 @@
 /**
  * Pass `accesses`: every recorded access to a device, with or without an exit around it (QEMU-side recordings and KVM
  * without hardware support have none), the ioeventfds that QEMU registered, the names it has for memory regions, and
- * acknowledged interrupt vectors.
+ * acknowledged interrupt vectors. Filters by thread, CPU and time choose accesses and acknowledgements; what QEMU
+ * registered holds for all.
  */
 
 import { type EventBatch, F_ADDRESS, F_ARG0, F_CODE } from '../core/event-batch.ts';
@@ -21,8 +22,9 @@ import type { KernelView } from '../core/kernel-view.ts';
 import { directionOf } from './detail-key.ts';
 import { addEventRows, createEventView } from './event-kernels.ts';
 import { EV_BYTES } from './events-view-layout.ts';
-import type { Pass } from './pass.ts';
+import { EVERYTHING, type Pass, type PassScope } from './pass.ts';
 import { hasDetails } from './recorded-events.ts';
+import { threadInScope, timeInScope } from './thread-scope.ts';
 import { createTopTable, floorOf, mergeTopTables, slotFor, type TopTable } from './top-table.ts';
 
 const CAPACITY = 8192;
@@ -34,6 +36,7 @@ export const A_LOW = 2;
 export const A_HIGH = 3;
 
 export interface AccessState {
+  readonly scope: PassScope;
   /** EVENT, DIRECTION, LOW, HIGH. */
   accesses: TopTable;
   /** LOW, HIGH and whether it is a port (1); counted: registrations. */
@@ -85,10 +88,20 @@ function addAccesses(state: AccessState, batch: EventBatch): void {
   });
 }
 
+function inScope(scope: PassScope, batch: EventBatch, row: number): boolean {
+  const cpus = scope.selection?.cpus ?? null;
+  return (
+    (cpus === null || cpus.has(batch.cpu[row])) &&
+    threadInScope(scope, batch.tid[row], batch.pid[row], batch.vcpu[row]) &&
+    timeInScope(scope, batch.time[2 * row], batch.time[2 * row + 1])
+  );
+}
+
 function addRow(state: AccessState, batch: EventBatch, row: number, kind: number): void {
   const { key } = state;
   const fields = batch.fields[row];
   const event = batch.event[row];
+  if ((kind === EOI || kind === ACCESS) && !inScope(state.scope, batch, row)) return;
   if (kind === EOI) {
     if ((fields & F_ARG0) === 0 || (batch.arg0[2 * row] | 0) < 0) return;
     key[0] = batch.arg0[2 * row] & 0xff;
@@ -132,7 +145,8 @@ export const accessPass: Pass<null, AccessState, AccessResult> = {
   name: 'accesses',
   allColumns: false,
   wants: hasDetails,
-  create: (_options, _scope, arena = null) => ({
+  create: (_options, scope = EVERYTHING, arena = null) => ({
+    scope,
     accesses: createTopTable(4, CAPACITY),
     ioeventfds: createTopTable(3, 1024),
     regions: createTopTable(3, 1024),

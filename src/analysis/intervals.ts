@@ -29,6 +29,7 @@ import {
   bucketAt,
   createTimeAxis,
   doublingsFor,
+  limitOf,
   noteOrigin,
   showAxis,
   type TimeAxis,
@@ -47,6 +48,7 @@ export interface IntervalOptions extends TimeAxisOptions {
 }
 
 export interface Intervals {
+  readonly scope: PassScope;
   readonly axis: TimeAxis;
   readonly maxCells: number;
   readonly groups: GroupTable;
@@ -65,6 +67,7 @@ export function createIntervals(
   arena: Arena | null = null,
 ): Intervals {
   return {
+    scope,
     axis: createTimeAxis(options, scope),
     maxCells: options.maxCells ?? MAX_CELLS,
     groups: createGroupTable(options.grouping, arena),
@@ -196,6 +199,8 @@ export interface IntervalResult {
   readonly fixed: boolean;
   /** Start of bucket 0, word pair. */
   readonly origin: Uint32Array;
+  /** --to, ns from the origin; infinite without. */
+  readonly limitNs: number;
   readonly percentileErrorPct: number;
   readonly omitted: number;
   /** KEY_INTS per group. */
@@ -236,6 +241,7 @@ export function intervalResult(intervals: Intervals): IntervalResult {
     widthNs: axis.widthNs,
     fixed: axis.fixed,
     origin: axis.origin,
+    limitNs: limitOf(intervals.scope, axis.origin),
     percentileErrorPct: COARSE_ERROR_PCT,
     omitted: intervals.omitted,
     keys: groups.keys.slice(0, groups.count * KEY_INTS),

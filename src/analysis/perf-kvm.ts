@@ -9,6 +9,8 @@
  * ioport   kvm_pio → kvm_entry
  * msr      kvm_msr → kvm_entry
  *
+ * Filters by time and CPU choose by the event that begins a duration; threads are chosen by whoever shows the rows.
+ *
  * A later part of a recording does not know whether its threads have had an entry, nor what was begun before it. It
  * follows them as if they had (what only that adds is kept apart, `early`), and remembers the events that would have
  * ended what was begun (`heads`): merging decides.
@@ -18,6 +20,7 @@ import { EV_ENTRY, EV_EXIT, EV_MMIO, EV_MSR, EV_PIO } from '../core/events.ts';
 import { ISA_ARM64, ISA_RISCV } from '../core/isa-codes.ts';
 import { diffWords } from '../core/words.ts';
 import { EVERYTHING, type Pass, type PassScope } from './pass.ts';
+import { timeInScope } from './thread-scope.ts';
 import { createThreadSlots, slotOf, type ThreadSlots } from './thread-slots.ts';
 import { addTime, clearTime, createTimeSums, mergeTimes, type TimeSums } from './time-sums.ts';
 import { createTopTable, floorOf, mergeTopTables, slotFor, type TopTable } from './top-table.ts';
@@ -74,6 +77,7 @@ const createDurations = (): Durations => ({
 });
 
 export interface PerfKvm {
+  readonly scope: PassScope;
   /** The recording does not begin with this part. */
   readonly later: boolean;
   readonly slots: ThreadSlots;
@@ -170,8 +174,13 @@ function step(state: PerfKvm, batch: EventBatch, row: number, slot: number, even
   }
 }
 
+function inScope(scope: PassScope, { cpu, time }: EventBatch, row: number): boolean {
+  const cpus = scope.selection?.cpus ?? null;
+  return (cpus === null || cpus.has(cpu[row])) && timeInScope(scope, time[2 * row], time[2 * row + 1]);
+}
+
 function begin(
-  { open, known }: PerfKvm,
+  { open, known, scope }: PerfKvm,
   batch: EventBatch,
   row: number,
   slot: number,
@@ -182,7 +191,7 @@ function begin(
   c: number,
 ): void {
   const at = (4 * slot + table) * STRIDE;
-  open[at + STATE] = OPEN;
+  open[at + STATE] = inScope(scope, batch, row) ? OPEN : CLOSED;
   open[at + EARLY] = known[slot] === 0 ? 1 : 0;
   open[at + LOW] = batch.time[2 * row];
   open[at + HIGH] = batch.time[2 * row + 1];
@@ -297,8 +306,9 @@ function joinThread(state: PerfKvm, later: PerfKvm, from: number): void {
 export const perfKvmPass: Pass<null, PerfKvm, PerfKvmResult> = {
   name: 'perf-kvm',
   allColumns: false,
-  create: (_options, { recordingStart }: PassScope = EVERYTHING) => ({
-    later: recordingStart !== undefined,
+  create: (_options, scope: PassScope = EVERYTHING) => ({
+    scope,
+    later: scope.recordingStart !== undefined,
     slots: createThreadSlots(),
     known: new Uint8Array(64),
     open: new Uint32Array(64 * 4 * STRIDE),

@@ -9,9 +9,17 @@ import { MAX_LATENCY } from './pairing-state.ts';
 import { EVERYTHING, type Pass, type PassScope } from './pass.ts';
 import { isKvmRun } from './qemu-exits.ts';
 import { hasQemuEvents } from './recorded-events.ts';
-import { exposureOf, FINEST, foldSlices, limitOf, SLICES, type SliceReason } from './slices.ts';
+import { exposureOf, FINEST, foldSlices, SLICES, type SliceReason } from './slices.ts';
 import { threadInScope, timeInScope } from './thread-scope.ts';
-import { alignAxes, bucketAt, createTimeAxis, doublingsFor, noteOrigin, type TimeAxis } from './time-axis.ts';
+import {
+  alignAxes,
+  bucketAt,
+  createTimeAxis,
+  doublingsFor,
+  limitOf,
+  noteOrigin,
+  type TimeAxis,
+} from './time-axis.ts';
 
 /** KVM_EXIT_* and vCPUs that are followed, the first to come: hostile input must not make more. */
 const MAX_CODES = 64;
@@ -134,7 +142,7 @@ export function addQemuSlices(slices: QemuSlices, batch: EventBatch): void {
   if (batch.length === 0) return;
   const { axis } = slices;
   noteOrigin(axis, batch);
-  const limit = limitOf(slices);
+  const limit = limitOf(slices.scope, axis.origin);
   const { event, time, code, fields } = batch;
   for (let row = 0; row < batch.length; row++) {
     const at = diffWords(time[2 * row], time[2 * row + 1], axis.origin[0], axis.origin[1]);

@@ -39,6 +39,7 @@ import {
   bucketAt,
   createTimeAxis,
   doublingsFor,
+  limitOf,
   noteOrigin,
   showAxis,
   type TimeAxis,
@@ -50,6 +51,7 @@ const MAX_REASONS = 512;
 const MAX_THREADS = 2048;
 
 export interface RateSeries {
+  readonly scope: PassScope;
   readonly axis: TimeAxis;
   readonly reasons: GroupTable;
   readonly threads: ThreadSlots;
@@ -57,7 +59,7 @@ export interface RateSeries {
   readonly all: Float64Array;
   byReason: Float64Array;
   byThread: Float64Array;
-  /** Latest event, ns from the origin. */
+  /** Latest event (or --to), ns from the origin. */
   last: number;
   ignored: number;
   /** null: exits are counted one by one. */
@@ -70,6 +72,7 @@ export function createRateSeries(
   arena: Arena | null,
 ): RateSeries {
   return {
+    scope,
     axis: createTimeAxis({ widthNs: null, limit: SERIES_BUCKETS, origin: options.origin }, scope),
     reasons: createGroupTable({ pid: false, tid: false, vcpu: false, cpu: false, level: false }, arena),
     threads: createThreadSlots(arena),
@@ -88,7 +91,8 @@ export function followSpan(series: RateSeries, batch: EventBatch): void {
   noteOrigin(series.axis, batch);
   const at = 2 * batch.length - 2;
   const { origin } = series.axis;
-  series.last = Math.max(series.last, diffWords(batch.time[at], batch.time[at + 1], origin[0], origin[1]));
+  const end = diffWords(batch.time[at], batch.time[at + 1], origin[0], origin[1]);
+  series.last = Math.max(series.last, Math.min(end, limitOf(series.scope, origin)));
 }
 
 export function addToSeries(series: RateSeries, batch: ExitBatch, selected: Uint8Array | null): void {

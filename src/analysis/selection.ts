@@ -2,7 +2,7 @@
  * Which exits (and entries) an analysis looks at: the filters of the command line as plain sets, and what they say of a
  * row. Batches go through a kernel that says the same (selection-tables.ts).
  */
-import type { EventBatch } from '../core/event-batch.ts';
+import { type EventBatch, F_CODE, F_ISA } from '../core/event-batch.ts';
 import { compareWords } from '../core/words.ts';
 import { basicReason } from '../isa/reason-code.ts';
 import type { ExitBatch } from './exit-batch.ts';
@@ -59,6 +59,15 @@ function passesTime(selection: Selection, low: number, high: number): boolean {
   return (
     (from === null || compareWords(low, high, from[0], from[1]) >= 0) &&
     (to === null || compareWords(low, high, to[0], to[1]) < 0)
+  );
+}
+
+/** The part of the filters that an exit's own event tells of: CPU and reason. */
+export function selectEvent(selection: Selection, batch: EventBatch, row: number): boolean {
+  const fields = batch.fields[row];
+  return (
+    (selection.cpus === null || selection.cpus.has(batch.cpu[row])) &&
+    passesReason(selection, fields & F_ISA ? batch.isa[row] : 0, fields & F_CODE ? batch.code[row] : 0)
   );
 }
 

@@ -28,8 +28,10 @@ import {
 } from './events-view-layout.ts';
 import type { PassScope } from './pass.ts';
 import { EVENT_ROLES, ROLE_EXIT } from './roles.ts';
+import { selectEvent } from './selection.ts';
 import { threadInScope, timeInScope } from './thread-scope.ts';
 import { createThreadSlots, plainSlots, slotWithin, type ThreadSlots } from './thread-slots.ts';
+import { limitOf } from './time-axis.ts';
 
 export const DEFAULT_WINDOW_NS = 10_000;
 /** Fullest windows that are listed. */
@@ -111,10 +113,9 @@ export function addSimultaneous(state: Simultaneous, batch: EventBatch): void {
   );
   const { time } = batch;
   const end = 2 * batch.length - 2;
-  state.span = Math.max(
-    state.span,
-    Math.floor(diffWords(time[end], time[end + 1], low, high) / state.windowNs) + 1,
-  );
+  const reached = Math.floor(diffWords(time[end], time[end + 1], low, high) / state.windowNs) + 1;
+  const limit = Math.ceil(limitOf(state.scope, state.origin) / state.windowNs);
+  state.span = Math.max(state.span, Math.min(reached, limit));
 }
 
 function showWindow(state: Simultaneous, { words, doubles }: KernelView): void {
@@ -196,6 +197,7 @@ function slotAt(state: Simultaneous, tid: number): number {
 function isSelected(state: Simultaneous, batch: EventBatch, row: number, slot: number): boolean {
   const { scope, inScope } = state;
   if (scope.selection === null) return true;
+  if (!selectEvent(scope.selection, batch, row)) return false;
   if (inScope[slot] === 0)
     inScope[slot] = threadInScope(scope, batch.tid[row], batch.pid[row], batch.vcpu[row]) ? 1 : 2;
   return inScope[slot] === 1 && timeInScope(scope, batch.time[2 * row], batch.time[2 * row + 1]);

@@ -27,7 +27,15 @@ import type { Pass, PassScope } from './pass.ts';
 import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT, ROLE_LOST } from './roles.ts';
 import { threadInScope } from './thread-scope.ts';
 import { createThreadSlots, slotWithin, type ThreadSlots } from './thread-slots.ts';
-import { alignAxes, bucketAt, createTimeAxis, doublingsFor, noteOrigin, type TimeAxis } from './time-axis.ts';
+import {
+  alignAxes,
+  bucketAt,
+  createTimeAxis,
+  doublingsFor,
+  limitOf,
+  noteOrigin,
+  type TimeAxis,
+} from './time-axis.ts';
 
 export const SLICES = 256;
 /** Width that slices begin with, ns. */
@@ -124,7 +132,7 @@ export function addSliceEvents(slices: Slices, batch: EventBatch): void {
   noteOrigin(axis, batch);
   const { event, time, tid } = batch;
   const [low, high] = axis.origin;
-  const limit = limitOf(slices);
+  const limit = limitOf(scope, axis.origin);
   for (let row = 0; row < batch.length; row++) {
     const role = EVENT_ROLES[event[row]];
     // A loss may hide an exit and an entry of any thread: what is open is not counted.
@@ -145,12 +153,6 @@ export function addSliceEvents(slices: Slices, batch: EventBatch): void {
     if (!threadInScope(scope, tid[row], batch.pid[row], batch.vcpu[row])) continue;
     addGuest(slices, entered, Math.min(at, limit));
   }
-}
-
-/** --to, ns from the origin. */
-export function limitOf({ axis, scope }: Pick<Slices, 'axis' | 'scope'>): number {
-  const to = scope.selection?.to ?? null;
-  return to === null ? Number.POSITIVE_INFINITY : diffWords(to[0], to[1], axis.origin[0], axis.origin[1]);
 }
 
 /** Books a stretch in the guest where it ends, as far as --from and --to leave it in. */
@@ -248,7 +250,7 @@ export function foldSlices(column: Float64Array, factor: number): void {
 /** Ends the stretches in the guest that were open at the seam, and takes over those that are open now. */
 function joinGuest(slices: Slices, later: Slices): void {
   const [low, high] = slices.axis.origin;
-  const limit = limitOf(slices);
+  const limit = limitOf(slices.scope, slices.axis.origin);
   for (const [tid, head] of later.heads) {
     const thread = threadOf(slices, tid);
     if (thread < 0 || head === null || slices.entered[thread] < 0) continue;

@@ -44,6 +44,12 @@ export function createTimeAxis(options: TimeAxisOptions, scope: PassScope): Time
   };
 }
 
+/** --to, ns from an origin: what comes after it is no part of what is looked at. */
+export function limitOf({ selection }: PassScope, [low, high]: Uint32Array): number {
+  const to = selection?.to ?? null;
+  return to === null ? Number.POSITIVE_INFINITY : diffWords(to[0], to[1], low, high);
+}
+
 /** Takes the first event as origin, unless there is one. */
 export function noteOrigin(axis: TimeAxis, batch: EventBatch): void {
   if (axis.hasOrigin || batch.length === 0) return;

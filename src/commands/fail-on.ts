@@ -4,6 +4,7 @@
  * `*:` speaks of each row of the report, again without idle ones.
  */
 import { UsageError } from '../core/errors.ts';
+import { PLACELESS } from '../report/facts.ts';
 import type { Exact, ReasonModel, ReportModel, TotalModel } from '../report/model.ts';
 import { formatCount, formatNs, formatRatio } from '../report/units.ts';
 import { parseDuration } from './parse-duration.ts';
@@ -53,7 +54,8 @@ function parseValue(metric: Metric, text: string): number {
   }
   if (metric === 'escalation') {
     const match = /^(\d{1,3}(?:\.\d{1,9})?)(%?)$/.exec(text);
-    const share = match ? Number(match[1]) / (match[2] ? 100 : 1) : Number.NaN;
+    // Read as one decimal: a division by 100 may miss the share that so many of so many exits are.
+    const share = match ? Number(match[2] ? `${match[1]}e-2` : match[1]) : Number.NaN;
     if (share <= 1) return share;
     throw new UsageError(
       `'${text}' is not a share`,
@@ -159,12 +161,18 @@ function cannotTell(threshold: Threshold, metric: Metric): UsageError {
   );
 }
 
-/** Losses of unknown size count as one event at least: that may be enough to exceed a limit, never to keep one. */
-function lostEvents(model: ReportModel, threshold: Threshold): number {
-  const { events, uncountedRegions } = model.capture.lost;
-  if (events !== null && uncountedRegions === 0) return events;
-  const least = (events ?? 0) + Math.max(1, uncountedRegions);
-  if (threshold.operator.startsWith('>') && holds(least, threshold.operator, threshold.value)) return least;
+/**
+ * All that was lost, wherever it was: losses of unknown size count as one event at least, which is enough to exceed a
+ * limit, but never to keep one.
+ */
+function lostEvents({ capture, quality }: ReportModel, threshold: Threshold): number {
+  const { events, regions, uncountedRegions } = capture.lost;
+  const placeless = quality.warnings.filter(({ code }) => PLACELESS.has(code));
+  const told = placeless.reduce((sum, { count }) => sum + count, events ?? 0);
+  const unknown = events === null ? Math.max(1, regions) : uncountedRegions;
+  const least = told + unknown;
+  if (unknown === 0 && placeless.every(({ code }) => code !== 'losses-without-time')) return least;
+  if (holds(least, threshold.operator, threshold.value) && threshold.operator.startsWith('>')) return least;
   throw new UsageError(
     `--fail-on '${threshold.text}' cannot be checked: the capture does not say how many events were lost`,
   );

@@ -89,7 +89,7 @@ function build({ context, analysis, model }: SectionInput): Partial<ReportModel>
   const end = model.capture.lastNs ?? origin;
   const figures = (cells: readonly number[], bucket: number, p99: number): IntervalFigures => {
     const fromNs = origin + BigInt(bucket) * BigInt(widthNs);
-    const left = Number(end - fromNs);
+    const left = Math.min(Number(end - fromNs), result.limitNs - bucket * widthNs);
     const lengthNs = Math.max(0, Math.min(widthNs, left));
     const paired = sum(result.paired, cells);
     const total = sumExact(result.total, cells);

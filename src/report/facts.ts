@@ -99,7 +99,7 @@ export function recordingFacts(capture: CaptureModel): Fact[] {
 }
 
 /** Diagnostics that count losses of which nothing tells where they lie, so that no row stands for them. */
-const PLACELESS = new Set(['losses-without-place', 'losses-without-time']);
+export const PLACELESS: ReadonlySet<string> = new Set(['losses-without-place', 'losses-without-time']);
 
 /** What is said where no loss has a place: `words`, unless there are others. */
 export function nothingLost(warnings: readonly WarningModel[], words: string): string {

@@ -69,12 +69,18 @@ function* instants(model: ReportModel, first: bigint): Generator<string> {
   }
 }
 
-/** Exits per second of each interval, as a counter. */
+/** Exits per second of each interval, as a counter, which keeps its value until the next: intervals without exits are 0. */
 function* counters(model: ReportModel, first: bigint): Generator<string> {
+  const at = (ns: bigint, exits: number) =>
+    `{"ph":"C","name":"exits per second","pid":0,"ts":${micros(ns - first)},"args":{"exits":${exits}}}`;
+  let end: bigint | null = null;
   for (const row of model.intervals?.totals ?? []) {
-    if (row.perSecond === null || row.lengthNs < model.intervals!.widthNs / 2) continue;
-    yield `{"ph":"C","name":"exits per second","pid":0,"ts":${micros(row.fromNs - first)},"args":{"exits":${Math.round(row.perSecond)}}}`;
+    if (end !== null && end < row.fromNs) yield at(end, 0);
+    end = row.fromNs + BigInt(row.lengthNs);
+    if (row.perSecond !== null && row.lengthNs >= model.intervals!.widthNs / 2)
+      yield at(row.fromNs, Math.round(row.perSecond));
   }
+  if (end !== null && end < (model.capture.lastNs ?? end)) yield at(end, 0);
 }
 
 export function* render(model: ReportModel): Generator<string> {

@@ -115,7 +115,9 @@ function sideOf(input: DiffInput): Side {
     }),
   );
   const { timeIsNs } = model.capture;
-  const vcpus = model.vcpus.length || qemuVcpus(model.qemu);
+  // Filters by reason, level and CPU choose exits: a vCPU that had none of them has been recorded all the same.
+  const vcpus =
+    model.vcpus.length === 0 ? qemuVcpus(model.qemu) : Math.max(model.vcpus.length, ledger.rows.length);
   const wallNs = timeIsNs && ledger.wallNs !== null && ledger.wallNs > 0 ? ledger.wallNs : null;
   const guest = ledger.rows.reduce((sum, row) => sum + row.sums[T_GUEST], 0);
   const { ok, reasons } = assessTrust(model);

@@ -29,6 +29,16 @@ export function changeText(figure: DiffFigure): string {
   if (!isChange(figure)) return NOISE_MARK;
   if (figure.before === 0) return 'new';
   if (figure.after === 0) return 'gone';
+  return percentText(figure);
+}
+
+/** The same of a time: 0 is one that was shorter than the clock's steps. */
+function timeChangeText(figure: DiffFigure): string {
+  if (!isChange(figure)) return changeText(figure);
+  return figure.before === 0 ? signed(formatNsCell(nsOf(figure.change!))) : percentText(figure);
+}
+
+function percentText(figure: DiffFigure): string {
   const pct = figure.changePct!;
   if (pct >= 900) return `x${(1 + pct / 100).toFixed(pct >= 9900 ? 0 : 1)}`;
   return signed(`${pct.toFixed(Math.abs(pct) >= 99.95 ? 0 : 1)}%`);
@@ -57,8 +67,8 @@ function cells(name: Cell, row: DiffFigures): Cell[] {
     cell(formatRate(rate.before)),
     cell(formatRate(rate.after)),
     cell(changeText(rate)),
-    cell(changeText(row.p50Ns)),
-    cell(changeText(row.p99Ns)),
+    cell(timeChangeText(row.p50Ns)),
+    cell(timeChangeText(row.p99Ns)),
     cell(pointsText(row.escalation)),
   ];
 }
@@ -202,9 +212,9 @@ const FIGURES: readonly {
   { key: 'p99Ns', label: 'p99', format: time },
 ];
 
-function figureWords(figure: DiffFigure, label: string, format: Format): string {
+function figureWords(figure: DiffFigure, label: string, format: Format, change = changeText(figure)): string {
   const { before, after, low, high } = figure;
-  return `${label} ${format(before!)} → ${format(after!)} (${changeText(figure)}; change between ${signed(format(low!))} and ${signed(format(high!))})`;
+  return `${label} ${format(before!)} → ${format(after!)} (${change}; change between ${signed(format(low!))} and ${signed(format(high!))})`;
 }
 
 function escalationWords(figure: DiffFigure): string {
@@ -215,7 +225,9 @@ function escalationWords(figure: DiffFigure): string {
 
 function changeWords(row: DiffFigures): string {
   const words = FIGURES.flatMap(({ key, label, format }) =>
-    isChange(row[key]) ? figureWords(row[key], label, format) : [],
+    isChange(row[key])
+      ? figureWords(row[key], label, format, /^p\d/.test(key) ? timeChangeText(row[key]) : undefined)
+      : [],
   );
   return [...words, ...(isChange(row.escalation) ? [escalationWords(row.escalation)] : [])].join('; ');
 }

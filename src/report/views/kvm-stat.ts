@@ -9,7 +9,7 @@ import type { UserspaceEventsResult } from '../../analysis/userspace-events.ts';
 import { shortUserspaceName, userspaceExitName } from '../../isa/userspace-exits.ts';
 import { plainText } from '../escape.ts';
 import { kvmEventCounts } from './event-counts.ts';
-import { lines, notRecorded, type View } from './view.ts';
+import { lines, notRecorded, unapplied, type View } from './view.ts';
 
 function userspaceChildren({ reasons, restarts, errors, others }: UserspaceEventsResult): [string, number][] {
   const named = reasons.map(({ code, events }): [string, number] => [
@@ -47,6 +47,11 @@ export const kvmStatView: View = {
           ` ${plainText(name).padEnd(40)} ${String(count).padStart(10)}${((count * 100) / total).toFixed(1).padStart(7)} ${rate(count)}`,
       ),
       ` ${'Total'.padEnd(40)} ${String(total).padStart(10)}        ${rate(total)}`,
+      ...unapplied(
+        input,
+        null,
+        '. Only kvm_exit(…) and kvm_userspace_exit(…) are counts of what was chosen, all by the time of the whole recording.',
+      ),
     ]);
   },
 };

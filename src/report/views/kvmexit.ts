@@ -1,5 +1,6 @@
 /** bcc's kvmexit: counts of exits. Layouts of -p, -p -v, -p -a (here --by tid), -t, -T and of all threads. */
-import type { GroupKey, ReasonModel } from '../model.ts';
+import { plainText } from '../escape.ts';
+import type { GroupKey, ReasonModel, ReportModel } from '../model.ts';
 import { columns, lines, type View, type ViewOptions, withoutExits } from './view.ts';
 
 type Layout = 'all' | 'collapsed' | 'threads';
@@ -19,6 +20,12 @@ function contextOf({ pids, tids, vcpus, by }: ViewOptions): string {
   return `PID ${pids[0]}${by.includes('tid') ? ' and its all threads' : ''}`;
 }
 
+/** Filters that the tool does not have: of the recorded time, it may be a part that was counted. */
+function onlyOf({ selection }: ReportModel): string {
+  const filters = (selection?.filters ?? []).filter((filter) => !/^(pid|tid|vCPU) /.test(filter));
+  return filters.length === 0 ? '' : `; only ${plainText(filters.join('; '))}`;
+}
+
 /** In the order of the tool's table: reasons by number in a thread. */
 function byThread(a: ReasonModel, b: ReasonModel): number {
   return (a.pid ?? -1) - (b.pid ?? -1) || (a.tid ?? -1) - (b.tid ?? -1) || (a.code ?? -1) - (b.code ?? -1);
@@ -35,7 +42,7 @@ export const kvmexitView: View = {
     const { model } = input;
     const layout = layoutOf(options);
     const seconds = model.capture.durationNs === null ? null : Number(model.capture.durationNs) / 1e9;
-    const head = `Display kvm exit reasons and statistics for ${contextOf(options)}${seconds === null ? '' : `, recorded over ${seconds.toFixed(3)} secs`}.`;
+    const head = `Display kvm exit reasons and statistics for ${contextOf(options)}${seconds === null ? '' : `, recorded over ${seconds.toFixed(3)} secs`}${onlyOf(model)}.`;
     // Counts sorted in one list; with several threads thread by thread, as the tool can do no better.
     const rows = layout === 'collapsed' ? model.reasons : [...model.reasons].sort(byThread);
     const widths = { all: [-8, -8, -35, -8], threads: [-8, -35, -8], collapsed: [-35, -8] }[layout];

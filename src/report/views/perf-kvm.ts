@@ -19,9 +19,10 @@ import {
 import { createTimeSums, mergeTimes, standardErrorPct, type TimeSums } from '../../analysis/time-sums.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { wordsToHex } from '../../core/words.ts';
+import type { ReasonModel } from '../model.ts';
 import { reasonIdentity } from '../reason-identity.ts';
 import type { SectionInput } from '../sections.ts';
-import { notRecorded, type View, type ViewOptions, withoutTimes } from './view.ts';
+import { notRecorded, unapplied, type View, type ViewOptions, withoutTimes } from './view.ts';
 
 const TITLES = ['VM-EXIT', 'MMIO Access', 'IO Port Access', 'MSR Access'] as const;
 const EVENTS = ['kvm_exit', 'kvm_mmio', 'kvm_pio', 'kvm_msr'] as const;
@@ -42,6 +43,18 @@ function nameOf(context: TraceContext, table: number, a: number, b: number, c: n
   }
 }
 
+const keyOf = ({ isa, code, name }: Pick<ReasonModel, 'isa' | 'code' | 'name'>) => `${isa}:${code}:${name}`;
+
+/** Filters that choose threads, times and CPUs; by reason only exits can be chosen. */
+const APPLIED = /^(pid|tid|vCPU|CPU|from|to) /;
+const APPLIED_TO_EXITS = /^(pid|tid|vCPU|CPU|from|to|reason) /;
+
+/** Reasons that --reason and --exclude leave; null: all, or rows that are no exits. */
+function chosenReasons({ model }: SectionInput, table: number): ReadonlySet<string> | null {
+  const chosen = model.selection?.filters.some((filter) => filter.startsWith('reason ')) ?? false;
+  return chosen && table === PERF_VMEXIT ? new Set(model.reasons.map(keyOf)) : null;
+}
+
 interface Row {
   readonly name: string;
   readonly index: number;
@@ -53,6 +66,7 @@ function collect(
   result: PerfKvmResult,
   table: number,
   tids: ReadonlySet<number> | null,
+  reasons: ReadonlySet<string> | null,
 ): { rows: Row[]; sums: TimeSums } {
   const sums = createTimeSums();
   const rows = new Map<string, Row>();
@@ -61,6 +75,7 @@ function collect(
     if (key(K_EVENT) !== table || (tids !== null && !tids.has(key(K_TID)))) continue;
     const name = nameOf(context, table, key(K_A), key(K_B), key(K_C));
     const id = table === PERF_VMEXIT ? `${key(K_A)} ${name}` : name;
+    if (reasons !== null && !reasons.has(keyOf(reasonIdentity(context, key(K_A), key(K_B) >>> 0)))) continue;
     const row = rows.get(id) ?? { name, index: rows.size };
     rows.set(id, row);
     mergeTimes(sums, row.index, result.sums, from);
@@ -84,7 +99,7 @@ function render(table: number, input: SectionInput, { pids, tids, vcpus }: ViewO
   if (!result.seen[table] && !context.enabledEvents?.has(EVENTS[table])) return notRecorded(EVENTS[table]);
   const chosen =
     pids === null && tids === null && vcpus === null ? null : new Set(model.vcpus.map(({ tid }) => tid));
-  const { rows, sums } = collect(context, result, table, chosen);
+  const { rows, sums } = collect(context, result, table, chosen, chosenReasons(input, table));
   const count = rows.reduce((total, { index }) => total + sums.count[index], 0);
   const time = Number(rows.reduce((total, { index }) => total + exactToBigInt(sums.total, index), 0n));
   rows.sort((a, b) => sums.count[b.index] - sums.count[a.index] || (a.name < b.name ? -1 : 1));
@@ -118,6 +133,7 @@ function render(table: number, input: SectionInput, { pids, tids, vcpus }: ViewO
     ...(result.floor > 0
       ? [`(more rows than are kept: one that is missing has at most ${result.floor} samples)`]
       : []),
+    ...unapplied(input, table === PERF_VMEXIT ? APPLIED_TO_EXITS : APPLIED),
   ];
   return `${text.join('\n')}\n`;
 }

@@ -2,7 +2,7 @@
 import { plainText } from '../escape.ts';
 import { formatCount } from '../units.ts';
 import { kvmEventCounts } from './event-counts.ts';
-import { lines, notRecorded, type View } from './view.ts';
+import { lines, notRecorded, unapplied, type View } from './view.ts';
 
 export const perfStatView: View = {
   name: 'perf-stat',
@@ -22,6 +22,7 @@ export const perfStatView: View = {
       ...(durationNs === null
         ? []
         : [`${(Number(durationNs) / 1e9).toFixed(9).padStart(18)} seconds time elapsed`, '']),
+      ...unapplied(input, null, '. Events are counted over the whole recording.'),
     ]);
   },
 };

@@ -1,5 +1,6 @@
 /** A view: the report in another tool's layout, for people who come from it. One file each, one line in views.ts. */
 import type { PassRequest } from '../../analysis/pass.ts';
+import { plainText } from '../escape.ts';
 import type { GroupKey } from '../model.ts';
 import { exitsRecorded, latencyGap } from '../recorded.ts';
 import type { SectionInput } from '../sections.ts';
@@ -61,4 +62,10 @@ export function withoutExits(input: SectionInput): string | null {
 export function withoutTimes(input: SectionInput): string | null {
   const gap = latencyGap(input);
   return gap === null ? null : `${gap}\n`;
+}
+
+/** What filters are there that the view does not follow, in a line; `applied`: those that it follows. */
+export function unapplied({ model }: SectionInput, applied: RegExp | null, words = ''): string[] {
+  const filters = (model.selection?.filters ?? []).filter((filter) => !applied?.test(filter));
+  return filters.length === 0 ? [] : [`(without effect here: ${plainText(filters.join('; '))}${words})`];
 }

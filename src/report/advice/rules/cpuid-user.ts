@@ -1,4 +1,6 @@
 /** CPUID always exits; programs that ask again and again pay for it. */
+
+import type { ReasonModel } from '../../model.ts';
 import { formatPct } from '../../units.ts';
 import { evidence, matters } from '../facts.ts';
 import type { Rule } from '../rule.ts';
@@ -11,7 +13,7 @@ export const cpuidUser: Rule = {
   applies: (facts) => {
     const found = facts.reasons('vmx:10', 'svm:114');
     if (!matters(found)) return null;
-    const kernelPct = facts.rows('vmx:10', 'svm:114')[0].guestKernelTimePct;
+    const kernelPct = kernelPctOf(facts.rows('vmx:10', 'svm:114'));
     if (kernelPct === null || kernelPct >= 50) return null;
     return evidence(
       found,
@@ -19,3 +21,14 @@ export const cpuidUser: Rule = {
     );
   },
 };
+
+/** Of the time of all rows (several with --by) whose guest addresses are known. */
+function kernelPctOf(rows: readonly ReasonModel[]): number | null {
+  let [kernel, whole] = [0, 0];
+  for (const { guestKernelTimePct, totalNs } of rows)
+    if (guestKernelTimePct !== null) {
+      kernel += guestKernelTimePct * Number(totalNs);
+      whole += Number(totalNs);
+    }
+  return whole === 0 ? null : kernel / whole;
+}
