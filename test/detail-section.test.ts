@@ -3,7 +3,15 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { EV_EOI, EV_PV_EOI } from '../src/core/events.ts';
 import type { ExitFigures } from '../src/report/exit-figures.ts';
-import { byKey, eventsOfExits, figuresOf, hex, madeExit, regionOf } from './support/made-up-exits.ts';
+import {
+  byKey,
+  eventsOfExits,
+  figuresOf,
+  hex,
+  isOrdered,
+  madeExit,
+  regionOf,
+} from './support/made-up-exits.ts';
 import { madeUp } from './support/made-up-report.ts';
 
 const report = await madeUp(['detail']);
@@ -21,9 +29,6 @@ const rowsOf = <Row extends ExitFigures>(rows: readonly Row[], keyOf: (row: Row)
       return [keyOf(row), { ...figures, kernelNs, userspaceNs }];
     }),
   );
-
-const isOrdered = <Row>(rows: readonly Row[], compare: (a: Row, b: Row) => number) =>
-  rows.every((row, i) => i === 0 || compare(rows[i - 1], row) <= 0);
 
 type Placed = Pick<ExitFigures, 'exits'> & { readonly address: string };
 const byWeight = (a: Placed, b: Placed) =>

@@ -175,7 +175,8 @@ function resolve(text: string | null, { rips }: HotspotResult): Resolver {
       .slice(0, EVIDENCE);
     const solution = solveOffset(symbols, hot);
     if (solution !== null) offsets.set(Number(id), solution.offset);
-    how.push(explain(vms.size > 1 ? `VM of process ${id}: ` : '', solution));
+    const whose = Number(id) < 0 ? 'VM whose process was not recorded' : `VM of process ${id}`;
+    how.push(explain(vms.size > 1 ? `${whose}: ` : '', solution));
   }
   return {
     nameOf: (pid, low, high) => {

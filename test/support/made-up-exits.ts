@@ -151,3 +151,6 @@ export function byKey(
 
 export const hex = (value: bigint) => `0x${value.toString(16)}`;
 export const regionOf = (address: bigint) => address & ~0x1fffffn;
+
+export const isOrdered = <Row>(rows: readonly Row[], compare: (a: Row, b: Row) => number) =>
+  rows.every((row, i) => i === 0 || compare(rows[i - 1], row) <= 0);
