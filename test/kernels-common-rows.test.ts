@@ -59,7 +59,8 @@ const steady = Array.from({ length: EXITS }, (_, i): TestEvent[] => {
   const time = 20_000 * i;
   const cpuAt = (at: number) => (vcpu + Math.floor(at / 16)) % 3;
   const at = { tid: 100 + vcpu, cpu: cpuAt(round) };
-  const ids = { vcpu, pid: 99 };
+  // The first exits do not tell, so that kernels are who learns it.
+  const ids = round === 0 ? {} : { vcpu, pid: 99 + vcpu };
   const rip = round % 5 === 3 ? 0x400000 : 0xffffffff81000000n;
   return [
     { ...at, ...ids, event: EV_EXIT, time, isa: 1, code: 30 + (round % 4), address: rip },
