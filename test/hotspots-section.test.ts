@@ -12,7 +12,7 @@ import {
   type MadeExit,
   madeExit,
 } from './support/made-up-exits.ts';
-import { madeUp } from './support/made-up-report.ts';
+import { blocksOf, madeUp } from './support/made-up-report.ts';
 
 const report = await madeUp(['hotspots']);
 const ENABLED = ['kvm_entry', 'kvm_userspace_exit'];
@@ -169,15 +169,7 @@ describe('guest symbols', () => {
 });
 
 describe('for people', () => {
-  const tables = (model: ReportModel, rows = 0) =>
-    hotspotsSection.blocks(model, rows, true).map(({ title, sentences, table }) => ({
-      title,
-      sentences,
-      cells: table && [
-        table.columns.map((column) => column.title),
-        ...table.rows.map((row) => row.map(({ text }) => text)),
-      ],
-    }));
+  const tables = (model: ReportModel) => blocksOf(hotspotsSection, model, 0, true);
 
   test('each address with its figures; process and function only where they tell something', () => {
     const [first, second] = tables(withSymbols([...GUESTS, ...at(0, null, 6)], MAP));
@@ -227,7 +219,7 @@ describe('for people', () => {
 
   test('nothing unless asked; what was not recorded, and what has no place in the table, is told', () => {
     const model = report(eventsOfExits(at(0, null, 2)), ENABLED);
-    expect(hotspotsSection.blocks(model, 0, false)).toEqual([]);
+    expect(blocksOf(hotspotsSection, model, 0, false)).toEqual([]);
     expect(tables(model)).toEqual([
       {
         title: 'Where the guest was',

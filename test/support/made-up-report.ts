@@ -5,7 +5,7 @@ import type { EventBatch } from '../../src/core/event-batch.ts';
 import { createTraceContext, type TraceContext } from '../../src/core/trace-context.ts';
 import { buildModel } from '../../src/report/build-model.ts';
 import type { ReportModel } from '../../src/report/model.ts';
-import { sectionRequests } from '../../src/report/sections.ts';
+import { type Section, sectionRequests } from '../../src/report/sections.ts';
 import { eventBatch, type TestEvent } from './events.ts';
 
 const SLOW = { slowLimit: 10, thanNs: 0, includeIdle: false };
@@ -39,3 +39,14 @@ export async function madeUp(sections: readonly string[]) {
     return buildModel(context, finishAnalysis(analysis), input);
   };
 }
+
+/** What a section shows to people: titles, sentences, and the texts of its tables' cells below their columns' titles. */
+export const blocksOf = (section: Section, model: ReportModel, rows: number, asked: boolean) =>
+  section.blocks(model, rows, asked).map(({ title, sentences, table }) => ({
+    title,
+    sentences,
+    cells: table && [
+      table.columns.map((column) => column.title),
+      ...table.rows.map((row) => row.map(({ text }) => text)),
+    ],
+  }));
