@@ -31,8 +31,8 @@ describe('notes', () => {
   test.each<[string, Partial<Given>, string[]]>([
     [
       'an untrusted one',
-      report({ quality: { ...base.quality, invalidatedByLoss: 3 } }),
-      ['Quality of "?": 3 exits invalidated by losses.'],
+      report({ quality: { ...base.quality, invalidatedByLoss: 3, negativeLatency: 1 } }),
+      ['Quality of "?": 3 exits invalidated by losses; 1 entry stamped before the exit.'],
     ],
     [
       'one without times',

@@ -61,10 +61,10 @@ const reasonRow = (escalation: boolean) =>
   fc
     .record({
       code: fc.constantFrom(10, 12, 30),
-      exits: fc.integer({ min: 1, max: 5000 }),
+      exits: fc.oneof(fc.integer({ min: 1, max: 5000 }), fc.constant(1)),
       share: fc.constantFrom(0, 0.5, 1),
       ns: fc.integer({ min: 1, max: 100_000 }),
-      escalated: fc.constantFrom(0, 0.25, 1),
+      escalated: fc.constantFrom(0, 0.25, 0.3, 1),
     })
     .map(({ code, exits, share, ns, escalated }): ReasonModel => {
       const paired = Math.floor(share * exits);
@@ -97,11 +97,11 @@ export const given: fc.Arbitrary<Given> = fc.boolean().chain((escalation) =>
   fc
     .record({
       reasons: fc.uniqueArray(reasonRow(escalation), { selector: ({ code }) => code, maxLength: 3 }),
-      slices: fc.constantFrom(8, 31, 32, 64),
-      wallNs: fc.constantFrom(null, 0, 1e9, 2.5e9),
+      slices: fc.constantFrom(8, 31, 32, 64, 64, 64),
+      wallNs: fc.constantFrom(null, 0, 1e9, 2.5e9, 1e9, 2.5e9),
       guestNs: fc.constantFrom(0, 7e8),
-      vcpus: fc.integer({ min: 0, max: 2 }),
-      sliced: fc.subarray([10, 12, 30]),
+      vcpus: fc.constantFrom(0, 1, 2, 2),
+      sliced: fc.oneof(fc.constant([10, 12, 30]), fc.subarray([10, 12, 30])),
       userspace: fc.uniqueArray(fc.constantFrom(2, 5, 6)),
       timeResolutionNs: fc.constantFrom(1, 1000),
     })
