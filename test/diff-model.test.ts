@@ -144,7 +144,7 @@ test('values and intervals are those of docs/diff.md', () => {
         ),
       ).toBe(true);
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 });
 
@@ -182,6 +182,6 @@ test('escalations by KVM_EXIT reason: those of either recording, if both know of
         ),
       ).toBe(true);
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 });

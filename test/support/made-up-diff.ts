@@ -108,7 +108,7 @@ export const given: fc.Arbitrary<Given> = fc.boolean().chain((escalation) =>
     .map(({ reasons, vcpus, timeResolutionNs, ...rest }) => {
       const base = plausibleModel();
       const byUserspaceReason = rest.userspace.map((code) => ({
-        ...{ code, name: `KVM_EXIT_${code}`, count: 10 * code, userspaceNs: 1 },
+        ...{ code, name: `KVM_EXIT_${code}`, count: code > 2 ? 50 : 20, userspaceNs: 1 },
       }));
       const model = reportOf(reasons, {
         vcpus: Array.from({ length: vcpus }, (_, i) => vcpu({ tid: i })),

@@ -1,0 +1,182 @@
+/** Rows of the ledger: which threads have one, between --from and --to, and who they are. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { ledgerPass } from '../src/analysis/ledger-pass.ts';
+import type { LedgerResult } from '../src/analysis/ledger-result.ts';
+import type { PassScope } from '../src/analysis/pass.ts';
+import {
+  EV_ENTRY,
+  EV_EXIT,
+  EV_SCHED_SWITCH,
+  EV_SCHED_WAKEUP,
+  EV_USERSPACE_EXIT,
+} from '../src/core/events.ts';
+import { ALL, eventBatch, sliceBatch, type TestEvent } from './support/events.ts';
+import { withKernels } from './support/feed.ts';
+import { oracle } from './support/ledger-oracle.ts';
+
+const NONE = { pids: null, tids: null, vcpus: null, cpus: null, reasons: null, excludes: null, levels: null };
+const scopeOf = (selection: object): PassScope => ({
+  selection: { ...NONE, from: null, to: null, ...selection },
+  threads: null,
+});
+
+/** By kernels, by TypeScript alone, and in two parts as another thread would send the later one: all the same. */
+function ledgerOf(
+  events: readonly TestEvent[],
+  scope: PassScope = ALL,
+  cut = events.length >> 1,
+): LedgerResult {
+  const batch = eventBatch(events);
+  const begin = () => withKernels(ledgerPass, (arena) => ledgerPass.create(null, scope, arena), 16);
+  const whole = begin();
+  whole.events(batch);
+  const [first, later] = [begin(), begin()];
+  first.events(sliceBatch(batch, 0, cut));
+  later.events(sliceBatch(batch, cut, batch.length));
+  ledgerPass.merge(first.state, structuredClone(ledgerPass.plain!(later.state)));
+  const alone = ledgerPass.create(null, scope);
+  ledgerPass.events!(alone, batch);
+  const result = ledgerPass.result(alone);
+  expect(ledgerPass.result(whole.state)).toEqual(result);
+  expect(ledgerPass.result(first.state)).toEqual(result);
+  return result;
+}
+
+const KINDS = [EV_EXIT, EV_ENTRY, EV_EXIT, EV_ENTRY, EV_USERSPACE_EXIT, EV_SCHED_SWITCH, EV_SCHED_WAKEUP];
+
+/** Events of `threads` vCPUs, each on a CPU of its own; some tell its process and number. */
+const recording = (threads: number, minLength: number, maxLength: number) =>
+  fc
+    .array(
+      fc.record({
+        event: fc.constantFrom(...KINDS),
+        thread: fc.nat(threads - 1),
+        step: fc.nat(5),
+        ids: fc.boolean(),
+        code: fc.constantFrom(12, 30),
+      }),
+      { minLength, maxLength },
+    )
+    .map((items) => {
+      let time = 100;
+      return items.map(({ event, thread, step, ids, code }): TestEvent => {
+        time += step;
+        const at = { time, event, cpu: thread % 3 };
+        const tid = 1000 + thread;
+        switch (event) {
+          case EV_SCHED_SWITCH:
+            return { ...at, tid, address: 0, arg0: tid, info1: code === 12 ? 1 : 0 };
+          case EV_SCHED_WAKEUP:
+            return { ...at, tid: 0, address: tid };
+          case EV_USERSPACE_EXIT:
+            return { ...at, tid, code: 2, arg0: 0 };
+          default:
+            return {
+              ...{ ...at, tid, ...(event === EV_EXIT ? { isa: 1, code } : {}) },
+              ...(ids ? { pid: 10 * thread, vcpu: thread + 1 } : {}),
+            };
+        }
+      });
+    });
+
+const isKvm = ({ event }: TestEvent) =>
+  event === EV_EXIT || event === EV_ENTRY || event === EV_USERSPACE_EXIT;
+
+function expectRows(result: LedgerResult, events: readonly TestEvent[], from?: number, to?: number): void {
+  const tids = new Set(events.filter(isKvm).map(({ tid }) => tid!));
+  expect(new Set(result.rows.map(({ tid }) => tid))).toEqual(tids);
+  for (const { tid, pid, vcpu, entries, sums } of result.rows) {
+    const own = events.filter((event) => event.tid === tid && isKvm(event));
+    const told = own.find((event) => event.pid !== undefined);
+    expect([tid, pid, vcpu]).toEqual([tid, told?.pid ?? -1, told?.vcpu ?? -1]);
+    expect(entries).toBe(own.filter(({ event }) => event === EV_ENTRY).length);
+    expect([tid, ...sums]).toEqual([tid, ...Object.values(oracle(events, tid, from, to)!)]);
+  }
+}
+
+test('between --from and --to each ns is in the column that it is in without them', () => {
+  fc.assert(
+    fc.property(
+      recording(3, 2, 60),
+      fc.integer({ min: 60, max: 300 }),
+      fc.integer({ min: 0, max: 250 }),
+      fc.constantFrom('from', 'to', 'both'),
+      fc.nat(60),
+      (events, begin, length, which, cut) => {
+        const from = which === 'to' ? undefined : begin;
+        const to = which === 'from' ? undefined : begin + length;
+        const scope = scopeOf({
+          from: from === undefined ? null : [from, 0],
+          to: to === undefined ? null : [to, 0],
+        });
+        const result = ledgerOf(events, scope, Math.min(cut, events.length));
+        expectRows(result, events, from, to);
+        const first = Math.max(Number(events[0].time), from ?? 0);
+        const last = Math.min(Number(events.at(-1)!.time), to ?? Number.POSITIVE_INFINITY);
+        expect(result.wallNs).toBe(Math.max(0, last - first));
+      },
+    ),
+    { numRuns: 150 },
+  );
+});
+
+test('of many threads each has its own row: sums, entries, process and vCPU', () => {
+  fc.assert(
+    fc.property(recording(300, 600, 900), (events) => expectRows(ledgerOf(events), events)),
+    { numRuns: 3 },
+  );
+});
+
+test('threads are chosen by number, process and vCPU', () => {
+  const events = [0, 1, 2].flatMap((thread): TestEvent[] => [
+    { time: 10 * thread, event: EV_ENTRY, tid: 1000 + thread, pid: thread, vcpu: thread + 1, cpu: thread },
+    { time: 10 * thread + 5, event: EV_EXIT, tid: 1000 + thread, cpu: thread, isa: 1, code: 30 },
+  ]);
+  const chosen = (selection: object) => ledgerOf(events, scopeOf(selection)).rows.map(({ tid }) => tid);
+  expect(chosen({})).toEqual([1000, 1001, 1002]);
+  expect(chosen({ tids: new Set([1001]) })).toEqual([1001]);
+  expect(chosen({ pids: new Set([2, 0]) })).toEqual([1000, 1002]);
+  expect(chosen({ vcpus: new Set([2, 7]) })).toEqual([1001]);
+});
+
+describe('a recording', () => {
+  const long = (ns: bigint): TestEvent[] => [
+    { time: 5, event: EV_ENTRY, tid: 7 },
+    { time: 5n + ns, event: EV_EXIT, tid: 7, isa: 1, code: 30 },
+  ];
+
+  test('longer than doubles count exactly has no rows', () => {
+    const { wallNs, rows } = ledgerOf(long(2n ** 53n - 1n));
+    expect([wallNs, rows[0].sums[0]]).toEqual([2 ** 53 - 1, 2 ** 53 - 1]);
+    expect(ledgerOf(long(2n ** 53n))).toMatchObject({ wallNs: null, rows: [] });
+    // What is asked for is short enough.
+    const to = scopeOf({ to: [1005, 0] });
+    expect(ledgerOf(long(2n ** 53n), to)).toMatchObject({ wallNs: 1000, rows: [{ tid: 7 }] });
+  });
+
+  test('without events has no time and no rows, one that begins behind --to no time', () => {
+    const empty = ledgerPass.result(ledgerPass.create(null, ALL));
+    expect(empty).toMatchObject({ wallNs: 0, rows: [], halts: 0, switches: 0, wakes: 0, ignored: 0 });
+    const { wallNs, rows } = ledgerOf(long(100n), scopeOf({ to: [3, 0] }));
+    expect([wallNs, ...rows[0].sums]).toEqual(new Array(1 + rows[0].sums.length).fill(0));
+  });
+
+  test('counts the events that some columns need', () => {
+    const change = (time: number, rest: object): TestEvent => ({
+      time,
+      tid: 7,
+      event: EV_SCHED_SWITCH,
+      address: 0,
+      ...rest,
+    });
+    const events = [
+      ...long(100n),
+      change(200, { info1: 1 }),
+      change(201, {}),
+      change(202, { info1: 0 }),
+      { time: 203, event: EV_SCHED_WAKEUP, tid: 0, address: 7 },
+    ];
+    expect(ledgerOf(events)).toMatchObject({ switches: 3, switchesWithoutState: 1, wakes: 1, halts: 0 });
+  });
+});
