@@ -37,7 +37,7 @@ describe('of sections', () => {
     devices: [devices!.rows],
     escalations: [devices!.escalations],
     accesses: [devices!.accesses],
-    // Escalation of an address is in the table of details.
+    // How escalated exits split their time is told of details, not of addresses.
     hotspots: [hotspots!.rows, 'errors', 'kernelNs', 'userspaceNs'],
   };
 

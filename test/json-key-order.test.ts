@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { render } from '../src/report/json.ts';
-import { manyVcpusModel, plausibleModel, slowExit } from './fixtures/report-models.ts';
+import { render, renderJson } from '../src/report/json.ts';
+import { infoModel, manyVcpusModel, plausibleModel, slowExit } from './fixtures/report-models.ts';
 import { REPO } from './support/corpus.ts';
 
 type Plain = Record<string, unknown>;
@@ -76,4 +76,14 @@ describe('of what parts hold', () => {
     ]);
   });
   test.each(nested)('$name', ({ value, list }) => inOrder(Object.keys(value), list));
+});
+
+test('of what is documented in other words', () => {
+  const sources = [{ sha256: 'f', bytes: 1, format: 'x', path: 'p' }];
+  const given = { ...model, capture: { ...model.capture, sources } };
+  const { slowSelection, capture } = JSON.parse([...render(given)].join(''));
+  expect(Object.keys(slowSelection)).toEqual(['thanNs', 'includesIdle', 'qualified', 'limit']);
+  expect(Object.keys(capture.sources[0])).toEqual(['path', 'format', 'bytes', 'sha256']);
+  const [thread] = JSON.parse([...renderJson(infoModel())].join('')).threads;
+  expect(Object.keys(thread)).toEqual(['tid', 'pid', 'comm', 'vcpu', 'vm', 'events', 'exits']);
 });

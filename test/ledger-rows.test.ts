@@ -45,7 +45,7 @@ function ledgerOf(
 
 const KINDS = [EV_EXIT, EV_ENTRY, EV_EXIT, EV_ENTRY, EV_USERSPACE_EXIT, EV_SCHED_SWITCH, EV_SCHED_WAKEUP];
 
-/** Events of `threads` vCPUs, each on a CPU of its own; some tell its process and number. */
+/** Events of `threads` vCPUs, on any of three CPUs; some tell its process and number. */
 const recording = (threads: number, minLength: number, maxLength: number) =>
   fc
     .array(
@@ -53,6 +53,7 @@ const recording = (threads: number, minLength: number, maxLength: number) =>
         event: fc.constantFrom(...KINDS),
         thread: fc.nat(threads - 1),
         step: fc.nat(5),
+        cpu: fc.nat(2),
         ids: fc.boolean(),
         code: fc.constantFrom(12, 30),
       }),
@@ -60,9 +61,9 @@ const recording = (threads: number, minLength: number, maxLength: number) =>
     )
     .map((items) => {
       let time = 100;
-      return items.map(({ event, thread, step, ids, code }): TestEvent => {
+      return items.map(({ event, thread, step, cpu, ids, code }): TestEvent => {
         time += step;
-        const at = { time, event, cpu: thread % 3 };
+        const at = { time, event, cpu };
         const tid = 1000 + thread;
         switch (event) {
           case EV_SCHED_SWITCH:
@@ -117,7 +118,7 @@ test('between --from and --to each ns is in the column that it is in without the
         expect(result.wallNs).toBe(Math.max(0, last - first));
       },
     ),
-    { numRuns: 150 },
+    { numRuns: 100 },
   );
 });
 

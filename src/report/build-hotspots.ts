@@ -75,9 +75,7 @@ function build(input: SectionInput): Partial<ReportModel> | null {
   const rows: HotspotRowModel[] = [];
   const totals = halfCounts(input.context, result);
   for (const [id, members] of groups) {
-    const best = members
-      .sort((a, b) => rips.sums.exits[b] - rips.sums.exits[a])
-      .slice(0, PER_REASON);
+    const best = members.sort((a, b) => rips.sums.exits[b] - rips.sums.exits[a]).slice(0, PER_REASON);
     for (const row of best) {
       const isa = key(row, H_ISA);
       const code = key(row, H_CODE) >>> 0;
