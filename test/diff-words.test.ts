@@ -1,5 +1,6 @@
 /** What people read of a comparison: cells of its tables, sentences on what changed, the summary. */
 import { describe, expect, test } from 'vitest';
+import type { DiffModel } from '../src/report/diff/model.ts';
 import {
   changeLines,
   changeText,
@@ -10,6 +11,7 @@ import {
   summaryOf,
   userspaceTable,
 } from '../src/report/diff/tables.ts';
+import { renderTable } from '../src/report/table.ts';
 import type { TableData } from '../src/report/tables.ts';
 import { diffModel, diffReason, figure, figures, UNKNOWN } from './fixtures/diff-models.ts';
 
@@ -203,6 +205,38 @@ test('what changed: one line per reason with any change, each with its interval'
     ],
     ['CPUID', 'exits per vCPU-second 0 → 12.35 (new; change between +11.35 and +13.35)'],
   ]);
+});
+
+test.each<[string, (model: DiffModel) => TableData, string[]]>([
+  [
+    'exit reasons',
+    (model) => reasonsTable(model, 0),
+    ['user%', 'exits/s before', 'exits/s after', 'p50', 'cost before', 'cost after', 'p99', 'exits/s change'],
+  ],
+  [
+    'KVM_EXIT reasons',
+    (model) => userspaceTable(model, 0),
+    ['before', 'after', 'per second before', 'per second after'],
+  ],
+  ['recordings', sidesTable, ['in guest', 'vCPUs', 'kernel', 'host']],
+])('columns of %s give way in this order', (_, tableOfModel, order) => {
+  const { columns, rows } = tableOfModel(diffModel());
+  // Each title names its column, whichever stands before it.
+  const named = columns.map((column) => ({ ...column, title: column.titleAlone ?? column.title }));
+  const gone: string[] = [];
+  for (let width = 150; width > 10; width--) {
+    const [head] = renderTable(
+      named,
+      rows.map((row) => row.map(({ text }) => text)),
+      { width, indent: 0 },
+    );
+    const titles = head.trim().split(/ {2,}/);
+    const more = named
+      .map(({ title }) => title)
+      .filter((title) => title !== '' && !titles.some((each) => each.split(' data')[0] === title));
+    gone.push(...more.filter((title) => !gone.includes(title) && order.includes(title)));
+  }
+  expect(gone).toEqual(order);
 });
 
 describe('the summary', () => {

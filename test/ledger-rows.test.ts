@@ -1,8 +1,10 @@
 /** Rows of the ledger: which threads have one, between --from and --to, and who they are. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { MAX_SLOTS } from '../src/analysis/ledger-layout.ts';
 import { ledgerPass } from '../src/analysis/ledger-pass.ts';
 import type { LedgerResult } from '../src/analysis/ledger-result.ts';
+import { T_GUEST } from '../src/analysis/ledger-segment.ts';
 import type { PassScope } from '../src/analysis/pass.ts';
 import {
   EV_ENTRY,
@@ -43,6 +45,10 @@ function ledgerOf(
   return result;
 }
 
+/** Far beyond 2^32 ns. */
+const START = 5 * 2 ** 32 + 100;
+const wordsOf = (ns: number) => [ns % 2 ** 32, Math.floor(ns / 2 ** 32)] as const;
+
 const KINDS = [EV_EXIT, EV_ENTRY, EV_EXIT, EV_ENTRY, EV_USERSPACE_EXIT, EV_SCHED_SWITCH, EV_SCHED_WAKEUP];
 
 /** Events of `threads` vCPUs, on any of three CPUs; some tell its process and number. */
@@ -60,7 +66,7 @@ const recording = (threads: number, minLength: number, maxLength: number) =>
       { minLength, maxLength },
     )
     .map((items) => {
-      let time = 100;
+      let time = START;
       return items.map(({ event, thread, step, cpu, ids, code }): TestEvent => {
         time += step;
         const at = { time, event, cpu };
@@ -100,7 +106,7 @@ test('between --from and --to each ns is in the column that it is in without the
   fc.assert(
     fc.property(
       recording(3, 2, 60),
-      fc.integer({ min: 60, max: 300 }),
+      fc.integer({ min: START - 40, max: START + 200 }),
       fc.integer({ min: 0, max: 250 }),
       fc.constantFrom('from', 'to', 'both'),
       fc.nat(60),
@@ -108,8 +114,8 @@ test('between --from and --to each ns is in the column that it is in without the
         const from = which === 'to' ? undefined : begin;
         const to = which === 'from' ? undefined : begin + length;
         const scope = scopeOf({
-          from: from === undefined ? null : [from, 0],
-          to: to === undefined ? null : [to, 0],
+          from: from === undefined ? null : wordsOf(from),
+          to: to === undefined ? null : wordsOf(to),
         });
         const result = ledgerOf(events, scope, Math.min(cut, events.length));
         expectRows(result, events, from, to);
@@ -122,11 +128,31 @@ test('between --from and --to each ns is in the column that it is in without the
   );
 });
 
-test('of many threads each has its own row: sums, entries, process and vCPU', () => {
+test('threads that come when tables have grown have rows like any others', () => {
+  const before = Array.from({ length: 130 }, (_, i): TestEvent[] => [
+    { time: START - 50, event: EV_ENTRY, tid: 2000 + i, pid: i, vcpu: i, cpu: 1 },
+    { time: START - 10, event: EV_EXIT, tid: 2000 + i, cpu: 1, isa: 1, code: 30 },
+  ]).flat();
   fc.assert(
-    fc.property(recording(120, 200, 220), (events) => expectRows(ledgerOf(events), events)),
-    { numRuns: 2 },
+    fc.property(recording(3, 20, 60), (events) => {
+      const all = [...before, ...events];
+      expectRows(ledgerOf(all, ALL, before.length - 1), all);
+    }),
+    { numRuns: 10 },
   );
+});
+
+test('threads beyond the most that are followed are counted, and the others go on', () => {
+  const { state, events: feed } = withKernels(ledgerPass, (arena) => ledgerPass.create(null, ALL, arena));
+  feed(eventBatch([{ time: 0, event: EV_ENTRY, tid: 7 }]));
+  const { count } = state.slots;
+  // As if so many had been there.
+  state.slots.count = MAX_SLOTS;
+  feed(eventBatch([8, 7, 9].map((tid, i) => ({ time: 10 + i, event: EV_EXIT, tid, isa: 1, code: 30 }))));
+  state.slots.count = count;
+  const { rows, ignored } = ledgerPass.result(state);
+  expect(rows.map(({ tid, sums }) => [tid, sums[T_GUEST]])).toEqual([[7, 11]]);
+  expect(ignored).toBe(2);
 });
 
 test('threads are chosen by number, process and vCPU', () => {
