@@ -96,6 +96,15 @@ describe.each(Object.keys(FORMATS))('%s', (format) => {
     expect(lines().filter((line) => line.includes('None recorded.'))).toEqual([]);
   });
 
+  test('has a part for a single row as well', () => {
+    const one = { reasons: diffModel().reasons.slice(0, 1), userspace: diffModel().userspace.slice(0, 1) };
+    const found = lines(one);
+    for (const heading of ['What changed', 'Escalations to user space', 'Notes'])
+      expect(found).toContain(heading);
+    for (const name of ['MSR_WRITE', 'KVM_EXIT_IO'])
+      expect(found.some((line) => line.startsWith(name) && !line.includes(':'))).toBe(true);
+  });
+
   test('tells what the limit of rows leaves out, of tables and of changes', () => {
     const more = (rows: number) =>
       lines({}, rows)
@@ -127,6 +136,13 @@ describe('text', () => {
   });
 
   test('lines that go on are indented', () => {
+    const note = 'word '.repeat(30).trim();
+    const noted = renderText(diffModel({ notes: [note] }), options).split('\n');
+    expect(noted.slice(noted.indexOf('Notes') + 1)).toEqual([
+      `  ${'word '.repeat(19).trim()}`,
+      `    ${'word '.repeat(11).trim()}`,
+      '',
+    ]);
     const lines = renderText(diffModel(), options).split('\n');
     const at = lines.findIndex((line) => line.startsWith('  all but idle: '));
     expect(lines.slice(at, at + 2)).toEqual([
@@ -149,14 +165,44 @@ describe('text', () => {
   });
 });
 
+test('Markdown tables have a line for their titles and one for the sides that columns keep to', () => {
+  const lines = [...renderMarkdown(diffModel(), { color: false, width: null, rows: 0 })].join('').split('\n');
+  const at = lines.indexOf('## Escalations to user space');
+  expect(lines.slice(at - 1, at + 5)).toEqual([
+    '',
+    '## Escalations to user space',
+    '',
+    '| KVM_RUN returned with | before | after | per second before | after | change |',
+    '| --- | ---: | ---: | ---: | ---: | ---: |',
+    '| `KVM_EXIT_IO` | 1,234 | 5 | 61.7 | 0.2 | -99.7% |',
+  ]);
+  const reasons = lines.indexOf('## Exits by reason, by change of cost');
+  expect([lines[0], lines[reasons + 1], lines[reasons + 2].startsWith('| exit reason |')]).toEqual([
+    '# KVM exits: what changed',
+    '',
+    true,
+  ]);
+});
+
+test('the page says what it is', () => {
+  const page = renderHtml(diffModel(), { rows: 0 });
+  expect(page).toMatch(/^<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n/);
+  for (const element of ['title', 'h1'])
+    expect(page).toContain(`<${element}>KVM exits: what changed</${element}>`);
+});
+
 test('the page says whether both recordings can be trusted', () => {
   const { before } = diffModel();
   const status = (over: Partial<DiffModel>) =>
-    /role="status">(.*?)<\/p>/.exec(renderHtml(diffModel(over), { rows: 0 }))![1];
-  expect(status({})).toBe('<strong>⚠ Read with care</strong>: before: no losses; after: 5 events lost.');
-  expect(status({ after: before })).toBe('<strong>✓ Complete</strong>: before: no losses; after: no losses.');
+    /class="trust (\w+" role="status">.*?)<\/p>/.exec(renderHtml(diffModel(over), { rows: 0 }))![1];
+  expect(status({})).toBe(
+    'doubt" role="status"><strong>⚠ Read with care</strong>: before: no losses; after: 5 events lost.',
+  );
+  expect(status({ after: before })).toBe(
+    'fine" role="status"><strong>✓ Complete</strong>: before: no losses; after: no losses.',
+  );
   const other = { ...before, trust: { ok: false, reasons: ['a', 'b'] } };
   expect(status({ before: other, after: before })).toBe(
-    '<strong>⚠ Read with care</strong>: before: a; b; after: no losses.',
+    'doubt" role="status"><strong>⚠ Read with care</strong>: before: a; b; after: no losses.',
   );
 });
