@@ -5,9 +5,11 @@ import { createExitBatch, type ExitBatch, PAIRED } from '../src/analysis/exit-ba
 import { detailPass } from '../src/analysis/exit-detail.ts';
 import { hotspotPass } from '../src/analysis/hotspots.ts';
 import type { AnyPass } from '../src/analysis/pass.ts';
+import { loadPasses, PASS_NAMES } from '../src/analysis/passes.ts';
 import { EV_MSR, EV_PAGE_FAULT } from '../src/core/events.ts';
 import { ALL } from './support/events.ts';
 import { withKernels } from './support/feed.ts';
+import { PASS_OPTIONS } from './support/parts.ts';
 
 /** Keys of which some come again and again, so that the kernel finds them, among ones that are new. */
 const keys = fc.array(fc.oneof({ weight: 3, arbitrary: fc.nat(5) }, { weight: 1, arbitrary: fc.nat(30) }), {
@@ -32,7 +34,29 @@ function exitsAt(list: readonly number[]): ExitBatch {
   return batch;
 }
 
-test.each([hotspotPass, detailPass] as AnyPass[])('$name', (pass) => {
+const passOf = await loadPasses(PASS_NAMES.map((name) => ({ name, options: null })));
+const ON_EXITS = PASS_NAMES.filter((name) => name !== 'heatmap-lines' && passOf(name).exits);
+
+/** Each comes twice: when it comes again, the kernel would find it if it had room for it. */
+const crowd = [0, 1].flatMap((round) => Array.from({ length: 2500 }, (_, i) => ({ round, i })));
+
+test.each(ON_EXITS)('%s: more reasons and threads than there is room for', (name) => {
+  const pass = passOf(name);
+  const exits = exitsAt(crowd.map(({ i }) => i % 1500));
+  crowd.forEach(({ round, i }, row) => {
+    exits.code[row] = i % 900;
+    exits.tid[row] = 1 + i;
+    exits.exitTime[2 * row] = 1000 * row + 300 * round;
+  });
+  const options = PASS_OPTIONS[name];
+  const alone = pass.create(options, ALL);
+  pass.exits!(alone, exits, null);
+  const { state, exits: feed } = withKernels(pass, (arena) => pass.create(options, ALL, arena));
+  feed(exits);
+  expect(pass.result(state)).toEqual(pass.result(alone));
+});
+
+test.each([hotspotPass, detailPass] as AnyPass[])('$name: keys that come and go', (pass) => {
   fc.assert(
     fc.property(
       keys,
