@@ -85,7 +85,7 @@ test('rows, pages and vectors are what brute force finds, the most frequent firs
       }
       expect(isOrdered(injected ?? [], (a, b) => b.exits - a.exits || a.vector - b.vector)).toBe(true);
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 });
 

@@ -121,7 +121,7 @@ test('each address has one row per direction: figures, and who answers', () => {
         expect(isOrdered(rows, (a, b) => b.exits - a.exits || (a.address <= b.address ? 0 : 1))).toBe(true);
       },
     ),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 });
 
@@ -162,7 +162,7 @@ test('each escalated exit is in one row, by reason, KVM_EXIT reason and what it 
         isOrdered(escalations, (a, b) => b.count - a.count || Number(b.userspaceNs) - Number(a.userspaceNs)),
       ).toBe(true);
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 });
 

@@ -75,6 +75,6 @@ test.each([hotspotPass, detailPass] as AnyPass[])('$name: keys that come and go'
         expect(pass.result(state)).toEqual(pass.result(alone));
       },
     ),
-    { numRuns: 80 },
+    { numRuns: 40 },
   );
 });

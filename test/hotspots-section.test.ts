@@ -81,7 +81,7 @@ test('rows are the ten most frequent addresses of each reason; halves count all 
       const total = (row: (typeof halves)[number]) => row.user + row.kernel + row.unknown;
       expect(isOrdered(halves, (a, b) => total(b) - total(a))).toBe(true);
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 });
 

@@ -124,7 +124,7 @@ test('between --from and --to each ns is in the column that it is in without the
         expect(result.wallNs).toBe(Math.max(0, last - first));
       },
     ),
-    { numRuns: 100 },
+    { numRuns: 60 },
   );
 });
 
