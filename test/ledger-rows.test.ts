@@ -130,7 +130,14 @@ test('between --from and --to each ns is in the column that it is in without the
 
 test('threads that come when tables have grown have rows like any others', () => {
   const before = Array.from({ length: 130 }, (_, i): TestEvent[] => [
-    { time: START - 50, event: EV_ENTRY, tid: 2000 + i, pid: i, vcpu: i, cpu: 1 },
+    // Of some nothing tells the process and vCPU.
+    {
+      time: START - 50,
+      event: EV_ENTRY,
+      tid: 2000 + i,
+      cpu: 1,
+      ...(i % 64 === 0 ? {} : { pid: i, vcpu: i }),
+    },
     { time: START - 10, event: EV_EXIT, tid: 2000 + i, cpu: 1, isa: 1, code: 30 },
   ]).flat();
   fc.assert(
@@ -180,6 +187,13 @@ describe('a recording', () => {
     // What is asked for is short enough.
     const to = scopeOf({ to: [1005, 0] });
     expect(ledgerOf(long(2n ** 53n), to)).toMatchObject({ wallNs: 1000, rows: [{ tid: 7 }] });
+  });
+
+  test('by the clock of the day is counted from its first event', () => {
+    const day = 1_700_000_000_000_000_000n;
+    const events = long(100n).map((event) => ({ ...event, time: day + BigInt(event.time) }));
+    const { wallNs, rows } = ledgerOf(events);
+    expect([wallNs, rows[0].sums[T_GUEST]]).toEqual([100, 100]);
   });
 
   test('without events has no time and no rows, one that begins behind --to no time', () => {
