@@ -67,7 +67,7 @@ const steady = Array.from({ length: EXITS }, (_, i): TestEvent[] => {
     { ...at, ...about, time: time + 100 },
     { ...at, event: EV_INJ_VIRQ, time: time + 200, address: 0x30 + (round % 4) },
     ...(round % 2 === 0 ? [{ ...at, event: EV_USERSPACE_EXIT, time: time + 300, code: 2, arg0: 0 }] : []),
-    { ...at, ...ids, cpu: cpuAt(round + 1), event: EV_ENTRY, time: time + 1000 + ((7919 * i) % 8000) },
+    { ...at, ...ids, cpu: cpuAt(round + 1), event: EV_ENTRY, time: time + 1024 + ((7919 * i) % 7000) },
   ];
 });
 
