@@ -68,6 +68,8 @@ const steady = Array.from({ length: EXITS }, (_, i): TestEvent[] => {
     { ...at, event: EV_INJ_VIRQ, time: time + 200, address: 0x30 + (round % 4) },
     ...(round % 2 === 0 ? [{ ...at, event: EV_USERSPACE_EXIT, time: time + 300, code: 2, arg0: 0 }] : []),
     { ...at, ...ids, cpu: cpuAt(round + 1), event: EV_ENTRY, time: time + 1024 + ((7919 * i) % 7000) },
+    // Of a thread that the recording does not name.
+    ...(round % 4 === 1 ? [{ cpu: at.cpu, event: EV_ENTRY, time: time + 15_000 }] : []),
   ];
 });
 
