@@ -3,8 +3,6 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { analyzeBatch, createAnalysis, finishAnalysis } from '../src/analysis/analyze.ts';
-import { loadPasses } from '../src/analysis/passes.ts';
 import { startHeatmap } from '../src/commands/heatmap-file.ts';
 import { runReport } from '../src/commands/pipeline.ts';
 import {
@@ -18,16 +16,14 @@ import {
   EV_VCPU_WAKEUP,
 } from '../src/core/events.ts';
 import { ISA_SVM, ISA_VMX } from '../src/core/isa-codes.ts';
-import { createTraceContext } from '../src/core/trace-context.ts';
-import { buildModel } from '../src/report/build-model.ts';
 import { csvData } from '../src/report/csv-tables.ts';
 import { renderJson } from '../src/report/json.ts';
 import { render as renderMarkdown } from '../src/report/markdown.ts';
-import type { ReportModel } from '../src/report/model.ts';
 import { sectionRequests } from '../src/report/sections.ts';
 import { render as renderText } from '../src/report/text.ts';
 import { HAS_SHARED, listCaptures, SAMPLES, SHARED } from './support/corpus.ts';
-import { eventBatch, isReadable, type TestEvent } from './support/events.ts';
+import { isReadable, type TestEvent } from './support/events.ts';
+import { madeUp } from './support/made-up-report.ts';
 import { defaultReportOptions } from './support/options.ts';
 
 const SECTIONS = ['ledger', 'halt-polling', 'nested', 'intervals', 'storms', 'heatmap'];
@@ -168,29 +164,6 @@ test.skipIf(!existsSync(perf))(
     }
   },
 );
-
-/** The report of made-up events of thread 7, as a recording that says so of what it enabled. */
-async function madeUp(sections: readonly string[]) {
-  const passes = sectionRequests(sections, SLOW);
-  const passOf = await loadPasses(passes);
-  return (events: readonly TestEvent[], enabled: readonly string[] | null): ReportModel => {
-    const context = createTraceContext();
-    if (enabled !== null) Object.assign(context, { enabledEvents: new Set(enabled) });
-    const grouping = { pid: false, tid: false, vcpu: false, cpu: false, level: false };
-    const options = {
-      selection: null,
-      grouping,
-      slowLimit: 1,
-      slowThanNs: 0,
-      slowIncludeIdle: false,
-      passes,
-    };
-    const analysis = createAnalysis(null, options, passOf);
-    analyzeBatch(analysis, eventBatch(events.map((event) => ({ tid: 7, ...event }))));
-    const input = { toolVersion: '0', by: [], filters: [], sections };
-    return buildModel(context, finishAnalysis(analysis), input);
-  };
-}
 
 test('the ledger: what was not recorded is null and in another column, what never happened is 0', async () => {
   const report = await madeUp(['ledger']);

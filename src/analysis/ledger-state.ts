@@ -65,7 +65,6 @@ export interface Ledger {
   hasOrigin: boolean;
   /** Word pair: --from, or the first event. */
   readonly origin: Uint32Array;
-  readonly fromOption: boolean;
   /** First and last event and the end of the selection (--to), ns from the origin. */
   first: number;
   last: number;
@@ -100,7 +99,6 @@ export function createLedger(
     scope,
     hasOrigin: from !== null,
     origin: Uint32Array.from(from ?? [0, 0]),
-    fromOption: from !== null,
     first: Number.POSITIVE_INFINITY,
     last: Number.NEGATIVE_INFINITY,
     limit: Number.POSITIVE_INFINITY,

@@ -76,9 +76,7 @@ function build(input: SectionInput): Partial<ReportModel> | null {
   const rows: HotspotRowModel[] = [];
   const totals = halfCounts(input.context, result);
   for (const [id, members] of groups) {
-    const best = members
-      .sort((a, b) => rips.sums.exits[b] - rips.sums.exits[a] || a - b)
-      .slice(0, PER_REASON);
+    const best = members.sort((a, b) => rips.sums.exits[b] - rips.sums.exits[a]).slice(0, PER_REASON);
     for (const row of best) {
       const isa = key(row, H_ISA);
       const code = key(row, H_CODE) >>> 0;
@@ -176,7 +174,8 @@ function resolve(text: string | null, { rips }: HotspotResult): Resolver {
       .slice(0, EVIDENCE);
     const solution = solveOffset(symbols, hot);
     if (solution !== null) offsets.set(Number(id), solution.offset);
-    how.push(explain(vms.size > 1 ? `VM of process ${id}: ` : '', solution));
+    const whose = Number(id) < 0 ? 'VM whose process was not recorded' : `VM of process ${id}`;
+    how.push(explain(vms.size > 1 ? `${whose}: ` : '', solution));
   }
   return {
     nameOf: (pid, low, high) => {

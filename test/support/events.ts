@@ -12,6 +12,7 @@ import {
   F_ARG1,
   F_CODE,
   F_INFO1,
+  F_INTR_INFO,
   F_ISA,
 } from '../../src/core/event-batch.ts';
 import { createTraceContext, type TraceContext } from '../../src/core/trace-context.ts';
@@ -33,6 +34,7 @@ export interface TestEvent {
   code?: number;
   address?: number | bigint;
   info1?: number;
+  intrInfo?: number;
   arg0?: number | bigint;
   arg1?: number | bigint;
 }
@@ -56,6 +58,10 @@ export function eventBatch(events: readonly TestEvent[]): EventBatch {
     if (event.code !== undefined) {
       batch.code[row] = event.code;
       fields |= F_CODE;
+    }
+    if (event.intrInfo !== undefined) {
+      batch.intrInfo[row] = event.intrInfo;
+      fields |= F_INTR_INFO;
     }
     for (const [name, bit] of [
       ['address', F_ADDRESS],

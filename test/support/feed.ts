@@ -13,8 +13,12 @@ export interface Fed<State> {
 }
 
 /** Creates a pass' state (`create` gets the arena) whose kernels are used: batches are copied to where they can be. */
-export function withKernels<State>(pass: AnyPass, create: (arena: Arena) => State, rows = 4096): Fed<State> {
-  const arena = createArena();
+export function withKernels<State>(
+  pass: AnyPass,
+  create: (arena: Arena) => State,
+  rows = 4096,
+  arena = createArena(),
+): Fed<State> {
   const state = create(arena);
   const events = createArenaBatch(arena, rows);
   const exits = createArenaExits(arena);

@@ -47,14 +47,20 @@ function lostBetween(events: readonly TestEvent[], a: number, b: number, cpus: r
   );
 }
 
-export function oracle(events: readonly TestEvent[], tid: number): Record<Column, number> | null {
+/** `from`, `to`: --from and --to. */
+export function oracle(
+  events: readonly TestEvent[],
+  tid: number,
+  from = Number.NEGATIVE_INFINITY,
+  to = Number.POSITIVE_INFINITY,
+): Record<Column, number> | null {
   const sums = Object.fromEntries(COLUMNS.map((name) => [name, 0])) as Record<Column, number>;
   const records = events.filter(({ event }) => event !== EV_LOST);
   const kvm = events.flatMap((event, row) => (event.tid === tid && KVM.includes(event.event) ? [row] : []));
   if (kvm.length === 0) return null;
   const first = Number(records[0].time);
   const last = Number(records[records.length - 1].time);
-  for (let ns = first; ns < last; ns++) sums[label(events, tid, kvm, ns)]++;
+  for (let ns = Math.max(first, from); ns < Math.min(last, to); ns++) sums[label(events, tid, kvm, ns)]++;
   return sums;
 }
 
