@@ -1,5 +1,6 @@
 /** Text, Markdown and HTML of a comparison: the same tables and sentences in each, cut where asked and told so. */
 import { describe, expect, test } from 'vitest';
+import type { TableData } from '../src/report/cells.ts';
 import { render as renderHtml } from '../src/report/diff/html.ts';
 import { render as renderMarkdown } from '../src/report/diff/markdown.ts';
 import type { DiffModel } from '../src/report/diff/model.ts';
@@ -12,7 +13,6 @@ import {
   userspaceTable,
 } from '../src/report/diff/tables.ts';
 import { render as renderText } from '../src/report/diff/text.ts';
-import type { TableData } from '../src/report/tables.ts';
 import { diffModel, diffReason, figures } from './fixtures/diff-models.ts';
 
 const unescaped = (html: string) =>

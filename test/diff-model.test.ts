@@ -16,7 +16,9 @@ type Row = Pick<TotalModel, 'exits' | 'paired' | 'totalNs' | 'escalated' | 'p50N
 
 /** Value and standard error of a figure, as docs/diff.md has them; NaN: how far it scatters is not known. */
 function estimate(side: Given, key: Key, row: Row | undefined, slices: SliceReason | null, input: DiffInput) {
-  const vcpuNs = side.wallNs && side.model.vcpus.length ? side.wallNs * side.model.vcpus.length : null;
+  // The ledger has two vCPUs, whichever exits were chosen.
+  const vcpuNs =
+    side.wallNs && side.model.vcpus.length ? side.wallNs * Math.max(2, side.model.vcpus.length) : null;
   const guestNs = side.wallNs && side.guestNs ? side.guestNs : null;
   const exits = row?.exits ?? 0;
   const spread: Spread | null = slices && exits > 0 ? spreadOf(slices, input.slices) : null;

@@ -1,5 +1,6 @@
 /** What people read of a comparison: cells of its tables, sentences on what changed, the summary. */
 import { describe, expect, test } from 'vitest';
+import type { TableData } from '../src/report/cells.ts';
 import type { DiffModel } from '../src/report/diff/model.ts';
 import {
   changeLines,
@@ -12,7 +13,6 @@ import {
   userspaceTable,
 } from '../src/report/diff/tables.ts';
 import { renderTable } from '../src/report/table.ts';
-import type { TableData } from '../src/report/tables.ts';
 import { diffModel, diffReason, figure, figures, UNKNOWN } from './fixtures/diff-models.ts';
 
 const cellsOf = ({ columns, rows, totals }: TableData) => [

@@ -60,7 +60,7 @@ export const KEY_ORDER: Readonly<Record<string, readonly string[]>> = {
     'facts',
   ],
   'capture.sources[]': ['path', 'format', 'bytes', 'sha256'],
-  'capture.lost': ['events', 'regions', 'affectedNs', 'affectedPct'],
+  'capture.lost': ['events', 'regions', 'uncountedRegions', 'affectedNs', 'affectedPct'],
   quality: [
     'exits',
     'entries',

@@ -44,6 +44,7 @@ export function inputOf(given: Given, seed: number): DiffInput {
   const userspace = given.userspace.map((code) => ({ code, count: sliced(code, slices, seed + code).exits }));
   return {
     ...{ context: createTraceContext(), model },
+    qemuSlices: null,
     slices: { slices, widthNs: 1e6, ...times, reasons, userspace, ignored: given.ignored },
     ledger: {
       wallNs,

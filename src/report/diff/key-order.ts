@@ -11,4 +11,7 @@ export const DIFF_KEY_ORDER: Readonly<Record<string, readonly string[]>> = Objec
   ]),
   ['userspace[]', ['code', 'name', 'before', 'after', 'rate']],
   ['userspace[].rate', FIGURE],
+  ['qemu[]', ['code', 'name', 'before', 'after', 'costNs', 'rate']],
+  ['qemu[].costNs', FIGURE],
+  ['qemu[].rate', FIGURE],
 ]);
