@@ -17,7 +17,7 @@
 #include <sys/types.h>
 
 #define KC_VERSION "0.1.0"
-#define KC_PREFIX "kvmtrace-" /* our instances are called kvmtrace-<pid> */
+#define KC_PREFIX "kvmtrace-" /* of our instances' names: instance_name() */
 #define KC_MAX_IDS 4096       /* -p / -t arguments */
 #define KC_MAX_EVENTS 512
 #define KC_MAX_CPUS 8192
@@ -114,6 +114,7 @@ void tracefs_wake_early(struct tracefs *t);
 /* Switches an instance off and removes it, by path only, so that the watchdog can do it for a dead parent.
  * Tries for wait_ms while files of it are still open elsewhere. True if it is gone. */
 bool tracefs_remove(const char *instance, int wait_ms);
+void instance_name(char *name, size_t size); /* of this process */
 /* Removes instances of dead recorders; returns how many could not be removed. */
 int tracefs_cleanup(struct tracefs *t, bool verbose);
 struct totals {

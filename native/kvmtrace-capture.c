@@ -92,7 +92,9 @@ static void make_instance(void)
 {
 	/* /proc/PID/comm of a recorder starts with this: how --cleanup tells live ones */
 	prctl(PR_SET_NAME, "kvmtrace-capture");
-	snprintf(self.s->instance, sizeof self.s->instance, "%s/instances/" KC_PREFIX "%d", self.t.root, (int)getpid());
+	char name[48];
+	instance_name(name, sizeof name);
+	snprintf(self.s->instance, sizeof self.s->instance, "%s/instances/%s", self.t.root, name);
 	strcpy(self.t.instance, self.s->instance);
 	if (!watchdog_start(&self.dog, self.s, self.out_fd))
 		die("watchdog", NULL, "cannot start the watchdog: %s", strerror(errno));
