@@ -174,6 +174,7 @@ enum stop_reason { STOP_NOT, STOP_SIGNAL, STOP_DURATION, STOP_SIZE, STOP_DISK_FU
 extern const char *const stop_names[STOP_COUNT];
 struct readers *readers_start(struct tracefs *t, struct shared *s, int out_fd, uint64_t max_size, int count, int wake_fd,
 	const struct options *o);
+enum stop_reason reason_of(int err); /* why writing failed */
 enum stop_reason readers_failed(const struct readers *r);
 /* Drains what is left, ends the threads, closes their files. */
 void readers_finish(struct readers *r, uint64_t *dropped_bytes);
@@ -189,10 +190,9 @@ void watchdog_dismiss(struct watchdog *w);
 void close_all_but(const int *keep, int n); /* leaves 0 to 2 open, too */
 
 /* ---- other ways to record */
-/* Copies trace_pipe until one of the limits; on_child is called when a child ended and says whether to stop. */
+/* Copies trace_pipe until one of the limits, or until `ends` knows a reason; it hears whether a child ended. */
 enum stop_reason copy_text(struct tracefs *t, int out, int signals, uint64_t end, uint64_t max_size,
-	enum stop_reason (*on_child)(void), uint64_t *bytes);
-int run_perf(struct tracefs *t, const struct options *o);
+	enum stop_reason (*ends)(bool child), uint64_t *bytes);
 
 /* ---- signals.c */
 int signals_setup(void);      /* blocks the usual ones, returns a signalfd */

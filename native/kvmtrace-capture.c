@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -38,7 +39,8 @@ static void undo(void)
 	watchdog_dismiss(&self.dog);
 }
 
-static void check_disk(int fd)
+/* Fills in the limits that were not given; refuses what does not fit. */
+void check_disk(int fd)
 {
 	struct statvfs v;
 	if (fstatvfs(fd, &v))
@@ -139,16 +141,37 @@ static void reap(void)
 	}
 }
 
-static enum stop_reason reap_text(void)
-{
-	reap();
-	return self.why;
-}
-
-static bool disk_low(void)
+bool disk_low(int fd)
 {
 	struct statvfs v;
-	return !fstatvfs(self.out_fd, &v) && (uint64_t)v.f_bavail * v.f_frsize < self.o.min_free;
+	return !fstatvfs(fd, &v) && (uint64_t)v.f_bavail * v.f_frsize < self.o.min_free;
+}
+
+/* Looks once a second, at what costs something to look at, for a reason to end. */
+static void look_around(int disk_fd)
+{
+	if (msg_json_closed())
+		self.why = STOP_PIPE_CLOSED;
+	else if (target_gone())
+		self.why = STOP_TARGET_GONE;
+	else if (disk_fd >= 0 && disk_low(disk_fd))
+		self.why = STOP_DISK_LOW;
+}
+
+static int text_disk = -1; /* where the text goes, if that is a file */
+
+static enum stop_reason text_ends(bool child)
+{
+	static uint64_t next_second;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	if (child)
+		reap();
+	if (self.why == STOP_NOT && now >= next_second) {
+		next_second = now + 1000000000u;
+		msg_json_gone(); /* no status lines are written that would show it */
+		look_around(text_disk);
+	}
+	return self.why;
 }
 
 static void wait_for_end(struct readers *readers)
@@ -173,12 +196,7 @@ static void wait_for_end(struct readers *readers)
 			continue;
 		next_second = now + 1000000000u;
 		report_status(now, &events);
-		if (msg_json_closed())
-			self.why = STOP_PIPE_CLOSED;
-		else if (target_gone())
-			self.why = STOP_TARGET_GONE;
-		else if (disk_low())
-			self.why = STOP_DISK_LOW;
+		look_around(self.out_fd);
 	}
 }
 
@@ -271,28 +289,27 @@ static int record_text(void)
 	uint64_t bytes = 0;
 	prepare();
 	int out = 1;
+	struct stat st;
 	if (self.o.output && strcmp(self.o.output, "-"))
-		out = dat_create(self.o.output);
-	if (out != 1) {
-		self.out_fd = out;
-		check_disk(out);
-	}
+		self.out_fd = out = dat_create(self.o.output);
+	if (!fstat(out, &st) && S_ISREG(st.st_mode))
+		check_disk(text_disk = out);
 	self.s = shared_new(self.t.ncpu);
 	make_instance();
 	tracefs_enable_events(&self.t);
 	begin();
 	self.out_fd = -1; /* worth keeping from here on */
 	uint64_t end = self.o.duration_ns ? self.start_mono + self.o.duration_ns : 0;
-	self.why = copy_text(&self.t, out, self.signals, end, self.o.max_size ? self.o.max_size : UINT64_MAX, reap_text, &bytes);
+	self.why = copy_text(&self.t, out, self.signals, end, self.o.max_size ? self.o.max_size : UINT64_MAX, text_ends, &bytes);
+	self.stop_mono = clock_ns(CLOCK_MONOTONIC);
 	tracefs_stats(self.t.instance, self.t.ncpu, &self.totals, NULL);
 	close(self.t.free_fd);
 	self.t.free_fd = -1;
 	tracefs_remove(self.t.instance, 5000);
 	atomic_store(&self.s->phase, PHASE_FINISHED);
 	watchdog_dismiss(&self.dog);
-	if (self.totals.lost)
-		msg(MSG_WARNING, "lost", "use a larger -b, or record without --text, which is cheaper", "%llu events were lost",
-			(unsigned long long)self.totals.lost);
+	if (out != 1 && close(out) && !ended_badly()) /* a network's disk may have waited until now to refuse */
+		self.why = reason_of(errno);
 	report_text_end(bytes);
 	return ended_badly() ? EXIT_FAILED : EXIT_OK;
 }
@@ -320,7 +337,7 @@ int main(int argc, char **argv)
 	if (self.o.perf) {
 		tracefs_find(&self.t, self.o.tracefs);
 		tracefs_choose_events(&self.t, &self.o);
-		return run_perf(&self.t, &self.o);
+		return run_perf();
 	}
 	self.signals = signals_setup();
 	die_hook(undo);

@@ -60,7 +60,7 @@ static void fail(struct readers *all, enum stop_reason why)
 	}
 }
 
-static enum stop_reason reason_of(int err)
+enum stop_reason reason_of(int err)
 {
 	return err == ENOSPC || err == EDQUOT ? STOP_DISK_FULL : err == EFBIG ? STOP_SIZE : STOP_IO_ERROR;
 }

@@ -16,6 +16,11 @@ struct session {
 	struct totals totals;
 };
 extern struct session self;
+void check_disk(int fd);
+bool disk_low(int fd);
+
+/* perf.c */
+int run_perf(void);
 
 /* keeper.c */
 void keeper_start(void);
