@@ -162,6 +162,9 @@ bool dat_write_table(int fd, struct shared *s);
 bool dat_add_names(int fd, struct shared *s);
 bool dat_add_options(int fd, struct shared *s, struct buf *options);
 void dat_option(struct buf *b, uint16_t id, const void *data, size_t n);
+bool in_memory(int fd); /* no disk below it */
+/* Waits until these bytes are on the disk. False: the disk refused what the page cache had taken; errno. */
+bool dat_settle(int fd, uint64_t at, uint64_t n);
 /* Moves the CPUs' regions together and cuts the file; the file is valid at every instant. False: left sparse. */
 bool dat_pack(int fd, struct shared *s, bool (*give_up)(void));
 int dat_recover(const char *path);
@@ -175,6 +178,7 @@ extern const char *const stop_names[STOP_COUNT];
 struct readers *readers_start(struct tracefs *t, struct shared *s, int out_fd, uint64_t max_size, int count, int wake_fd,
 	const struct options *o);
 enum stop_reason reason_of(int err); /* why writing failed */
+bool disk_refused(int err);          /* not just that the file system has no such call */
 enum stop_reason readers_failed(const struct readers *r);
 /* Drains what is left, ends the threads, closes their files. */
 void readers_finish(struct readers *r, uint64_t *dropped_bytes);

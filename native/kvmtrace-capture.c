@@ -188,6 +188,8 @@ static void wait_for_end(struct readers *readers)
 			self.why = STOP_SIGNAL;
 		else if (readers_failed(readers) != STOP_NOT)
 			self.why = readers_failed(readers);
+		else if (atomic_load(&self.disk_error))
+			self.why = reason_of(atomic_load(&self.disk_error));
 		else if (end && now >= end)
 			self.why = STOP_DURATION;
 		if (child)
@@ -204,6 +206,27 @@ static bool second_signal(void)
 {
 	bool child = false;
 	return signals_take(self.signals, &child) > 0;
+}
+
+/*
+ * What was recorded must be on the disk, not only in the page cache, before we say so; a further signal ends the wait.
+ * False: that is not so.
+ */
+static bool settle(void)
+{
+	const uint64_t part = 8 << 20;
+	if (in_memory(self.out_fd))
+		return true;
+	for (int c = 0; c < self.s->ncpu; c++) {
+		uint64_t size = atomic_load(&self.s->cpu[c].size);
+		for (uint64_t at = 0; at < size; at += part) {
+			if (atomic_load(&self.disk_error) || second_signal())
+				return false;
+			if (!dat_settle(self.out_fd, self.s->cpu[c].offset + at, size - at < part ? size - at : part))
+				atomic_store(&self.disk_error, errno);
+		}
+	}
+	return !atomic_load(&self.disk_error);
 }
 
 static int finish(struct readers *readers)
@@ -224,20 +247,32 @@ static int finish(struct readers *readers)
 	priority_usual();
 	keeper_finish();
 	atomic_store(&self.s->phase, PHASE_FILE); /* the watchdog would still finish the file */
-	dat_write_table(self.out_fd, self.s);
+	bool complete = dat_write_table(self.out_fd, self.s);
+	bool settled = settle();
+	if (atomic_load(&self.disk_error) && !ended_badly())
+		self.why = reason_of(atomic_load(&self.disk_error));
 	processes_last_scan(self.t.root_fd);
 	processes_guest_options(&options, true);
 	report_description(&json, "end");
 	dat_option(&options, OPT_PROCMAPS, json.p, json.len);
+	if (!complete && !(complete = dat_write_table(self.out_fd, self.s)))
+		msg(MSG_WARNING, "metadata", "free some space, then run kvmtrace-capture --recover on it",
+			"the last half second is not listed in the file: %s", strerror(errno));
 	if (!dat_add_names(self.out_fd, self.s) || !dat_add_options(self.out_fd, self.s, &options))
 		msg(MSG_WARNING, "metadata", NULL, "thread names or counters of the end are missing in the file: %s", strerror(errno));
 	atomic_store(&self.s->phase, PHASE_FINISHED);
-	if (!self.o.no_pack)
+	if (!complete || !settled)
+		packed = false;
+	else if (!self.o.no_pack)
 		packed = dat_pack(self.out_fd, self.s, second_signal);
 	msg_progress(NULL);
+	/* A network's disk may have waited until now to refuse. */
+	if (close(self.out_fd) && disk_refused(errno) && !ended_badly()) {
+		atomic_store(&self.disk_error, errno);
+		self.why = reason_of(errno);
+	}
 	report_end(packed || self.o.no_pack);
 	watchdog_dismiss(&self.dog);
-	close(self.out_fd);
 	buf_free(&options);
 	buf_free(&json);
 	return ended_badly() ? EXIT_FAILED : EXIT_OK;

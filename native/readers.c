@@ -65,6 +65,11 @@ enum stop_reason reason_of(int err)
 	return err == ENOSPC || err == EDQUOT ? STOP_DISK_FULL : err == EFBIG ? STOP_SIZE : STOP_IO_ERROR;
 }
 
+bool disk_refused(int err)
+{
+	return err == EIO || err == ENOSPC || err == EDQUOT;
+}
+
 /* Takes up to want bytes of the size limit and of the CPU's region; returns how much there was, in whole pages. */
 static size_t reserve(struct readers *all, struct cpu_slot *slot, size_t want)
 {

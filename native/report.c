@@ -126,7 +126,8 @@ void report_end(bool packed)
 		msg(MSG_WARNING, "lost", "use a larger -b, fewer events, or a filter: -p PID, -C CPUS", "%llu events were lost (buffer of %llu KB per CPU)",
 			(unsigned long long)self.totals.lost, (unsigned long long)(self.t.buffer_bytes >> 10));
 	if (ended_badly())
-		msg(MSG_ERROR, stop_names[self.why], "what was written until then is in the file", "recording ended early: %s", stop_names[self.why]);
+		msg(MSG_ERROR, stop_names[self.why], atomic_load(&self.disk_error) ? "the disk refused part of what it had taken; see dmesg" :
+			"what was written until then is in the file", "recording ended early: %s", stop_names[self.why]);
 	if (!packed)
 		msg(MSG_WARNING, "sparse", "copy it with cp --sparse=always, tar -S or rsync -S; --recover packs it when there is room",
 			"the file opens but was left sparse");

@@ -13,6 +13,7 @@ struct session {
 	pid_t command;
 	enum stop_reason why;
 	uint64_t dropped;
+	_Atomic int disk_error; /* errno of a disk that refused what had been written; 0 none */
 	struct totals totals;
 };
 extern struct session self;

@@ -237,3 +237,23 @@ live('a hang-up ends a recording, but not under nohup', async () => {
   expect(await ends(helper, [])).toBe('signal');
   expect(await ends('nohup', [helper])).toBe('duration');
 });
+
+live('a disk that refuses what the page cache had taken ends the recording, and is told', () => {
+  if (['unshare', 'losetup', 'mkfs.ext4'].some(missing)) return;
+  // A file system of 200 MB whose disk has room for 12: a thin volume whose pool is full.
+  const script = `mkdir pool disk && mount -t tmpfs -o size=12M none pool && truncate -s 200M pool/img &&
+    mkfs.ext4 -q -F -O ^has_journal -E lazy_itable_init=0 pool/img && loop=$(losetup -f --show pool/img) || exit 77
+    mount $loop disk || { losetup -d $loop; exit 77; }
+    '${helper}' -o disk/a.dat -d 20 --only -e 'raw_syscalls:*' -- dd if=/dev/zero of=/dev/null bs=1 count=1000000
+    echo status $?; umount disk; losetup -d $loop`;
+  const { status, stdout, stderr } = spawnSync('unshare', ['-m', 'sh', '-c', script], {
+    cwd: work,
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
+  if (status === 77) return void process.stderr.write('SKIPPED: no loop device here\n');
+  expect([stdout, stderr]).toEqual([
+    'status 1\n',
+    expect.stringMatching(/recording ended early: (disk-full|io-error)\n {2}the disk refused part/),
+  ]);
+});
