@@ -1,15 +1,15 @@
 /** `kvmtrace record`: checks, records with the native helper, converts to a capture. */
 import { execFile } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { closeSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { UsageError } from '../core/errors.ts';
 import { checkHost, readHostFacts } from '../record/checks.ts';
 import { findHelper } from '../record/helper.ts';
 import { createLiveLine, type LiveLine } from '../record/live-line.ts';
 import {
-  createPrivateFile,
   moveIntoPlace,
   type OutputPlace,
+  openPrivateFile,
   prepareOutput,
   sizeLimit,
 } from '../record/output-place.ts';
@@ -108,10 +108,12 @@ async function convertRecording(
     return pauses();
   };
   const progress = createProgress(stderr, 'converting', quiet, env);
-  const target = createPrivateFile(join(place.work(), 'capture.arrow'));
+  const target = join(place.work(), 'capture.arrow');
+  // Written by its descriptor: in somebody else's folder there may be another file of this name by then.
+  const fd = openPrivateFile(target);
   try {
     const { runConvert } = await environment.loadPipeline();
-    const summary = await runConvert(files, target, { traceEvents, onProgress: progress.update, pause });
+    const summary = await runConvert(files, fd, { traceEvents, onProgress: progress.update, pause });
     moveIntoPlace(target, place.capture);
     return summary;
   } catch (error) {
@@ -122,6 +124,7 @@ async function convertRecording(
     }
     return null;
   } finally {
+    closeSync(fd);
     progress.clear();
   }
 }
