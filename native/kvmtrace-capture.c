@@ -49,8 +49,9 @@ void check_disk(int fd)
 	if (!self.o.min_free)
 		self.o.min_free = all / 20 < (256 << 20) ? all / 20 : 256 << 20;
 	if (space < self.o.min_free + (4 << 20))
-		die("disk", "free some, choose another place with -o, or lower --min-free", "only %llu MB free on the disk",
-			(unsigned long long)(space >> 20));
+		die("disk", "free some, choose another place with -o, or lower --min-free",
+			"only %llu MB free on the disk (of which --min-free keeps %llu)", (unsigned long long)(space >> 20),
+			(unsigned long long)(self.o.min_free >> 20));
 	if (!self.o.max_size)
 		self.o.max_size = space / 2 < 4ull << 30 ? space / 2 : 4ull << 30;
 	else if (self.o.max_size > space - self.o.min_free)

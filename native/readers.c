@@ -319,7 +319,7 @@ struct readers *readers_start(struct tracefs *t, struct shared *s, int out_fd, u
 		r->epoll = epoll_create1(EPOLL_CLOEXEC);
 		r->page = malloc(s->subbuf);
 		if (!r->cpus || r->epoll < 0 || !r->page || pipe2(r->pipe, O_CLOEXEC))
-			die("memory", NULL, "cannot prepare readers: %s", strerror(errno));
+			die("memory", errno == EMFILE ? "raise the limit: ulimit -n" : NULL, "cannot prepare readers: %s", strerror(errno));
 		r->pipe_size = pipe_for(r->pipe[1], s->subbuf, t->buffer_bytes);
 		for (int c = i; c < t->ncpu; c += count) {
 			char path[64];

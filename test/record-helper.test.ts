@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { readHostFacts } from '../src/record/checks.ts';
+import { ensureBuilt, kvmtrace } from './support/built.ts';
 import { buildHelper, until } from './support/recording.ts';
 
 const INSTANCES = '/sys/kernel/tracing/instances';
@@ -256,4 +257,12 @@ live('a disk that refuses what the page cache had taken ends the recording, and 
     'status 1\n',
     expect.stringMatching(/recording ended early: (disk-full|io-error)\n {2}the disk refused part/),
   ]);
+});
+
+live('a size limit below a page of events is not told as a host without VMs', async () => {
+  if (!facts.hasKvmEvents) return;
+  await ensureBuilt();
+  const args = ['record', '--helper', helper, '-d', '1', '--max-size', '10', '-e', 'sched:sched_switch'];
+  const { status, stderr } = await kvmtrace(args, { cwd: work });
+  expect([status, stderr]).toEqual([0, expect.stringContaining('no room for a page of them')]);
 });

@@ -143,7 +143,7 @@ function tellKept(place: OutputPlace, { files }: Recorded, signals: SignalWatch,
 /** What was recorded, on stderr. */
 function describe(
   summary: ConvertSummary,
-  { why, files }: Recorded,
+  { why, files, result }: Recorded,
   options: RecordOptions,
   place: OutputPlace,
   live: LiveLine,
@@ -160,7 +160,12 @@ function describe(
     ),
   );
   if (options.keepRaw) live.say(plainText(`  raw: ${files.join(', ')}`));
-  if (events === 0) live.say(`  ${WHY_NO_EVENTS}`);
+  if (events === 0)
+    live.say(
+      (result.end?.left ?? 0) > 0
+        ? '  There were events, but no room for a page of them: give a larger --max-size.'
+        : `  ${WHY_NO_EVENTS}`,
+    );
   for (const warning of summary.warnings)
     if (warning.severity !== 'info') live.say(`  ${plainText(warning.message)} [${plainText(warning.code)}]`);
   if (events > 0) live.say(plainText(`  Look at it: kvmtrace report ${place.capture}`));
