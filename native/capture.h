@@ -17,7 +17,7 @@
 #include <sys/types.h>
 
 #define KC_VERSION "0.1.0"
-#define KC_PREFIX "kvmtrace-" /* our instances are called kvmtrace-<pid> */
+#define KC_PREFIX "kvmtrace-" /* of our instances' names: instance_name() */
 #define KC_MAX_IDS 4096       /* -p / -t arguments */
 #define KC_MAX_EVENTS 512
 #define KC_MAX_CPUS 8192
@@ -114,6 +114,7 @@ void tracefs_wake_early(struct tracefs *t);
 /* Switches an instance off and removes it, by path only, so that the watchdog can do it for a dead parent.
  * Tries for wait_ms while files of it are still open elsewhere. True if it is gone. */
 bool tracefs_remove(const char *instance, int wait_ms);
+void instance_name(char *name, size_t size); /* of this process */
 /* Removes instances of dead recorders; returns how many could not be removed. */
 int tracefs_cleanup(struct tracefs *t, bool verbose);
 struct totals {
@@ -161,6 +162,9 @@ bool dat_write_table(int fd, struct shared *s);
 bool dat_add_names(int fd, struct shared *s);
 bool dat_add_options(int fd, struct shared *s, struct buf *options);
 void dat_option(struct buf *b, uint16_t id, const void *data, size_t n);
+bool in_memory(int fd); /* no disk below it */
+/* Waits until these bytes are on the disk. False: the disk refused what the page cache had taken; errno. */
+bool dat_settle(int fd, uint64_t at, uint64_t n);
 /* Moves the CPUs' regions together and cuts the file; the file is valid at every instant. False: left sparse. */
 bool dat_pack(int fd, struct shared *s, bool (*give_up)(void));
 int dat_recover(const char *path);
@@ -173,6 +177,8 @@ enum stop_reason { STOP_NOT, STOP_SIGNAL, STOP_DURATION, STOP_SIZE, STOP_DISK_FU
 extern const char *const stop_names[STOP_COUNT];
 struct readers *readers_start(struct tracefs *t, struct shared *s, int out_fd, uint64_t max_size, int count, int wake_fd,
 	const struct options *o);
+enum stop_reason reason_of(int err); /* why writing failed */
+bool disk_refused(int err);          /* not just that the file system has no such call */
 enum stop_reason readers_failed(const struct readers *r);
 /* Drains what is left, ends the threads, closes their files. */
 void readers_finish(struct readers *r, uint64_t *dropped_bytes);
@@ -188,10 +194,9 @@ void watchdog_dismiss(struct watchdog *w);
 void close_all_but(const int *keep, int n); /* leaves 0 to 2 open, too */
 
 /* ---- other ways to record */
-/* Copies trace_pipe until one of the limits; on_child is called when a child ended and says whether to stop. */
+/* Copies trace_pipe until one of the limits, or until `ends` knows a reason; it hears whether a child ended. */
 enum stop_reason copy_text(struct tracefs *t, int out, int signals, uint64_t end, uint64_t max_size,
-	enum stop_reason (*on_child)(void), uint64_t *bytes);
-int run_perf(struct tracefs *t, const struct options *o);
+	enum stop_reason (*ends)(bool child), uint64_t *bytes);
 
 /* ---- signals.c */
 int signals_setup(void);      /* blocks the usual ones, returns a signalfd */

@@ -15,6 +15,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -22,6 +23,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 struct shared *shared_new(int ncpu)
@@ -271,12 +273,37 @@ bool dat_add_options(int fd, struct shared *s, struct buf *options)
 	return true;
 }
 
-/* Copies inside the file; the kernel does it, without a copy at all on file systems that share blocks. */
+bool in_memory(int fd)
+{
+	struct statfs fs;
+	return !fstatfs(fd, &fs) && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+}
+
+bool dat_settle(int fd, uint64_t at, uint64_t n)
+{
+	return !n || !sync_file_range(fd, (off_t)at, (off_t)n,
+		SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER) || !disk_refused(errno);
+}
+
+static void forget(int fd, uint64_t at, uint64_t end, uint64_t shift)
+{
+	if (end == at)
+		return;
+	posix_fadvise(fd, (off_t)at, (off_t)(end - at), POSIX_FADV_DONTNEED);
+	posix_fadvise(fd, (off_t)(at + shift), (off_t)(end - at), POSIX_FADV_DONTNEED);
+}
+
+/*
+ * Copies inside the file; the kernel does it, without a copy at all on file systems that share blocks. What was copied is on
+ * the disk when this returns: the original is given back then, and a disk may refuse what the page cache took. Neither
+ * stays in the page cache, and dirty pages are few.
+ */
 static bool copy_range(int fd, uint64_t from, uint64_t to, uint64_t n, bool (*give_up)(void))
 {
-	bool by_kernel = true;
+	bool by_kernel = true, memory = in_memory(fd);
 	char *mem = NULL;
 	bool ok = true;
+	uint64_t begin = to, settled = to, dropped = to, shift = from - to;
 	while (n && ok) {
 		size_t part = n < (8 << 20) ? n : 8 << 20;
 		ssize_t done = -1;
@@ -299,12 +326,27 @@ static bool copy_range(int fd, uint64_t from, uint64_t to, uint64_t n, bool (*gi
 			ok = false;
 			break;
 		}
+		if (!memory) {
+			sync_file_range(fd, (off_t)to, done, SYNC_FILE_RANGE_WRITE);
+			ok = dat_settle(fd, settled, to - settled);
+			forget(fd, dropped, settled, shift); /* later than written: see keeper.c */
+			dropped = settled;
+			settled = to;
+		}
 		from += (uint64_t)done;
 		to += (uint64_t)done;
 		n -= (uint64_t)done;
 	}
 	free(mem);
-	return ok && !n;
+	if (!memory) {
+		ok = ok && dat_settle(fd, settled, to - settled);
+		forget(fd, dropped, to, shift);
+	}
+	if (ok && !n)
+		return true;
+	if (to > begin) /* half a copy is of no use */
+		fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)begin, (off_t)(to - begin));
+	return false;
 }
 
 static uint64_t free_space(int fd)

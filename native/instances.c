@@ -5,24 +5,63 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-/* pid of "kvmtrace-<pid>", 0 if the name is not one of ours */
-static int instance_pid(const char *name)
+/*
+ * Instances are called kvmtrace-<pid>. A container counts its processes anew, and its numbers mean others on the host and in
+ * the next container: there the number of the namespace follows, so that no two recorders ever mean the same instance.
+ */
+void instance_name(char *name, size_t size)
+{
+	struct stat st;
+	if (in_first_pid_namespace() || stat("/proc/self/ns/pid", &st))
+		snprintf(name, size, KC_PREFIX "%d", (int)getpid());
+	else
+		snprintf(name, size, KC_PREFIX "%d.%llu", (int)getpid(), (unsigned long long)st.st_ino);
+}
+
+/* The pid in such a name, 0 if it is not one of ours; *foreign: a pid of a container. */
+static int instance_pid(const char *name, bool *foreign)
 {
 	if (strncmp(name, KC_PREFIX, strlen(KC_PREFIX)))
 		return 0;
 	char *end;
 	long pid = strtol(name + strlen(KC_PREFIX), &end, 10);
-	return *end || pid < 1 || pid > 0x7fffffff ? 0 : (int)pid;
+	*foreign = *end == '.';
+	if (*foreign && (end[1] < '0' || end[1] > '9' || (strtoull(end + 1, &end, 10), *end)))
+		return 0;
+	return (!*foreign && *end) || pid < 1 || pid > 0x7fffffff ? 0 : (int)pid;
 }
 
-/* Whether that recorder still runs. A process of another name took over the number: then it does not. */
-static bool recorder_alive(int pid)
+/* A recorder holds a lock on its instance from the moment after it made it. */
+static bool is_locked(struct tracefs *t, const char *name)
 {
+	char path[320];
+	snprintf(path, sizeof path, "instances/%s", name);
+	int fd = openat(t->root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	bool locked = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK;
+	if (fd >= 0)
+		close(fd);
+	return locked;
+}
+
+/* Whether the recorder of this instance still runs. A process of another name took over its number: then it does not. */
+static bool recorder_alive(struct tracefs *t, const char *name, int pid, bool foreign)
+{
+	if (is_locked(t, name))
+		return true;
+	if (foreign) { /* the number says nothing here, and the lock may be about to be taken */
+		poll(NULL, 0, 100);
+		return is_locked(t, name);
+	}
+	if (pid == getpid())
+		return false;
 	if (kill(pid, 0) && errno == ESRCH)
 		return false;
 	char path[64];
@@ -55,8 +94,9 @@ int tracefs_cleanup(struct tracefs *t, bool verbose)
 		return 0;
 	int left = 0, removed = 0;
 	for (struct dirent *e; (e = readdir(d));) {
-		int pid = instance_pid(e->d_name);
-		if (!pid || (pid != getpid() && recorder_alive(pid)))
+		bool foreign;
+		int pid = instance_pid(e->d_name, &foreign);
+		if (!pid || recorder_alive(t, e->d_name, pid, foreign))
 			continue;
 		char path[640];
 		snprintf(path, sizeof path, "%s/instances/%s", t->root, e->d_name);

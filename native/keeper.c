@@ -10,7 +10,6 @@
 #include "session.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -18,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 static pthread_t thread;
@@ -34,7 +32,11 @@ struct pushed {
 	uint64_t begun, dropped; /* bytes of a CPU's region */
 };
 
-static void push_out(struct pushed *pushed)
+/*
+ * The page cache takes what the disk below may refuse later: one that fails, a thin volume whose pool is full. Writing
+ * never tells that, only waiting for what was written does. Then the recording ends; false.
+ */
+static bool push_out(struct pushed *pushed)
 {
 	for (int c = 0; c < self.s->ncpu; c++) {
 		struct pushed *p = &pushed[c];
@@ -44,18 +46,18 @@ static void push_out(struct pushed *pushed)
 		sync_file_range(self.out_fd, (off_t)(at + p->begun), (off_t)(size - p->begun), SYNC_FILE_RANGE_WRITE);
 		if (p->begun > p->dropped) {
 			off_t from = (off_t)(at + p->dropped), n = (off_t)(p->begun - p->dropped);
-			sync_file_range(self.out_fd, from, n, SYNC_FILE_RANGE_WAIT_BEFORE);
+			if (sync_file_range(self.out_fd, from, n, SYNC_FILE_RANGE_WAIT_BEFORE) && disk_refused(errno)) {
+				uint64_t one = 1;
+				atomic_store(&self.disk_error, errno);
+				write_all(self.wake, &one, sizeof one);
+				return false;
+			}
 			posix_fadvise(self.out_fd, from, n, POSIX_FADV_DONTNEED);
 		}
 		p->dropped = p->begun;
 		p->begun = size;
 	}
-}
-
-static bool in_memory(int fd)
-{
-	struct statfs fs;
-	return !fstatfs(fd, &fs) && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+	return true;
 }
 
 static void *keeper_main(void *arg)
@@ -66,12 +68,12 @@ static void *keeper_main(void *arg)
 	priority_high();
 	processes_own_thread();
 	if (!unshare(CLONE_FILES))
-		close_all_but((int[]){ self.out_fd, stop_fd, self.o.json_fd }, 3);
+		close_all_but((int[]){ self.out_fd, stop_fd, self.wake, self.o.json_fd }, 4);
 	sem_post(&ready);
 	for (int tick = 1; poll(&stop, 1, 500) <= 0; tick++) {
 		dat_write_table(self.out_fd, self.s);
 		if (on_disk)
-			push_out(pushed);
+			on_disk = push_out(pushed);
 		if (tick % 2 == 0)
 			processes_look_again();
 	}

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -38,7 +39,8 @@ static void undo(void)
 	watchdog_dismiss(&self.dog);
 }
 
-static void check_disk(int fd)
+/* Fills in the limits that were not given; refuses what does not fit. */
+void check_disk(int fd)
 {
 	struct statvfs v;
 	if (fstatvfs(fd, &v))
@@ -47,8 +49,9 @@ static void check_disk(int fd)
 	if (!self.o.min_free)
 		self.o.min_free = all / 20 < (256 << 20) ? all / 20 : 256 << 20;
 	if (space < self.o.min_free + (4 << 20))
-		die("disk", "free some, choose another place with -o, or lower --min-free", "only %llu MB free on the disk",
-			(unsigned long long)(space >> 20));
+		die("disk", "free some, choose another place with -o, or lower --min-free",
+			"only %llu MB free on the disk (of which --min-free keeps %llu)", (unsigned long long)(space >> 20),
+			(unsigned long long)(self.o.min_free >> 20));
 	if (!self.o.max_size)
 		self.o.max_size = space / 2 < 4ull << 30 ? space / 2 : 4ull << 30;
 	else if (self.o.max_size > space - self.o.min_free)
@@ -92,7 +95,9 @@ static void make_instance(void)
 {
 	/* /proc/PID/comm of a recorder starts with this: how --cleanup tells live ones */
 	prctl(PR_SET_NAME, "kvmtrace-capture");
-	snprintf(self.s->instance, sizeof self.s->instance, "%s/instances/" KC_PREFIX "%d", self.t.root, (int)getpid());
+	char name[48];
+	instance_name(name, sizeof name);
+	snprintf(self.s->instance, sizeof self.s->instance, "%s/instances/%s", self.t.root, name);
 	strcpy(self.t.instance, self.s->instance);
 	if (!watchdog_start(&self.dog, self.s, self.out_fd))
 		die("watchdog", NULL, "cannot start the watchdog: %s", strerror(errno));
@@ -137,16 +142,37 @@ static void reap(void)
 	}
 }
 
-static enum stop_reason reap_text(void)
-{
-	reap();
-	return self.why;
-}
-
-static bool disk_low(void)
+bool disk_low(int fd)
 {
 	struct statvfs v;
-	return !fstatvfs(self.out_fd, &v) && (uint64_t)v.f_bavail * v.f_frsize < self.o.min_free;
+	return !fstatvfs(fd, &v) && (uint64_t)v.f_bavail * v.f_frsize < self.o.min_free;
+}
+
+/* Looks once a second, at what costs something to look at, for a reason to end. */
+static void look_around(int disk_fd)
+{
+	if (msg_json_closed())
+		self.why = STOP_PIPE_CLOSED;
+	else if (target_gone())
+		self.why = STOP_TARGET_GONE;
+	else if (disk_fd >= 0 && disk_low(disk_fd))
+		self.why = STOP_DISK_LOW;
+}
+
+static int text_disk = -1; /* where the text goes, if that is a file */
+
+static enum stop_reason text_ends(bool child)
+{
+	static uint64_t next_second;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	if (child)
+		reap();
+	if (self.why == STOP_NOT && now >= next_second) {
+		next_second = now + 1000000000u;
+		msg_json_gone(); /* no status lines are written that would show it */
+		look_around(text_disk);
+	}
+	return self.why;
 }
 
 static void wait_for_end(struct readers *readers)
@@ -163,6 +189,8 @@ static void wait_for_end(struct readers *readers)
 			self.why = STOP_SIGNAL;
 		else if (readers_failed(readers) != STOP_NOT)
 			self.why = readers_failed(readers);
+		else if (atomic_load(&self.disk_error))
+			self.why = reason_of(atomic_load(&self.disk_error));
 		else if (end && now >= end)
 			self.why = STOP_DURATION;
 		if (child)
@@ -171,12 +199,7 @@ static void wait_for_end(struct readers *readers)
 			continue;
 		next_second = now + 1000000000u;
 		report_status(now, &events);
-		if (msg_json_closed())
-			self.why = STOP_PIPE_CLOSED;
-		else if (target_gone())
-			self.why = STOP_TARGET_GONE;
-		else if (disk_low())
-			self.why = STOP_DISK_LOW;
+		look_around(self.out_fd);
 	}
 }
 
@@ -184,6 +207,27 @@ static bool second_signal(void)
 {
 	bool child = false;
 	return signals_take(self.signals, &child) > 0;
+}
+
+/*
+ * What was recorded must be on the disk, not only in the page cache, before we say so; a further signal ends the wait.
+ * False: that is not so.
+ */
+static bool settle(void)
+{
+	const uint64_t part = 8 << 20;
+	if (in_memory(self.out_fd))
+		return true;
+	for (int c = 0; c < self.s->ncpu; c++) {
+		uint64_t size = atomic_load(&self.s->cpu[c].size);
+		for (uint64_t at = 0; at < size; at += part) {
+			if (atomic_load(&self.disk_error) || second_signal())
+				return false;
+			if (!dat_settle(self.out_fd, self.s->cpu[c].offset + at, size - at < part ? size - at : part))
+				atomic_store(&self.disk_error, errno);
+		}
+	}
+	return !atomic_load(&self.disk_error);
 }
 
 static int finish(struct readers *readers)
@@ -204,20 +248,32 @@ static int finish(struct readers *readers)
 	priority_usual();
 	keeper_finish();
 	atomic_store(&self.s->phase, PHASE_FILE); /* the watchdog would still finish the file */
-	dat_write_table(self.out_fd, self.s);
+	bool complete = dat_write_table(self.out_fd, self.s);
+	bool settled = settle();
+	if (atomic_load(&self.disk_error) && !ended_badly())
+		self.why = reason_of(atomic_load(&self.disk_error));
 	processes_last_scan(self.t.root_fd);
 	processes_guest_options(&options, true);
 	report_description(&json, "end");
 	dat_option(&options, OPT_PROCMAPS, json.p, json.len);
+	if (!complete && !(complete = dat_write_table(self.out_fd, self.s)))
+		msg(MSG_WARNING, "metadata", "free some space, then run kvmtrace-capture --recover on it",
+			"the last half second is not listed in the file: %s", strerror(errno));
 	if (!dat_add_names(self.out_fd, self.s) || !dat_add_options(self.out_fd, self.s, &options))
 		msg(MSG_WARNING, "metadata", NULL, "thread names or counters of the end are missing in the file: %s", strerror(errno));
 	atomic_store(&self.s->phase, PHASE_FINISHED);
-	if (!self.o.no_pack)
+	if (!complete || !settled)
+		packed = false;
+	else if (!self.o.no_pack)
 		packed = dat_pack(self.out_fd, self.s, second_signal);
 	msg_progress(NULL);
+	/* A network's disk may have waited until now to refuse. */
+	if (close(self.out_fd) && disk_refused(errno) && !ended_badly()) {
+		atomic_store(&self.disk_error, errno);
+		self.why = reason_of(errno);
+	}
 	report_end(packed || self.o.no_pack);
 	watchdog_dismiss(&self.dog);
-	close(self.out_fd);
 	buf_free(&options);
 	buf_free(&json);
 	return ended_badly() ? EXIT_FAILED : EXIT_OK;
@@ -269,28 +325,27 @@ static int record_text(void)
 	uint64_t bytes = 0;
 	prepare();
 	int out = 1;
+	struct stat st;
 	if (self.o.output && strcmp(self.o.output, "-"))
-		out = dat_create(self.o.output);
-	if (out != 1) {
-		self.out_fd = out;
-		check_disk(out);
-	}
+		self.out_fd = out = dat_create(self.o.output);
+	if (!fstat(out, &st) && S_ISREG(st.st_mode))
+		check_disk(text_disk = out);
 	self.s = shared_new(self.t.ncpu);
 	make_instance();
 	tracefs_enable_events(&self.t);
 	begin();
 	self.out_fd = -1; /* worth keeping from here on */
 	uint64_t end = self.o.duration_ns ? self.start_mono + self.o.duration_ns : 0;
-	self.why = copy_text(&self.t, out, self.signals, end, self.o.max_size ? self.o.max_size : UINT64_MAX, reap_text, &bytes);
+	self.why = copy_text(&self.t, out, self.signals, end, self.o.max_size ? self.o.max_size : UINT64_MAX, text_ends, &bytes);
+	self.stop_mono = clock_ns(CLOCK_MONOTONIC);
 	tracefs_stats(self.t.instance, self.t.ncpu, &self.totals, NULL);
 	close(self.t.free_fd);
 	self.t.free_fd = -1;
 	tracefs_remove(self.t.instance, 5000);
 	atomic_store(&self.s->phase, PHASE_FINISHED);
 	watchdog_dismiss(&self.dog);
-	if (self.totals.lost)
-		msg(MSG_WARNING, "lost", "use a larger -b, or record without --text, which is cheaper", "%llu events were lost",
-			(unsigned long long)self.totals.lost);
+	if (out != 1 && close(out) && !ended_badly()) /* a network's disk may have waited until now to refuse */
+		self.why = reason_of(errno);
 	report_text_end(bytes);
 	return ended_badly() ? EXIT_FAILED : EXIT_OK;
 }
@@ -318,7 +373,7 @@ int main(int argc, char **argv)
 	if (self.o.perf) {
 		tracefs_find(&self.t, self.o.tracefs);
 		tracefs_choose_events(&self.t, &self.o);
-		return run_perf(&self.t, &self.o);
+		return run_perf();
 	}
 	self.signals = signals_setup();
 	die_hook(undo);

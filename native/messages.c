@@ -33,9 +33,9 @@ bool msg_json_closed(void)
 
 bool msg_json_gone(void)
 {
-	/* Without writing: a pipe whose reader is gone polls as an error. */
+	/* Without writing: a pipe whose reader is gone polls as an error, a socket as hung up. */
 	struct pollfd p = { .fd = json_fd, .events = 0 };
-	if (json_fd >= 0 && !json_closed && poll(&p, 1, 0) > 0 && p.revents & (POLLERR | POLLNVAL))
+	if (json_fd >= 0 && !json_closed && poll(&p, 1, 0) > 0 && p.revents & (POLLERR | POLLHUP | POLLNVAL))
 		json_closed = true;
 	return json_closed;
 }

@@ -1,6 +1,7 @@
 /* Command line. Everything is checked here, so that the rest can trust it. */
 #include "capture.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -155,6 +156,21 @@ static bool event_name_ok(const char *v)
 	return separators <= 1;
 }
 
+/*
+ * The descriptor must have come from whoever started us: another number would soon be that of a file of ours, and status
+ * lines would go into the recording, or tell the watchdog that all is well. It is not for our children.
+ */
+static int json_fd_of(const char *v)
+{
+	int fd = parse_int("--status-json", v, 1, 1023), flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY)
+		die("usage", "open it, as a shell does: kvmtrace-capture --status-json=3 … 3>status.jsonl",
+			"--status-json=%d: descriptor %d is not open for writing", fd, fd);
+	if (fd > 2)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return fd;
+}
+
 /* Status lines must start before the first message, so this option is looked at before the others. */
 static int early_json_fd(int argc, char **argv)
 {
@@ -162,7 +178,7 @@ static int early_json_fd(int argc, char **argv)
 		if (!strcmp(argv[i], "--status-json"))
 			return 2;
 		if (!strncmp(argv[i], "--status-json=", 14))
-			return parse_int("--status-json", argv[i] + 14, 1, 1023);
+			return json_fd_of(argv[i] + 14);
 	}
 	return -1;
 }

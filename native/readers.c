@@ -60,9 +60,14 @@ static void fail(struct readers *all, enum stop_reason why)
 	}
 }
 
-static enum stop_reason reason_of(int err)
+enum stop_reason reason_of(int err)
 {
 	return err == ENOSPC || err == EDQUOT ? STOP_DISK_FULL : err == EFBIG ? STOP_SIZE : STOP_IO_ERROR;
+}
+
+bool disk_refused(int err)
+{
+	return err == EIO || err == ENOSPC || err == EDQUOT;
 }
 
 /* Takes up to want bytes of the size limit and of the CPU's region; returns how much there was, in whole pages. */
@@ -314,7 +319,7 @@ struct readers *readers_start(struct tracefs *t, struct shared *s, int out_fd, u
 		r->epoll = epoll_create1(EPOLL_CLOEXEC);
 		r->page = malloc(s->subbuf);
 		if (!r->cpus || r->epoll < 0 || !r->page || pipe2(r->pipe, O_CLOEXEC))
-			die("memory", NULL, "cannot prepare readers: %s", strerror(errno));
+			die("memory", errno == EMFILE ? "raise the limit: ulimit -n" : NULL, "cannot prepare readers: %s", strerror(errno));
 		r->pipe_size = pipe_for(r->pipe[1], s->subbuf, t->buffer_bytes);
 		for (int c = i; c < t->ncpu; c += count) {
 			char path[64];

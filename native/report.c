@@ -126,7 +126,8 @@ void report_end(bool packed)
 		msg(MSG_WARNING, "lost", "use a larger -b, fewer events, or a filter: -p PID, -C CPUS", "%llu events were lost (buffer of %llu KB per CPU)",
 			(unsigned long long)self.totals.lost, (unsigned long long)(self.t.buffer_bytes >> 10));
 	if (ended_badly())
-		msg(MSG_ERROR, stop_names[self.why], "what was written until then is in the file", "recording ended early: %s", stop_names[self.why]);
+		msg(MSG_ERROR, stop_names[self.why], atomic_load(&self.disk_error) ? "the disk refused part of what it had taken; see dmesg" :
+			"what was written until then is in the file", "recording ended early: %s", stop_names[self.why]);
 	if (!packed)
 		msg(MSG_WARNING, "sparse", "copy it with cp --sparse=always, tar -S or rsync -S; --recover packs it when there is room",
 			"the file opens but was left sparse");
@@ -138,15 +139,21 @@ void report_end(bool packed)
 
 void report_text_end(uint64_t bytes)
 {
+	double seconds = (double)(self.stop_mono - self.start_mono) / 1e9;
+	if (msg_has_json()) {
+		struct buf b = { 0 };
+		buf_fmt(&b, "{\"type\":\"end\",\"reason\":\"%s\",\"seconds\":%.3f,\"events\":%llu,\"bytes\":%llu,\"lost\":%llu}",
+			stop_names[self.why], seconds, (unsigned long long)self.totals.events, (unsigned long long)bytes,
+			(unsigned long long)self.totals.lost);
+		msg_json_line(&b);
+		buf_free(&b);
+	}
 	if (self.totals.lost)
 		msg(MSG_WARNING, "lost", "use a larger -b, or record without --text, which is cheaper", "%llu events were lost",
 			(unsigned long long)self.totals.lost);
-	if (!msg_has_json())
-		return;
-	struct buf b = { 0 };
-	buf_fmt(&b, "{\"type\":\"end\",\"reason\":\"%s\",\"seconds\":%.3f,\"events\":%llu,\"bytes\":%llu,\"lost\":%llu}",
-		stop_names[self.why], (double)(clock_ns(CLOCK_MONOTONIC) - self.start_mono) / 1e9,
-		(unsigned long long)self.totals.events, (unsigned long long)bytes, (unsigned long long)self.totals.lost);
-	msg_json_line(&b);
-	buf_free(&b);
+	if (ended_badly())
+		msg(MSG_ERROR, stop_names[self.why], "what was written until then is there", "recording ended early: %s", stop_names[self.why]);
+	if (!msg_has_json() && self.o.output && strcmp(self.o.output, "-"))
+		msg(MSG_INFO, "end", NULL, "%s: %.1f MB of text in %.1f s, %llu lost (%s)", self.o.output, (double)bytes / 1e6, seconds,
+			(unsigned long long)self.totals.lost, stop_names[self.why]);
 }

@@ -13,9 +13,15 @@ struct session {
 	pid_t command;
 	enum stop_reason why;
 	uint64_t dropped;
+	_Atomic int disk_error; /* errno of a disk that refused what had been written; 0 none */
 	struct totals totals;
 };
 extern struct session self;
+void check_disk(int fd);
+bool disk_low(int fd);
+
+/* perf.c */
+int run_perf(void);
 
 /* keeper.c */
 void keeper_start(void);

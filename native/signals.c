@@ -76,9 +76,13 @@ bool priority_is_realtime(void)
 int signals_setup(void)
 {
 	sigset_t set;
+	struct sigaction hangup;
+	/* Under nohup a closed terminal is nothing to us. (A signal that is blocked is kept for us even if it is ignored.) */
+	bool nohup = !sigaction(SIGHUP, NULL, &hangup) && hangup.sa_handler == SIG_IGN;
 	sigemptyset(&set);
 	for (size_t i = 0; i < sizeof stops / sizeof *stops; i++)
-		sigaddset(&set, stops[i]);
+		if (stops[i] != SIGHUP || !nohup)
+			sigaddset(&set, stops[i]);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN); /* closed pipes are return values */

@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -76,7 +77,8 @@ void tracefs_find(struct tracefs *t, const char *given)
 	if (err == EACCES || err == EPERM)
 		die("permission", !geteuid() ? refused(err, NULL) : "run it as root; a group needs write access to tracefs (mount option gid=) and CAP_SYS_ADMIN",
 			"no access to %s: %s", root, strerror(err));
-	die("tracefs", NULL, "%s: %s", root, strerror(err));
+	die("tracefs", err == EROFS ? "remount it: mount -o remount,rw DIR; in a container, record on the host itself" : NULL, "%s: %s", root,
+		strerror(err));
 }
 
 void tracefs_count_cpus(struct tracefs *t)
@@ -99,12 +101,15 @@ void tracefs_count_cpus(struct tracefs *t)
 void tracefs_make(struct tracefs *t)
 {
 	/* Ours by name and number, so its owner is dead: the number was used before. */
-	if (mkdir(t->instance, 0700) && errno == EEXIST && tracefs_remove(t->instance, 2000))
-		errno = mkdir(t->instance, 0700) ? errno : 0;
-	t->dir_fd = open(t->instance, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (t->dir_fd < 0)
-		die("instance", errno == ENOMEM ? "the host is short of memory" : NULL, "cannot make %s: %s", t->instance,
-			strerror(errno));
+	int err = mkdir(t->instance, 0700) ? errno : 0;
+	if (err == EEXIST && tracefs_remove(t->instance, 2000))
+		err = mkdir(t->instance, 0700) ? errno : 0;
+	if (!err && (t->dir_fd = open(t->instance, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)) < 0)
+		err = errno;
+	if (err)
+		die("instance", err == ENOMEM ? "the host is short of memory" : refused(err, NULL), "cannot make %s: %s", t->instance,
+			strerror(err));
+	flock(t->dir_fd, LOCK_EX | LOCK_NB); /* held as long as we live: how --cleanup tells that, also across containers */
 }
 
 static void must_write(struct tracefs *t, const char *file, const char *text, const char *hint)

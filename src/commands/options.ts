@@ -104,6 +104,12 @@ export interface Pipeline {
   runInfo(input: string, options: ReadOptions): Promise<InfoModel>;
   /** What changed from one recording to another. `by`, `passes` and `sections` of the options are not used. */
   runDiff(before: string, after: string, options: ReportOptions): Promise<DiffModel>;
-  /** Writes the capture to the file `output`, which exists and is empty; the caller renames or removes it. */
-  runConvert(inputs: readonly string[], output: string, options: ReadOptions): Promise<ConvertSummary>;
+  /**
+   * Writes the capture to the file `output` (its name, or open), which exists and is empty; the caller renames or removes it.
+   */
+  runConvert(
+    inputs: readonly string[],
+    output: string | number,
+    options: ReadOptions,
+  ): Promise<ConvertSummary>;
 }

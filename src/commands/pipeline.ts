@@ -1,5 +1,5 @@
 /** What commands do with inputs: open, parse, analyse, build the model. Calls the rooms in order, nothing else. */
-import { statSync } from 'node:fs';
+import { fstatSync, statSync } from 'node:fs';
 import type { AnalysisResult } from '../analysis/analyze.ts';
 import {
   addEvents,
@@ -162,7 +162,7 @@ export async function runInfo(path: string, options: ReadOptions): Promise<InfoM
 
 export async function runConvert(
   paths: readonly string[],
-  output: string,
+  output: string | number,
   options: ReadOptions,
 ): Promise<ConvertSummary> {
   // Loaded here: apache-arrow takes longer to load than a small capture to report.
@@ -192,7 +192,7 @@ export async function runConvert(
   finishEvents(summary);
   return {
     events: summary.events,
-    bytes: statSync(output).size,
+    bytes: (typeof output === 'number' ? fstatSync(output) : statSync(output)).size,
     durationNs: summary.hasTime
       ? wordsToBigInt(summary.last[0], summary.last[1]) - wordsToBigInt(summary.first[0], summary.first[1])
       : null,

@@ -1,15 +1,15 @@
 /** `kvmtrace record`: checks, records with the native helper, converts to a capture. */
 import { execFile } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { closeSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { UsageError } from '../core/errors.ts';
 import { checkHost, readHostFacts } from '../record/checks.ts';
 import { findHelper } from '../record/helper.ts';
 import { createLiveLine, type LiveLine } from '../record/live-line.ts';
 import {
-  createPrivateFile,
   moveIntoPlace,
   type OutputPlace,
+  openPrivateFile,
   prepareOutput,
   sizeLimit,
 } from '../record/output-place.ts';
@@ -109,10 +109,12 @@ async function convertRecording(
     return pauses();
   };
   const progress = createProgress(stderr, 'converting', quiet, env);
-  const target = createPrivateFile(join(place.work(), 'capture.arrow'));
+  const target = join(place.work(), 'capture.arrow');
+  // Written by its descriptor: in somebody else's folder there may be another file of this name by then.
+  const fd = openPrivateFile(target);
   try {
     const { runConvert } = await environment.loadPipeline();
-    const summary = await runConvert(files, target, { traceEvents, onProgress: progress.update, pause });
+    const summary = await runConvert(files, fd, { traceEvents, onProgress: progress.update, pause });
     moveIntoPlace(target, place.capture);
     return summary;
   } catch (error) {
@@ -123,6 +125,7 @@ async function convertRecording(
     }
     return null;
   } finally {
+    closeSync(fd);
     progress.clear();
   }
 }
@@ -141,7 +144,7 @@ function tellKept(place: OutputPlace, { files }: Recorded, signals: SignalWatch,
 /** What was recorded, on stderr. */
 function describe(
   summary: ConvertSummary,
-  { why, files }: Recorded,
+  { why, files, result }: Recorded,
   options: RecordOptions,
   place: OutputPlace,
   live: LiveLine,
@@ -155,7 +158,12 @@ function describe(
     ),
   );
   if (options.keepRaw) live.say(plainText(`  raw: ${files.join(', ')}`));
-  if (events === 0) live.say(`  ${WHY_NO_EVENTS}`);
+  if (events === 0)
+    live.say(
+      (result.end?.left ?? 0) > 0
+        ? '  There were events, but no room for a page of them: give a larger --max-size.'
+        : `  ${WHY_NO_EVENTS}`,
+    );
   for (const warning of summary.warnings)
     if (warning.severity !== 'info') live.say(`  ${plainText(warning.message)} [${plainText(warning.code)}]`);
   if (events > 0) live.say(plainText(`  Look at it: kvmtrace report ${place.capture}`));

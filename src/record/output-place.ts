@@ -7,13 +7,17 @@ import {
   closeSync,
   constants,
   existsSync,
+  fstatSync,
   linkSync,
   lstatSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statfsSync,
+  unlinkSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { UsageError } from '../core/errors.ts';
@@ -64,7 +68,7 @@ export function prepareOutput(capture: string, kind: RawKind): OutputPlace {
     qemu,
     work: () => (made ??= mkdtempSync(join(folder, `.${basename(stem).slice(0, 100)}.recording-`))),
     clear: () => {
-      if (made !== null) rmSync(made, { recursive: true, force: true });
+      if (made !== null) removeTree(made);
       made = null;
     },
   };
@@ -106,12 +110,44 @@ export function freeBytes(folder: string): number {
   return bavail * bsize;
 }
 
-/** An empty new file that only its owner reads; its path. */
+/** An empty new file that only its owner reads, open for writing. */
+export function openPrivateFile(path: string): number {
+  const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+  return openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+}
+
+/** The same, closed; its path. */
 export function createPrivateFile(path: string): string {
-  closeSync(
-    openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600),
-  );
+  closeSync(openPrivateFile(path));
   return path;
+}
+
+/**
+ * Removes a folder of ours with what is in it. Not by paths: whoever owns the folder around it may exchange it for a link
+ * at any moment, and root would go through that.
+ */
+export function removeTree(folder: string): void {
+  const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
+  let fd: number;
+  try {
+    fd = openSync(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  } catch {
+    return; // Gone, or not ours any more.
+  }
+  try {
+    if (fstatSync(fd).uid !== process.geteuid?.()) return;
+    const inside = `/proc/self/fd/${fd}`;
+    for (const entry of readdirSync(inside, { withFileTypes: true })) {
+      const path = join(inside, entry.name);
+      if (entry.isDirectory()) removeTree(path);
+      else unlinkSync(path);
+    }
+    rmdirSync(folder);
+  } catch {
+    // Somebody is at it; what is left is closed to others.
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Puts a finished file under its name, which must still be free. */

@@ -5,10 +5,20 @@
  * so that switching it away and back would destroy somebody's recording. It is flushed and read from where it was at
  * the start. A file that is off is exchanged for one of ours meanwhile.
  */
-import { chownSync, lchownSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fchownSync,
+  fstatSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
-import { moveIntoPlace } from './output-place.ts';
+import { moveIntoPlace, removeTree } from './output-place.ts';
 import type { QemuProcess } from './qemu-process.ts';
 import { type OurTraceFile, quoteHmp } from './qemu-undo.ts';
 import type { Qmp } from './qmp.ts';
@@ -55,7 +65,7 @@ export async function directTraceFile(
     } catch {
       continue;
     }
-    if (qemu?.uid && process.geteuid?.() === 0) chownSync(folder, qemu.uid, qemu.gid);
+    if (qemu?.uid && process.geteuid?.() === 0 && !giveTo(folder, qemu)) continue;
     await qmp.hmp('trace-file off');
     await qmp.hmp(`trace-file set ${quoteHmp(file)}`);
     await qmp.hmp('trace-file on');
@@ -72,6 +82,20 @@ export async function directTraceFile(
   return null;
 }
 
+/** The folder that we made: somebody else's folder around it may hold a link of that name by now. */
+export function giveTo(folder: string, { uid, gid }: QemuProcess): boolean {
+  let fd: number;
+  try {
+    fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  } catch {
+    return false;
+  }
+  const ours = fstatSync(fd).uid === process.geteuid?.();
+  if (ours) fchownSync(fd, uid, gid);
+  closeSync(fd);
+  return ours;
+}
+
 /**
  * Takes the folder back from QEMU's user, who from then on can exchange neither it nor its content: before anything in it
  * is read or removed by root. False if it is not our folder any more.
@@ -86,7 +110,7 @@ export function takeBack(folder: string): boolean {
 }
 
 export function removeFolder(folder: string): void {
-  if (takeBack(folder)) rmSync(folder, { recursive: true, force: true });
+  if (takeBack(folder)) removeTree(folder);
 }
 
 /** Puts what QEMU wrote for us where it belongs, once its file is off; bytes of events. Killed at any point, it can be
@@ -108,7 +132,7 @@ export function collectForTheDead(ours: OurTraceFile): void {
     // It died after its file was in place.
     removeFolder(ours.folder);
   }
-  rmSync(ours.work, { recursive: true, force: true });
+  removeTree(ours.work);
 }
 
 /** `work` is closed to other users, so a QEMU that runs as one needs another place. */

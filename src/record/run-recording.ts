@@ -183,8 +183,11 @@ export const WHY_NO_EVENTS =
 /** The helper's error with its advice, else what it or perf said last. */
 function nothingRecorded(result: HelperResult, began = false): UsageError {
   const error = result.errors[0];
-  if (error) return new UsageError(error.message, error.hint ?? undefined);
   const said = result.stderr.trim().split('\n').filter(Boolean);
+  // perf's own words, which nobody has seen yet, in place of a pointer to them.
+  if (error?.code === 'perf' && said.length > 0)
+    return new UsageError(error.message, said.slice(0, 6).join('\n'));
+  if (error) return new UsageError(error.message, error.hint ?? undefined);
   if (result.signal !== null)
     return new UsageError(`the recorder was killed (${result.signal})`, 'See dmesg: out of memory?');
   if (began && result.status === 0)

@@ -4,7 +4,7 @@
  * a module was loaded later; logs are cut at a line. Older simpletrace versions are taken whole.
  */
 import { closeSync, constants, fstatSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
-import { createPrivateFile } from './output-place.ts';
+import { openPrivateFile } from './output-place.ts';
 
 const HEADER = 24;
 const CHUNK = 1 << 20;
@@ -50,7 +50,7 @@ export function sliceTrace(from: string, begin: number, to: string, noFollow = f
     // Shorter than before: begun anew meanwhile (rotated, `trace-file off` and `on`).
     const start = size < begin ? 0 : begin;
     if (size <= start) return 0;
-    const output = openSync(createPrivateFile(to), constants.O_WRONLY | constants.O_NOFOLLOW);
+    const output = openPrivateFile(to);
     let bytes = 0;
     try {
       const head = Buffer.alloc(HEADER);
