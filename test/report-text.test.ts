@@ -92,7 +92,7 @@ describe('trust', () => {
   });
   test.each([
     ['invalidatedByLoss', 3, '3 exits invalidated by losses'],
-    ['exitWithoutEntry', 1, '1 exits or entries without partner'],
+    ['exitWithoutEntry', 1, '1 exit or entry without partner'],
     ['negativeLatency', 2, '2 entries stamped before the exit'],
     ['openAtEnd', 3, '3 exits or entries without partner'],
   ])('%s of %i is a warning', (counter, count, words) => {

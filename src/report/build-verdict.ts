@@ -45,7 +45,9 @@ function summary(model: ReportModel, whole: number | null): string[] {
   sentences.push(
     whole === null
       ? `${plural(totals.exits, 'exit')} of ${threads}.`
-      : `${threads} left the guest ${plural(totals.exits, 'time')}${during}.`,
+      : model.selection
+        ? `The filters choose ${plural(totals.exits, 'exit')} of ${threads}${during}.`
+        : `${threads} left the guest ${plural(totals.exits, 'time')}${during}.`,
   );
   if (totals.totalNs !== null && totals.paired > 0) {
     const idle = Number(totals.totalNs) - Number(busyTotals.totalNs ?? 0);

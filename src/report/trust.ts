@@ -25,7 +25,7 @@ export function assessTrust(model: ReportModel): Trust {
     quality.exitWithoutEntry +
     (quality.openAtEnd > edge ? quality.openAtEnd : 0) +
     (quality.entryWithoutExit > edge ? quality.entryWithoutExit : 0);
-  if (unpaired > 0) doubts.push(`${formatCount(unpaired)} exits or entries without partner`);
+  if (unpaired > 0) doubts.push(`${plural(unpaired, 'exit or entry', 'exits or entries')} without partner`);
   if (quality.negativeLatency > 0)
     doubts.push(`${plural(quality.negativeLatency, 'entry', 'entries')} stamped before the exit`);
   if (quality.warnings.some(({ code }) => code === 'delta-times'))
