@@ -82,9 +82,12 @@ describe("the report's own", () => {
     const given: ReportModel = {
       ...model,
       quality: { ...model.quality, warnings: [warning] },
-      capture: { ...model.capture, lost: { ...model.capture.lost, events: 7, regions: 2 } },
+      capture: {
+        ...model.capture,
+        lost: { ...model.capture.lost, events: 7, regions: 2, uncountedRegions: 1 },
+      },
     };
-    const plain = { ...counters, lostEvents: 7, lostRegions: 2 };
+    const plain = { ...counters, lostEvents: 7, lostRegions: 2, uncountedLostRegions: 1 };
     expect(rowsOf(given, 'quality')).toEqual([
       ...Object.entries(plain).map(([counter, count]) => ({ counter, count, severity: null, message: null })),
       { counter: 'c', count: 3, severity: 'info', message: 'm' },
