@@ -12,6 +12,7 @@ type Plain = Record<string, unknown>;
 const model = {
   ...manyVcpusModel(1),
   escalation: plausibleModel().escalation,
+  selection: { filters: ['tid 1'], kinds: ['tid' as const] },
   slow: [slowExit()],
   quality: {
     ...plausibleModel().quality,

@@ -139,7 +139,9 @@ test.skipIf(!existsSync(perf))(
     const base = defaultReportOptions();
     const from = { ns: 200_000_000n, fromEnd: false };
     const to = { ns: 700_000_000n, fromEnd: false };
-    const cut = await report(perf, { filters: { ...base.filters, from, to, tids: [140], words: ['x'] } });
+    const cut = await report(perf, {
+      filters: { ...base.filters, from, to, tids: [140], words: [{ kind: 'time' as const, words: 'x' }] },
+    });
     expect(cut.ledger!.rows.map(({ tid, wallNs }) => [tid, wallNs])).toEqual([[140, 500_000_000]]);
     const whole = await report(perf);
     const row = whole.ledger!.rows.find(({ tid }) => tid === 140)!;

@@ -8,7 +8,7 @@ import {
 } from '../analysis/halt-polling.ts';
 import { count, foreign, left, plain, right, share, tableOf, time } from './cells.ts';
 import { csvOf } from './csv-data.ts';
-import { exitFiltersUnused } from './filter-notes.ts';
+import { exitFiltersUnused } from './filters.ts';
 import type { Exact, ReportModel } from './model.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { compareThreads, identifyThread, type ThreadIdentity, vcpuNumbers } from './thread-identity.ts';
@@ -116,7 +116,7 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
             ? 'polling in vain is not recorded (kvm_halt_poll_ns)'
             : `at most ${formatNs(total.failedPollNs)} in vain`
         }.`,
-        ...exitFiltersUnused(model.selection?.filters),
+        ...exitFiltersUnused(model.selection),
       ],
       table: tableOf(
         [

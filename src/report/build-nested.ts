@@ -5,7 +5,7 @@ import type { NestedResult } from '../analysis/nested.ts';
 import type { LevelCell } from '../analysis/nested-levels.ts';
 import { cell, count, foreign, left, right, tableOf, time } from './cells.ts';
 import { csvOf } from './csv-data.ts';
-import { exitFiltersUnused } from './filter-notes.ts';
+import { exitFiltersUnused } from './filters.ts';
 import { mean } from './group-sums.ts';
 import type { Exact, ReportModel } from './model.ts';
 import { reasonIdentity } from './reason-identity.ts';
@@ -184,7 +184,7 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
         nested.exitsPerReflectedExit === null
           ? 'No L2 exit was followed until L1 entered L2 again.'
           : `${nested.exitsPerReflectedExit.toFixed(1)} further exits to this host on average until L1 enters L2 again.`,
-        ...exitFiltersUnused(model.selection?.filters),
+        ...exitFiltersUnused(model.selection),
         ...(lost + broken + negative > 0
           ? [
               `Left out: ${plural(lost, 'cycle')} with lost events, ${formatCount(broken)} without an entry of L2, ${formatCount(negative)} with a clock that ran backwards.`,
