@@ -4,7 +4,7 @@ import { TraceFormatError } from '../../core/errors.ts';
 import type { EventBatch } from '../../core/event-batch.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import type { ByteSource } from '../byte-source.ts';
-import { readTraceEvents } from '../simpletrace/given-events.ts';
+import { readTraceEvents } from '../qemu-events/given-events.ts';
 import { createLineReader, type LineReader, noteColours, refill } from '../text/line-reader.ts';
 import { HOLD } from '../text/reorder.ts';
 import { createRowOutput, handOutRows, type RowOutput } from '../text/row-output.ts';

@@ -3,14 +3,14 @@ import { allocateU8, createArena } from '../../core/arena.ts';
 import { note } from '../../core/diagnostics.ts';
 import type { EventBatch } from '../../core/event-batch.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
+import { moveRows } from '../batch-rows.ts';
 import { type ByteSource, readFully } from '../byte-source.ts';
-import { moveRows } from '../text/batch-rows.ts';
+import { readTraceEvents, withoutArguments } from '../qemu-events/given-events.ts';
+import type { TraceEvents } from '../qemu-events/trace-events.ts';
 import type { ParseOptions, TraceFormat, Verdict } from '../trace-format.ts';
-import { readTraceEvents, withoutArguments } from './given-events.ts';
 import { HEADER_BYTES, headerOrder, readHeader } from './header.ts';
 import { createRecordState, type RecordState, takeRecords, V0_BYTES } from './records.ts';
 import { flush, HOLD, isFull } from './time-window.ts';
-import type { TraceEvents } from './trace-events.ts';
 
 /** Holds many of the largest records, and those that wait for the bytes behind them. */
 const BUFFER = 1 << 20;

@@ -6,8 +6,8 @@
 
 import type { EventBatch } from '../../core/event-batch.ts';
 import { EVENT_FIELDS } from '../../core/event-fields.ts';
+import { C_CODE, COLUMN_CODES, hasColumn, setColumn } from '../columns.ts';
 import { hashBytes } from './byte-names.ts';
-import { C_CODE, COLUMN_CODES, hasColumn, setColumn } from './columns.ts';
 import { ascii, readAny, readHexPrefixed, readSigned, word } from './numbers.ts';
 import { recorded, recordNumber } from './recorded-numbers.ts';
 

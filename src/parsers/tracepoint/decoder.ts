@@ -6,21 +6,11 @@
  * monomorphic, which measures as fast as generated code and needs no eval.
  */
 
-import {
-  type EventBatch,
-  F_ADDRESS,
-  F_ARG0,
-  F_ARG1,
-  F_CODE,
-  F_ERROR_CODE,
-  F_INFO1,
-  F_INFO2,
-  F_INTR_INFO,
-  F_ISA,
-} from '../../core/event-batch.ts';
+import { type EventBatch, F_ADDRESS, F_CODE, F_ISA } from '../../core/event-batch.ts';
 import { EVENT_FIELDS, type FieldColumn } from '../../core/event-fields.ts';
 import { type EventDictionary, eventCode } from '../../core/events.ts';
 import { ARM64_NOT_TRAP, ARM64_RET_TRAP, ISA_ARM64, ISA_FOREIGN, ISA_RISCV } from '../../core/isa-codes.ts';
+import { COLUMN_BITS, COLUMN_CODES, isColumn } from '../columns.ts';
 import { type EventFormat, type FormatField, isInteger } from './format.ts';
 
 /** Where the 64-bit value of a field goes. */
@@ -74,18 +64,6 @@ interface CorePlan {
   readonly fields: number;
 }
 
-const FIELD_BITS: Partial<Record<FieldColumn, number>> = {
-  isa: F_ISA,
-  code: F_CODE,
-  address: F_ADDRESS,
-  info1: F_INFO1,
-  info2: F_INFO2,
-  intrInfo: F_INTR_INFO,
-  errorCode: F_ERROR_CODE,
-  arg0: F_ARG0,
-  arg1: F_ARG1,
-};
-
 /** Makes the decoder of one event. Fields that the format lacks leave their columns unset. */
 export function compileDecoder(
   format: EventFormat,
@@ -99,8 +77,9 @@ export function compileDecoder(
   let minimum = 0;
   for (const [column, names] of Object.entries(wanted) as [FieldColumn, string | readonly string[]][]) {
     const field = firstInteger(format, typeof names === 'string' ? [names] : names);
-    if (!field) continue;
-    const bit = FIELD_BITS[column] ?? 0;
+    // Fields that need arithmetic are specialDecoder()'s.
+    if (!field || !isColumn(column)) continue;
+    const bit = COLUMN_BITS[COLUMN_CODES[column]];
     const { offset, size, signed } = field;
     switch (column) {
       case 'address':
@@ -120,8 +99,6 @@ export function compileDecoder(
           narrow.push({ offset: littleEndian ? offset : offset + 4, size: 4, signed, column, bit });
         else narrow.push({ offset, size, signed, column, bit });
         break;
-      default:
-        continue;
     }
     fields |= bit;
     minimum = Math.max(minimum, offset + size);
