@@ -7,7 +7,7 @@
  */
 
 import { type EventBatch, F_ADDRESS, F_CODE, F_ISA } from '../../core/event-batch.ts';
-import { EVENT_FIELDS, type FieldColumn } from '../../core/event-fields.ts';
+import { type FieldColumn, RECORDED_FIELDS } from '../../core/event-fields.ts';
 import { type EventDictionary, eventCode } from '../../core/events.ts';
 import { ARM64_NOT_TRAP, ARM64_RET_TRAP, ISA_ARM64, ISA_FOREIGN, ISA_RISCV } from '../../core/isa-codes.ts';
 import { COLUMN_BITS, COLUMN_CODES, isColumn } from '../columns.ts';
@@ -70,7 +70,7 @@ export function compileDecoder(
   events: EventDictionary,
   littleEndian: boolean,
 ): RecordDecoder {
-  const wanted = EVENT_FIELDS[format.name] ?? {};
+  const wanted = RECORDED_FIELDS[format.name] ?? {};
   const wide: WideOp[] = [];
   const narrow: NarrowOp[] = [];
   let fields = 0;
@@ -255,7 +255,7 @@ function readNarrow(view: DataView, at: number, size: number, signed: boolean, l
 }
 
 function specialDecoder(format: EventFormat, little: boolean): RecordDecoder['special'] {
-  const wanted = EVENT_FIELDS[format.name];
+  const wanted = RECORDED_FIELDS[format.name];
   if (!wanted) return null;
   if (wanted.armRet !== undefined) {
     // 'idx' and 'exit_reason' were the names of 'ret' and 'esr_ec' in 4.4–4.15 (formats.md, E.4).
