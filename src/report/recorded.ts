@@ -105,11 +105,6 @@ export function whyNoExits(model: ReportModel): string {
   return ['None match the selection.', ...hints].join(' ');
 }
 
-/** What stands in place of the share of exits that went to user space, where there are no exits; else null. */
-export function whyNoEscalations({ escalation }: ReportModel): string | null {
-  return escalation.exits === 0 ? 'No exits, so none went to user space.' : null;
-}
-
 /** What stands in place of an empty list of slow exits. */
 export function whyNoneSlow({ capture, totals }: ReportModel): string {
   return totals.totalNs === null ? whyUnknown(capture.timeIsNs, 'kvm_exit and kvm_entry') : 'None.';
