@@ -1,4 +1,4 @@
-/** JSON: the order of keys is the one in which the documentation and the specification list them. */
+/** JSON: the order of keys is the one in which the documentation lists them. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';

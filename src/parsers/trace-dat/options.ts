@@ -1,6 +1,6 @@
 /**
  * Options of a trace.dat: facts about the recording. Numbers and bodies: lib/trace-cmd/trace-input.c of trace-cmd,
- * trace-cmd.dat.v6(5) and trace-cmd.dat.v7(5), formats.md B.3. Options that say where data is (BUFFER, sections)
+ * trace-cmd.dat.v6(5) and trace-cmd.dat.v7(5). Options that say where data is (BUFFER, sections)
  * are the containers' business (version6.ts, version7.ts).
  */
 import { type Diagnostics, note } from '../../core/diagnostics.ts';
