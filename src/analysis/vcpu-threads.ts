@@ -14,7 +14,7 @@ import { vcpuOfThread } from '../core/thread-table.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 
 /** Above any thread number of Linux (PID_MAX_LIMIT is 2²²). */
-export const FIRST_STAND_IN = 0x40000000;
+const FIRST_STAND_IN = 0x40000000;
 /** Most vCPUs and threads that are followed; beyond, events keep the recorded thread. */
 const MAX_VCPUS = 65536;
 

@@ -44,7 +44,7 @@ const MAX_CPU = 65534;
 /** Well above KVM_MAX_VCPU_IDS of every kernel. */
 const MAX_VCPU = 65535;
 
-export const DEFAULT_SLOW = 10;
+const DEFAULT_SLOW = 10;
 /** With --than everybody over the threshold is wanted; still bounded, as memory is. */
 const SLOW_OVER_THRESHOLD = 1000;
 

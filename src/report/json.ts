@@ -20,7 +20,7 @@ import {
 } from './row-keys.ts';
 
 /** Keys of each object of the contract in their order; the path of an array's elements ends in []. Others follow, sorted. */
-export const KEY_ORDER: Readonly<Record<string, readonly string[]>> = {
+const KEY_ORDER: Readonly<Record<string, readonly string[]>> = {
   '': [
     'schema',
     'schemaVersion',
