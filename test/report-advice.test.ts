@@ -165,6 +165,7 @@ const polling = (failedPolls: number, failedPollNs: number): ReportModel['haltPo
     windows: [],
   },
   rows: [],
+  leftOut: 0,
 });
 const lost = (events: number, regions: number): Partial<ReportModel> => ({
   capture: {

@@ -260,7 +260,7 @@ test('halt polling: not recorded is not the same as never halted', async () => {
   const haltsOf = (extra: readonly TestEvent[], enabled: readonly string[] | null) =>
     report([...events, ...extra], enabled).haltPolling!;
   for (const enabled of [null, [], ['kvm_halt_poll_ns']])
-    expect(haltsOf([], enabled)).toEqual({ known: false, total: null, rows: [] });
+    expect(haltsOf([], enabled)).toEqual({ known: false, total: null, rows: [], leftOut: 0 });
   expect(haltsOf([], ['kvm_vcpu_wakeup'])).toMatchObject({
     known: true,
     total: { halts: 0, polled: 0, successRatio: null, failedPolls: null, failedPollNs: null },
