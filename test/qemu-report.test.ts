@@ -104,7 +104,7 @@ test('filters apply to it as far as QEMU tells what they choose by', async () =>
   const filtered = (filters: object) =>
     runReport([join(folder, 'log')], {
       ...options,
-      filters: { ...options.filters, words: ['some'], ...filters },
+      filters: { ...options.filters, words: [{ kind: 'tid' as const, words: 'some' }], ...filters },
     } as typeof options);
   const thread = await filtered({ tids: [8] });
   expect(thread.qemu).toMatchObject({ exits: 1, rows: [{ tid: 8, count: 1 }], check: null });
@@ -202,7 +202,7 @@ test('filters choose the exits of their time and thread, with all of their handl
   const rowsOf = async (filters: Partial<Filters>) => {
     const { qemu } = await runReport([join(folder, 'filtered')], {
       ...options,
-      filters: { ...options.filters, ...filters, words: ['some'] },
+      filters: { ...options.filters, ...filters, words: [{ kind: 'tid' as const, words: 'some' }] },
     });
     return qemu?.rows.map(({ tid, code, count, perSecond, handling }) => [
       ...[tid, code, count, Math.round(perSecond!)],

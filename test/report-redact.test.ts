@@ -238,6 +238,13 @@ describe('texts', () => {
     ]);
   });
 
+  test('a thread that is called like a kind of filter changes no kind', () => {
+    const selection: ReportModel['selection'] = { filters: ['from 2s'], kinds: ['time'] };
+    const redacted = redactModel(plausibleModel({ selection, vcpus: [vcpu({ comm: 'time' })] }));
+    expect(redacted.vcpus[0].comm).toBe('thread-1');
+    expect(redacted.selection).toEqual(selection);
+  });
+
   test('of the command line what says which analysis it was remains', () => {
     const names = createPseudonyms(new Set([139]));
     const command = [

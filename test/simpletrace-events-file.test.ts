@@ -5,8 +5,8 @@ import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
 import { UsageError } from '../src/core/errors.ts';
+import { parseDeclaration, parseTraceEvents } from '../src/parsers/qemu-events/trace-events.ts';
 import { findTraceEvents, readTraceEventsFile } from '../src/parsers/simpletrace/find-events.ts';
-import { parseDeclaration, parseTraceEvents } from '../src/parsers/simpletrace/trace-events.ts';
 import { SAMPLES } from './support/corpus.ts';
 import { load } from './support/qemu-traces.ts';
 

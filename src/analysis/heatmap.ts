@@ -25,7 +25,7 @@ import {
   type TimeAxisOptions,
 } from './time-axis.ts';
 
-export const HEATMAP_COLUMNS = 256;
+const HEATMAP_COLUMNS = 256;
 /** Log-linear buckets that one row takes together. */
 const PER_ROW = SUBS / 4;
 
@@ -44,7 +44,7 @@ export function rowStart(row: number): number {
   return (SUBS + (bucket % SUBS)) * 2 ** (Math.floor(bucket / SUBS) - 1);
 }
 
-export function addHeatmapExits(heatmap: Heatmap, batch: ExitBatch, selected: Uint8Array | null): void {
+function addHeatmapExits(heatmap: Heatmap, batch: ExitBatch, selected: Uint8Array | null): void {
   addExitRows(
     heatmap.view,
     'countHeat',

@@ -63,7 +63,7 @@ function summary(model: ReportModel, whole: number | null): string[] {
     sentences.push('The clock has no known unit: there are counts, but no times.');
   if (!escalation.known)
     sentences.push(
-      escalation.unknownBecause?.startsWith('Not recorded')
+      escalation.gap === 'not-recorded'
         ? 'Which exits went on to user space was not recorded.'
         : 'Which exits went on to user space cannot be told.',
     );

@@ -2,10 +2,11 @@
 import type { TableData } from './cells.ts';
 import { markdownName, markdownText } from './escape.ts';
 import { captureFacts, type Fact, qualityCounters } from './facts.ts';
+import { escalationFacts, reasonsLegend, whyNoEscalations } from './figure-words.ts';
 import { histogramLines } from './histogram.ts';
 import { markdownTable } from './markdown-table.ts';
 import type { ReportModel } from './model.ts';
-import { whyNoEscalations, whyNoExits, whyNoneSlow } from './recorded.ts';
+import { whyNoExits, whyNoneSlow } from './recorded.ts';
 import type { RenderOptions } from './renderers.ts';
 import { SECTIONS } from './sections.ts';
 import { PLAIN } from './style.ts';
@@ -13,14 +14,13 @@ import {
   escalationByReason,
   escalationByUserspaceReason,
   groupingWords,
-  IDLE_MARK,
   reasonsTable,
   slowTable,
   slowTitle,
   vcpusTable,
 } from './tables.ts';
 import { assessTrust } from './trust.ts';
-import { formatCount, formatNs, formatRatio, plural } from './units.ts';
+import { formatCount } from './units.ts';
 
 const HISTOGRAM_WIDTH = 100;
 
@@ -65,36 +65,18 @@ function* reasons(model: ReportModel, rows: number): Generator<string> {
     return;
   }
   yield* markdownTable(reasonsTable(model, rows));
-  const legend = ['times are from exit to entry'];
-  if (model.escalation.known) legend.push('user%: share that went on to user space');
-  if (model.reasons.some((row) => row.idle)) legend.push(`\\${IDLE_MARK} mostly the guest's own idling`);
-  const error = Math.max(...model.reasons.map((row) => row.percentileErrorPct));
-  if (error > 0) legend.push(`percentiles within ${error.toFixed(1)}%`);
-  yield `\n${legend.join('; ')}\n`;
+  yield `\n${markdownText(['times are from exit to entry', ...reasonsLegend(model, 'user%')].join('; '))}\n`;
 }
 
 function* escalation(model: ReportModel, rows: number): Generator<string> {
   const { escalation: data } = model;
   yield '\n## Escalation to user space\n\n';
-  if (!data.known) {
-    yield `${data.unknownBecause}${model.qemu ? " QEMU's own word is below." : ''}\n`;
-    return;
-  }
   const nothing = whyNoEscalations(model);
   if (nothing !== null) {
     yield `${nothing}\n`;
     return;
   }
-  const facts = [
-    data.exits === null
-      ? `${formatCount(data.escalated)} escalations`
-      : `${formatCount(data.escalated)} of ${plural(data.exits, 'exit')} (${formatRatio(data.ratio)})`,
-    ...(data.restarts === null ? [] : [plural(data.restarts, 'restart')]),
-    ...(data.errors ? [plural(data.errors, 'error')] : []),
-    ...(data.kernelNs === null ? [] : [`in kernel ${formatNs(data.kernelNs)}`]),
-    ...(data.userspaceNs === null ? [] : [`in user space ${formatNs(data.userspaceNs)}`]),
-  ];
-  yield `${markdownText(facts.join('; '))}\n`;
+  yield `${markdownText(escalationFacts(data).join('; '))}\n`;
   if (data.byReason.some((row) => row.escalated > 0)) yield* markdownTable(escalationByReason(model, rows));
   if (data.byUserspaceReason.length) yield* markdownTable(escalationByUserspaceReason(model, rows));
 }

@@ -28,6 +28,8 @@ const ADDRESS_KEY = /^(?:rip|pc|address|gpa|gva|page|target|addresses)$/i;
 const NO_MEMORY = new Set(
   'port msr cpuid cr hypercall hv-hypercall xen-hypercall apic sysreg hvc vmgexit'.split(' '),
 );
+/** Checksums, and our own words for what a report is: no name in them is a recording's. */
+const KEPT_KEYS = new Set(['sha256', 'kinds', 'gap']);
 /** A range where guests place devices (isa/mmio-devices.ts): where in it is this guest's own choice. */
 const PCI_BAR = 'PCI BAR';
 /** QEMU's own names for vCPU threads, and the idle thread: the same on every machine. */
@@ -138,7 +140,7 @@ function rewrite(value: unknown, names: Pseudonyms, key: string, owner: Plain): 
   }
   if (typeof value === 'number') return NUMBER_KEY.test(key) ? names.id(value) : value;
   if (typeof value !== 'string') return value;
-  if (key === 'sha256') return value;
+  if (KEPT_KEYS.has(key)) return value;
   if (Object.hasOwn(NAME_KINDS, key)) return names.name(NAME_KINDS[key], value);
   if (ADDRESS_KEY.test(key) && /^0x[0-9a-f]+$/i.test(value))
     return isCommon(owner) ? value : names.address(value, /rip|pc/i.test(key) ? 'addr' : 'gpa');

@@ -7,7 +7,7 @@ import { formatCount, formatNs, formatNsCell, formatRatio, plural, UNKNOWN_CELL 
 import type { DiffFigure, DiffFigures, DiffModel, DiffQemuModel } from './model.ts';
 
 /** Stands where a change cannot be told from noise. */
-export const NOISE_MARK = '~';
+const NOISE_MARK = '~';
 
 /** Per second: whole numbers from 100 on, else with up to two decimals. */
 export function formatRate(rate: number | null): string {
