@@ -170,9 +170,12 @@ export function redactModel(model: ReportModel): ReportModel {
   walk(model, (key, value) => {
     if (typeof value === 'string' && Object.hasOwn(NAME_KINDS, key)) names.name(NAME_KINDS[key], value);
   });
-  const { facts } = model.capture;
+  const { facts, events } = model.capture;
   const { verdict, reproduce, ...rest } = model;
-  const copy = rewrite({ ...rest, capture: { ...model.capture, facts: {} } }, names, '', {}) as ReportModel;
+  const capture = { ...model.capture, facts: {}, events: {} };
+  const copy = rewrite({ ...rest, capture }, names, '', {}) as ReportModel;
+  // Keys that are data: an event named pid has a count, no process number.
+  copy.capture.events = events;
   // A fact may be named __proto__, which an assignment would not keep.
   copy.capture.facts = Object.fromEntries(
     Object.entries(facts).map(([key, value]) =>
