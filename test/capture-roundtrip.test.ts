@@ -215,4 +215,12 @@ describe('capture.arrow gives back what was written', () => {
     readRowsOf(untold, both);
     expect(steps(both)).toBe(22);
   });
+
+  test('a count below nothing is nothing', () => {
+    const context = createTraceContext();
+    note(context.diagnostics, 'odd', 'suspect', 'odd', -5);
+    const back = createTraceContext();
+    readRowsOf(captureBytes(context, [toBatch(sampleRows(1))]), back);
+    expect(back.diagnostics.entries.get('odd')?.count).toBe(0);
+  });
 });
