@@ -54,7 +54,9 @@ describe('summary', () => {
     expect(selected(['reason io', 'to 2s']).headline.exitsPerSecond).toBeNull();
     expect(selected(['reason io']).headline.exitsPerSecond).not.toBeNull();
     // Others may have left the guest as well.
-    expect(selected(['reason io']).summary[0]).toMatch(/^The filters choose [\d,]+ exits of 2 vCPU threads in /);
+    expect(selected(['reason io']).summary[0]).toMatch(
+      /^The filters choose [\d,]+ exits of 2 vCPU threads in /,
+    );
   });
 
   test('no exits: of the recording, or of what was selected', () => {
