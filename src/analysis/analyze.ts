@@ -68,6 +68,8 @@ export interface AnalysisResult {
   readonly slow: SlowResult;
   /** Selected exits by state: PAIRED, EXIT_WITHOUT_ENTRY, OPEN_AT_END, INVALIDATED_BY_LOSS. */
   readonly states: Float64Array;
+  /** Selected pairs with odd stamps, by ODD_* (exit-count-layout.ts). */
+  readonly odd: Float64Array;
   readonly entries: EntryCounts;
   /** Results of the further passes by name. */
   readonly passes: Readonly<Record<string, unknown>>;
@@ -131,7 +133,7 @@ export function finishAnalysis(analysis: Analysis): AnalysisResult {
   finishEvents(summary);
   finishPairing(analysis.pairing);
   settleExits(counter);
-  const { stats, threads, userspace, slow, states } = counter;
+  const { stats, threads, userspace, slow, states, odd } = counter;
   const groups = Uint32Array.from({ length: stats.groups.count }, (_, group) => group);
   const busy = groups.filter(
     (group) => !isIdle(groupKey(stats, group, KEY_ISA), groupKey(stats, group, KEY_CODE)),
@@ -147,6 +149,7 @@ export function finishAnalysis(analysis: Analysis): AnalysisResult {
     userspace,
     slow: slowResult(slow),
     states,
+    odd,
     entries: analysis.pairing.counts,
     passes: Object.fromEntries(analysis.passes.map(({ pass, state }) => [pass.name, pass.result(state)])),
   };
