@@ -117,5 +117,5 @@ export function mergeParts(
 /** The recording has ended. */
 export function finishAnalysisParts({ analysis, pairing }: AnalysisPart): AnalysisResult {
   finishParts(pairing);
-  return finishAnalysis(analysis);
+  return finishAnalysis(analysis, new Map([...pairing.threads.values()].map(({ tid, vcpu }) => [tid, vcpu])));
 }
