@@ -2,7 +2,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
+import type { ReportOptions } from '../src/commands/options.ts';
 import { runReport } from '../src/commands/pipeline.ts';
 import { defaultReportOptions } from './support/options.ts';
 
@@ -37,4 +38,55 @@ test('pairs of one stamp are counted and told', async () => {
 
 test('stamps of 1 us say nothing about the clock', async () => {
   expect(await notesOf([0, 900, 0], 6)).not.toContain('same time');
+});
+
+describe('pairs with odd stamps are those that the report chooses', () => {
+  /** Of each: vCPU, ns of exit and entry, CPU. */
+  const PAIRS = [
+    [0, 1_000, 1_000, 0],
+    [0, 5_000, 5_001, 0],
+    [0, 9_000, 8_500, 0],
+    [1, 11_000, 11_000, 1],
+    [1, 15_000, 14_000, 1],
+    [1, 19_000, 18_000, 0],
+    [1, 25_000, 26_000, 1],
+  ] as const;
+  const path = join(folder, 'odd.txt');
+  writeFileSync(
+    path,
+    PAIRS.flatMap(([vcpu, exit, entry, cpu]) => {
+      const line = (ns: number, event: string) =>
+        `       CPU ${vcpu}/KVM   ${139 + vcpu} [00${cpu}]   100.${String(ns).padStart(9, '0')}: ${event}\n`;
+      return [
+        line(
+          exit,
+          `kvm:kvm_exit: vcpu ${vcpu} reason CPUID rip 0x10 info1 0x0000000000000000 info2 0x0000000000000000 intr_info 0x00000000 error_code 0x00000000`,
+        ),
+        line(entry, `kvm:kvm_entry: vcpu ${vcpu}, rip 0x12`),
+      ];
+    }).join(''),
+  );
+
+  async function told(options: ReportOptions) {
+    const { quality, notes } = await runReport([path], options);
+    const same = notes.map((note) => /In (\d+) pairs? exit and entry have the same time/.exec(note)?.[1]);
+    const warning = quality.warnings.find(({ code }) => code === 'negative-latency');
+    expect(warning?.count ?? 0).toBe(quality.negativeLatency);
+    return [quality.paired, quality.negativeLatency, Number(same.find((count) => count) ?? 0)];
+  }
+
+  test.each([
+    ['all', null, [7, 3, 2]],
+    ['vCPU 0', { vcpus: [0] }, [3, 1, 1]],
+    ['vCPU 1', { vcpus: [1] }, [4, 2, 1]],
+    ['CPU 0', { cpus: [0] }, [4, 2, 1]],
+  ] as const)('%s', async (_, filters, expected) => {
+    const options = defaultReportOptions();
+    expect(
+      await told({
+        ...options,
+        filters: { ...options.filters, ...filters, words: [{ kind: 'vcpu', words: 'some' }] },
+      } as ReportOptions),
+    ).toEqual(expected);
+  });
 });

@@ -63,7 +63,7 @@ describe('by definition', () => {
               pairs: times.length,
               totalNs: sum,
               minNs: times[0],
-              avgNs: sum / times.length,
+              avgNs: Math.floor(sum / times.length + 0.5),
               maxNs: times.at(-1),
               p50Ns: times[Math.ceil(times.length * 0.5) - 1],
               p99Ns: times[Math.ceil(times.length * 0.99) - 1],

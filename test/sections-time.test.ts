@@ -16,7 +16,9 @@ import {
   EV_VCPU_WAKEUP,
 } from '../src/core/events.ts';
 import { ISA_SVM, ISA_VMX } from '../src/core/isa-codes.ts';
+import { intervalsSection } from '../src/report/build-intervals.ts';
 import { csvData } from '../src/report/csv-tables.ts';
+import { ratePart } from '../src/report/html/rate.ts';
 import { renderJson } from '../src/report/json.ts';
 import { render as renderMarkdown } from '../src/report/markdown.ts';
 import { sectionRequests } from '../src/report/sections.ts';
@@ -227,8 +229,17 @@ test('intervals: rates, averages and which keys rows have; without exits or entr
   expect(intervals!.totals).toMatchObject([
     { fromNs: start, lengthNs: 1e6, exits: 3, perSecond: 3000, paired: 3, totalNs: 60, avgNs: 20, maxNs: 30 },
     { fromNs: start + 1_000_000n, exits: 1, perSecond: 1000, avgNs: 40 },
+    // A curve falls to 0 here.
+    { fromNs: start + 2_000_000n, exits: 0, perSecond: 0, paired: 0, totalNs: 0, avgNs: null, p99Ns: null },
     { fromNs: start + 3_000_000n, lengthNs: 500_000, exits: 2, perSecond: 4000, paired: 1, avgNs: 100 },
   ]);
+  expect(intervals!.complete).toBe(true);
+  const model = report(events, null);
+  const { headers, rows: lines } = csvData(model, 'intervals');
+  const column = (name: string) => [...lines].map((line) => line[headers.indexOf(name)]);
+  // Each of three reasons in each of four intervals; together the exits that there are.
+  expect(column('exits').map(Number).sort()).toEqual([0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2]);
+  expect(new Set(column('fromNs')).size).toBe(4);
   const rows = intervals!.rows.map(({ fromNs, code, exits, idle, ...rest }) => {
     // Nobody asked for groups.
     for (const key of ['pid', 'tid', 'vcpu', 'cpu', 'level']) expect(rest).not.toHaveProperty(key);
@@ -248,6 +259,26 @@ test('intervals: rates, averages and which keys rows have; without exits or entr
   expect(report(exits, null).intervals!.totals[0]).toMatchObject(unpaired);
   const entries = events.filter(({ event }) => event === EV_ENTRY);
   expect(report(entries, null).intervals).toMatchObject({ known: false, totals: [], rows: [] });
+});
+
+test('intervals without exits are left out where there are too many, and that is said', async () => {
+  const TEN_DAYS = 864_000n * 1_000_000_000n;
+  const events = [0n, TEN_DAYS].flatMap((time) => [
+    { time, event: EV_EXIT, isa: ISA_VMX, code: 30, tid: 7 },
+    { time: time + 1000n, event: EV_ENTRY, tid: 7 },
+  ]);
+  const report = await madeUp(['intervals'], { intervalNs: 1_000_000 });
+  const model = report(events, null);
+  expect(model.intervals).toMatchObject({ complete: false, totals: [{ exits: 1 }, { exits: 1 }] });
+  expect([...csvData(model, 'intervals').rows]).toHaveLength(2);
+  const block = intervalsSection.blocks(model, 30, true)[0];
+  expect(block.sentences.join(' ')).toContain('Intervals without exits are left out');
+  // The chart joins intervals, and its time is still that of the recording.
+  const chart = ratePart.render(model, { rows: 30 } as never)!.markup;
+  expect(chart).toContain('Exits per second, per 865 ms');
+  const hourly = (await madeUp(['intervals'], { intervalNs: 3_600_000_000_000 }))(events, null);
+  expect(hourly.intervals!.totals).toHaveLength(241);
+  expect(hourly.intervals!.complete).toBe(true);
 });
 
 test('halt polling: not recorded is not the same as never halted', async () => {

@@ -110,11 +110,12 @@ export function mergeParts(
   mergeUserspaceStats(counter.userspace, more.userspace);
   mergeSlowLists(counter.slow, more.slow);
   for (let state = 0; state < counter.states.length; state++) counter.states[state] += more.states[state];
+  for (let kind = 0; kind < counter.odd.length; kind++) counter.odd[kind] += more.odd[kind];
   for (const [i, { pass, state }] of analysis.passes.entries()) pass.merge(state, later.passes[i].state);
 }
 
 /** The recording has ended. */
 export function finishAnalysisParts({ analysis, pairing }: AnalysisPart): AnalysisResult {
   finishParts(pairing);
-  return finishAnalysis(analysis);
+  return finishAnalysis(analysis, new Map([...pairing.threads.values()].map(({ tid, vcpu }) => [tid, vcpu])));
 }

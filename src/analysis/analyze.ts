@@ -23,7 +23,8 @@ import { type ExitTable, groupKey } from './exit-stats.ts';
 import { type Grouping, KEY_CODE, KEY_ISA, plainGroups } from './groups.ts';
 import { log2Counts, type Quantiles, quantilesOf } from './latency-log.ts';
 import { createPairing, type EntryCounts, finishPairing, type Pairing, pairBatch } from './pairing.ts';
-import type { AnyPass, PassRequest } from './pass.ts';
+import { KNOWN_VCPU, STRIDE } from './pairing-layout.ts';
+import type { AnyPass, PassRequest, VcpuNumbers } from './pass.ts';
 import type { Selection } from './selection.ts';
 import { createSelectionTables, entryFilter, selectExits } from './selection-tables.ts';
 import { createSlowList, type SlowResult, slowResult } from './slow-list.ts';
@@ -68,6 +69,8 @@ export interface AnalysisResult {
   readonly slow: SlowResult;
   /** Selected exits by state: PAIRED, EXIT_WITHOUT_ENTRY, OPEN_AT_END, INVALIDATED_BY_LOSS. */
   readonly states: Float64Array;
+  /** Selected pairs with odd stamps, by ODD_* (exit-count-layout.ts). */
+  readonly odd: Float64Array;
   readonly entries: EntryCounts;
   /** Results of the further passes by name. */
   readonly passes: Readonly<Record<string, unknown>>;
@@ -126,12 +129,21 @@ export function analyzeExits(analysis: Analysis, batch: EventBatch): void {
   pairBatch(analysis.pairing, batch);
 }
 
-export function finishAnalysis(analysis: Analysis): AnalysisResult {
+function vcpuNumbers({ slots, slotsKnown, open }: Pairing): Map<number, number> {
+  const numbers = new Map<number, number>();
+  for (let slot = 0; slot < slotsKnown; slot++)
+    numbers.set(slots.tids[slot], open[slot * STRIDE + KNOWN_VCPU] | 0);
+  return numbers;
+}
+
+/** `numbers`: of threads, if other parts know more of them. */
+export function finishAnalysis(analysis: Analysis, numbers?: VcpuNumbers): AnalysisResult {
   const { summary, counter } = analysis;
   finishEvents(summary);
   finishPairing(analysis.pairing);
+  const known = numbers ?? vcpuNumbers(analysis.pairing);
   settleExits(counter);
-  const { stats, threads, userspace, slow, states } = counter;
+  const { stats, threads, userspace, slow, states, odd } = counter;
   const groups = Uint32Array.from({ length: stats.groups.count }, (_, group) => group);
   const busy = groups.filter(
     (group) => !isIdle(groupKey(stats, group, KEY_ISA), groupKey(stats, group, KEY_CODE)),
@@ -147,8 +159,11 @@ export function finishAnalysis(analysis: Analysis): AnalysisResult {
     userspace,
     slow: slowResult(slow),
     states,
+    odd,
     entries: analysis.pairing.counts,
-    passes: Object.fromEntries(analysis.passes.map(({ pass, state }) => [pass.name, pass.result(state)])),
+    passes: Object.fromEntries(
+      analysis.passes.map(({ pass, state }) => [pass.name, pass.result(state, known)]),
+    ),
   };
 }
 

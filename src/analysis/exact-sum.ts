@@ -39,3 +39,9 @@ export function toExact(value: bigint): number | bigint {
     ? Number(value)
     : value;
 }
+
+/** Mean of `count` values, rounded to whole ns: machine formats hold integers only. */
+export function mean(total: bigint, count: number): number {
+  const n = BigInt(count);
+  return Number((2n * total + n) / (2n * n));
+}

@@ -27,7 +27,15 @@ export const C_QUALIFIED = 92;
 export const C_SELECTED_ROWS = 96;
 /** Four words; PAIRED's is not counted. */
 export const C_STATES = 100;
-export const C_BYTES = 116;
+/** Selected pairs with odd stamps, by ODD_*. */
+export const C_ODD = 116;
+export const C_BYTES = 128;
+
+/** Odd stamps of a pair: entry before exit, both the same, farther apart than MAX_LATENCY. */
+export const ODD_NEGATIVE = 0;
+export const ODD_INSTANT = 1;
+export const ODD_ABSURD = 2;
+export const ODD_KINDS = 3;
 
 /** Bits of C_STOP: the row that was counted last is slow; a sum is half full. None: the next row has no place yet. */
 export const STOP_SLOW = 1;

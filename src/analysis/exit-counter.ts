@@ -4,6 +4,7 @@
  */
 import type { Arena } from '../core/arena.ts';
 import { allocateU32 } from '../core/arena.ts';
+import { diffWords } from '../core/words.ts';
 import { isIdle } from '../isa/reasons.ts';
 import { type ArenaExits, type ExitBatch, PAIRED } from './exit-batch.ts';
 import {
@@ -15,6 +16,7 @@ import {
   C_KEPT_END,
   C_KEPT_GROUPS,
   C_KEPT_VALUES,
+  C_ODD,
   C_PAGES,
   C_QUALIFIED,
   C_RECENT,
@@ -28,6 +30,10 @@ import {
   C_THREADS,
   C_USERSPACE,
   C_WITH_IDLE,
+  ODD_ABSURD,
+  ODD_INSTANT,
+  ODD_KINDS,
+  ODD_NEGATIVE,
   STOP_FULL,
   STOP_SLOW,
 } from './exit-count-layout.ts';
@@ -46,6 +52,7 @@ import {
 import { addExit, createExitStats, type ExitStats } from './exit-stats.ts';
 import { type Grouping, groupOf, showGroups } from './groups.ts';
 import { CHUNK, fitsChunk, inChunks, type LatencyLog, openChunk } from './latency-log.ts';
+import { MAX_LATENCY } from './pairing-layout.ts';
 import { addRow, addSlowRow, type SlowList } from './slow-list.ts';
 import { addThreadExit, createThreadStats, type ThreadStats } from './thread-stats.ts';
 import { addEscalation, createUserspaceStats, type UserspaceStats } from './userspace-stats.ts';
@@ -62,6 +69,8 @@ export interface ExitCounter {
   readonly slow: SlowList;
   /** Selected exits by state. */
   readonly states: Float64Array;
+  /** Selected pairs with odd stamps, by ODD_*. */
+  readonly odd: Float64Array;
   readonly records: ExitRecords;
   /** Rows since the records were settled. */
   rows: number;
@@ -85,6 +94,7 @@ export function createExitCounter(
     userspace: createUserspaceStats(),
     slow,
     states: new Float64Array(4),
+    odd: new Float64Array(ODD_KINDS),
     records: createExitRecords(arena),
     rows: 0,
     view,
@@ -115,7 +125,7 @@ const liesIn = (arena: Arena, batch: ExitBatch): batch is ArenaExits =>
 
 /** One exit, by the rules of each statistic. */
 function countRow(counter: ExitCounter, batch: ExitBatch, row: number): void {
-  const { stats, threads, userspace, slow, states } = counter;
+  const { stats, threads, userspace, slow, states, odd } = counter;
   const idle = isIdle(batch.isa[row], batch.code[row]);
   // Who a thread is its latest exit says.
   settleThread(counter.records, threads, batch.thread[row]);
@@ -124,6 +134,12 @@ function countRow(counter: ExitCounter, batch: ExitBatch, row: number): void {
   addEscalation(userspace, batch, row);
   addSlowRow(slow, batch, row, idle);
   states[batch.state[row]]++;
+  if (batch.state[row] !== PAIRED) return;
+  const from = 2 * row;
+  const { exitTime, entryTime } = batch;
+  const ns = diffWords(entryTime[from], entryTime[from + 1], exitTime[from], exitTime[from + 1]);
+  if (ns <= 0) odd[ns < 0 ? ODD_NEGATIVE : ODD_INSTANT]++;
+  else if (ns > MAX_LATENCY) odd[ODD_ABSURD]++;
 }
 
 /** Runs the kernel from a row on; returns the next row to take (C_STOP says why it stopped). */
@@ -133,7 +149,7 @@ function countRows(
   selected: Uint8Array | null,
   from: number,
 ): number {
-  const { view, stats, slow, states } = counter;
+  const { view, stats, slow, states, odd } = counter;
   const kept = showChunk(view, stats.log);
   showTables(counter, selected);
   const row = counter.arena.kernels.countExits(view.byteOffset, batch.address, from, batch.length);
@@ -145,6 +161,7 @@ function countRows(
     states[state] += view[C_STATES / 4 + state];
     states[PAIRED] -= view[C_STATES / 4 + state];
   }
+  for (let kind = 0; kind < ODD_KINDS; kind++) odd[kind] += view[C_ODD / 4 + kind];
   return row;
 }
 

@@ -11,7 +11,7 @@ import { type EventBatch, F_ARG0, F_ARG1, UNKNOWN } from '../core/event-batch.ts
 import { EV_HALT_POLL_NS, EV_VCPU_WAKEUP } from '../core/events.ts';
 import { TWO_32 } from '../core/words.ts';
 import { addExact, exactToBigInt, exactValue, mergeExact, toExact } from './exact-sum.ts';
-import { EVERYTHING, type Pass, type PassScope } from './pass.ts';
+import { EVERYTHING, type Pass, type PassScope, type VcpuNumbers } from './pass.ts';
 import { threadInScope, timeInScope } from './thread-scope.ts';
 import { createThreadSlots, slotWithin, type ThreadSlots } from './thread-slots.ts';
 
@@ -235,9 +235,9 @@ function outcomes(thread: Thread): WindowOutcome[] {
   });
 }
 
-function haltPollingResult(halts: HaltPolling): HaltPollingResult {
+function haltPollingResult(halts: HaltPolling, numbers?: VcpuNumbers): HaltPollingResult {
   const rows = halts.threads
-    .filter(({ tid, pid, vcpu }) => threadInScope(halts.scope, tid, pid, vcpu))
+    .filter(({ tid, pid, vcpu }) => threadInScope(halts.scope, tid, pid, vcpu, numbers))
     .map(
       (thread): HaltRow => ({
         tid: thread.tid,

@@ -3,6 +3,7 @@ import { hadLossBefore } from './cpu-losses.ts';
 import { book, settle, takeOutWaits } from './ledger-booking.ts';
 import { CATEGORIES, classify, T_AFTER, TO_KERNEL, UNKNOWN_STATE } from './ledger-segment.ts';
 import type { Ledger } from './ledger-state.ts';
+import type { VcpuNumbers } from './pass.ts';
 import { threadInScope } from './thread-scope.ts';
 
 /** Longest span in which doubles count ns exactly: 104 days. */
@@ -30,7 +31,7 @@ export interface LedgerResult {
   readonly ignored: number;
 }
 
-export function ledgerResult(ledger: Ledger): LedgerResult {
+export function ledgerResult(ledger: Ledger, numbers?: VcpuNumbers): LedgerResult {
   const { threads, slots, scope } = ledger;
   takeOutWaits(ledger);
   for (const cpu of [...ledger.waiting.keys()]) settle(ledger, cpu, false);
@@ -44,8 +45,8 @@ export function ledgerResult(ledger: Ledger): LedgerResult {
   const rows: LedgerRow[] = [];
   for (let slot = 0; countable && slot < slots.count; slot++) {
     const head = threads.heads[slot];
-    if (head === null || !threadInScope(scope, slots.tids[slot], threads.pid[slot], threads.vcpu[slot]))
-      continue;
+    const [tid, pid, vcpu] = [slots.tids[slot], threads.pid[slot], threads.vcpu[slot]];
+    if (head === null || !threadInScope(scope, tid, pid, vcpu, numbers)) continue;
     const sums = threads.sums.slice(slot * CATEGORIES, (slot + 1) * CATEGORIES);
     const limit = Math.max(begin, ledger.limit);
     const lost = hadLossBefore(ledger.losses, head.cpu, head.row);
@@ -53,9 +54,9 @@ export function ledgerResult(ledger: Ledger): LedgerResult {
     const tail = Math.max(begin, threads.start[slot]);
     sums[T_AFTER] += Math.max(0, end - tail);
     rows.push({
-      tid: slots.tids[slot],
-      pid: threads.pid[slot],
-      vcpu: threads.vcpu[slot],
+      tid,
+      pid,
+      vcpu,
       entries: threads.entries[slot],
       sums,
     });

@@ -14,7 +14,7 @@
  */
 import { hadLossBefore, isOpen, LOSS, mergeCpuLosses, NOTHING, nextOn } from './cpu-losses.ts';
 import { EXIT_WITHOUT_ENTRY, type ExitBatch, INVALIDATED_BY_LOSS } from './exit-batch.ts';
-import { createPairing, type EntryCounts, finishPairing, type Pairing, pairBatch } from './pairing.ts';
+import { createPairing, finishPairing, type Pairing, pairBatch } from './pairing.ts';
 import {
   BY_EXIT,
   compareAt,
@@ -87,7 +87,6 @@ function joinThreads(part: PairingPart, next: PairingPart): void {
   const joiner = joinerOf(part);
   for (const head of ended) replay(part, joiner, head);
   for (const row of finishJoiner(joiner)) exits.set(row.tid[0], row);
-  addMisstamped(part.pairing.counts, joiner.pairing.counts);
   for (const head of ended) {
     const row = exits.get(head.tid)!;
     fillThreads(part, row);
@@ -135,12 +134,6 @@ function openTail(pairing: Pairing, tid: number, tail: Uint32Array): number {
   if (slot >= pairing.slotsKnown) addThread(pairing, slot);
   pairing.open.set(tail, slot * STRIDE);
   return slot;
-}
-
-function addMisstamped(counts: EntryCounts, joined: EntryCounts): void {
-  counts.negativeLatency += joined.negativeLatency;
-  counts.absurdLatency += joined.absurdLatency;
-  joined.negativeLatency = joined.absurdLatency = 0;
 }
 
 /** What losses do to a pair whose entry is row `at` of the next part. */

@@ -210,10 +210,9 @@ export function closeExit(pairing: Pairing, batch: EventBatch, row: number, slot
   let latency = diffWords(low, high, exitLow, exitHigh);
   if (latency < 0) {
     // Clocks of two CPUs that do not agree (trace clock "local"): zero is the nearest possible truth.
-    counts.negativeLatency++;
     latency = 0;
   } else if (latency > MAX_LATENCY) {
-    counts.absurdLatency++;
+    // Damaged time stamps.
     latency = MAX_LATENCY;
   }
   const { out } = pairing;

@@ -54,10 +54,6 @@ export interface EntryCounts {
   entries: number;
   /** Entries of a thread without an open exit. */
   entryWithoutExit: number;
-  /** Pairs whose entry is stamped before its exit. */
-  negativeLatency: number;
-  /** Pairs longer than MAX_LATENCY: damaged timestamps; they count as that long. */
-  absurdLatency: number;
   /** Userspace exits (all, also outside of any open exit). */
   userspaceExits: number;
   userspaceRestarts: number;
@@ -149,8 +145,6 @@ export function createPairing(
     counts: {
       entries: 0,
       entryWithoutExit: 0,
-      negativeLatency: 0,
-      absurdLatency: 0,
       userspaceExits: 0,
       userspaceRestarts: 0,
       userspaceErrors: 0,

@@ -15,7 +15,7 @@ import type { AnyPass } from './pass.ts';
 export interface PackedPart {
   readonly recordingStart: readonly [number, number];
   readonly summary: EventSummary;
-  readonly counter: Pick<ExitCounter, 'stats' | 'threads' | 'userspace' | 'slow' | 'states'>;
+  readonly counter: Pick<ExitCounter, 'stats' | 'threads' | 'userspace' | 'slow' | 'states' | 'odd'>;
   readonly counts: PairingPart['pairing']['counts'];
   readonly pairing: Pick<PairingPart, 'threads' | 'losses' | 'times' | 'held' | 'dropped'>;
   /** States of the passes, in the order of the options. */
@@ -29,7 +29,7 @@ export function packPart(
 ): PackedPart {
   const { counter } = analysis;
   settleExits(counter);
-  const { stats, threads, userspace, slow, states } = counter;
+  const { stats, threads, userspace, slow, states, odd } = counter;
   const { threads: partThreads, losses, times, held, dropped } = pairing;
   return {
     recordingStart,
@@ -40,6 +40,7 @@ export function packPart(
       userspace,
       slow,
       states,
+      odd,
     },
     counts: pairing.pairing.counts,
     pairing: { threads: partThreads, losses, times, held, dropped },

@@ -45,9 +45,15 @@ export interface Pass<Options, State, Result> {
   readonly merge: (state: State, other: State) => void;
   /** The state as plain data, for another thread: it will be merged, and may get exits, but none by a kernel. Absent: it is. */
   readonly plain?: (state: State) => State;
-  /** Plain data (numbers, strings, typed arrays, BigInts): it may be sent between threads. To be called once. */
-  readonly result: (state: State) => Result;
+  /**
+   * Plain data (numbers, strings, typed arrays, BigInts): it may be sent between threads. To be called once.
+   * `numbers`: vCPUs of threads as pairing came to know them, from more events than a pass looks at.
+   */
+  readonly result: (state: State, numbers?: VcpuNumbers) => Result;
 }
+
+/** vCPU number by tid, −1 or nothing where no event told it. */
+export type VcpuNumbers = ReadonlyMap<number, number>;
 
 /** A pass and its options by name: what can be sent to a worker. */
 export interface PassRequest {

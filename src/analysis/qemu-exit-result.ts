@@ -1,6 +1,6 @@
 /** QEMU's exits as plain data: counts, rates and handling times per vCPU and reason. */
 import { compareWords, diffWords } from '../core/words.ts';
-import { exactValue } from './exact-sum.ts';
+import { exactToBigInt, exactValue, mean } from './exact-sum.ts';
 import { quantilesOf } from './latency-log.ts';
 import { mergeDevices, type QemuDeviceRow, type QemuDevices } from './qemu-devices.ts';
 import type { QemuSlot } from './qemu-exit-rows.ts';
@@ -108,7 +108,7 @@ export function qemuExitResult(exits: QemuExits): QemuExitResult {
                 pairs: row.pairs,
                 totalNs: exactValue(row.totalNs, 0),
                 minNs: row.minNs,
-                avgNs: Number(exactValue(row.totalNs, 0)) / row.pairs,
+                avgNs: mean(exactToBigInt(row.totalNs, 0), row.pairs),
                 maxNs: row.maxNs,
                 p50Ns: values[0],
                 p99Ns: values[1],
@@ -151,10 +151,10 @@ function deviceResults(slots: readonly QemuSlot[]): QemuDeviceResult[] {
   for (const { devices } of slots) mergeDevices(all, devices);
   return [...all.values()]
     .map(({ text, code, write, from, to, pairs, totalNs, maxNs }: QemuDeviceRow): QemuDeviceResult => {
-      const total = exactValue(totalNs, 0);
+      const avgNs = mean(exactToBigInt(totalNs, 0), pairs);
       return {
         ...{ text, code, write, from: [from[0], from[1]], to: [to[0], to[1]] },
-        ...{ pairs, totalNs: total, avgNs: Number(total) / pairs, maxNs },
+        ...{ pairs, totalNs: exactValue(totalNs, 0), avgNs, maxNs },
       };
     })
     .sort(

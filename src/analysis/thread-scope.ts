@@ -1,14 +1,15 @@
 /** Which threads a selection leaves in, for passes over events: a thread's process and vCPU may be known only late. */
 import { vcpuOfThread } from '../core/thread-table.ts';
 import { compareWords } from '../core/words.ts';
-import type { PassScope } from './pass.ts';
+import type { PassScope, VcpuNumbers } from './pass.ts';
 
-/** `pid` and `vcpu` as events told them, −1 where they did not. */
+/** `pid` and `vcpu` as events told them, −1 where they did not; `numbers`: of threads, from events that a pass does not see. */
 export function threadInScope(
   { selection, threads }: PassScope,
   tid: number,
   pid: number,
   vcpu: number,
+  numbers?: VcpuNumbers,
 ): boolean {
   if (selection === null) return true;
   const { tids, pids, vcpus } = selection;
@@ -16,7 +17,8 @@ export function threadInScope(
   if (pids === null && vcpus === null) return true;
   const info = threads?.byTid.get(tid);
   const process = pid >= 0 || !info ? pid : info.pid;
-  const number = vcpu >= 0 || !info ? vcpu : vcpuOfThread(info);
+  const told = vcpu >= 0 || !info ? vcpu : vcpuOfThread(info);
+  const number = told >= 0 ? told : (numbers?.get(tid) ?? told);
   return (pids === null || pids.has(process)) && (vcpus === null || vcpus.has(number));
 }
 

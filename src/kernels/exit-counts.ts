@@ -6,6 +6,8 @@
 import {
   PAIRED,
   X_CODE,
+  X_ENTRY_TIME,
+  X_EXIT_TIME,
   X_HAS_RIP,
   X_ISA,
   X_KERNEL_NS,
@@ -31,6 +33,7 @@ import {
   C_KEPT_END,
   C_KEPT_GROUPS,
   C_KEPT_VALUES,
+  C_ODD,
   C_PAGES,
   C_QUALIFIED,
   C_RECENT,
@@ -64,6 +67,9 @@ import {
   G_USERSPACE_NS,
   HALF_BITS,
   MAX_SQUARED,
+  ODD_ABSURD,
+  ODD_INSTANT,
+  ODD_NEGATIVE,
   PAGE_WORDS,
   RECENT,
   STOP_FULL,
@@ -81,6 +87,7 @@ import {
   U_NS,
   USERSPACE_REASONS,
 } from '../analysis/exit-count-layout.ts';
+import { MAX_LATENCY } from '../analysis/pairing-layout.ts';
 import { findGroup } from './groups.ts';
 
 /** 2^52: added to an integer below it, the double's lower 52 bits are that integer. */
@@ -158,6 +165,7 @@ export function countExits(counter: usize, batch: usize, from: i32, length: i32)
         store<u32>(load<usize>(counter, C_KEPT_VALUES) + (kept << 2), <u32>latency);
         store<usize>(counter, kept + 1, C_KEPT);
       }
+      if (latency === 0 || latency === MAX_LATENCY) countOdd(counter, row8, latency);
       // The seven bits behind the first; below 128 the last seven.
       const bits = <u32>(((<u64>latency) << (<i64>zeros + 1)) >>> 57);
       const bucket = page + ((<usize>(zeros === 57 ? <u32>latency : bits)) << 2);
@@ -224,6 +232,15 @@ export function addLong(record: usize, thread: usize, latency: i64): i64 {
     load<i64>(thread, T_BUSY) |
     load<i64>(thread, T_IDLE)
   );
+}
+
+/** A pair whose latency is the least or the most there is: its stamps may say otherwise. */
+export function countOdd(counter: usize, row8: usize, latency: i64): void {
+  const ns = load<i64>(row8, X_ENTRY_TIME) - load<i64>(row8, X_EXIT_TIME);
+  const kind = latency > 0 ? ODD_ABSURD : ns === 0 ? ODD_INSTANT : ODD_NEGATIVE;
+  if (kind === ODD_ABSURD && ns === latency) return;
+  const count = counter + C_ODD + (kind << 2);
+  store<u32>(count, load<u32>(count) + 1);
 }
 
 /** Returns the bits of the sums. */

@@ -23,7 +23,10 @@ import type { Exact, ReportModel } from './model.ts';
 import { reasonIdentity } from './reason-identity.ts';
 import { exitsRecorded, latencyGap, whyUnknown } from './recorded.ts';
 import type { Block, Section, SectionInput, SectionOptions } from './sections.ts';
-import { formatNsShort, formatOffset, plural } from './units.ts';
+import { formatCount, formatNsShort, formatOffset, plural } from './units.ts';
+
+/** Rows that are filled up with intervals without exits, so that a line drawn through them falls to 0 in between. */
+const MOST_FILLED = 65_536;
 
 /** An exit belongs to the interval in which it exited. Times in ns over pairs. */
 export interface IntervalFigures {
@@ -64,6 +67,8 @@ export interface IntervalsModel {
   percentileErrorPct: number;
   /** Exits for which there was no room: more intervals and groups than are kept. */
   omitted: number;
+  /** Whether `totals` has intervals without exits too; false: there are too many, or exits were left out. */
+  complete: boolean;
   /** All exits per interval. */
   totals: IntervalFigures[];
   /** Per interval and group, in order of time; intervals without exits are left out. */
@@ -80,6 +85,7 @@ function build({ context, analysis, model }: SectionInput): Partial<ReportModel>
     fixed,
     percentileErrorPct,
     omitted,
+    complete: false,
     totals: [],
     rows: [],
   };
@@ -106,6 +112,8 @@ function build({ context, analysis, model }: SectionInput): Partial<ReportModel>
       maxNs: paired > 0 ? cells.reduce((most, i) => Math.max(most, result.max[i]), 0) : null,
     };
   };
+  const length = intervalCount(result, end - origin);
+  const p99s = new Map(Array.from(result.buckets, (bucket, i) => [bucket, result.allP99[i]]));
   const byBucket = new Map<number, number[]>();
   for (const [i, bucket] of result.bucket.entries()) {
     const list = byBucket.get(bucket);
@@ -115,8 +123,9 @@ function build({ context, analysis, model }: SectionInput): Partial<ReportModel>
   return {
     intervals: {
       ...empty,
-      totals: Array.from(result.buckets, (bucket, i) =>
-        figures(byBucket.get(bucket)!, bucket, result.allP99[i]),
+      complete: length > 0,
+      totals: Array.from(length > 0 ? Array(length).keys() : p99s.keys(), (bucket) =>
+        figures(byBucket.get(bucket) ?? [], bucket, p99s.get(bucket)!),
       ),
       rows: Array.from(result.group, (group, i) => ({
         ...figures([i], result.bucket[i], result.p99[i]),
@@ -124,6 +133,14 @@ function build({ context, analysis, model }: SectionInput): Partial<ReportModel>
       })),
     },
   };
+}
+
+/** Intervals from the first to the end of what is reported; 0: too many to tell each, or not all are known. */
+function intervalCount({ widthNs, limitNs, buckets, omitted }: IntervalResult, spanNs: bigint): number {
+  if (omitted > 0 || buckets.length === 0) return 0;
+  const whole = Math.ceil(Math.min(Number(spanNs), limitNs) / widthNs);
+  const count = Math.max(whole, buckets[buckets.length - 1] + 1);
+  return count <= MOST_FILLED ? count : 0;
 }
 
 function groupKeys(context: TraceContext, { keys }: IntervalResult, group: number, { by }: ReportModel) {
@@ -178,6 +195,11 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
               `${plural(intervals.omitted, 'exit')} left out: there are more intervals and groups than are kept. Choose a longer --interval.`,
             ]
           : []),
+        ...(intervals.complete || intervals.omitted > 0 || intervals.totals.length === 0
+          ? []
+          : [
+              `Intervals without exits are left out: there are more than ${formatCount(MOST_FILLED)} intervals.`,
+            ]),
       ],
       table: tableOf([right('at second'), ...numbers], intervals.totals, rows, (row) => [
         at(row),
@@ -202,6 +224,22 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
   ];
 }
 
+/** A row per interval and group, also where the group has no exits; as they are where that would be too many. */
+function filledRows({ complete, totals, rows }: IntervalsModel): readonly IntervalRowModel[] {
+  const identity = ({ pid, tid, vcpu, cpu, level, isa, code, name }: IntervalRowModel) =>
+    JSON.stringify([pid, tid, vcpu, cpu, level, isa, code, name]);
+  const groups = new Map(rows.map((row) => [identity(row), row]));
+  if (!complete || totals.length * groups.size > MOST_FILLED) return rows;
+  const found = new Map(rows.map((row) => [`${row.fromNs} ${identity(row)}`, row]));
+  return totals.flatMap(({ fromNs, lengthNs, perSecond, totalNs }) =>
+    Array.from(groups, ([key, group]): IntervalRowModel => {
+      const none = { exits: 0, paired: 0, avgNs: null, p99Ns: null, maxNs: null };
+      const rest = { perSecond: perSecond === null ? null : 0, totalNs: totalNs === null ? null : 0 };
+      return found.get(`${fromNs} ${key}`) ?? { ...group, fromNs, lengthNs, ...none, ...rest };
+    }),
+  );
+}
+
 function requests({ by = [], intervalNs = null }: SectionOptions) {
   const grouping = {
     pid: by.includes('vm'),
@@ -221,7 +259,7 @@ export const intervalsSection: Section = {
   blocks,
   csv: {
     intervals: (model) => {
-      const rows = model.intervals?.rows ?? [];
+      const rows = model.intervals ? filledRows(model.intervals) : [];
       const keys = [
         'fromNs',
         'lengthNs',

@@ -2,6 +2,7 @@
 import { type AnalysisResult, exitStates } from '../analysis/analyze.ts';
 import { exactToBigInt, exactValue, toExact } from '../analysis/exact-sum.ts';
 import { LEVEL_NAMES } from '../analysis/exit-batch.ts';
+import { ODD_ABSURD, ODD_INSTANT, ODD_NEGATIVE } from '../analysis/exit-count-layout.ts';
 import { type ExitTable, groupKey, standardDeviation } from '../analysis/exit-stats.ts';
 import { KEY_CODE, KEY_CPU, KEY_ISA, KEY_LEVEL, KEY_PID, KEY_TID, KEY_VCPU } from '../analysis/groups.ts';
 import type { Quantiles } from '../analysis/latency-log.ts';
@@ -75,7 +76,7 @@ export function buildModel(
       entries: analysis.entries.entries,
       ...states,
       entryWithoutExit: analysis.entries.entryWithoutExit,
-      negativeLatency: analysis.entries.negativeLatency,
+      negativeLatency: analysis.odd[ODD_NEGATIVE],
       warnings: [...buildPairingWarnings(analysis, gap), ...buildWarnings(context)],
     },
     vcpus: buildVcpus(context, analysis, known),
@@ -100,7 +101,7 @@ export function buildModel(
 
 /** Anomalies that pairing met; what parsers met is in the context's diagnostics. */
 function buildPairingWarnings(analysis: AnalysisResult, gap: EscalationGap | null): WarningModel[] {
-  const { entries } = analysis;
+  const { entries, odd } = analysis;
   const warnings: WarningModel[] = [
     {
       code: 'events-without-thread',
@@ -120,13 +121,13 @@ function buildPairingWarnings(analysis: AnalysisResult, gap: EscalationGap | nul
       code: 'absurd-latency',
       severity: 'suspect',
       message: 'pairs longer than 52 days: damaged timestamps; they count as that long',
-      count: entries.absurdLatency,
+      count: odd[ODD_ABSURD],
     },
     {
       code: 'negative-latency',
       severity: 'suspect',
       message: 'entries stamped before their exit (clocks of CPUs disagree): their latency counts as 0',
-      count: entries.negativeLatency,
+      count: odd[ODD_NEGATIVE],
     },
   ];
   return warnings.filter(({ count }) => count > 0);
@@ -331,12 +332,6 @@ function buildSlow(context: TraceContext, analysis: AnalysisResult, known: Known
   });
 }
 
-/** Pairs of 0 or 1 ns, those aside whose entry is stamped before the exit: they have a counter of their own. */
-function instantPairs({ histograms, entries }: AnalysisResult): number {
-  const shortest = histograms.reduce((sum, counts) => sum + (counts[0] ?? 0), 0);
-  return Math.max(0, shortest - entries.negativeLatency);
-}
-
 function buildNotes(context: TraceContext, analysis: AnalysisResult, gap: EscalationGap | null): string[] {
   const exits = analysis.states.reduce((total, count) => total + count, 0);
   const notes: string[] = [];
@@ -347,7 +342,7 @@ function buildNotes(context: TraceContext, analysis: AnalysisResult, gap: Escala
       `Timestamps are recorded to ${context.timeResolutionNs === 1000 ? '1 µs' : `${context.timeResolutionNs} ns`}: every latency is that coarse. Binary captures (perf.data, trace.dat) have ns.`,
     );
   else {
-    const instant = instantPairs(analysis);
+    const instant = analysis.odd[ODD_INSTANT];
     if (instant > 0)
       notes.push(
         `In ${plural(instant, 'pair')} exit and entry have the same time, which no exit takes: the recording's clock stood still, or events share a stamp. These times are too short.`,

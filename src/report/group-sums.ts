@@ -1,6 +1,8 @@
 /** Sums, means and shares over rows of an analysis' columns. */
 import { exactToBigInt } from '../analysis/exact-sum.ts';
 
+export { mean } from '../analysis/exact-sum.ts';
+
 export function sum(column: Float64Array, rows: readonly number[]): number {
   let total = 0;
   for (const row of rows) total += column[row];
@@ -11,12 +13,6 @@ export function sumExact(column: Float64Array, rows: readonly number[]): bigint 
   let total = 0n;
   for (const row of rows) total += exactToBigInt(column, row);
   return total;
-}
-
-/** Mean of `count` values, rounded to whole ns: machine formats hold integers only. */
-export function mean(total: bigint, count: number): number {
-  const n = BigInt(count);
-  return Number((2n * total + n) / (2n * n));
 }
 
 export function pct(part: number, whole: number): number {

@@ -5,14 +5,14 @@ import type { EventBatch } from '../../src/core/event-batch.ts';
 import { createTraceContext, type TraceContext } from '../../src/core/trace-context.ts';
 import { buildModel } from '../../src/report/build-model.ts';
 import type { ReportModel } from '../../src/report/model.ts';
-import { type Section, sectionRequests } from '../../src/report/sections.ts';
+import { type Section, type SectionOptions, sectionRequests } from '../../src/report/sections.ts';
 import { eventBatch, type TestEvent } from './events.ts';
 
 const SLOW = { slowLimit: 10, thanNs: 0, includeIdle: false };
 
 /** Makes reports of events, of thread 7 unless they say otherwise, as a recording that says so of what it enabled. */
-export async function madeUp(sections: readonly string[]) {
-  const passes = sectionRequests(sections, SLOW);
+export async function madeUp(sections: readonly string[], options: Partial<SectionOptions> = {}) {
+  const passes = sectionRequests(sections, { ...SLOW, ...options });
   const passOf = await loadPasses(passes);
   return (
     events: readonly TestEvent[] | EventBatch,
@@ -24,7 +24,7 @@ export async function madeUp(sections: readonly string[]) {
     if (enabled !== null) context.enabledEvents = new Set(enabled);
     prepare(context);
     const grouping = { pid: false, tid: false, vcpu: false, cpu: false, level: false };
-    const options = {
+    const analysisOptions = {
       selection: null,
       grouping,
       slowLimit: 1,
@@ -32,7 +32,7 @@ export async function madeUp(sections: readonly string[]) {
       slowIncludeIdle: false,
       passes,
     };
-    const analysis = createAnalysis(null, options, passOf);
+    const analysis = createAnalysis(null, analysisOptions, passOf);
     const batch = 'capacity' in events ? events : eventBatch(events.map((event) => ({ tid: 7, ...event })));
     analyzeBatch(analysis, batch);
     const input = { toolVersion: '0', by: [], filters: [], guestSymbols };

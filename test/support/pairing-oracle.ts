@@ -162,8 +162,6 @@ export function countsOracle(events: readonly TestEvent[]): Record<string, numbe
     entries: entries.length,
     entryWithoutExit:
       entries.length - exits.filter(({ fate }) => fate === 'paired' || fate === 'lost').length,
-    negativeLatency: exits.filter(({ negative }) => negative).length,
-    absurdLatency: 0,
     userspaceExits: userspace.length,
     userspaceRestarts: errnos.filter((errno) => errno === -4).length,
     userspaceErrors: errnos.filter((errno) => errno < 0 && errno !== -4).length,

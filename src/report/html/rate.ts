@@ -15,7 +15,7 @@ import { countCell, dataTable, timeCell } from './table.ts';
 const MOST_ROWS = 50;
 /** Bursts and changes drawn; the tables have all. */
 const MOST_MARKS = 100;
-/** Values of the chart's axis; a recording cannot have more intervals than are kept. */
+/** Values of the chart. */
 const MOST_VALUES = 1_000_000;
 /** A rate of so short an interval at the end is no rate: one exit would be a storm. */
 const LEAST_LENGTH = 0.5;
@@ -26,23 +26,29 @@ function ofWords(of: RateOfModel): string {
   return 'all exits';
 }
 
-/** Rates by interval from the first on, 0 where there was no exit. */
-function rates(totals: readonly IntervalFigures[], widthNs: number): number[] {
+/** Rates by interval from the first on, 0 where there was no exit; so many intervals as one that none is too many. */
+function rates(
+  totals: readonly IntervalFigures[],
+  intervalNs: number,
+): { values: number[]; widthNs: number } {
   const first = totals[0].fromNs;
-  const indexOf = (row: IntervalFigures) => Number((row.fromNs - first) / BigInt(widthNs));
-  const length = indexOf(totals[totals.length - 1]) + 1;
-  if (length > MOST_VALUES) return totals.map((row) => row.perSecond ?? 0);
-  const values = new Array<number>(length).fill(0);
+  const indexOf = (row: IntervalFigures) => Number((row.fromNs - first) / BigInt(intervalNs));
+  const count = indexOf(totals[totals.length - 1]) + 1;
+  const joined = Math.ceil(count / MOST_VALUES);
+  const widthNs = joined * intervalNs;
+  const values = new Array<number>(Math.ceil(count / joined)).fill(0);
   for (const row of totals)
-    values[indexOf(row)] =
-      row.perSecond !== null && row.lengthNs >= LEAST_LENGTH * widthNs ? row.perSecond : Number.NaN;
-  return Number.isNaN(values[length - 1]) ? values.slice(0, -1) : values;
+    if (joined > 1) values[Math.floor(indexOf(row) / joined)] += (row.exits * 1e9) / widthNs;
+    else if (row.perSecond !== null && row.lengthNs >= LEAST_LENGTH * widthNs)
+      values[indexOf(row)] = row.perSecond;
+    else values[indexOf(row)] = Number.NaN;
+  return { values: Number.isNaN(values[values.length - 1]) ? values.slice(0, -1) : values, widthNs };
 }
 
 function rateChart({ intervals, storms, capture }: ReportModel): Markup | null {
   if (!intervals?.known || intervals.totals.length < 2) return null;
-  const { totals, widthNs } = intervals;
-  const values = rates(totals, widthNs);
+  const { totals } = intervals;
+  const { values, widthNs } = rates(totals, intervals.widthNs);
   const origin = capture.firstNs ?? totals[0].fromNs;
   const second = (ns: bigint) => Number(ns - origin) / 1e9;
   const start = second(totals[0].fromNs);
@@ -95,10 +101,12 @@ function rateChart({ intervals, storms, capture }: ReportModel): Markup | null {
 /** The busiest intervals: what a spike in the chart is made of. */
 function busiest({ intervals, capture }: ReportModel): Markup | null {
   if (!intervals?.known || intervals.totals.length === 0) return null;
-  const rows = [...intervals.totals].sort((a, b) => b.exits - a.exits || (a.fromNs < b.fromNs ? -1 : 1));
+  const rows = intervals.totals
+    .filter(({ exits }) => exits > 0)
+    .sort((a, b) => b.exits - a.exits || (a.fromNs < b.fromNs ? -1 : 1));
   return dataTable(
     rows.length > MOST_ROWS
-      ? `The ${MOST_ROWS} busiest of ${formatCount(rows.length)} intervals`
+      ? `The ${MOST_ROWS} busiest of ${formatCount(rows.length)} intervals with exits`
       : 'Intervals, the busiest first',
     [
       { title: 'at second', number: true },

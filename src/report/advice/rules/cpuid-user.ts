@@ -1,4 +1,4 @@
-/** CPUID always exits; programs that ask again and again pay for it. */
+/** CPUID always exits; programs that ask again and again pay for it, and firmware while it waits. */
 
 import type { ReasonModel } from '../../model.ts';
 import { formatPct } from '../../units.ts';
@@ -7,8 +7,8 @@ import type { Rule } from '../rule.ts';
 
 export const cpuidUser: Rule = {
   id: 'cpuid-user',
-  title: 'Programs in the guest execute CPUID often',
-  fix: 'CPUID always leaves the guest. Find the program (--section hotspots): many ask once per start of a process (dynamic loader, libraries with several code paths), some execute it in a loop as a barrier, where a fence may do.',
+  title: 'CPUID is executed often at addresses of the user half',
+  fix: 'CPUID always leaves the guest. Section hotspots shows where. Many programs ask once per start of a process (dynamic loader, libraries with several code paths), some execute it in a loop as a barrier, where a fence may do. Firmware, boot loaders and 32-bit kernels have such addresses as well: there it ends with the boot.',
   reference: 'https://docs.kernel.org/virt/kvm/x86/cpuid.html',
   applies: (facts) => {
     const found = facts.reasons('vmx:10', 'svm:114');

@@ -1,4 +1,7 @@
-/** Halts that end almost at once: going to sleep and waking up cost more than they save. */
+/**
+ * Halts that end almost at once: going to sleep and waking up cost more than they save. A halt that is handed to the L1
+ * hypervisor is over for this host when L1 enters: it is none, and as short as any.
+ */
 
 import { formatCount, formatNs, formatPct } from '../../units.ts';
 import { LEAST_EXITS } from '../facts.ts';
@@ -15,10 +18,12 @@ export const shortHalts: Rule = {
   reference: 'https://docs.kernel.org/virt/guest-halt-polling.html',
   applies: ({ model, vcpuSeconds }) => {
     const rows = model.reasons.filter(({ idle }) => idle);
-    const paired = rows.reduce((sum, row) => sum + row.paired, 0);
-    const short = rows
-      .flatMap(({ histogram }) => histogram)
-      .reduce((sum, { hiNs, count }) => (hiNs < SHORT_NS ? sum + count : sum), 0);
+    const reflected = rows.reduce((sum, row) => sum + row.levels['L2-reflected'], 0);
+    const paired = rows.reduce((sum, row) => sum + row.paired, 0) - reflected;
+    const short =
+      rows
+        .flatMap(({ histogram }) => histogram)
+        .reduce((sum, { hiNs, count }) => (hiNs < SHORT_NS ? sum + count : sum), 0) - reflected;
     if (short < LEAST_EXITS || short < LEAST_SHARE * paired) return null;
     const rate =
       vcpuSeconds === null ? '' : `, ${formatCount(Math.round(short / vcpuSeconds))} per second and vCPU`;
