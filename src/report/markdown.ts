@@ -21,6 +21,7 @@ import {
 } from './tables.ts';
 import { assessTrust } from './trust.ts';
 import { formatCount, formatNs, formatRatio, plural } from './units.ts';
+import { VERDICT_TITLE, verdictWords } from './verdict-words.ts';
 
 const HISTOGRAM_WIDTH = 100;
 
@@ -33,6 +34,7 @@ export function* render(model: ReportModel, options: RenderOptions): Generator<s
   const trust = assessTrust(model);
   yield `\n**${trust.ok ? 'OK' : 'WARNING'}**: ${markdownText(trust.reasons.join('; '))}\n\n`;
   yield* factList(captureFacts(model.capture, model.selection));
+  yield* verdict(model);
   yield* reasons(model, options.rows);
   if (options.histogram)
     yield `\n\`\`\`text\n${fenced(histogramLines(model, HISTOGRAM_WIDTH, PLAIN))}\n\`\`\`\n`;
@@ -56,6 +58,14 @@ function* factList(facts: readonly Fact[]): Generator<string> {
 function* section(title: string, data: TableData): Generator<string> {
   yield `\n## ${title}\n`;
   yield* markdownTable(data);
+}
+
+function* verdict(model: ReportModel): Generator<string> {
+  const words = verdictWords(model);
+  if (words === null) return;
+  yield `\n## ${VERDICT_TITLE}\n\n${markdownText(words.summary)}\n`;
+  if (words.costliest.length > 0) yield '\n';
+  for (const [i, line] of words.costliest.entries()) yield `${i + 1}. ${markdownText(line)}\n`;
 }
 
 function* reasons(model: ReportModel, rows: number): Generator<string> {

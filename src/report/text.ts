@@ -25,6 +25,7 @@ import {
 import { tableLines } from './text-table.ts';
 import { assessTrust } from './trust.ts';
 import { formatCount, formatNs, formatRatio, plural } from './units.ts';
+import { VERDICT_TITLE, verdictWords } from './verdict-words.ts';
 
 const MAX_WIDTH = 100;
 const MAX_TABLE_WIDTH = 160;
@@ -37,6 +38,7 @@ export function render(model: ReportModel, options: RenderOptions): string {
   const tableWidth = Math.max(width, Math.min(MAX_TABLE_WIDTH, options.width ?? width));
   const page: Page = { style, width, tableWidth, lines: [] };
   header(page, model);
+  verdict(page, model);
   reasons(page, model, options.rows);
   if (options.histogram) page.lines.push('', ...histogramLines(model, width, style));
   escalation(page, model, options.rows);
@@ -86,6 +88,17 @@ function header(page: Page, model: ReportModel): void {
   });
 }
 
+/** What a reader who reads no further should know. */
+function verdict(page: Page, model: ReportModel): void {
+  const words = verdictWords(model);
+  if (words === null) return;
+  title(page, VERDICT_TITLE);
+  paragraph(page, plainText(words.summary));
+  words.costliest.forEach((line, i) => {
+    paragraph(page, plainText(`${i + 1}. ${line}`));
+  });
+}
+
 function table(page: Page, data: TableData, more?: string): void {
   page.lines.push(...tableLines(data, page, more));
 }
@@ -97,6 +110,7 @@ function reasons(page: Page, model: ReportModel, rows: number): void {
     paragraph(page, whyNoExits(model));
     return;
   }
+  const start = page.lines.length;
   table(
     page,
     reasonsTable(model, rows, page.tableWidth > MAX_WIDTH),
@@ -104,7 +118,9 @@ function reasons(page: Page, model: ReportModel, rows: number): void {
   );
   const legend: string[] = [];
   if (model.reasons.some((row) => row.idle)) legend.push(`${IDLE_MARK} mostly the guest's own idling`);
-  if (model.escalation.known) legend.push('user%: share that went on to user space');
+  // A narrow terminal has no room for the column.
+  if (model.escalation.known && page.lines.slice(start).some((line) => line.includes('user%')))
+    legend.push('user%: share that went on to user space');
   if (!model.escalation.known || model.reasons.some((row) => row.totalNs === null))
     legend.push('- not recorded');
   const error = Math.max(...model.reasons.map((row) => row.percentileErrorPct));
