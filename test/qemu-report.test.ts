@@ -97,7 +97,11 @@ test('the summary is about QEMU where it alone recorded', async () => {
     'QEMU took 62.00 us for them, most for rtc-index (87.1%).',
   ]);
   expect(pageTitle(model)).toBe('5 returns of KVM_RUN in 99.00 us');
-  expect(text(model)).toContain("WARN no exits to report but QEMU's side of them");
+  const shown = text(model);
+  expect(shown).toContain("WARN no kvm_exit recorded, only QEMU's side");
+  // What there is, before what there is not.
+  expect(shown.indexOf("QEMU's side: KVM_RUN")).toBeLessThan(shown.indexOf('Exits by reason'));
+  expect(shown).not.toContain('Nesting');
 });
 
 test('filters apply to it as far as QEMU tells what they choose by', async () => {

@@ -365,7 +365,7 @@ function buildNotes(context: TraceContext, analysis: AnalysisResult, gap: string
     );
   if (counts[EV_NESTED_VMEXIT] > 0 && exits > 0 && threadlessExits(analysis) === exits)
     notes.push('No exit says in which thread it happened: levels are unknown, all exits count as L1.');
-  else if (counts[EV_NESTED_VMEXIT] === 0 && !context.enabledEvents?.has('kvm_nested_vmexit'))
+  else if (exits > 0 && counts[EV_NESTED_VMEXIT] === 0 && !context.enabledEvents?.has('kvm_nested_vmexit'))
     notes.push('Nesting was not recorded (no kvm_nested_vmexit): all exits count as L1.');
   return notes;
 }

@@ -21,7 +21,7 @@ import {
 } from './tables.ts';
 import { assessTrust } from './trust.ts';
 import { formatCount, formatNs, formatRatio, plural } from './units.ts';
-import { VERDICT_TITLE, verdictWords } from './verdict-words.ts';
+import { holdsQemuOnly, VERDICT_TITLE, verdictWords } from './verdict-words.ts';
 
 const HISTOGRAM_WIDTH = 100;
 
@@ -35,12 +35,15 @@ export function* render(model: ReportModel, options: RenderOptions): Generator<s
   yield `\n**${trust.ok ? 'OK' : 'WARNING'}**: ${markdownText(trust.reasons.join('; '))}\n\n`;
   yield* factList(captureFacts(model.capture, model.selection));
   yield* verdict(model);
+  // A recording of QEMU's side alone: what there is, before what there is not.
+  const early = holdsQemuOnly(model);
+  if (early) yield* sections(model, options);
   yield* reasons(model, options.rows);
   if (options.histogram)
     yield `\n\`\`\`text\n${fenced(histogramLines(model, HISTOGRAM_WIDTH, PLAIN))}\n\`\`\`\n`;
   yield* escalation(model, options.rows);
   yield* slow(model);
-  yield* sections(model, options);
+  if (!early) yield* sections(model, options);
   if (model.vcpus.length) yield* section('vCPU threads', vcpusTable(model, options.rows));
   yield* quality(model);
 }
@@ -87,7 +90,7 @@ function* escalation(model: ReportModel, rows: number): Generator<string> {
   const { escalation: data } = model;
   yield '\n## Escalation to user space\n\n';
   if (!data.known) {
-    yield `${data.unknownBecause}${model.qemu ? " QEMU's own word is below." : ''}\n`;
+    yield `${data.unknownBecause}${model.qemu ? " What QEMU says of them is under QEMU's side." : ''}\n`;
     return;
   }
   const nothing = whyNoEscalations(model);

@@ -25,7 +25,7 @@ import {
 import { tableLines } from './text-table.ts';
 import { assessTrust } from './trust.ts';
 import { formatCount, formatNs, formatRatio, plural } from './units.ts';
-import { VERDICT_TITLE, verdictWords } from './verdict-words.ts';
+import { holdsQemuOnly, VERDICT_TITLE, verdictWords } from './verdict-words.ts';
 
 const MAX_WIDTH = 100;
 const MAX_TABLE_WIDTH = 160;
@@ -39,11 +39,14 @@ export function render(model: ReportModel, options: RenderOptions): string {
   const page: Page = { style, width, tableWidth, lines: [] };
   header(page, model);
   verdict(page, model);
+  // A recording of QEMU's side alone: what there is, before what there is not.
+  const early = holdsQemuOnly(model);
+  if (early) sections(page, model, options);
   reasons(page, model, options.rows);
   if (options.histogram) page.lines.push('', ...histogramLines(model, width, style));
   escalation(page, model, options.rows);
   slow(page, model);
-  sections(page, model, options);
+  if (!early) sections(page, model, options);
   vcpus(page, model, options.rows);
   quality(page, model);
   return `${page.lines.join('\n')}\n`;
@@ -133,7 +136,10 @@ function escalation(page: Page, model: ReportModel, rows: number): void {
   const { escalation: data } = model;
   title(page, 'Escalation to user space');
   if (!data.known) {
-    paragraph(page, `${data.unknownBecause}${model.qemu ? " QEMU's own word is below." : ''}`);
+    paragraph(
+      page,
+      `${data.unknownBecause}${model.qemu ? " What QEMU says of them is under QEMU's side." : ''}`,
+    );
     return;
   }
   const nothing = whyNoEscalations(model);

@@ -38,9 +38,7 @@ export function assessTrust(model: ReportModel): Trust {
     doubts.push(`none of ${plural(quality.exits, 'exit')} has its entry, so there are no durations`);
   if (quality.exits === 0)
     doubts.unshift(
-      model.qemu && model.qemu.exits > 0
-        ? "no exits to report but QEMU's side of them"
-        : 'no exits to report',
+      model.qemu && model.qemu.exits > 0 ? "no kvm_exit recorded, only QEMU's side" : 'no exits to report',
     );
   if (doubts.length > 0) return { ok: false, reasons: doubts };
   return {
