@@ -56,6 +56,12 @@ describe('findings', () => {
     expect(sentences(busy, false)[0]).toBe('1. Title. evidence');
   });
 
+  test('are about all exits: of chosen reasons it is not said that nothing stands out', () => {
+    const model = { ...plausibleModel(), advice: [], selection: { filters: ['reason io'] } };
+    expect(sentences(model, true).join()).toContain('leave out --reason');
+    expect(sentences(model, false)).toEqual([]);
+  });
+
   test('name what was recorded and not looked at, until it is asked for', () => {
     const model = { ...plausibleModel(), advice: [] };
     const events = { ...model.capture.events, sched_switch: 3 };

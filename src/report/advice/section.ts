@@ -1,5 +1,6 @@
 /** Section `advice`: findings in words, with their numbers, what is known to help and where to read on. */
 import { csvOf } from '../csv-data.ts';
+import { choosesReasons } from '../filter-notes.ts';
 import type { ReportModel } from '../model.ts';
 import type { Section } from '../sections.ts';
 
@@ -14,12 +15,12 @@ export function shareOf({ reasons }: ReportModel): string[] {
 }
 
 /** What was recorded, and no rule has seen. */
-function unasked({ capture, ledger, haltPolling }: ReportModel): string[] {
+function unasked(model: ReportModel): string[] {
+  const { capture, ledger, haltPolling, totals } = model;
+  if (totals.exits === 0 || choosesReasons(model)) return [];
   const has = (event: string) => (capture.events[event] ?? 0) > 0;
   const questions = [
-    ...(!ledger && has('kvm_exit') && has('sched_switch')
-      ? ['whether vCPUs wait for a CPU of the host (sched_switch)']
-      : []),
+    ...(!ledger && has('sched_switch') ? ['whether vCPUs wait for a CPU of the host (sched_switch)'] : []),
     ...(!haltPolling && has('kvm_halt_poll_ns') ? ['what halt polling costs (kvm_halt_poll_ns)'] : []),
   ];
   return questions.length === 0
@@ -51,7 +52,9 @@ export const adviceSection: Section = {
       `Known to help: ${fix} ${reference}`,
     ]);
     if (shown.length > 0) sentences.unshift(...shareOf(model));
-    if (advice.length === 0 && asked)
+    if (choosesReasons(model))
+      sentences.push('Rules look at all exits together: leave out --reason for what they find.');
+    else if (advice.length === 0 && asked)
       sentences.push('No rule applies: nothing that is known to cost much stands out.');
     if (advice.length > shown.length)
       sentences.push(`And ${advice.length - shown.length} more: --section advice.`);
