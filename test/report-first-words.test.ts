@@ -6,6 +6,7 @@ import { markdownText } from '../src/report/escape.ts';
 import { render as markdown } from '../src/report/markdown.ts';
 import type { ReportModel } from '../src/report/model.ts';
 import { render as text } from '../src/report/text.ts';
+import { assessTrust } from '../src/report/trust.ts';
 import { emptyModel, plausibleModel } from './fixtures/report-models.ts';
 
 const OPTIONS = { color: false, width: null, rows: 30, histogram: false, table: 'reasons' };
@@ -86,4 +87,17 @@ test('only links to the documentation that advice names stay links in Markdown',
     'http://evil.example',
   ])
     expect(markdownText(url)).toContain(':<!-- -->//');
+});
+
+test('an input that is cut off is named so in the first line, other warnings are counted', () => {
+  const model = plausibleModel();
+  const warning = (code: string) => ({ code, severity: 'data-loss' as const, message: 'm', count: 1 });
+  const reasons = (...codes: string[]) =>
+    assessTrust({ ...model, quality: { ...model.quality, warnings: codes.map(warning) } }).reasons;
+  expect(reasons('truncated-file')).toEqual(['the input is cut off']);
+  expect(reasons('truncated-file', 'a', 'b')).toEqual([
+    'the input is cut off',
+    '2 more warnings about the input, see below',
+  ]);
+  expect(reasons('a')).toEqual(['1 warning about the input, see below']);
 });

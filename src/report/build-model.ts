@@ -345,7 +345,7 @@ function buildNotes(context: TraceContext, analysis: AnalysisResult, gap: string
     notes.push(`The clock (${context.clock ?? 'unknown'}) has no known unit: counts only, no durations.`);
   else if (context.timeResolutionNs > 1)
     notes.push(
-      `Timestamps are recorded to ${context.timeResolutionNs === 1000 ? '1 µs' : `${context.timeResolutionNs} ns`}: every latency is that coarse. Binary captures (perf.data, trace.dat) have ns.`,
+      `Timestamps are recorded to ${context.timeResolutionNs === 1000 ? '1 us' : `${context.timeResolutionNs} ns`}: every latency is that coarse. Binary captures (perf.data, trace.dat) have ns.`,
     );
   else {
     const instant = instantPairs(analysis);
