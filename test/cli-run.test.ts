@@ -162,7 +162,7 @@ describe('--fail-on', () => {
     expect(status).toBe(1);
     expect(stdout).toContain('Exits by reason');
     expect(stderr).toBe(
-      "kvmtrace: --fail-on 'cpuid:p99>9us': p99 of CPUID is 10.00 us\nkvmtrace: --fail-on 'count>19': count is 20\n",
+      "kvmtrace: --fail-on 'cpuid:p99>9us': p99 of CPUID is 10.00 us\nkvmtrace: --fail-on 'count>19': count of all exits but idle ones is 20\n",
     );
   });
   test('0 when none is', async () => {

@@ -20,7 +20,7 @@ describe('summary', () => {
     expect(summary).toEqual([
       '2 vCPU threads left the guest 1,000 times in 10.00 s.',
       "Handling exits took 1.000 s (5.0% of the threads' time); another 7.000 s (35.0% of the threads' time) was mostly the guest's own idling.",
-      '250 of them (25.0%) went on to user space, which took 500.0 ms.',
+      '250 exits (25.0%) went on to user space, which took 500.0 ms.',
     ]);
   });
 
@@ -32,8 +32,8 @@ describe('summary', () => {
         escalation: { ...model.escalation, known: true, exits: 1000, escalated, userspaceNs: 0 },
       }).summary;
     expect(of(1)[1]).not.toContain('idling');
-    expect(of(1)[2]).toMatch(/^1 of them .* went on to user space\.$/);
-    expect(of(0)[2]).toBe('None of them went on to user space.');
+    expect(of(1)[2]).toMatch(/^1 exit .* went on to user space\.$/);
+    expect(of(0)[2]).toBe('No exit went on to user space.');
   });
 
   test('without time there is no word on how long it took', () => {

@@ -339,7 +339,7 @@ function buildNotes(context: TraceContext, analysis: AnalysisResult, gap: Escala
     notes.push(`The clock (${context.clock ?? 'unknown'}) has no known unit: counts only, no durations.`);
   else if (context.timeResolutionNs > 1)
     notes.push(
-      `Timestamps are recorded to ${context.timeResolutionNs === 1000 ? '1 µs' : `${context.timeResolutionNs} ns`}: every latency is that coarse. Binary captures (perf.data, trace.dat) have ns.`,
+      `Timestamps are recorded to ${context.timeResolutionNs === 1000 ? '1 us' : `${context.timeResolutionNs} ns`}: every latency is that coarse. Binary captures (perf.data, trace.dat) have ns.`,
     );
   else {
     const instant = analysis.odd[ODD_INSTANT];
@@ -358,6 +358,6 @@ function buildNotes(context: TraceContext, analysis: AnalysisResult, gap: Escala
         : `Which exits went to user space is ${gap.because[0].toLowerCase()}${gap.because.slice(1)}`,
     );
   const nesting = nestingGap({ context, analysis });
-  if (nesting !== null) notes.push(nesting);
+  if (exits > 0 && nesting !== null) notes.push(nesting);
   return notes;
 }

@@ -70,8 +70,8 @@ function summary(model: ReportModel, whole: number | null): string[] {
   else if (escalation.exits !== null && escalation.escalated !== null)
     sentences.push(
       escalation.escalated === 0
-        ? 'None of them went on to user space.'
-        : `${formatCount(escalation.escalated)} of them (${formatPct(share(escalation.escalated, escalation.exits))}) went on to user space` +
+        ? 'No exit went on to user space.'
+        : `${plural(escalation.escalated, 'exit')} (${formatPct(share(escalation.escalated, escalation.exits))}) went on to user space` +
             (escalation.userspaceNs === null || Number(escalation.userspaceNs) === 0
               ? '.'
               : `, which took ${formatNs(escalation.userspaceNs)}.`),

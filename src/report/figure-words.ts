@@ -3,13 +3,13 @@ import type { EscalationModel, ReportModel } from './model.ts';
 import { IDLE_MARK } from './tables.ts';
 import { formatCount, formatNs, formatRatio, plural, UNKNOWN_CELL } from './units.ts';
 
-/** Marks and columns of the exits' table; `userColumn`: its title for the share of user space. */
-export function reasonsLegend(model: ReportModel, userColumn: string): string[] {
+/** Marks and columns of the exits' table; `userColumn`: its title for the share of user space, null: not shown. */
+export function reasonsLegend(model: ReportModel, userColumn: string | null): string[] {
   const { reasons, escalation } = model;
   const error = Math.max(0, ...reasons.map((row) => row.percentileErrorPct));
   return [
     ...(reasons.some((row) => row.idle) ? [`${IDLE_MARK} mostly the guest's own idling`] : []),
-    ...(escalation.known ? [`${userColumn}: share that went on to user space`] : []),
+    ...(escalation.known && userColumn !== null ? [`${userColumn}: share that went on to user space`] : []),
     ...(!escalation.known || reasons.some((row) => row.totalNs === null)
       ? [`${UNKNOWN_CELL} not recorded`]
       : []),
@@ -19,7 +19,8 @@ export function reasonsLegend(model: ReportModel, userColumn: string): string[] 
 
 /** Why there are no figures of escalations; null: there are. */
 export function whyNoEscalations({ escalation, qemu }: ReportModel): string | null {
-  if (!escalation.known) return `${escalation.unknownBecause}${qemu ? " QEMU's own word is below." : ''}`;
+  if (!escalation.known)
+    return `${escalation.unknownBecause}${qemu ? " What QEMU says of them is under QEMU's side." : ''}`;
   return escalation.exits === 0 ? 'No exits, so none went to user space.' : null;
 }
 

@@ -21,6 +21,7 @@ import {
 } from './tables.ts';
 import { assessTrust } from './trust.ts';
 import { formatCount } from './units.ts';
+import { holdsQemuOnly, VERDICT_TITLE, verdictWords } from './verdict-words.ts';
 
 const HISTOGRAM_WIDTH = 100;
 
@@ -33,12 +34,16 @@ export function* render(model: ReportModel, options: RenderOptions): Generator<s
   const trust = assessTrust(model);
   yield `\n**${trust.ok ? 'OK' : 'WARNING'}**: ${markdownText(trust.reasons.join('; '))}\n\n`;
   yield* factList(captureFacts(model.capture, model.selection));
+  yield* verdict(model);
+  // A recording of QEMU's side alone: what there is, before what there is not.
+  const early = holdsQemuOnly(model);
+  if (early) yield* sections(model, options);
   yield* reasons(model, options.rows);
   if (options.histogram)
     yield `\n\`\`\`text\n${fenced(histogramLines(model, HISTOGRAM_WIDTH, PLAIN))}\n\`\`\`\n`;
   yield* escalation(model, options.rows);
   yield* slow(model);
-  yield* sections(model, options);
+  if (!early) yield* sections(model, options);
   if (model.vcpus.length) yield* section('vCPU threads', vcpusTable(model, options.rows));
   yield* quality(model);
 }
@@ -56,6 +61,14 @@ function* factList(facts: readonly Fact[]): Generator<string> {
 function* section(title: string, data: TableData): Generator<string> {
   yield `\n## ${title}\n`;
   yield* markdownTable(data);
+}
+
+function* verdict(model: ReportModel): Generator<string> {
+  const words = verdictWords(model);
+  if (words === null) return;
+  yield `\n## ${VERDICT_TITLE}\n\n${markdownText(words.summary)}\n`;
+  if (words.costliest.length > 0) yield '\n';
+  for (const [i, line] of words.costliest.entries()) yield `${i + 1}. ${markdownText(line)}\n`;
 }
 
 function* reasons(model: ReportModel, rows: number): Generator<string> {

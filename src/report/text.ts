@@ -25,6 +25,7 @@ import {
 import { tableLines } from './text-table.ts';
 import { assessTrust } from './trust.ts';
 import { formatCount } from './units.ts';
+import { holdsQemuOnly, VERDICT_TITLE, verdictWords } from './verdict-words.ts';
 
 const MAX_WIDTH = 100;
 const MAX_TABLE_WIDTH = 160;
@@ -37,11 +38,15 @@ export function render(model: ReportModel, options: RenderOptions): string {
   const tableWidth = Math.max(width, Math.min(MAX_TABLE_WIDTH, options.width ?? width));
   const page: Page = { style, width, tableWidth, lines: [] };
   header(page, model);
+  verdict(page, model);
+  // A recording of QEMU's side alone: what there is, before what there is not.
+  const early = holdsQemuOnly(model);
+  if (early) sections(page, model, options);
   reasons(page, model, options.rows);
   if (options.histogram) page.lines.push('', ...histogramLines(model, width, style));
   escalation(page, model, options.rows);
   slow(page, model);
-  sections(page, model, options);
+  if (!early) sections(page, model, options);
   vcpus(page, model, options.rows);
   quality(page, model);
   return `${page.lines.join('\n')}\n`;
@@ -86,9 +91,23 @@ function header(page: Page, model: ReportModel): void {
   });
 }
 
+/** What a reader who reads no further should know. */
+function verdict(page: Page, model: ReportModel): void {
+  const words = verdictWords(model);
+  if (words === null) return;
+  title(page, VERDICT_TITLE);
+  paragraph(page, plainText(words.summary));
+  words.costliest.forEach((line, i) => {
+    paragraph(page, plainText(`${i + 1}. ${line}`));
+  });
+}
+
 function table(page: Page, data: TableData, more?: string): void {
   page.lines.push(...tableLines(data, page, more));
 }
+
+/** Title of the column with the share of exits that went to user space. */
+const USER_COLUMN = 'user%';
 
 function reasons(page: Page, model: ReportModel, rows: number): void {
   const by = model.by.filter((key) => key !== 'reason');
@@ -97,12 +116,15 @@ function reasons(page: Page, model: ReportModel, rows: number): void {
     paragraph(page, whyNoExits(model));
     return;
   }
+  const start = page.lines.length;
   table(
     page,
     reasonsTable(model, rows, page.tableWidth > MAX_WIDTH),
     by.length ? '--rows 0 or --format csv' : undefined,
   );
-  const legend = reasonsLegend(model, 'user%');
+  // A narrow terminal has no room for the column.
+  const isShown = page.lines.slice(start).some((line) => line.includes(USER_COLUMN));
+  const legend = reasonsLegend(model, isShown ? USER_COLUMN : null);
   if (legend.length)
     page.lines.push(...wrapText(legend.join('; '), page.width - 2).map((l) => page.style.dim(`  ${l}`)));
 }
