@@ -208,16 +208,16 @@ describe('report options', () => {
       cpus: [0, 1, 2, 3, 8],
       levels: [1, 2],
     });
-    expect(filters.words).toEqual([
-      'pid 1234',
-      'tid 139,140',
-      'vCPU 0-1',
-      'CPU 0-3,8',
-      'reason hlt',
-      'reason not cpuid',
-      'level l2',
-      'from 0.5 s',
-      'to 1s before the end',
+    expect(filters.words.map(({ kind, words }) => [kind, words])).toEqual([
+      ['pid', 'pid 1234'],
+      ['tid', 'tid 139,140'],
+      ['vcpu', 'vCPU 0-1'],
+      ['cpu', 'CPU 0-3,8'],
+      ['reason', 'reason hlt'],
+      ['reason', 'reason not cpuid'],
+      ['level', 'level l2'],
+      ['time', 'from 0.5 s'],
+      ['time', 'to 1s before the end'],
     ]);
     expect(options).toMatchObject({
       by: ['vm', 'reason'],

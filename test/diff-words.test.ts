@@ -273,12 +273,12 @@ describe('the summary', () => {
 test('the legend explains marks; that of idle reasons only where some are', () => {
   const legend = legendOf(diffModel()).split('; ');
   expect(legend).toEqual([
+    "* mostly the guest's own idling",
     'cost: time in exits per second of vCPU time',
     'exits/s: per second of vCPU time',
     'user%: share that went to user space, in points',
     '~ no change beyond noise',
     '- not known, or too few exits to tell',
-    "* mostly the guest's own idling",
     'intervals: block bootstrap over time slices (300 replicates), all 12 together at 95%',
   ]);
   const busy = diffModel({ reasons: diffModel().reasons.filter(({ idle }) => !idle) });
