@@ -233,7 +233,7 @@ static bool settle(void)
 static int finish(struct readers *readers)
 {
 	bool packed = true;
-	struct buf options = { 0 }, json = { 0 };
+	struct buf options = { 0 }, description = { 0 }, json = { 0 };
 	tracefs_on(&self.t, false);
 	read_clocks(&self.stop_mono, &self.stop_boot, &self.stop_real);
 	write_file_at(self.t.dir_fd, "events/enable", "0");
@@ -255,15 +255,17 @@ static int finish(struct readers *readers)
 	processes_last_scan(self.t.root_fd);
 	processes_guest_options(&options, true);
 	report_description(&json, "end");
-	dat_option(&options, OPT_PROCMAPS, json.p, json.len);
+	dat_option(&description, OPT_PROCMAPS, json.p, json.len);
 	if (!complete && !(complete = dat_write_table(self.out_fd, self.s)))
 		msg(MSG_WARNING, "metadata", "free some space, then run kvmtrace-capture --recover on it",
 			"the last half second is not listed in the file: %s", strerror(errno));
-	/* Each for itself: of a host with very many threads, whose names do not all fit, the counters of losses do. */
+	/* Each for itself: of a host with very many threads, whose names or groups do not all fit, the counters of losses do. */
 	if (!dat_add_names(self.out_fd, self.s))
 		msg(MSG_WARNING, "metadata", NULL, "some thread names of the end are missing in the file: %s", strerror(errno));
 	if (!dat_add_options(self.out_fd, self.s, &options))
 		msg(MSG_WARNING, "metadata", NULL, "the counters of the end are missing in the file: %s", strerror(errno));
+	if (!dat_add_options(self.out_fd, self.s, &description))
+		msg(MSG_WARNING, "metadata", NULL, "the description of the end is missing in the file: %s", strerror(errno));
 	atomic_store(&self.s->phase, PHASE_FINISHED);
 	if (!complete || !settled)
 		packed = false;
@@ -278,6 +280,7 @@ static int finish(struct readers *readers)
 	report_end(packed || self.o.no_pack);
 	watchdog_dismiss(&self.dog);
 	buf_free(&options);
+	buf_free(&description);
 	buf_free(&json);
 	return ended_badly() ? EXIT_FAILED : EXIT_OK;
 }

@@ -8,7 +8,8 @@ import { describe, expect, test } from 'vitest';
 import { exactToBigInt } from '../src/analysis/exact-sum.ts';
 import { type ExitBatch, PAIRED } from '../src/analysis/exit-batch.ts';
 import { KEY_CODE, KEY_INTS, KEY_ISA, KEY_TID } from '../src/analysis/groups.ts';
-import { heatmapLinesPass, heatmapPass, rowStart } from '../src/analysis/heatmap.ts';
+import { heatmapPass, rowStart } from '../src/analysis/heatmap.ts';
+import { heatmapLinesPass } from '../src/analysis/heatmap-lines.ts';
 import {
   AUTO_INTERVALS,
   type IntervalOptions,

@@ -219,7 +219,8 @@ function pairInParts(events: readonly TestEvent[], cuts: readonly number[], size
   const cpus = [0, 1, 2];
   for (const next of parts.slice(1)) joinParts(parts[0], next, cpus);
   finishParts(parts[0]);
-  return { exits: exits.sort((a, b) => a.row - b.row), counts: parts[0].pairing.counts };
+  const { dropped, pairing } = parts[0];
+  return { exits: exits.sort((a, b) => a.row - b.row), counts: pairing.counts, dropped };
 }
 
 test.each([
@@ -310,3 +311,13 @@ test.each([
     expect(room).toBe(pair([], {}, 1, take).room);
   },
 );
+
+test('events that find no room behind a cut are told where an exit was open, and only there', () => {
+  const returns = Array.from({ length: 5000 }, (_, i) => ({
+    ...{ time: 10 + i, event: EV_RUN_EXIT, cpu: 0, tid: 100, pid: 1, vcpu: 0, code: 2 },
+  }));
+  const exit = { time: 5, event: EV_EXIT, cpu: 0, tid: 100, pid: 1, vcpu: 0, isa: 1, code: 1 };
+  expect(pairInParts([exit, ...returns], [1], 500).dropped).toBe(5000 - 4096);
+  // Of QEMU's side alone nothing is ever joined.
+  expect(pairInParts(returns, [1, 4500], 500).dropped).toBe(0);
+});

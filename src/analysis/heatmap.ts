@@ -1,14 +1,11 @@
 /**
  * Time × latency: how many pairs exited in each time bucket with a latency in each row of a log scale (four rows per
- * power of two). Counts are exact, so that a single slow exit stays visible however long the recording is. The second
- * pass writes each pair as a line `EXIT_NS LATENCY_NS` to an open file while it passes by, as perf-prof --heatmap does.
+ * power of two). Counts are exact, so that a single slow exit stays visible however long the recording is.
  */
-import { writeSync } from 'node:fs';
 import type { Arena } from '../core/arena.ts';
 import { float64s } from '../core/columns.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import { addressOf, createView, type KernelView } from '../core/kernel-view.ts';
-import { wordsToBigInt } from '../core/words.ts';
 import { type ExitBatch, PAIRED } from './exit-batch.ts';
 import { addExitRows } from './exit-rows.ts';
 import { HM_BYTES, HM_COUNTS, HEAT_ROWS as ROWS } from './exits-view-layout.ts';
@@ -140,50 +137,3 @@ export const heatmapPass: Pass<Pick<TimeAxisOptions, 'origin'>, Heatmap, Heatmap
   plain: (heatmap) => ({ ...heatmap, counts: heatmap.counts.slice(), view: null }),
   result: heatmapResult,
 };
-
-export interface HeatmapLineOptions {
-  /** Open file; threads of a process share them. */
-  readonly fd: number;
-  /** As the user named it, for errors. */
-  readonly path: string;
-}
-
-interface HeatmapLines extends HeatmapLineOptions {
-  lines: number;
-}
-
-/** Lines per write. */
-const AT_ONCE = 4096;
-
-export const heatmapLinesPass: Pass<HeatmapLineOptions, HeatmapLines, { readonly lines: number }> = {
-  name: 'heatmap-lines',
-  allColumns: false,
-  // The lines go to the file as the exits come.
-  inParts: false,
-  create: ({ fd, path }: HeatmapLineOptions) => ({ fd, path, lines: 0 }),
-  exits: (state, batch, selected) => {
-    const lines: string[] = [];
-    for (let row = 0; row < batch.length; row++) {
-      if (batch.state[row] !== PAIRED || (selected !== null && selected[row] === 0)) continue;
-      const time = wordsToBigInt(batch.exitTime[2 * row], batch.exitTime[2 * row + 1]);
-      lines.push(`${time} ${batch.latency[row]}\n`);
-      if (lines.length === AT_ONCE) writeLines(state, lines);
-    }
-    writeLines(state, lines);
-  },
-  merge: (state, other) => {
-    state.lines += other.lines;
-  },
-  result: ({ lines }) => ({ lines }),
-};
-
-function writeLines(state: HeatmapLines, lines: string[]): void {
-  const bytes = Buffer.from(lines.join(''));
-  try {
-    for (let done = 0; done < bytes.length; ) done += writeSync(state.fd, bytes, done);
-  } catch (error) {
-    throw Object.assign(error as Error, { path: state.path, isOutput: true });
-  }
-  state.lines += lines.length;
-  lines.length = 0;
-}

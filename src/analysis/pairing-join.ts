@@ -122,7 +122,8 @@ function finishJoiner({ pairing, rows }: Joiner): ExitBatch[] {
 }
 
 /** Goes on with a thread's open exit through its head of the next part; returns the joiner's slot of the thread. */
-function replay(part: PairingPart, { pairing }: Joiner, { tid, head }: PartThread): number {
+function replay(part: PairingPart, { pairing }: Joiner, { tid, head, headDropped }: PartThread): number {
+  part.dropped += headDropped;
   const slot = openTail(pairing, tid, part.threads.get(tid)!.tail!);
   if (head !== null && head.length > 0) pairBatch(pairing, head);
   return slot;

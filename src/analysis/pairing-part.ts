@@ -25,6 +25,8 @@ export interface PartThread {
   pid: number;
   vcpu: number;
   head: EventBatch | null;
+  /** Events of the head that found no room in it: more than MAX_ROWS. */
+  headDropped: number;
   /** BY_ENTRY, BY_EXIT, 0: it goes on. */
   headEnd: number;
   /** Row of the head's last event, and whether that entry is among those that are counted. */
@@ -61,7 +63,7 @@ export interface PairingPart {
   readonly held: Held[];
   /** No more events come: what is undecided is held. */
   closed: boolean;
-  /** Events of an exit that were more than MAX_ROWS. */
+  /** Events of joined exits that their heads had no room for. */
   dropped: number;
   /** Made when it is needed. */
   joiner: Joiner | null;
@@ -160,6 +162,7 @@ export function createPartThread(tid: number, later: boolean): PartThread {
     pid: -1,
     vcpu: -1,
     head: later ? createEventBatch(4) : null,
+    headDropped: 0,
     headEnd: 0,
     headRow: -1,
     headCounted: null,
@@ -243,7 +246,7 @@ function addToHead(
     thread.headEnd = BY_ENTRY;
     thread.headCounted = part.firstCounted.get(thread.tid) ?? null;
   } else if (thread.head!.length >= MAX_ROWS) {
-    part.dropped++;
+    thread.headDropped++;
     return;
   }
   thread.head = appendRow(thread.head!, batch, row);

@@ -10,7 +10,7 @@ const PASSES: Readonly<Record<string, () => Promise<AnyPass>>> = {
   detail: async () => (await import('./exit-detail.ts')).detailPass,
   'halt-polling': async () => (await import('./halt-polling.ts')).haltPollingPass,
   heatmap: async () => (await import('./heatmap.ts')).heatmapPass,
-  'heatmap-lines': async () => (await import('./heatmap.ts')).heatmapLinesPass,
+  'heatmap-lines': async () => (await import('./heatmap-lines.ts')).heatmapLinesPass,
   'host-vectors': async () => (await import('./host-vectors.ts')).hostVectorPass,
   hotspots: async () => (await import('./hotspots.ts')).hotspotPass,
   intervals: async () => (await import('./intervals.ts')).intervalPass,
