@@ -259,8 +259,11 @@ static int finish(struct readers *readers)
 	if (!complete && !(complete = dat_write_table(self.out_fd, self.s)))
 		msg(MSG_WARNING, "metadata", "free some space, then run kvmtrace-capture --recover on it",
 			"the last half second is not listed in the file: %s", strerror(errno));
-	if (!dat_add_names(self.out_fd, self.s) || !dat_add_options(self.out_fd, self.s, &options))
-		msg(MSG_WARNING, "metadata", NULL, "thread names or counters of the end are missing in the file: %s", strerror(errno));
+	/* Each for itself: of a host with very many threads, whose names do not all fit, the counters of losses do. */
+	if (!dat_add_names(self.out_fd, self.s))
+		msg(MSG_WARNING, "metadata", NULL, "some thread names of the end are missing in the file: %s", strerror(errno));
+	if (!dat_add_options(self.out_fd, self.s, &options))
+		msg(MSG_WARNING, "metadata", NULL, "the counters of the end are missing in the file: %s", strerror(errno));
 	atomic_store(&self.s->phase, PHASE_FINISHED);
 	if (!complete || !settled)
 		packed = false;

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { note } from '../src/core/diagnostics.ts';
 import { BATCH_ROWS, createEventBatch } from '../src/core/event-batch.ts';
 import { eventCode, FIRST_DYNAMIC_EVENT } from '../src/core/events.ts';
 import { internString } from '../src/core/string-table.ts';
@@ -188,5 +189,38 @@ describe('capture.arrow gives back what was written', () => {
     const back = createTraceContext();
     expect(readRowsOf(bytes, back).map(({ event }) => event)).toEqual([0, 1]);
     expect(back.diagnostics.entries.get('unnamed-event')?.count).toBe(1);
+  });
+
+  test('steps back in time are counted once: by who reads the recording, or by who reads the capture', () => {
+    const rows = sampleRows(20).reverse();
+    const steps = (context: TraceContext) => context.diagnostics.entries.get('time-backwards')?.count;
+    const noted = createTraceContext();
+    note(noted.diagnostics, 'time-backwards', 'suspect', 'times of one CPU step back', 3);
+    const told = captureBytes(noted, [toBatch(rows)]);
+    const untold = captureBytes(createTraceContext(), [toBatch(rows)]);
+    for (const [bytes, count] of [
+      [told, 3],
+      [untold, 19],
+    ] as const) {
+      const back = createTraceContext();
+      readRowsOf(bytes, back);
+      expect(steps(back)).toBe(count);
+      const again = createTraceContext();
+      readRowsOf(captureBytes(back, [toBatch(rows)]), again);
+      expect(steps(again)).toBe(count);
+    }
+    // What one capture says is nothing about the next one.
+    const both = createTraceContext();
+    readRowsOf(told, both);
+    readRowsOf(untold, both);
+    expect(steps(both)).toBe(22);
+  });
+
+  test('a count below nothing is nothing', () => {
+    const context = createTraceContext();
+    note(context.diagnostics, 'odd', 'suspect', 'odd', -5);
+    const back = createTraceContext();
+    readRowsOf(captureBytes(context, [toBatch(sampleRows(1))]), back);
+    expect(back.diagnostics.entries.get('odd')?.count).toBe(0);
   });
 });

@@ -85,7 +85,7 @@ test('a filter by reason leaves rates per vCPU-second as they are: vCPUs without
   const options = defaultReportOptions();
   const part = await runDiff(nested, nested, {
     ...options,
-    filters: { ...options.filters, reasons, words: ['reason vmrun'] },
+    filters: { ...options.filters, reasons, words: [{ kind: 'reason' as const, words: 'reason vmrun' }] },
   });
   expect(part.before.vcpuNs).toBe(whole.before.vcpuNs);
   expect(part.reasons).toHaveLength(1);
@@ -208,7 +208,7 @@ test('filters choose the same in both', async () => {
   expect(status).toBe(0);
   const chosen: DiffModel = JSON.parse(out);
   expect(chosen.reasons.map(({ name }) => name)).toEqual(['CPUID']);
-  expect(chosen.selection).toEqual({ filters: ['reason cpuid'] });
+  expect(chosen.selection).toEqual({ filters: ['reason cpuid'], kinds: ['reason'] });
   expect(chosen.reasons[0].before).toEqual(model.reasons.find(({ name }) => name === 'CPUID')!.before);
   const part = JSON.parse((await kvmtrace('diff', BEFORE, BEFORE, '--from', '0.05', '--format', 'json')).out);
   expect(part.before.wallNs).toBeLessThan(model.before.wallNs!);
@@ -232,7 +232,7 @@ test('names that want to harm come out harmless', async () => {
       },
       reasons: model.reasons.map((row, i) => (i === 0 ? { ...row, name } : row)),
       userspace: model.userspace.map((row) => ({ ...row, name })),
-      selection: { filters: [name] },
+      selection: { filters: [name], kinds: ['reason'] },
       notes: [name],
     };
     const text = await rendered(hostile, 'text');

@@ -85,15 +85,17 @@ describe('check', () => {
   const model = plausibleModel();
   test.each([
     // Without a reason: all exits but idle ones, whose p99 is 812 us.
-    ['p99>811us', true, 'p99 is 812.0 us'],
-    ['p99>812us', false, 'p99 is 812.0 us'],
-    ['p99>=812us', true, 'p99 is 812.0 us'],
-    ['count>2118', true, 'count is 2,119'],
+    ['p99>811us', true, 'p99 of all exits but idle ones is 812.0 us'],
+    ['p99>812us', false, 'p99 of all exits but idle ones is 812.0 us'],
+    ['p99>=812us', true, 'p99 of all exits but idle ones is 812.0 us'],
+    ['count>2118', true, 'count of all exits but idle ones is 2,119'],
     ['hlt:max>90ms', true, 'max of HLT is 93.53 ms'],
     ['IO_INSTRUCTION:escalation>99%', true, 'escalation of IO_INSTRUCTION is 100.0%'],
     ['EPT_VIOLATION:escalation>60%', false, 'escalation of EPT_VIOLATION is 57.1%'],
-    // Each row but idle ones: the first that exceeds is named.
-    ['*:max>1ms', true, 'max of MSR_WRITE is 7.978 ms'],
+    // Each row but idle ones: the worst that exceeds is named, and how many more do.
+    ['*:max>1ms', true, 'max of MSR_WRITE is 7.978 ms; the same holds for 3 more rows'],
+    ['*:count>900', true, 'count of MSR_WRITE is 936'],
+    ['*:count<85', true, 'count of 0x4d is 1; the same holds for 1 more row'],
     ['*:max>8ms', false, 'max of MSR_WRITE is 7.978 ms'],
     ['77:count>0', true, 'count of 0x4d is 1'],
     // A reason that never came: counted 0 times, and no duration of it exceeds anything.
@@ -102,6 +104,12 @@ describe('check', () => {
     ['WBINVD:p99>1ns', false, 'no such exits'],
     ['lost>0', false, 'lost is 0'],
   ])('%s: %s', (text, exceeded, found) => expect(check(model, text)).toMatchObject({ exceeded, found }));
+
+  test('a change is no threshold of a report: the message names the command that has changes', () => {
+    expect(() => parseThreshold('p99>+20%')).toThrow("'p99>+20%' is about a change");
+    expect(() => parseThreshold('cost>5%')).toThrow('about a change');
+    expect(parseThreshold('escalation>5%').value).toBe(0.05);
+  });
 
   test('--with-idle brings idle exits in', () => {
     const withIdle = { ...model, slowSelection: { ...model.slowSelection, includesIdle: true } };

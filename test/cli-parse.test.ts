@@ -120,6 +120,16 @@ test('words', () => {
     'tid',
   ]);
   expect(() => parseWordList(['vcpus'], 'grouping', ['vcpu'])).toThrow("'vcpus' is not a grouping");
+  const hint = (text: string) => {
+    try {
+      parseWordList([text], 'section', ['detail', 'devices', 'storms']);
+    } catch (error) {
+      return (error as UsageError).hint;
+    }
+  };
+  expect(hint('devises')).toBe('Did you mean devices?\nKnown: detail, devices, storms.');
+  expect(hint('stroms')).toMatch(/^Did you mean storms/);
+  expect(hint('xyz')).toBe('Known: detail, devices, storms.');
   expect(parseCount('0')).toBe(0);
   for (const text of ['', '-1', '1.5', 'x', '1000001']) expect(() => parseCount(text)).toThrow(UsageError);
 });

@@ -162,7 +162,7 @@ describe('--fail-on', () => {
     expect(status).toBe(1);
     expect(stdout).toContain('Exits by reason');
     expect(stderr).toBe(
-      "kvmtrace: --fail-on 'cpuid:p99>9us': p99 of CPUID is 10.00 us\nkvmtrace: --fail-on 'count>19': count is 20\n",
+      "kvmtrace: --fail-on 'cpuid:p99>9us': p99 of CPUID is 10.00 us\nkvmtrace: --fail-on 'count>19': count of all exits but idle ones is 20\n",
     );
   });
   test('0 when none is', async () => {
@@ -203,6 +203,10 @@ describe('wrong use is status 2, one message, and what to do', () => {
       /a capture is no report\n {2}Make one with kvmtrace convert/,
     ],
     [['report', 'TRACE', '-o', 'FOLDER/a.txt', '-o', 'FOLDER/a.txt'], /the same output is named twice/],
+    [['report', 'TRACE', '-o', 'FOLDER/a.txt', '-o', 'FOLDER/./a.txt'], /the same output is named twice/],
+    [['report', 'TRACE', '-o', 'FOLDER/a.txt', '--heatmap', 'FOLDER/a.txt'], /same output is named twice/],
+    [['report', 'TRACE', '--heatmap=/dev/full'], /^kvmtrace: \/dev\/full: no space left on the device/],
+    [['report', 'TRACE', '--guest-symbols=FOLDER'], /^kvmtrace: .*: is a directory/],
     [
       ['diff', 'TRACE', 'TRACE', '-o', 'FOLDER/a.txt', '-o', 'FOLDER/a.txt'],
       /the same output is named twice/,

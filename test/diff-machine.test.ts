@@ -4,6 +4,7 @@ import { render as renderCsv } from '../src/report/diff/csv.ts';
 import { render as renderJson } from '../src/report/diff/json.ts';
 import type { DiffModel } from '../src/report/diff/model.ts';
 import { redactDiff } from '../src/report/diff/redact.ts';
+import type { FilterKind } from '../src/report/model.ts';
 import { diffModel, figure } from './fixtures/diff-models.ts';
 
 /** As docs/diff.md lists them. */
@@ -70,7 +71,8 @@ test('--redact: one name for a host wherever it is, none for files, numbers of p
       },
     }));
     const filters = ['pid 17', 'tid 4139', 'vCPU 3', 'reason pid 7'];
-    return redactDiff(diffModel({ before: one, after: other, selection: { filters } }));
+    const kinds: FilterKind[] = ['pid', 'tid', 'vcpu', 'reason'];
+    return redactDiff(diffModel({ before: one, after: other, selection: { filters, kinds } }));
   };
   const model = redacted(['a', 'b'], 1);
   const namesOf = ({ before: one, after: other }: DiffModel) => [
@@ -91,6 +93,7 @@ test('--redact: one name for a host wherever it is, none for files, numbers of p
   expect(namesOf(redacted([null, 'a'], 1))[0]).toEqual([null, 'host-1']);
   expect(model.selection).toEqual({
     filters: ['pid (redacted)', 'tid (redacted)', 'vCPU 3', 'reason pid 7'],
+    kinds: ['pid', 'tid', 'vcpu', 'reason'],
   });
   expect([model.before.capture.facts, model.after.capture.facts]).toEqual([{}, {}]);
   expect(redactDiff(diffModel({ selection: null })).selection).toBeNull();

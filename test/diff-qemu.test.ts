@@ -114,7 +114,9 @@ describe('a comparison', () => {
   }
   const diff = (before: string, after: string, filters: object | null = null): Promise<DiffModel> => {
     const options = defaultReportOptions();
-    const chosen = filters && { filters: { ...options.filters, words: ['some'], ...filters } };
+    const chosen = filters && {
+      filters: { ...options.filters, words: [{ kind: 'tid' as const, words: 'some' }], ...filters },
+    };
     return runDiff(before, after, { ...options, ...chosen });
   };
   const text = (model: DiffModel) =>

@@ -123,7 +123,10 @@ test('switched on, but no exit was ever recorded: unknown, whatever a selection 
     };
     return escalationGap(context as never, analysis as never);
   };
-  expect(gap(0, 500)).toMatch(/^Not known: .* no kvm_exit was recorded/);
+  expect(gap(0, 500)).toMatchObject({
+    kind: 'not-joined',
+    because: expect.stringMatching(/^Not known: .* no kvm_exit was recorded/),
+  });
   expect(gap(7, 500)).toBeNull();
   expect(gap(0, 0)).toBeNull();
 });

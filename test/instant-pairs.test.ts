@@ -85,7 +85,7 @@ describe('pairs with odd stamps are those that the report chooses', () => {
     expect(
       await told({
         ...options,
-        filters: { ...options.filters, ...filters, words: ['some'] },
+        filters: { ...options.filters, ...filters, words: [{ kind: 'vcpu', words: 'some' }] },
       } as ReportOptions),
     ).toEqual(expected);
   });

@@ -29,7 +29,7 @@ import {
   reasonName,
   suggestReasons,
 } from '../src/isa/reasons.ts';
-import { parseUserspaceExitName, userspaceExitName } from '../src/isa/userspace-exits.ts';
+import { userspaceExitName } from '../src/isa/userspace-exits.ts';
 
 describe('reasonName', () => {
   it.each([
@@ -294,16 +294,13 @@ describe('reasonIndex', () => {
 });
 
 describe('userspace exits', () => {
-  it('names numbers and reads names back', () => {
-    for (let code = 0; code < 44; code++) expect(parseUserspaceExitName(userspaceExitName(code))).toBe(code);
-    expect(userspaceExitName(2)).toBe('KVM_EXIT_IO');
-    expect(userspaceExitName(42)).toBe('KVM_EXIT_ARM_LDST64B');
+  it('has a name for every number of the header, and a number for others', () => {
+    const names = Array.from({ length: 44 }, (_, code) => userspaceExitName(code));
+    expect(new Set(names).size).toBe(44);
+    for (const name of names) expect(name).toMatch(/^KVM_EXIT_[A-Z0-9_]+$/);
+    expect(names[2]).toBe('KVM_EXIT_IO');
+    expect(names[42]).toBe('KVM_EXIT_ARM_LDST64B');
     expect(userspaceExitName(44)).toBe('0x2c');
-    expect(parseUserspaceExitName('0x1f')).toBe(31);
-    expect(parseUserspaceExitName('mmio')).toBe(6);
-    for (const text of ['restart', 'error', '', 'KVM_EXIT_', '0x100000000', 'constructor']) {
-      expect(parseUserspaceExitName(text)).toBe(-1);
-    }
   });
 });
 

@@ -1,4 +1,4 @@
-/** JSON: the order of keys is the one in which the documentation and the specification list them. */
+/** JSON: the order of keys is the one in which the documentation lists them. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -12,6 +12,7 @@ type Plain = Record<string, unknown>;
 const model = {
   ...manyVcpusModel(1),
   escalation: plausibleModel().escalation,
+  selection: { filters: ['tid 1'], kinds: ['tid' as const] },
   slow: [slowExit()],
   quality: {
     ...plausibleModel().quality,

@@ -4,8 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { runReport } from '../src/commands/pipeline.ts';
+import { haltPollingSection } from '../src/report/build-halt-polling.ts';
 import { stormsSection } from '../src/report/build-storms.ts';
+import type { ReportModel } from '../src/report/model.ts';
 import { sectionRequests } from '../src/report/sections.ts';
+import { plausibleModel } from './fixtures/report-models.ts';
 import { defaultReportOptions } from './support/options.ts';
 
 test('storms of more threads than are told apart', async () => {
@@ -36,4 +39,16 @@ test('storms of more threads than are told apart', async () => {
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+test('halts that tell no thread or no time', () => {
+  const words = (over: Partial<NonNullable<ReportModel['haltPolling']>>) => {
+    const haltPolling = { known: false, total: null, rows: [], leftOut: 0, ...over };
+    return haltPollingSection.blocks(plausibleModel({ haltPolling }), 30, true)[0].sentences;
+  };
+  expect(words({})).toEqual(['Not recorded: no kvm_vcpu_wakeup in the capture.']);
+  expect(words({ leftOut: 3 })).toEqual([
+    'Not known: no kvm_vcpu_wakeup tells its thread and its time.',
+    '3 events left out: they tell no thread, or no time.',
+  ]);
 });

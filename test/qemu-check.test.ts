@@ -177,6 +177,12 @@ test('a word without a reason cannot be compared, whatever its column holds', ()
   });
 });
 
+test('a return of no known thread is counted, in whichever part it stands', () => {
+  const events = [entry(100, 0), kernel(100, 2), qemu(100, 0, 2), kernel(-1, 3), kernel(-1, 0, EINTR)];
+  const wanted = { kernelExits: 1, qemuExits: 1, leftOut: 1, rows: [{ matched: 1, kernelOnly: 0 }] };
+  for (const cuts of [[], [1], [3], [4]]) expect(check(events, cuts)).toMatchObject(wanted);
+});
+
 test('a later part with more events than are kept of its beginning is added as it stands', () => {
   const events: TestEvent[] = [entry(100, 0)];
   for (let i = 0; i < 45_000; i++) {

@@ -343,10 +343,11 @@ test('a real recording: every exit but the last of a vCPU is handled, and times 
 });
 
 test('what could not be compared is not called a disagreement', () => {
-  const check = { agrees: false, matched: 0, kernelOnly: 0, qemuOnly: 0, edges: 0, rows: [] };
+  const check = { agrees: false, matched: 0, kernelOnly: 0, qemuOnly: 0, edges: 0, leftOut: 0, rows: [] };
   expect(checkSentence(check)).toContain('could not be compared');
   expect(checkSentence({ ...check, kernelOnly: 2 })).toContain(
     "do not agree: 0 pairs, 2 of the kernel's and 0 of QEMU's without the other",
   );
   expect(checkSentence({ ...check, agrees: true, matched: 5 })).toContain('agree one to one: 5 pairs');
+  expect(checkSentence({ ...check, leftOut: 3 })).toContain('3 returns of no known thread left out');
 });

@@ -6,6 +6,7 @@ import { afterAll, expect, test } from 'vitest';
 import { createRandom } from '../src/analysis/bootstrap.ts';
 import type { Filters } from '../src/commands/options.ts';
 import { runConvert, runReport } from '../src/commands/pipeline.ts';
+import { render as html } from '../src/report/html/index.ts';
 import { pageTitle } from '../src/report/html/recorded.ts';
 import { SECTION_TABLES, sectionRequests } from '../src/report/sections.ts';
 import { render as renderText } from '../src/report/text.ts';
@@ -97,14 +98,21 @@ test('the summary is about QEMU where it alone recorded', async () => {
     'QEMU took 62.00 us for them, most for rtc-index (87.1%).',
   ]);
   expect(pageTitle(model)).toBe('5 returns of KVM_RUN in 99.00 us');
-  expect(text(model)).toContain("WARN no exits to report but QEMU's side of them");
+  const shown = text(model);
+  expect(shown).toContain("WARN no kvm_exit recorded, only QEMU's side");
+  // What there is, before what there is not.
+  expect(shown.indexOf("QEMU's side: KVM_RUN")).toBeLessThan(shown.indexOf('Exits by reason'));
+  expect(shown).not.toContain('Nesting');
+  const page = html(model, { rows: 30 });
+  expect(page.indexOf('id="h-details"')).toBeLessThan(page.indexOf('id="h-reasons"'));
+  expect(page).toContain('what KVM_RUN returned to QEMU with');
 });
 
 test('filters apply to it as far as QEMU tells what they choose by', async () => {
   const filtered = (filters: object) =>
     runReport([join(folder, 'log')], {
       ...options,
-      filters: { ...options.filters, words: ['some'], ...filters },
+      filters: { ...options.filters, words: [{ kind: 'tid' as const, words: 'some' }], ...filters },
     } as typeof options);
   const thread = await filtered({ tids: [8] });
   expect(thread.qemu).toMatchObject({ exits: 1, rows: [{ tid: 8, count: 1 }], check: null });
@@ -202,7 +210,7 @@ test('filters choose the exits of their time and thread, with all of their handl
   const rowsOf = async (filters: Partial<Filters>) => {
     const { qemu } = await runReport([join(folder, 'filtered')], {
       ...options,
-      filters: { ...options.filters, ...filters, words: ['some'] },
+      filters: { ...options.filters, ...filters, words: [{ kind: 'tid' as const, words: 'some' }] },
     });
     return qemu?.rows.map(({ tid, code, count, perSecond, handling }) => [
       ...[tid, code, count, Math.round(perSecond!)],

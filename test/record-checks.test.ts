@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  closeSync,
   cpSync,
   existsSync,
   lstatSync,
@@ -21,7 +22,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { UsageError } from '../src/core/errors.ts';
 import { checkHost, type HostFacts, readHostFacts } from '../src/record/checks.ts';
 import { findHelper } from '../src/record/helper.ts';
-import { createPrivateFile, moveIntoPlace, prepareOutput, sizeLimit } from '../src/record/output-place.ts';
+import { moveIntoPlace, openPrivateFile, prepareOutput, sizeLimit } from '../src/record/output-place.ts';
 import { ensureBuilt, kvmtrace } from './support/built.ts';
 import { REPO } from './support/corpus.ts';
 
@@ -309,9 +310,10 @@ describe('the place', () => {
     const where = fresh();
     const place = prepareOutput(join(where, 'x.arrow'), 'trace.dat');
     expect(statSync(place.work()).mode & 0o777).toBe(0o700);
-    const made = createPrivateFile(join(place.work(), 'new'));
+    const made = join(place.work(), 'new');
+    closeSync(openPrivateFile(made));
     expect(statSync(made).mode & 0o777).toBe(0o600);
-    expect(() => createPrivateFile(made)).toThrow('EEXIST');
+    expect(() => openPrivateFile(made)).toThrow('EEXIST');
     symlinkSync(join(where, 'victim'), place.capture);
     await refusal(() => moveIntoPlace(made, place.capture));
     expect(lstatSync(place.capture).isSymbolicLink()).toBe(true);

@@ -14,7 +14,7 @@ import {
   F_INTR_INFO,
   F_ISA,
 } from '../src/core/event-batch.ts';
-import { EVENT_FIELDS, type NarrowColumn, type WideColumn } from '../src/core/event-fields.ts';
+import { type NarrowColumn, RECORDED_FIELDS, type WideColumn } from '../src/core/event-fields.ts';
 import { createEventDictionary } from '../src/core/events.ts';
 import { ARM64_NOT_TRAP, ISA_ARM64, ISA_RISCV } from '../src/core/isa-codes.ts';
 import { wordsToBigUint } from '../src/core/words.ts';
@@ -72,8 +72,8 @@ const placeArbitrary = fc.record({
 test('columns hold the recorded integers, in either byte order; what a cut record lacks is unset', () => {
   fc.assert(
     fc.property(
-      fc.constantFrom(...Object.keys(EVENT_FIELDS)).chain((name) => {
-        const columns = Object.entries(EVENT_FIELDS[name]).filter(([c]) => c in WIDE || c in NARROW);
+      fc.constantFrom(...Object.keys(RECORDED_FIELDS)).chain((name) => {
+        const columns = Object.entries(RECORDED_FIELDS[name]).filter(([c]) => c in WIDE || c in NARROW);
         const names = [...new Set(columns.flatMap(([, list]) => list))].filter((f) => f !== 'vcpu_pc');
         return fc.record({
           name: fc.constant(name),
@@ -96,7 +96,7 @@ test('columns hold the recorded integers, in either byte order; what a cut recor
           | WideColumn
           | NarrowColumn
         )[]) {
-          const wanted = EVENT_FIELDS[name][column];
+          const wanted = RECORDED_FIELDS[name][column];
           // Of the names that kernels gave a field, the first that the format has.
           const source = (typeof wanted === 'string' ? [wanted] : (wanted ?? []))
             .map((candidate) => fields.find((f) => f.name === candidate))

@@ -266,3 +266,22 @@ live('a size limit below a page of events is not told as a host without VMs', as
   const { status, stderr } = await kvmtrace(args, { cwd: work });
   expect([status, stderr]).toEqual([0, expect.stringContaining('no room for a page of them')]);
 });
+
+live('more new threads than the file has room for names of: the counters of losses are in it', () => {
+  if (missing('python3')) return;
+  const script = [
+    'import ctypes, os, threading, time',
+    'threading.stack_size(65536)',
+    'def wait(i):',
+    '    ctypes.CDLL(None).prctl(15, b"thread-%07d" % i, 0, 0, 0)',
+    '    time.sleep(60)',
+    'for i in range(4500): threading.Thread(target=wait, args=(i,), daemon=True).start()',
+    'time.sleep(2)',
+    'os._exit(0)',
+  ].join('\n');
+  const { status, stderr } = run([...EVENTS, '-o', 'a.dat', '--', 'python3', '-c', script]);
+  expect([status, stderr]).toEqual([0, expect.stringContaining('some thread names of the end are missing')]);
+  expect(stderr).not.toContain('the counters of the end are missing');
+  // As per_cpu/cpuN/stats prints them.
+  expect(readFileSync(join(work, 'a.dat'), 'latin1')).toMatch(/CPU: 0\nentries: \d+\noverrun: \d+\n/);
+});

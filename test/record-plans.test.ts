@@ -3,13 +3,13 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { allocateU8, allocateU32, createArena } from '../src/core/arena.ts';
 import { createArenaBatch, createEventBatch, type EventBatch, F_ISA } from '../src/core/event-batch.ts';
-import { EVENT_FIELDS } from '../src/core/event-fields.ts';
+import { RECORDED_FIELDS } from '../src/core/event-fields.ts';
 import { createEventDictionary } from '../src/core/events.ts';
 import { compileDecoder, decodeRecord } from '../src/parsers/tracepoint/decoder.ts';
 import type { EventFormat, FormatField } from '../src/parsers/tracepoint/format.ts';
 import { addRecordPlan, createRecordPlans } from '../src/parsers/tracepoint/record-plans.ts';
 
-const NAMES = Object.keys(EVENT_FIELDS);
+const NAMES = Object.keys(RECORDED_FIELDS);
 const CORE = { elseIsa: 0, coreOnly: false, listed: false };
 const arena = createArena();
 const plans = createRecordPlans(arena);
@@ -24,7 +24,7 @@ interface Sample {
 
 /** An event with some of its fields, each of any size at any place, and a record that holds them all. */
 const sampleArbitrary: fc.Arbitrary<Sample> = fc.constantFrom(...NAMES).chain((name) => {
-  const names = [...new Set(Object.values(EVENT_FIELDS[name]).flat())];
+  const names = [...new Set(Object.values(RECORDED_FIELDS[name]).flat())];
   return fc
     .record({
       chosen: fc.subarray(names),

@@ -165,6 +165,7 @@ const polling = (failedPolls: number, failedPollNs: number): ReportModel['haltPo
     windows: [],
   },
   rows: [],
+  leftOut: 0,
 });
 const lost = (events: number, regions: number): Partial<ReportModel> => ({
   capture: {
@@ -310,7 +311,9 @@ const CASES: Record<string, { yes: Parts[]; no: Parts[] }> = {
       { over: { haltPolling: polling(900, 1e7) } } as Parts,
       { over: { haltPolling: polling(19, 1e9) } } as Parts,
       // A part of the time: of how much time it was polling is not known.
-      { over: { haltPolling: polling(900, 1e9), selection: { filters: ['from 2s'] } } } as Parts,
+      {
+        over: { haltPolling: polling(900, 1e9), selection: { filters: ['from 2s'], kinds: ['time'] } },
+      } as Parts,
       {},
     ],
   },
@@ -382,8 +385,12 @@ test('a quiet report and an empty one get no advice', () => {
 
 test('where reasons were chosen, shares of the whole are not known and nothing is said', () => {
   const parts = { reasons: [exits('vmx', 40, 900)] };
-  expect(buildAdvice(model({ ...parts, over: { selection: { filters: ['reason pause'] } } }))).toEqual([]);
-  expect(buildAdvice(model({ ...parts, over: { selection: { filters: ['tid 1'] } } }))).not.toEqual([]);
+  expect(
+    buildAdvice(model({ ...parts, over: { selection: { filters: ['reason pause'], kinds: ['reason'] } } })),
+  ).toEqual([]);
+  expect(
+    buildAdvice(model({ ...parts, over: { selection: { filters: ['tid 1'], kinds: ['tid'] } } })),
+  ).not.toEqual([]);
 });
 
 test('evidence has the report’s own numbers', () => {

@@ -238,6 +238,13 @@ describe('texts', () => {
     ]);
   });
 
+  test('a thread that is called like a kind of filter changes no kind', () => {
+    const selection: ReportModel['selection'] = { filters: ['from 2s'], kinds: ['time'] };
+    const redacted = redactModel(plausibleModel({ selection, vcpus: [vcpu({ comm: 'time' })] }));
+    expect(redacted.vcpus[0].comm).toBe('thread-1');
+    expect(redacted.selection).toEqual(selection);
+  });
+
   test('of the command line what says which analysis it was remains', () => {
     const names = createPseudonyms(new Set([139]));
     const command = [
@@ -263,4 +270,11 @@ describe('texts', () => {
       '--redact',
     ]);
   });
+});
+
+test('events keep their names and counts, whatever their names look like', () => {
+  const model = plausibleModel();
+  const names = [...HOSTILE_NAMES, 'pid', 'prev_tid', 'host', 'path', 'valueOf'];
+  model.capture.events = Object.fromEntries(names.map((name, i) => [name, 1000 + i]));
+  expect(Object.entries(redactModel(model).capture.events)).toEqual(Object.entries(model.capture.events));
 });

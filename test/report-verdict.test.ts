@@ -1,7 +1,7 @@
 /** What the numbers say in words: each sentence with the figures that it is about, and none that nobody can tell. */
 import { describe, expect, test } from 'vitest';
 import { buildVerdict } from '../src/report/build-verdict.ts';
-import type { ReasonModel, ReportModel } from '../src/report/model.ts';
+import type { FilterKind, ReasonModel, ReportModel } from '../src/report/model.ts';
 import { plausibleModel, reason } from './fixtures/report-models.ts';
 
 const model = plausibleModel();
@@ -20,7 +20,7 @@ describe('summary', () => {
     expect(summary).toEqual([
       '2 vCPU threads left the guest 1,000 times in 10.00 s.',
       "Handling exits took 1.000 s (5.0% of the threads' time); another 7.000 s (35.0% of the threads' time) was mostly the guest's own idling.",
-      '250 of them (25.0%) went on to user space, which took 500.0 ms.',
+      '250 exits (25.0%) went on to user space, which took 500.0 ms.',
     ]);
   });
 
@@ -32,8 +32,8 @@ describe('summary', () => {
         escalation: { ...model.escalation, known: true, exits: 1000, escalated, userspaceNs: 0 },
       }).summary;
     expect(of(1)[1]).not.toContain('idling');
-    expect(of(1)[2]).toMatch(/^1 of them .* went on to user space\.$/);
-    expect(of(0)[2]).toBe('None of them went on to user space.');
+    expect(of(1)[2]).toMatch(/^1 exit .* went on to user space\.$/);
+    expect(of(0)[2]).toBe('No exit went on to user space.');
   });
 
   test('without time there is no word on how long it took', () => {
@@ -48,27 +48,26 @@ describe('summary', () => {
   });
 
   test('shares of the recording are left out where only a part of its time was selected', () => {
-    const selected = (filters: string[]) =>
-      verdict({ selection: { ...model.selection, filters } as ReportModel['selection'] });
-    expect(selected(['from 2s']).summary.join()).not.toContain("of the threads' time");
-    expect(selected(['reason io', 'to 2s']).headline.exitsPerSecond).toBeNull();
-    expect(selected(['reason io']).headline.exitsPerSecond).not.toBeNull();
+    const selected = (kinds: FilterKind[]) => verdict({ selection: { filters: [...kinds], kinds } });
+    expect(selected(['time']).summary.join()).not.toContain("of the threads' time");
+    expect(selected(['reason', 'time']).headline.exitsPerSecond).toBeNull();
+    expect(selected(['reason']).headline.exitsPerSecond).not.toBeNull();
     // Others may have left the guest as well.
-    expect(selected(['reason io']).summary[0]).toMatch(/^The filters choose [\d,]+ exits of 2 vCPU threads in /);
+    expect(selected(['reason']).summary[0]).toMatch(/^The filters choose [\d,]+ exits of 2 vCPU threads in /);
   });
 
   test('no exits: of the recording, or of what was selected', () => {
     const none = { totals: totals({ exits: 0 }) };
     expect(verdict(none).summary).toEqual(['The recording holds no exits, so it tells nothing about them.']);
-    const selection = { filters: ['reason io'] } as unknown as ReportModel['selection'];
+    const selection: ReportModel['selection'] = { filters: ['reason io'], kinds: ['reason'] };
     expect(verdict({ ...none, selection }).summary).toEqual(['No exit matches the selection.']);
   });
 
   test('that it is unknown which exits went on to user space, and whether it was recorded', () => {
-    const unknown = (because: string) =>
-      verdict({ escalation: { ...model.escalation, known: false, unknownBecause: because } }).summary.at(-1);
-    expect(unknown('Not recorded: …')).toBe('Which exits went on to user space was not recorded.');
-    expect(unknown('Printed without …')).toBe('Which exits went on to user space cannot be told.');
+    const unknown = (gap: ReportModel['escalation']['gap']) =>
+      verdict({ escalation: { ...model.escalation, known: false, gap } }).summary.at(-1);
+    expect(unknown('not-recorded')).toBe('Which exits went on to user space was not recorded.');
+    expect(unknown('not-joined')).toBe('Which exits went on to user space cannot be told.');
   });
 
   test('headline: rates and shares of the whole recording', () => {

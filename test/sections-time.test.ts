@@ -141,7 +141,9 @@ test.skipIf(!existsSync(perf))(
     const base = defaultReportOptions();
     const from = { ns: 200_000_000n, fromEnd: false };
     const to = { ns: 700_000_000n, fromEnd: false };
-    const cut = await report(perf, { filters: { ...base.filters, from, to, tids: [140], words: ['x'] } });
+    const cut = await report(perf, {
+      filters: { ...base.filters, from, to, tids: [140], words: [{ kind: 'time' as const, words: 'x' }] },
+    });
     expect(cut.ledger!.rows.map(({ tid, wallNs }) => [tid, wallNs])).toEqual([[140, 500_000_000]]);
     const whole = await report(perf);
     const row = whole.ledger!.rows.find(({ tid }) => tid === 140)!;
@@ -289,7 +291,7 @@ test('halt polling: not recorded is not the same as never halted', async () => {
   const haltsOf = (extra: readonly TestEvent[], enabled: readonly string[] | null) =>
     report([...events, ...extra], enabled).haltPolling!;
   for (const enabled of [null, [], ['kvm_halt_poll_ns']])
-    expect(haltsOf([], enabled)).toEqual({ known: false, total: null, rows: [] });
+    expect(haltsOf([], enabled)).toEqual({ known: false, total: null, rows: [], leftOut: 0 });
   expect(haltsOf([], ['kvm_vcpu_wakeup'])).toMatchObject({
     known: true,
     total: { halts: 0, polled: 0, successRatio: null, failedPolls: null, failedPollNs: null },

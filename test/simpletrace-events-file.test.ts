@@ -1,12 +1,13 @@
 /** trace-events-all: its syntax against QEMU's own file, and where it is looked for. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
+import { readSymbolFile } from '../src/commands/read-symbol-file.ts';
 import { UsageError } from '../src/core/errors.ts';
+import { parseDeclaration, parseTraceEvents } from '../src/parsers/qemu-events/trace-events.ts';
 import { findTraceEvents, readTraceEventsFile } from '../src/parsers/simpletrace/find-events.ts';
-import { parseDeclaration, parseTraceEvents } from '../src/parsers/simpletrace/trace-events.ts';
 import { SAMPLES } from './support/corpus.ts';
 import { load } from './support/qemu-traces.ts';
 
@@ -95,5 +96,10 @@ describe('finding the file', () => {
     const bomb = path.join(folder, 'bomb.gz');
     writeFileSync(bomb, gzipSync(Buffer.alloc(80 << 20)));
     expect(() => readTraceEventsFile(bomb)).toThrow(/too large/);
+  });
+  test.skipIf(!existsSync('/dev/zero'))('nor is a device read without end, whatever the option', () => {
+    expect(() => readTraceEventsFile('/dev/zero')).toThrow(/too large/);
+    expect(() => readSymbolFile('/dev/zero')).toThrow(/too large/);
+    expect(() => readSymbolFile(folder)).toThrow(expect.objectContaining({ code: 'EISDIR', path: folder }));
   });
 });

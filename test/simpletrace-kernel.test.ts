@@ -6,10 +6,6 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { allocateU8, createArena } from '../src/core/arena.ts';
 import { type ArenaBatch, createArenaBatch } from '../src/core/event-batch.ts';
-import { NO_COLUMN } from '../src/parsers/simpletrace/argument-columns.ts';
-import { simpletrace } from '../src/parsers/simpletrace/index.ts';
-import { createEventWalk, planEvent, walkEvents } from '../src/parsers/simpletrace/walk-events.ts';
-import { T_AT, T_DISORDERED, T_PREVIOUS } from '../src/parsers/simpletrace/walk-layout.ts';
 import {
   C_ADDRESS,
   C_ARG0,
@@ -22,7 +18,11 @@ import {
   C_VCPU,
   COLUMN_BITS,
   setColumn,
-} from '../src/parsers/text/columns.ts';
+} from '../src/parsers/columns.ts';
+import { NO_COLUMN } from '../src/parsers/qemu-events/argument-columns.ts';
+import { simpletrace } from '../src/parsers/simpletrace/index.ts';
+import { createEventWalk, planEvent, walkEvents } from '../src/parsers/simpletrace/walk-events.ts';
+import { T_AT, T_DISORDERED, T_PREVIOUS } from '../src/parsers/simpletrace/walk-layout.ts';
 import { readTrace } from './support/qemu-traces.ts';
 import { DROPPED_ID, type EncodedRecord, encode, number, string } from './support/simpletrace-encoder.ts';
 

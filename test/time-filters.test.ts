@@ -25,7 +25,7 @@ const filtersOf = (from: TimeBound | null, to: TimeBound | null): Filters => ({
   ...base.filters,
   from,
   to,
-  words: ['times'],
+  words: [{ kind: 'time', words: 'times' }],
 });
 
 const samples = listCaptures(SAMPLES);
@@ -121,10 +121,13 @@ describe('what comes after --to is no part of the time that is looked at', () =>
       const options = { color: false, width: 100, rows: 0, histogram: false, table: 'reasons', sections };
       return renderText(model, options).replace(/\s+/g, ' ');
     };
-    const until = await textOf({ ...filtersOf(null, start(500_000_000n)), words: ['to 500ms'] });
+    const until = await textOf({
+      ...filtersOf(null, start(500_000_000n)),
+      words: [{ kind: 'time', words: 'to 500ms' }],
+    });
     expect(until).toContain('The time that was asked for: 500.0 ms per thread.');
     expect(until).not.toContain('do not apply here');
-    const onCpu = await textOf({ ...base.filters, cpus: [0], words: ['CPU 0'] });
+    const onCpu = await textOf({ ...base.filters, cpus: [0], words: [{ kind: 'cpu', words: 'CPU 0' }] });
     expect(onCpu).toContain('From the first event to the last: 999.8 ms per thread.');
     expect(onCpu).toContain('Filters by reason, level and CPU do not apply here.');
   });

@@ -49,7 +49,7 @@ test.each([
     ...options,
     sections,
     passes,
-    filters: { ...options.filters, vcpus: [1], words: ['vCPU 1'] },
+    filters: { ...options.filters, vcpus: [1], words: [{ kind: 'vcpu', words: 'vCPU 1' }] },
   } as ReportOptions);
   expect(model.vcpus.map(({ tid }) => tid)).toEqual([501]);
   expect(model.haltPolling!.rows).toMatchObject([{ tid: 501, vcpu: 1, halts }]);

@@ -70,7 +70,11 @@ describe('filters', () => {
       { isa: ISA_VMX, code: 10 },
     ],
     from: { ns: 200_000_000n, fromEnd: false },
-    words: ['CPU 0', 'reason WRMSR,CPUID', 'from 200ms'],
+    words: [
+      { kind: 'cpu', words: 'CPU 0' },
+      { kind: 'reason', words: 'reason WRMSR,CPUID' },
+      { kind: 'time', words: 'from 200ms' },
+    ],
   };
 
   test('choose the exits of the table', async () => {

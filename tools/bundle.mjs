@@ -57,7 +57,7 @@ const CHUNKS = [
   { name: 'text', roots: ['report/text.js'] },
   // Of parsers: what several share, and the text formats, which are asked together.
   { name: 'records', roots: ['parsers/tracepoint/decoder.js', 'parsers/zstd-stream.js'] },
-  { name: 'rows', roots: ['parsers/text/batch-rows.js', 'parsers/text/row-output.js'] },
+  { name: 'rows', roots: ['parsers/batch-rows.js', 'parsers/text/row-output.js'] },
   {
     name: 'lines',
     roots: ['ftrace-text', 'trace-cmd-text', 'perf-script', 'qemu-log', 'kernel-log', 'printed-table'].map(

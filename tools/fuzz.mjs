@@ -14,6 +14,8 @@ import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { gunzipSync } from 'node:zlib';
+import { mutateBytes } from './fuzz/mutations.mjs';
+import { generator } from './fuzz/random.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -33,17 +35,6 @@ const MAX_MS = 10_000;
 const MAX_RSS = 1024 << 20;
 const MAX_BYTES = 2 << 20;
 
-/** A small deterministic generator (mulberry32), so that a seed names a run. */
-function generator(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 function* files(folder) {
   for (const name of readdirSync(folder)) {
     const path = join(folder, name);
@@ -60,47 +51,6 @@ const inputs = values.dir
     return { path, bytes: bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes };
   })
   .filter(({ bytes }) => bytes.length <= MAX_BYTES);
-
-const INTERESTING = [0, 1, 0x7f, 0x80, 0xff];
-
-function mutate(bytes, random) {
-  const pick = (n) => Math.floor(random() * n);
-  let copy = Buffer.from(bytes);
-  const rounds = 1 + pick(8);
-  for (let i = 0; i < rounds && copy.length > 0; i++) {
-    // Half of the damage goes to the first bytes, where headers are.
-    const at = random() < 0.5 ? pick(Math.min(copy.length, 4096)) : pick(copy.length);
-    switch (pick(7)) {
-      case 0:
-        copy[at] ^= 1 << pick(8);
-        break;
-      case 1:
-        copy[at] = INTERESTING[pick(INTERESTING.length)];
-        break;
-      case 2:
-        copy = copy.subarray(0, at);
-        break;
-      case 3:
-        copy.fill(INTERESTING[pick(INTERESTING.length)], at, Math.min(copy.length, at + 1 + pick(16)));
-        break;
-      case 4: {
-        const size = 1 + pick(512);
-        copy = Buffer.concat([copy.subarray(0, at), copy.subarray(at + size)]);
-        break;
-      }
-      case 5: {
-        const size = 1 + pick(512);
-        const from = pick(copy.length);
-        copy = Buffer.concat([copy.subarray(0, at), copy.subarray(from, from + size), copy.subarray(at)]);
-        break;
-      }
-      default:
-        if (at + 8 <= copy.length)
-          copy.writeBigUInt64LE(BigInt.asUintN(64, BigInt(pick(2 ** 31)) << BigInt(pick(33))), at);
-    }
-  }
-  return copy;
-}
 
 function check(model) {
   const { quality } = model;
@@ -126,7 +76,7 @@ let failed = 0;
 const seen = new Set();
 while (Date.now() < end && inputs.length > 0) {
   const { path, bytes } = inputs[cases % inputs.length];
-  const input = mutate(bytes, random);
+  const input = mutateBytes(bytes, random);
   writeFileSync(target, input);
   const start = performance.now();
   let problem = null;

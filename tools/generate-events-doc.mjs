@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** Writes docs/events.md from the table that decides it (src/core/event-fields.ts). Needs a build. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { EVENT_FIELDS } from '../dist/core/event-fields.js';
+import { RECORDED_FIELDS } from '../dist/core/event-fields.js';
 
 const COLUMNS = ['vcpu', 'isa', 'code', 'address', 'info1', 'info2', 'intrInfo', 'errorCode', 'arg0', 'arg1'];
 const SPECIAL = {
@@ -16,7 +16,7 @@ const fields = (names) =>
 
 export function eventsTable() {
   const lines = ['| event | columns and the recorded fields in them |', '|---|---|'];
-  for (const [event, wanted] of Object.entries(EVENT_FIELDS).sort(([a], [b]) => (a < b ? -1 : 1))) {
+  for (const [event, wanted] of Object.entries(RECORDED_FIELDS).sort(([a], [b]) => (a < b ? -1 : 1))) {
     const parts = COLUMNS.filter((column) => wanted[column]).map(
       (column) => `${column} = ${fields(wanted[column])}`,
     );

@@ -12,7 +12,7 @@ import {
   MAX_EVENTS,
 } from '../core/events.ts';
 
-export const NO_DIRECTION = 0;
+const NO_DIRECTION = 0;
 export const READ = 1;
 export const WRITE = 2;
 

@@ -61,7 +61,7 @@ export interface HaltPolling {
   windowEvents: number;
 }
 
-export function createHaltPolling(_options: unknown, scope: PassScope = EVERYTHING): HaltPolling {
+function createHaltPolling(_options: unknown, scope: PassScope = EVERYTHING): HaltPolling {
   return { scope, slots: createThreadSlots(), threads: [], unusable: 0, windowEvents: 0 };
 }
 
@@ -99,7 +99,7 @@ function threadAt(halts: HaltPolling, tid: number): Thread {
   return thread;
 }
 
-export function addHaltEvents(halts: HaltPolling, batch: EventBatch): void {
+function addHaltEvents(halts: HaltPolling, batch: EventBatch): void {
   const { event } = batch;
   for (let row = 0; row < batch.length; row++) {
     const kind = event[row];
@@ -156,7 +156,7 @@ function addWindow(thread: Thread, batch: EventBatch, row: number): void {
 }
 
 /** Adds a later part. */
-export function mergeHaltPolling(halts: HaltPolling, later: HaltPolling): void {
+function mergeHaltPolling(halts: HaltPolling, later: HaltPolling): void {
   halts.unusable += later.unusable;
   halts.windowEvents += later.windowEvents;
   for (const other of later.threads) {
@@ -235,7 +235,7 @@ function outcomes(thread: Thread): WindowOutcome[] {
   });
 }
 
-export function haltPollingResult(halts: HaltPolling, numbers?: VcpuNumbers): HaltPollingResult {
+function haltPollingResult(halts: HaltPolling, numbers?: VcpuNumbers): HaltPollingResult {
   const rows = halts.threads
     .filter(({ tid, pid, vcpu }) => threadInScope(halts.scope, tid, pid, vcpu, numbers))
     .map(

@@ -25,7 +25,7 @@ import {
   type TimeAxisOptions,
 } from './time-axis.ts';
 
-export const HEATMAP_COLUMNS = 256;
+const HEATMAP_COLUMNS = 256;
 /** Log-linear buckets that one row takes together. */
 const PER_ROW = SUBS / 4;
 
@@ -44,7 +44,7 @@ export function rowStart(row: number): number {
   return (SUBS + (bucket % SUBS)) * 2 ** (Math.floor(bucket / SUBS) - 1);
 }
 
-export function addHeatmapExits(heatmap: Heatmap, batch: ExitBatch, selected: Uint8Array | null): void {
+function addHeatmapExits(heatmap: Heatmap, batch: ExitBatch, selected: Uint8Array | null): void {
   addExitRows(
     heatmap.view,
     'countHeat',
@@ -144,10 +144,11 @@ export const heatmapPass: Pass<Pick<TimeAxisOptions, 'origin'>, Heatmap, Heatmap
 export interface HeatmapLineOptions {
   /** Open file; threads of a process share them. */
   readonly fd: number;
+  /** As the user named it, for errors. */
+  readonly path: string;
 }
 
-interface HeatmapLines {
-  readonly fd: number;
+interface HeatmapLines extends HeatmapLineOptions {
   lines: number;
 }
 
@@ -159,7 +160,7 @@ export const heatmapLinesPass: Pass<HeatmapLineOptions, HeatmapLines, { readonly
   allColumns: false,
   // The lines go to the file as the exits come.
   inParts: false,
-  create: ({ fd }: HeatmapLineOptions) => ({ fd, lines: 0 }),
+  create: ({ fd, path }: HeatmapLineOptions) => ({ fd, path, lines: 0 }),
   exits: (state, batch, selected) => {
     const lines: string[] = [];
     for (let row = 0; row < batch.length; row++) {
@@ -178,7 +179,11 @@ export const heatmapLinesPass: Pass<HeatmapLineOptions, HeatmapLines, { readonly
 
 function writeLines(state: HeatmapLines, lines: string[]): void {
   const bytes = Buffer.from(lines.join(''));
-  for (let done = 0; done < bytes.length; ) done += writeSync(state.fd, bytes, done);
+  try {
+    for (let done = 0; done < bytes.length; ) done += writeSync(state.fd, bytes, done);
+  } catch (error) {
+    throw Object.assign(error as Error, { path: state.path, isOutput: true });
+  }
   state.lines += lines.length;
   lines.length = 0;
 }

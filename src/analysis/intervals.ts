@@ -61,7 +61,7 @@ export interface Intervals {
   readonly view: KernelView | null;
 }
 
-export function createIntervals(
+function createIntervals(
   options: IntervalOptions,
   scope: PassScope = EVERYTHING,
   arena: Arena | null = null,
@@ -78,7 +78,7 @@ export function createIntervals(
   };
 }
 
-export function addIntervalExits(intervals: Intervals, batch: ExitBatch, selected: Uint8Array | null): void {
+function addIntervalExits(intervals: Intervals, batch: ExitBatch, selected: Uint8Array | null): void {
   addExitRows(
     intervals.view,
     'countIntervals',
@@ -177,7 +177,7 @@ function addCell(intervals: Intervals, from: Cells, cell: number, group: number,
 }
 
 /** Both have to have the same origin (time-axis.ts). */
-export function mergeIntervals(intervals: Intervals, other: Intervals): void {
+function mergeIntervals(intervals: Intervals, other: Intervals): void {
   if (!other.axis.hasOrigin) return;
   if (!intervals.axis.hasOrigin) {
     intervals.axis.hasOrigin = true;
@@ -219,7 +219,7 @@ export interface IntervalResult {
   readonly allP99: Float64Array;
 }
 
-export function intervalResult(intervals: Intervals): IntervalResult {
+function intervalResult(intervals: Intervals): IntervalResult {
   const { axis, cells, groups } = intervals;
   const order = Array.from({ length: cells.count }, (_, cell) => cell).sort(
     (a, b) => cells.bucket[a] - cells.bucket[b] || compareKeys(groups, cells.group[a], cells.group[b]),

@@ -17,7 +17,7 @@ import { nearestRank } from './quantiles.ts';
 import { smallQuantiles } from './small-quantiles.ts';
 
 /** Values kept: 6 bytes each. */
-export const EXACT_LIMIT = 2 << 20;
+const EXACT_LIMIT = 2 << 20;
 export const CHUNK = 1 << 17;
 /** Up to so many values it is faster to go through them than through the buckets of every group. */
 const SMALL = 1 << 15;

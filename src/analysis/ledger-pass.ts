@@ -35,7 +35,7 @@ import { appendLog, createSchedLog } from './sched-log.ts';
 import { plainSlots } from './thread-slots.ts';
 
 /** Adds a later part, which must not be used afterwards. */
-export function mergeLedgers(ledger: Ledger, later: Ledger): void {
+function mergeLedgers(ledger: Ledger, later: Ledger): void {
   if (!later.hasOrigin) return;
   takeOutWaits(ledger);
   takeOutWaits(later);

@@ -38,7 +38,7 @@ import { threadInScope, timeInScope } from './thread-scope.ts';
 
 const MAX_NS = 2 ** 52 - 1;
 
-export function addNestedEvents(nested: Nested, batch: EventBatch): void {
+function addNestedEvents(nested: Nested, batch: EventBatch): void {
   addEventRows(
     nested.view,
     'countThreadExits',
@@ -145,7 +145,7 @@ function endCycle(
 }
 
 /** Adds a later part. */
-export function mergeNested(nested: Nested, later: Nested): void {
+function mergeNested(nested: Nested, later: Nested): void {
   mergeLevels(nested.levels, later.levels);
   const reasons = later.reasons.map(({ isa, code }) => reasonId(nested, isa, code));
   for (const other of later.threads) mergeThread(nested, threadAt(nested, other.tid), later, other, reasons);
@@ -237,7 +237,7 @@ export interface NestedResult {
   readonly ignored: number;
 }
 
-export function nestedResult(nested: Nested): NestedResult {
+function nestedResult(nested: Nested): NestedResult {
   const ids = [...nested.reasons.keys()].filter((id) => nested.reasons[id].cycles > 0);
   const quantiles = quantilesOf(
     nested.counts,

@@ -30,7 +30,7 @@ export function startLoss(pairing: Pairing, cpu: number): void {
   if (pairing.deferredHead[cpu] >= 0) settleDeferred(pairing, cpu, true);
 }
 
-export function endLoss(pairing: Pairing, cpu: number, low: number, high: number): void {
+function endLoss(pairing: Pairing, cpu: number, low: number, high: number): void {
   pairing.lossState[cpu] = 2;
   pairing.lossEnd[2 * cpu] = low;
   pairing.lossEnd[2 * cpu + 1] = high;

@@ -2,8 +2,8 @@
  * Pass `perf-prof`: exits by interval, thread and reason as `perf-prof kvm-exit` counts them: pairs only, with the share
  * of the time whose guest RIP was in the kernel half. A pair belongs to the interval in which its entry lies.
  */
-import { TWO_32 } from '../core/words.ts';
-import { addExact, mergeExact } from './exact-sum.ts';
+import { TWO_32, wordsToBigInt } from '../core/words.ts';
+import { addExact, exactToBigInt, mergeExact } from './exact-sum.ts';
 import { type ExitBatch, PAIRED } from './exit-batch.ts';
 import { isKernelAddress } from './hotspots.ts';
 import {
@@ -76,7 +76,7 @@ function intervalOf(low: number, high: number, intervalNs: number): number {
   const signed = high | 0;
   const time = signed * TWO_32 + low;
   if (Math.abs(time) <= Number.MAX_SAFE_INTEGER) return Math.floor(time / intervalNs);
-  const big = BigInt(signed) * 4294967296n + BigInt(low);
+  const big = wordsToBigInt(low, high);
   const step = BigInt(intervalNs);
   return Number((big - (((big % step) + step) % step)) / step);
 }
@@ -151,9 +151,6 @@ function merge(state: PerfProfState, other: PerfProfState): void {
   state.unplaced += other.unplaced;
 }
 
-const exact = (sums: Float64Array, slot: number) =>
-  BigInt(sums[2 * slot]) + (BigInt(sums[2 * slot + 1]) << 52n);
-
 function result(state: PerfProfState): PerfProfResult {
   const { top, log } = state;
   const slots = [...Array(top.count).keys()];
@@ -172,9 +169,9 @@ function result(state: PerfProfState): PerfProfResult {
       isa: at(slot, R_ISA),
       code: at(slot, R_CODE) >>> 0,
       calls: top.observed[slot],
-      totalNs: exact(state.total, slot),
-      kernelNs: exact(state.kernel, slot),
-      ripKnownNs: exact(state.ripKnown, slot),
+      totalNs: exactToBigInt(state.total, slot),
+      kernelNs: exactToBigInt(state.kernel, slot),
+      ripKnownNs: exactToBigInt(state.ripKnown, slot),
       minNs: state.min[slot],
       maxNs: state.max[slot],
       p99Ns: quantiles[slot].values[0],

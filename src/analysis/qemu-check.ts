@@ -78,6 +78,8 @@ export interface QemuCheck {
   readonly byVcpu: Map<number, Side>;
   kernelExits: number;
   qemuExits: number;
+  /** Of either side: the thread or vCPU is not known, or there are more than MAX_SIDES. */
+  leftOut: number;
   /** Of a later part: its events, until there are MAX_HEAD of them. */
   head: EventBatch | null;
   /** By vCPU number, for the kernel; null: events are looked at one by one. */
@@ -94,6 +96,7 @@ function createCheck(later: boolean, arena: Arena | null = null): QemuCheck {
     byVcpu: new Map(),
     kernelExits: 0,
     qemuExits: 0,
+    leftOut: 0,
     head: later ? createEventBatch(64) : null,
     known,
     view: arena === null ? null : createCheckView(arena, known!),
@@ -189,8 +192,11 @@ function learn(check: QemuCheck, vcpu: number, tid: number): boolean {
 
 function kernelExit(check: QemuCheck, batch: EventBatch, row: number): void {
   const side = batch.tid[row] < 0 ? null : sideOf(check.byTid, batch.tid[row], batch.pid[row], true);
-  if (side === null) return;
   const errno = batch.fields[row] & F_ARG0 ? batch.arg0[2 * row] | 0 : 0;
+  if (side === null) {
+    if (errno >= 0) check.leftOut++;
+    return;
+  }
   side.seenKernel = true;
   side.qemuOnly += side.qemuTrailing;
   side.qemuTrailing = 0;
@@ -227,7 +233,10 @@ function qemuExit(check: QemuCheck, batch: EventBatch, row: number): void {
     tid >= 0
       ? sideOf(check.byTid, tid, batch.pid[row], true)
       : sideOf(check.byVcpu, vcpu, batch.pid[row], false);
-  if (side === null) return;
+  if (side === null) {
+    check.leftOut++;
+    return;
+  }
   if (vcpu >= 0) side.vcpu = vcpu;
   const code = Math.min(batch.code[row], REASONS - 1);
   side.qemu[code]++;
@@ -273,6 +282,8 @@ export interface QemuCheckRow {
 export interface QemuCheckResult {
   readonly kernelExits: number;
   readonly qemuExits: number;
+  /** Returns told by either side that are in no row: of an unknown thread, or of more threads than are kept. */
+  readonly leftOut: number;
   readonly rows: readonly QemuCheckRow[];
 }
 
@@ -341,6 +352,7 @@ function addRest(check: QemuCheck, begun: QemuCheck, ended: QemuCheck): void {
   for (const vcpu of ended.ambiguous) check.ambiguous.add(vcpu);
   check.kernelExits += ended.kernelExits - begun.kernelExits;
   check.qemuExits += ended.qemuExits - begun.qemuExits;
+  check.leftOut += ended.leftOut - begun.leftOut;
 }
 
 export const qemuCheckPass: Pass<null, QemuCheck, QemuCheckResult> = {
@@ -352,9 +364,10 @@ export const qemuCheckPass: Pass<null, QemuCheck, QemuCheckResult> = {
   events: addCheck,
   merge: mergeChecks,
   plain: (check) => ({ ...check, known: null, view: null }),
-  result: ({ byTid, byVcpu, kernelExits, qemuExits }) => ({
+  result: ({ byTid, byVcpu, kernelExits, qemuExits, leftOut }) => ({
     kernelExits,
     qemuExits,
+    leftOut,
     rows: [...byTid.values(), ...byVcpu.values()]
       .map(checkRow)
       .filter((row) => row.kernel + row.qemu > 0)

@@ -33,7 +33,7 @@ import { threadInScope, timeInScope } from './thread-scope.ts';
 import { createThreadSlots, plainSlots, slotWithin, type ThreadSlots } from './thread-slots.ts';
 import { limitOf } from './time-axis.ts';
 
-export const DEFAULT_WINDOW_NS = 10_000;
+const DEFAULT_WINDOW_NS = 10_000;
 /** Fullest windows that are listed. */
 const LISTED = 10;
 /** Threads that are told apart; the first to come. */

@@ -126,7 +126,7 @@ export function createSlices(_options: unknown, scope: PassScope): Slices {
 }
 
 /** Follows the span of the recording and the time that threads spend in the guest. */
-export function addSliceEvents(slices: Slices, batch: EventBatch): void {
+function addSliceEvents(slices: Slices, batch: EventBatch): void {
   if (batch.length === 0) return;
   const { axis, scope } = slices;
   noteOrigin(axis, batch);

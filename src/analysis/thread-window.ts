@@ -3,7 +3,7 @@ import { copyRow, createEventBatch, type EventBatch } from '../core/event-batch.
 
 /** Kept from the beginning, and from the end. */
 export const HEAD_EVENTS = 24;
-export const TAIL_EVENTS = 24;
+const TAIL_EVENTS = 24;
 const SLOTS = HEAD_EVENTS + TAIL_EVENTS;
 
 /** Time that other threads (or this one) ran on the thread's CPU meanwhile. */

@@ -14,8 +14,8 @@ import { vcpuOfThread } from '../core/thread-table.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 
 /** Above any thread number of Linux (PID_MAX_LIMIT is 2²²). */
-export const FIRST_STAND_IN = 0x40000000;
-/** Most vCPUs and threads that are followed; beyond, events keep the recorded thread. */
+const FIRST_STAND_IN = 0x40000000;
+/** Most threads, and so vCPUs, that are followed; beyond, events keep the recorded thread. */
 const MAX_VCPUS = 65536;
 
 export interface VcpuThreads {
@@ -45,8 +45,9 @@ export function assignThreads(state: VcpuThreads, batch: EventBatch): void {
       continue;
     if (vcpu[row] < 0 || tid[row] < 0) continue;
     if (code === runEnter) {
+      if (state.vcpus.size >= MAX_VCPUS && !state.vcpus.has(tid[row])) continue;
       if (batch.fields[row] & F_ARG0) state.pids.set(tid[row], batch.arg0[2 * row]);
-      if (state.threads.size < MAX_VCPUS) own(state, keyOf(state, batch, row), tid[row]);
+      own(state, keyOf(state, batch, row), tid[row]);
     } else tid[row] = threadOf(state, batch, row);
   }
 }
@@ -75,7 +76,7 @@ function threadOf(state: VcpuThreads, batch: EventBatch, row: number): number {
   const known = state.threads.get(key);
   if (known !== undefined) return known;
   const tid = batch.tid[row];
-  if (state.threads.size >= MAX_VCPUS) return tid;
+  if (state.vcpus.size >= MAX_VCPUS) return tid;
   const named = threadByName(state, key, batch.vcpu[row]);
   if (named >= 0) own(state, key, named);
   else if (!state.vcpus.has(tid)) own(state, key, tid);

@@ -1,6 +1,6 @@
 /**
  * Aligns a QEMU trace with a kernel capture of the same run when their clocks differ. Per vCPU thread,
- * `kvm_userspace_exit` without error equals QEMU's `kvm_run_exit` one to one (spec §3), so both sides hold the same
+ * `kvm_userspace_exit` without error equals QEMU's `kvm_run_exit` one to one (docs/semantics.md), so both sides hold the same
  * sequence of reasons with nearly the same gaps: gaps are the fingerprint that finds the offset between the clocks.
  */
 import { type EventBatch, F_ARG0 } from '../core/event-batch.ts';

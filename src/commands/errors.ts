@@ -46,7 +46,7 @@ export function describeError(error: unknown, input: string | null): ErrorText {
     // Errors from before a format was found carry the input's name in the place of a format.
     const { format } = error.details;
     const text = format === (path ?? input) ? error.message.slice(format.length + 2) : error.message;
-    return withHint(where + plainText(text), error.details.hint);
+    return withHint(where + plainText(text), asSentence(error.details.hint));
   }
   const known = code === undefined ? undefined : (isOutput && OUTPUT_ERRORS[code]) || FILE_ERRORS[code];
   // What is not UTF-8 in a name has become U+FFFD on its way here.
@@ -59,6 +59,11 @@ export function describeError(error: unknown, input: string | null): ErrorText {
     `${where}internal error: ${text}`,
     'Please report it with the output of the same command and --debug.',
   );
+}
+
+/** As the other hints begin; a list of verdicts stays as it is, and nothing is put behind a command. */
+function asSentence(hint: string | undefined): string | undefined {
+  return hint?.includes('\n') ? hint : hint?.replace(/^[a-z]/, (letter) => letter.toUpperCase());
 }
 
 function withHint(message: string | string[], hint: string | undefined): ErrorText {

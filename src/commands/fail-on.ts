@@ -6,7 +6,7 @@
 import { UsageError } from '../core/errors.ts';
 import { PLACELESS } from '../report/facts.ts';
 import type { Exact, ReasonModel, ReportModel, TotalModel } from '../report/model.ts';
-import { formatCount, formatNs, formatRatio } from '../report/units.ts';
+import { formatCount, formatNs, formatRatio, plural } from '../report/units.ts';
 import { parseDuration } from './parse-duration.ts';
 
 const METRICS = ['count', 'total', 'avg', 'p50', 'p90', 'p99', 'max', 'escalation', 'lost'] as const;
@@ -31,6 +31,11 @@ const PATTERN = /^(?:(.+):)?\s*([a-z0-9]+)\s*(>=|<=|>|<)\s*(\S.*)$/i;
 export function parseThreshold(text: string): Threshold {
   const match = PATTERN.exec(text.trim());
   const metric = METRICS.find((name) => name === match?.[2].toLowerCase());
+  if (match && metric !== 'escalation' && match[4].endsWith('%'))
+    throw new UsageError(
+      `'${text}' is about a change`,
+      'A report has no change: compare two recordings by kvmtrace diff, or name a value, such as 200us.',
+    );
   if (!match || !metric)
     throw new UsageError(
       `'${text}' is not a threshold`,
@@ -135,23 +140,41 @@ export function checkThreshold(model: ReportModel, threshold: Threshold, matches
   });
   if (metric === 'lost') return finding(lostEvents(model, threshold), '');
   const all = threshold.reason === null;
+  const withIdle = model.slowSelection.includesIdle;
   const rows: { label: string; row: TotalModel }[] = all
-    ? [{ label: '', row: model.slowSelection.includesIdle ? model.totals : model.busyTotals }]
+    ? [{ label: ` of ${allWords(model)}`, row: withIdle ? model.totals : model.busyTotals }]
     : model.reasons
         .filter(threshold.reason === '*' ? (row) => !row.idle : matches)
         .map((row) => ({ label: ` of ${rowLabel(row)}`, row }));
-  const findings = rows.flatMap(({ label, row }) => {
+  const findings = rows.flatMap(({ label, row }): (Finding & { value: Exact })[] => {
     if (row.exits === 0 && metric !== 'count' && metric !== 'total') return [];
     const value = metricOf(row, metric);
     // Nothing paired in a row that has exits: durations are unknown there, and nothing exceeds them.
     if (value === null && row.paired === 0 && metric !== 'escalation' && model.capture.timeIsNs) return [];
     if (value === null) throw cannotTell(threshold, metric);
-    return [finding(value, label)];
+    return [{ value, ...finding(value, label) }];
   });
-  const worst = findings.find((entry) => entry.exceeded) ?? findings[0];
-  if (worst) return worst;
+  const exceeded = findings.filter((entry) => entry.exceeded);
+  if (exceeded.length > 0) {
+    const sign = operator.startsWith('>') ? 1 : -1;
+    const { value: _, ...worst } = exceeded.reduce((a, b) =>
+      sign * (Number(b.value) - Number(a.value)) > 0 ? b : a,
+    );
+    const more = exceeded.length - 1;
+    return {
+      ...worst,
+      found: `${worst.found}${more > 0 ? `; the same holds for ${plural(more, 'more row')}` : ''}`,
+    };
+  }
+  if (findings.length > 0) return { ...findings[0] };
   if (metric === 'count' || metric === 'total') return finding(0, '');
   return { threshold, exceeded: false, measured: false, found: 'no such exits' };
+}
+
+function allWords({ slowSelection, reasons }: ReportModel): string {
+  return slowSelection.includesIdle || !reasons.some(({ idle }) => idle)
+    ? 'all exits'
+    : 'all exits but idle ones';
 }
 
 function cannotTell(threshold: Threshold, metric: Metric): UsageError {

@@ -26,7 +26,7 @@ export function startHeatmap(path: string, inputs: readonly string[]): HeatmapFi
     fd = null;
   };
   return {
-    passes: [{ name: 'heatmap-lines', options: { fd } }],
+    passes: [{ name: 'heatmap-lines', options: { fd, path } }],
     commit: () => {
       close();
       output.commit();

@@ -1,6 +1,7 @@
 /** What the command line asks of the pipeline (pipeline.ts), as plain data: parsed, checked, ready to use. */
 import type { PassRequest } from '../analysis/pass.ts';
 import type { DiffModel } from '../report/diff/model.ts';
+import type { Filter } from '../report/filters.ts';
 import type { InfoModel } from '../report/info-model.ts';
 import type { CaptureModel, GroupKey, ReportModel, WarningModel } from '../report/model.ts';
 import type { ViewRequest } from '../report/views/view.ts';
@@ -58,8 +59,8 @@ export interface Filters {
   /** Exits from this moment on (inclusive) and before that one (exclusive). */
   readonly from: TimeBound | null;
   readonly to: TimeBound | null;
-  /** The filters in words, one entry each, for SelectionModel.filters: `tid 139`, `reason not hlt`. */
-  readonly words: readonly string[];
+  /** The filters in words, one entry each, for the report's selection. */
+  readonly words: readonly Filter[];
 }
 
 export interface ReportOptions extends ReadOptions {

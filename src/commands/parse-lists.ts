@@ -1,4 +1,5 @@
 /** Lists of numbers as users type them: `1234,1240`, `0-3,8`. */
+import { nearestWord } from '../core/edit-distance.ts';
 import { UsageError } from '../core/errors.ts';
 
 /** Most numbers that one list may stand for; more is a mistake, and ranges must not fill the memory. */
@@ -35,7 +36,11 @@ export function parseWordList<T extends string>(
   const words = new Set<T>();
   for (const item of values.flatMap((value) => value.split(',')).map((part) => part.trim())) {
     const word = known.find((candidate) => candidate.toLowerCase() === item.toLowerCase());
-    if (word === undefined) throw new UsageError(`'${item}' is not a ${what}`, `Known: ${known.join(', ')}.`);
+    if (word === undefined) {
+      const near = nearestWord(item, known);
+      const meant = near === null ? '' : `Did you mean ${near}?\n`;
+      throw new UsageError(`'${item}' is not a ${what}`, `${meant}Known: ${known.join(', ')}.`);
+    }
     words.add(word);
   }
   return [...words];

@@ -6,6 +6,7 @@ import { addDiff } from './diff-command.ts';
 import type { Environment } from './environment.ts';
 import { addFilters, repeatable } from './filter-options.ts';
 import { launchAnalysis } from './launch-analysis.ts';
+import { terminalWidth } from './terminal.ts';
 import { toolVersion } from './version.ts';
 
 const REPORT_EXAMPLES = `Examples:
@@ -61,13 +62,17 @@ export function createProgram(environment: Environment, finish: (status: number)
     .addHelpText('after', TOP_NOTES)
     .addOption(new Option('--color <when>', 'colours').choices(['auto', 'always', 'never']).default('auto'))
     .option('--debug', 'show where in the program an error came from')
-    .configureHelp({ showGlobalOptions: true, helpWidth: 100 })
+    .configureHelp({
+      showGlobalOptions: true,
+      helpWidth: Math.min(100, terminalWidth(environment.stdout) ?? 100),
+    })
     .configureOutput({
       writeOut: (text) => environment.stdout.write(text),
       writeErr: (text) => environment.stderr.write(text),
       getOutHasColors: () => false,
       getErrHasColors: () => false,
-      outputError: (text, write) => write(text.replace(/^error: /, 'kvmtrace: ')),
+      outputError: (text, write) =>
+        write(text.replace(/^error: /, 'kvmtrace: ').replace(/^\((Did you mean .*)\)$/m, '  $1')),
     })
     .showHelpAfterError('  See: kvmtrace help')
     .exitOverride();

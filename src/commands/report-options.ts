@@ -3,7 +3,8 @@ import { availableParallelism } from 'node:os';
 import { LEVEL_L1, LEVEL_L2, LEVEL_L2_REFLECTED } from '../analysis/exit-batch.ts';
 import { UsageError } from '../core/errors.ts';
 import { readTraceEventsFile } from '../parsers/simpletrace/find-events.ts';
-import type { GroupKey } from '../report/model.ts';
+import type { Filter } from '../report/filters.ts';
+import type { FilterKind, GroupKey } from '../report/model.ts';
 import { SECTION_IDS } from '../report/section-ids.ts';
 import { sectionRequests } from '../report/sections.ts';
 import type { ViewRequest } from '../report/views/view.ts';
@@ -43,7 +44,7 @@ const MAX_CPU = 65534;
 /** Well above KVM_MAX_VCPU_IDS of every kernel. */
 const MAX_VCPU = 65535;
 
-export const DEFAULT_SLOW = 10;
+const DEFAULT_SLOW = 10;
 /** With --than everybody over the threshold is wanted; still bounded, as memory is. */
 const SLOW_OVER_THRESHOLD = 1000;
 
@@ -78,18 +79,21 @@ async function reasonList(
   return list.selectors;
 }
 
-function words(raw: RawReportOptions): string[] {
-  const list = (label: string, values?: string[]) => (values ? [`${label} ${values.join(',')}`] : []);
+function words(raw: RawReportOptions): Filter[] {
+  const list = (kind: FilterKind, label: string, values?: string[]): Filter[] =>
+    values ? [{ kind, words: `${label} ${values.join(',')}` }] : [];
+  const bound = (label: string, text?: string): Filter[] =>
+    text === undefined ? [] : [{ kind: 'time', words: `${label} ${moment(text)}` }];
   return [
-    ...list('pid', raw.pid),
-    ...list('tid', raw.tid),
-    ...list('vCPU', raw.vcpu),
-    ...list('CPU', raw.cpu),
-    ...list('reason', raw.reason),
-    ...list('reason not', raw.exclude),
-    ...list('level', raw.level),
-    ...(raw.from === undefined ? [] : [`from ${moment(raw.from)}`]),
-    ...(raw.to === undefined ? [] : [`to ${moment(raw.to)}`]),
+    ...list('pid', 'pid', raw.pid),
+    ...list('tid', 'tid', raw.tid),
+    ...list('vcpu', 'vCPU', raw.vcpu),
+    ...list('cpu', 'CPU', raw.cpu),
+    ...list('reason', 'reason', raw.reason),
+    ...list('reason', 'reason not', raw.exclude),
+    ...list('level', 'level', raw.level),
+    ...bound('from', raw.from),
+    ...bound('to', raw.to),
   ];
 }
 

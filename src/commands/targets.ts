@@ -1,4 +1,5 @@
 /** Where a command's output goes: which format for which -o, and all files or none. */
+import { resolve } from 'node:path';
 import { UsageError } from '../core/errors.ts';
 import type { Rendered } from '../report/renderers.ts';
 import type { Environment } from './environment.ts';
@@ -20,17 +21,22 @@ export interface Target<F extends Format> {
 export interface RawTargets {
   readonly output?: readonly string[];
   readonly format?: string;
+  /** Written beside them. */
+  readonly heatmap?: string;
 }
 
 /** --format decides; without it the file's ending, and the first format for standard output. */
 export function chooseTargets<F extends Format>(
-  { output, format }: RawTargets,
+  { output, format, heatmap }: RawTargets,
   formats: readonly F[],
   command: string,
 ): Target<F>[] {
   const named = format === undefined ? null : findFormat(format, formats, command);
   const paths = output ?? ['-'];
-  if (new Set(paths).size < paths.length) throw new UsageError('-o: the same output is named twice');
+  const places = [...paths, ...(heatmap === undefined || heatmap === '-' ? [] : [heatmap])].map((path) =>
+    path === '-' ? path : resolve(path),
+  );
+  if (new Set(places).size < places.length) throw new UsageError('-o: the same output is named twice');
   return paths.map((path) => {
     if (path === '-') return { renderer: named ?? formats[0], path: null };
     const renderer = named ?? formatForPath(path, formats);

@@ -43,4 +43,3 @@ export const EVENT_ARG0 = 56;
 export const EVENT_ARG1 = 60;
 export const EVENT_TEXT = 64;
 export const EVENT_FIELDS = 68;
-export const EVENT_TABLE_BYTES = 72;

@@ -49,7 +49,7 @@ const ENTRY_FIELDS: EventFields = {
   arg0: 'immediate_exit',
 };
 
-export const EVENT_FIELDS: Readonly<Record<string, EventFields>> = {
+export const RECORDED_FIELDS: Readonly<Record<string, EventFields>> = {
   kvm_exit: EXIT_FIELDS,
   kvm_exit_idle: SPECIAL_EXIT_FIELDS,
   kvm_exit_cache: SPECIAL_EXIT_FIELDS,

@@ -2,6 +2,7 @@
  * Reasons as users type them after --reason and --exclude: any spelling of any tool, whatever its case and
  * whichever of space, `-` and `_` separates its words, or a number.
  */
+import { editDistance } from '../core/edit-distance.ts';
 import { ISA_NAMED, ISA_NAMES, ISA_VMX } from '../core/isa-codes.ts';
 import { lazy } from '../core/lazy.ts';
 import { codeFromWide } from './reason-code.ts';
@@ -119,21 +120,4 @@ function nearness(typed: string, known: string): number | null {
   if (Math.abs(typed.length - known.length) > allowed) return null;
   const distance = editDistance(typed, known);
   return distance <= allowed ? distance : null;
-}
-
-/** Edit distance with insertions, deletions, replacements and swaps of neighbours (`cpiud`), each counting 1. */
-function editDistance(a: string, b: string): number {
-  let before: number[] = [];
-  let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 0; i < a.length; i++) {
-    const current = [i + 1];
-    for (let j = 0; j < b.length; j++) {
-      let best = Math.min(current[j] + 1, previous[j + 1] + 1, previous[j] + (a[i] === b[j] ? 0 : 1));
-      if (i > 0 && j > 0 && a[i] === b[j - 1] && a[i - 1] === b[j]) best = Math.min(best, before[j - 1] + 1);
-      current.push(best);
-    }
-    before = previous;
-    previous = current;
-  }
-  return previous[b.length];
 }

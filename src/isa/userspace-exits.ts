@@ -13,7 +13,6 @@ const MERGED: readonly (readonly [code: number, name: string])[] = [
 ];
 
 const names: ReadonlyMap<number, string> = new Map([...USERSPACE_EXIT_ROWS, ...MERGED]);
-const codes: ReadonlyMap<string, number> = new Map([...names].map(([code, name]) => [name, code]));
 
 /**
  * `KVM_EXIT_IO`; `0x2c` for a number without a name, as the tracepoint prints it. (The tracepoint's own list ends
@@ -26,19 +25,3 @@ export function userspaceExitName(code: number): string {
 
 /** `IO` for `KVM_EXIT_IO`, where the prefix goes without saying. */
 export const shortUserspaceName = (name: string): string => name.replace(/^KVM_EXIT_/, '');
-
-/**
- * Number of a name (with or without KVM_EXIT_, any case) or of a 0x/decimal number; −1 for anything else, such as
- * the tracepoint's `restart` and `error`.
- */
-export function parseUserspaceExitName(text: string): number {
-  const exact = codes.get(text);
-  if (exact !== undefined) return exact;
-  if (/^(0x[0-9a-f]{1,8}|\d{1,10})$/i.test(text)) {
-    const code = Number(text);
-    return code <= 0xffffffff ? code : -1;
-  }
-  if (text.length > 64) return -1;
-  const upper = text.toUpperCase();
-  return codes.get(upper.startsWith('KVM_EXIT_') ? upper : `KVM_EXIT_${upper}`) ?? -1;
-}

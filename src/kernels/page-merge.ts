@@ -207,7 +207,7 @@ function fillRows(plans: usize, records: usize, batch: usize, from: usize, to: u
 }
 
 /** Leaves something of the row to TypeScript; returns whether the list is full. */
-export function listRow(merge: usize, row: u32, stream: u32, at: u32, length: u32): bool {
+function listRow(merge: usize, row: u32, stream: u32, at: u32, length: u32): bool {
   const count = load<u32>(merge, M_LISTED_COUNT);
   const entry = load<usize>(merge, M_LISTED) + ((<usize>count) << 4);
   store<u32>(entry, row);

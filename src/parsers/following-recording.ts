@@ -8,7 +8,7 @@ import { type ByteSource, readFully } from './byte-source.ts';
 /** Bytes of a start that are looked at. */
 const START_BYTES = 16;
 /** How far behind an end a start is looked for: copies are padded to blocks, and some ends are stated inexactly. */
-export const NEAR = 1 << 20;
+const NEAR = 1 << 20;
 const CHUNK = 1 << 16;
 
 interface Start {

@@ -66,7 +66,7 @@ function openFile(path: string): ByteSource {
   if (folder) return folder;
   throw new TraceFormatError({
     format: path,
-    message: 'this is a folder, and none of `perf record --threads` (no file `data` in it)',
+    message: 'this is a folder, and not one that `perf record --threads` writes (no file `data` in it)',
     hint: 'name the files in it',
   });
 }

@@ -7,11 +7,11 @@ import { promisify } from 'node:util';
 import { UsageError } from '../core/errors.ts';
 import { buildHelper, compilersOf } from './build-helper.ts';
 
-export const HELPER_NAME = 'kvmtrace-capture';
+const HELPER_NAME = 'kvmtrace-capture';
 const run = promisify(execFile);
 
 /** Two levels up from src/record and from dist/record. */
-export const PACKAGE = fileURLToPath(new URL('../..', import.meta.url));
+const PACKAGE = fileURLToPath(new URL('../..', import.meta.url));
 
 export interface HelperSearch {
   /** --helper */

@@ -105,7 +105,7 @@ export function sizeLimit(folder: string, wanted: number | null, free = freeByte
   return wanted ?? Math.min(room, MOST_BYTES);
 }
 
-export function freeBytes(folder: string): number {
+function freeBytes(folder: string): number {
   const { bavail, bsize } = statfsSync(folder);
   return bavail * bsize;
 }
@@ -114,12 +114,6 @@ export function freeBytes(folder: string): number {
 export function openPrivateFile(path: string): number {
   const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
   return openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
-}
-
-/** The same, closed; its path. */
-export function createPrivateFile(path: string): string {
-  closeSync(openPrivateFile(path));
-  return path;
 }
 
 /**

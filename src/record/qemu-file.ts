@@ -100,7 +100,7 @@ export function giveTo(folder: string, { uid, gid }: QemuProcess): boolean {
  * Takes the folder back from QEMU's user, who from then on can exchange neither it nor its content: before anything in it
  * is read or removed by root. False if it is not our folder any more.
  */
-export function takeBack(folder: string): boolean {
+function takeBack(folder: string): boolean {
   try {
     if (process.geteuid?.() === 0) lchownSync(folder, 0, process.getegid?.() ?? 0);
     return lstatSync(folder).isDirectory();

@@ -9,35 +9,47 @@ import { userspaceExitName } from '../isa/userspace-exits.ts';
 import { sum, sumExact } from './group-sums.ts';
 import type { EscalationModel, Exact } from './model.ts';
 import { reasonIdentity } from './reason-identity.ts';
-import { exitsOccurred, exitsRecorded, type Known } from './recorded.ts';
+import { exitsOccurred, exitsRecorded, type Known, threadlessExits } from './recorded.ts';
 
-/** Exits that say no thread: nothing can be told about what followed them. */
-export function threadlessExits({ threads }: AnalysisResult): number {
-  let exits = 0;
-  for (let slot = 0; slot < threads.count; slot++) if (threads.tid[slot] < 0) exits += threads.exits[slot];
-  return exits;
+/** Why it cannot be told which exits went to user space. */
+export interface EscalationGap {
+  readonly kind: 'not-recorded' | 'not-joined';
+  /** A sentence. */
+  readonly because: string;
 }
 
-/** Why it cannot be told which exits went to user space, a sentence; null if it can. */
-export function escalationGap(context: TraceContext, analysis: AnalysisResult): string | null {
+const notJoined = (why: string): EscalationGap => ({ kind: 'not-joined', because: `Not known: ${why}.` });
+
+/** null: it can be told. */
+export function escalationGap(context: TraceContext, analysis: AnalysisResult): EscalationGap | null {
   const { summary, stats, entries } = analysis;
   if (!exitsRecorded({ context, analysis }))
-    return 'Not known: no kvm_exit was recorded, so no exit can be joined with what went to user space.';
+    return notJoined('no kvm_exit was recorded, so no exit can be joined with what went to user space');
   const recorded = summary.counts[EV_USERSPACE_EXIT];
   if (recorded > 0 && !exitsOccurred(analysis))
-    return 'Not known: exits went to user space, but no kvm_exit was recorded that they could be joined with, though it was switched on.';
+    return notJoined(
+      'exits went to user space, but no kvm_exit was recorded that they could be joined with, though it was switched on',
+    );
   if (recorded === 0 && entries.runExits === 0 && !context.enabledEvents?.has('kvm_userspace_exit'))
-    return summary.markerCounts[EV_RUN_EXIT] + summary.counts[EV_RUN_EXIT] > 0
-      ? 'Not recorded per exit: the capture has no kvm_userspace_exit events.'
-      : 'Not recorded: the capture has neither kvm_userspace_exit events nor QEMU data.';
+    return {
+      kind: 'not-recorded',
+      because:
+        summary.markerCounts[EV_RUN_EXIT] + summary.counts[EV_RUN_EXIT] > 0
+          ? 'Not recorded per exit: the capture has no kvm_userspace_exit events.'
+          : 'Not recorded: the capture has neither kvm_userspace_exit events nor QEMU data.',
+    };
   const exits = sum(
     stats.exits,
     Array.from({ length: stats.groups.count }, (_, group) => group),
   );
   if (exits > 0 && threadlessExits(analysis) === exits)
-    return 'Not known: no exit says in which thread it happened, so none can be joined with kvm_userspace_exit.';
+    return notJoined(
+      'no exit says in which thread it happened, so none can be joined with kvm_userspace_exit',
+    );
   if (exits > 0 && recorded > 0 && entries.userspaceExits + entries.runExits === 0)
-    return 'Not known: no kvm_userspace_exit says in which thread it happened, so none can be joined with an exit.';
+    return notJoined(
+      'no kvm_userspace_exit says in which thread it happened, so none can be joined with an exit',
+    );
   return null;
 }
 
@@ -46,13 +58,14 @@ export function buildEscalation(
   analysis: AnalysisResult,
   groups: readonly number[],
   known: Known,
-  gap: string | null,
+  gap: EscalationGap | null,
 ): EscalationModel {
   const { stats, userspace } = analysis;
   if (gap !== null)
     return {
       known: false,
-      unknownBecause: gap,
+      unknownBecause: gap.because,
+      gap: gap.kind,
       exits: null,
       escalated: null,
       ratio: null,
@@ -77,6 +90,7 @@ export function buildEscalation(
   return {
     known: true,
     unknownBecause: null,
+    gap: null,
     exits,
     escalated,
     ratio: exits > 0 ? escalated / exits : 0,

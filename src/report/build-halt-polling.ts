@@ -8,7 +8,7 @@ import {
 } from '../analysis/halt-polling.ts';
 import { count, foreign, left, plain, right, share, tableOf, time } from './cells.ts';
 import { csvOf } from './csv-data.ts';
-import { exitFiltersUnused } from './filter-notes.ts';
+import { exitFiltersUnused } from './filters.ts';
 import type { Exact, ReportModel } from './model.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { compareThreads, identifyThread, type ThreadIdentity, vcpuNumbers } from './thread-identity.ts';
@@ -42,6 +42,8 @@ export interface HaltPollingModel {
   known: boolean;
   total: HaltFigures | null;
   rows: HaltRowModel[];
+  /** Events of halts and windows that are in no row: they tell no thread, or no time. */
+  leftOut: number;
 }
 
 function build({ context, analysis, model }: SectionInput): Partial<ReportModel> | null {
@@ -71,6 +73,7 @@ function build({ context, analysis, model }: SectionInput): Partial<ReportModel>
       known,
       total: known ? figures(result.rows, windows) : null,
       rows: rows.sort(compareThreads),
+      leftOut: result.unusable,
     },
   };
 }
@@ -103,10 +106,17 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
   const { haltPolling } = model;
   if (!haltPolling || !asked) return [];
   const title = 'Halt polling';
-  const { total } = haltPolling;
+  const { total, leftOut } = haltPolling;
+  const beside =
+    leftOut > 0 ? [`${plural(leftOut, 'event')} left out: they tell no thread, or no time.`] : [];
+  const instead = (words: string): Block[] => [{ title, sentences: [words, ...beside], table: null }];
   if (!haltPolling.known || total === null)
-    return [{ title, sentences: ['Not recorded: no kvm_vcpu_wakeup in the capture.'], table: null }];
-  if (total.halts === 0) return [{ title, sentences: ['No halts.'], table: null }];
+    return instead(
+      leftOut > 0
+        ? 'Not known: no kvm_vcpu_wakeup tells its thread and its time.'
+        : 'Not recorded: no kvm_vcpu_wakeup in the capture.',
+    );
+  if (total.halts === 0) return instead('No halts.');
   return [
     {
       title,
@@ -116,7 +126,8 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
             ? 'polling in vain is not recorded (kvm_halt_poll_ns)'
             : `at most ${formatNs(total.failedPollNs)} in vain`
         }.`,
-        ...exitFiltersUnused(model.selection?.filters),
+        ...exitFiltersUnused(model.selection),
+        ...beside,
       ],
       table: tableOf(
         [

@@ -63,7 +63,7 @@ export interface HotspotsModel {
 
 /** Addresses shown per reason. */
 const PER_REASON = 10;
-export const HOTSPOT_CAPACITY = 16384;
+const HOTSPOT_CAPACITY = 16384;
 
 function build(input: SectionInput): Partial<ReportModel> | null {
   const result = input.analysis.passes.hotspots as HotspotResult | undefined;

@@ -20,7 +20,7 @@ import { EV_USERSPACE_EXIT } from '../core/events.ts';
 import { foreign, left, plain, right, share, tableOf, time } from './cells.ts';
 import { costliest } from './costliest.ts';
 import { csvOf } from './csv-data.ts';
-import { exitFiltersUnused } from './filter-notes.ts';
+import { exitFiltersUnused, selectsBy } from './filters.ts';
 import type { ReportModel } from './model.ts';
 import { latencyGap } from './recorded.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
@@ -179,8 +179,8 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
     {
       title,
       sentences: [
-        `${model.selection?.filters.some((filter) => /^(from|to) /.test(filter)) ? 'The time that was asked for' : 'From the first event to the last'}: ${formatNs(ledger.wallNs)} per thread. Unknown is the time before a thread's first and after its last event, around losses and missing events.`,
-        ...exitFiltersUnused(model.selection?.filters),
+        `${selectsBy(model.selection, 'time') ? 'The time that was asked for' : 'From the first event to the last'}: ${formatNs(ledger.wallNs)} per thread. Unknown is the time before a thread's first and after its last event, around losses and missing events.`,
+        ...exitFiltersUnused(model.selection),
         ...(missing.length ? [`Not recorded: ${missing.join('; ')}.`] : []),
         ...(ledger.leftOut > 0
           ? [`${plural(ledger.leftOut, 'event')} left out: there are more threads than are kept.`]

@@ -7,15 +7,15 @@ import { type ExitTable, groupKey, standardDeviation } from '../analysis/exit-st
 import { KEY_CODE, KEY_CPU, KEY_ISA, KEY_LEVEL, KEY_PID, KEY_TID, KEY_VCPU } from '../analysis/groups.ts';
 import type { Quantiles } from '../analysis/latency-log.ts';
 import { NO_CPU } from '../core/event-batch.ts';
-import { EV_NESTED_VMEXIT } from '../core/events.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import { wordsToBigInt, wordsToHex } from '../core/words.ts';
 import { isIdle } from '../isa/reasons.ts';
 import { userspaceExitName } from '../isa/userspace-exits.ts';
 import { buildAdvice } from './advice/build.ts';
 import { buildCapture, buildWarnings } from './build-capture.ts';
-import { buildEscalation, escalationGap, threadlessExits } from './build-escalation.ts';
+import { buildEscalation, type EscalationGap, escalationGap } from './build-escalation.ts';
 import { buildVerdict } from './build-verdict.ts';
+import { type Filter, selectionOf } from './filters.ts';
 import { mean, pct, pctExact, sum, sumExact } from './group-sums.ts';
 import type {
   GroupKey,
@@ -27,7 +27,7 @@ import type {
   WarningModel,
 } from './model.ts';
 import { printedIsa, reasonIdentity } from './reason-identity.ts';
-import { type Known, latencyGap } from './recorded.ts';
+import { type Known, latencyGap, nestingGap, threadlessExits } from './recorded.ts';
 import { withSections } from './sections.ts';
 import { compareThreads, identifyThread } from './thread-identity.ts';
 import { plural } from './units.ts';
@@ -35,8 +35,8 @@ import { plural } from './units.ts';
 export interface ModelOptions {
   readonly toolVersion: string;
   readonly by: readonly GroupKey[];
-  /** Filters in words; [] for the whole capture. */
-  readonly filters: readonly string[];
+  /** [] for the whole capture. */
+  readonly filters: readonly Filter[];
   /** Text of a guest's System.map or kallsyms (--guest-symbols). */
   readonly guestSymbols?: string | null;
 }
@@ -70,7 +70,7 @@ export function buildModel(
     schemaVersion: 1,
     tool: { name: 'kvmtrace', version: options.toolVersion },
     capture: buildCapture(context, summary, isasOf(stats)),
-    selection: options.filters.length > 0 ? { filters: [...options.filters] } : null,
+    selection: selectionOf(options.filters),
     quality: {
       exits: states.paired + states.exitWithoutEntry + states.openAtEnd + states.invalidatedByLoss,
       entries: analysis.entries.entries,
@@ -100,7 +100,7 @@ export function buildModel(
 }
 
 /** Anomalies that pairing met; what parsers met is in the context's diagnostics. */
-function buildPairingWarnings(analysis: AnalysisResult, gap: string | null): WarningModel[] {
+function buildPairingWarnings(analysis: AnalysisResult, gap: EscalationGap | null): WarningModel[] {
   const { entries, odd } = analysis;
   const warnings: WarningModel[] = [
     {
@@ -332,15 +332,14 @@ function buildSlow(context: TraceContext, analysis: AnalysisResult, known: Known
   });
 }
 
-function buildNotes(context: TraceContext, analysis: AnalysisResult, gap: string | null): string[] {
-  const { counts } = analysis.summary;
+function buildNotes(context: TraceContext, analysis: AnalysisResult, gap: EscalationGap | null): string[] {
   const exits = analysis.states.reduce((total, count) => total + count, 0);
   const notes: string[] = [];
   if (!context.timeIsNs)
     notes.push(`The clock (${context.clock ?? 'unknown'}) has no known unit: counts only, no durations.`);
   else if (context.timeResolutionNs > 1)
     notes.push(
-      `Timestamps are recorded to ${context.timeResolutionNs === 1000 ? '1 µs' : `${context.timeResolutionNs} ns`}: every latency is that coarse. Binary captures (perf.data, trace.dat) have ns.`,
+      `Timestamps are recorded to ${context.timeResolutionNs === 1000 ? '1 us' : `${context.timeResolutionNs} ns`}: every latency is that coarse. Binary captures (perf.data, trace.dat) have ns.`,
     );
   else {
     const instant = analysis.odd[ODD_INSTANT];
@@ -354,13 +353,11 @@ function buildNotes(context: TraceContext, analysis: AnalysisResult, gap: string
     notes.push('kvm_entry was not recorded: how long exits took is unknown.');
   if (gap !== null)
     notes.push(
-      gap.startsWith('Not recorded')
+      gap.kind === 'not-recorded'
         ? 'kvm_userspace_exit was not recorded: which exits went to user space is unknown.'
-        : `Which exits went to user space is ${gap[0].toLowerCase()}${gap.slice(1)}`,
+        : `Which exits went to user space is ${gap.because[0].toLowerCase()}${gap.because.slice(1)}`,
     );
-  if (counts[EV_NESTED_VMEXIT] > 0 && exits > 0 && threadlessExits(analysis) === exits)
-    notes.push('No exit says in which thread it happened: levels are unknown, all exits count as L1.');
-  else if (counts[EV_NESTED_VMEXIT] === 0 && !context.enabledEvents?.has('kvm_nested_vmexit'))
-    notes.push('Nesting was not recorded (no kvm_nested_vmexit): all exits count as L1.');
+  const nesting = nestingGap({ context, analysis });
+  if (exits > 0 && nesting !== null) notes.push(nesting);
   return notes;
 }

@@ -3,14 +3,12 @@
 import { toExact } from '../analysis/exact-sum.ts';
 import type { NestedResult } from '../analysis/nested.ts';
 import type { LevelCell } from '../analysis/nested-levels.ts';
-import { cell, count, foreign, left, right, tableOf, time } from './cells.ts';
 import { csvOf } from './csv-data.ts';
-import { exitFiltersUnused } from './filter-notes.ts';
 import { mean } from './group-sums.ts';
 import type { Exact, ReportModel } from './model.ts';
+import { nestedBlocks } from './nested-blocks.ts';
 import { reasonIdentity } from './reason-identity.ts';
-import type { Block, Section, SectionInput } from './sections.ts';
-import { formatCount, formatNs, plural } from './units.ts';
+import type { Section, SectionInput } from './sections.ts';
 
 /** Times in ns over pairs; null: the clock has no unit, or (avg) there is no pair. */
 export interface LevelFigures {
@@ -130,105 +128,6 @@ function build({ context, analysis }: SectionInput): Partial<ReportModel> | null
 
 const compare = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
 
-function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
-  const { nested } = model;
-  if (!nested || !asked) return [];
-  const title = 'Nested guests: exits by level (average time)';
-  if (!nested.known)
-    return [
-      { title, sentences: ['Nesting was not recorded: no kvm_nested_vmexit in the capture.'], table: null },
-    ];
-  const avg = ({ avgNs }: LevelFigures) => time(avgNs);
-  const levels: Block = {
-    title,
-    sentences: [],
-    table: tableOf(
-      [
-        left('reason', { shrinkTo: 16 }),
-        right('total'),
-        right('avg'),
-        right('L1'),
-        right('avg'),
-        right('L2 here'),
-        right('avg'),
-        right('L2 to L1'),
-        right('avg'),
-      ],
-      nested.levels,
-      rows,
-      (row) => [
-        foreign(row.name),
-        ...[row.all, row.L1, row['L2-handled'], row['L2-reflected']].flatMap((figures) => [
-          count(figures.exits),
-          avg(figures),
-        ]),
-      ],
-    ),
-  };
-  const { lost, broken, negative, further } = nested.leftOut;
-  const cost = 'What an L2 exit costs that L1 handles';
-  if (nested.cycles === null)
-    return [
-      levels,
-      {
-        title: cost,
-        sentences: ['Not recorded: it takes kvm_nested_vmexit_inject and kvm_nested_vmenter.'],
-        table: null,
-      },
-    ];
-  return [
-    levels,
-    {
-      title: cost,
-      sentences: [
-        nested.exitsPerReflectedExit === null
-          ? 'No L2 exit was followed until L1 entered L2 again.'
-          : `${nested.exitsPerReflectedExit.toFixed(1)} further exits to this host on average until L1 enters L2 again.`,
-        ...exitFiltersUnused(model.selection?.filters),
-        ...(lost + broken + negative > 0
-          ? [
-              `Left out: ${plural(lost, 'cycle')} with lost events, ${formatCount(broken)} without an entry of L2, ${formatCount(negative)} with a clock that ran backwards.`,
-            ]
-          : []),
-        ...(further > 0
-          ? [`${plural(further, 'cycle')} left out: L1 was given more reasons than are kept.`]
-          : []),
-      ],
-      table:
-        nested.cycles.length === 0
-          ? null
-          : tableOf(
-              [
-                left('reason given to L1', { shrinkTo: 16 }),
-                right('cycles'),
-                right('exits'),
-                right('per cycle'),
-                right('p50', { drop: 0 }),
-                right('p99', { drop: 1 }),
-                right('most'),
-                right('total time'),
-                right('avg'),
-                right('max', { drop: 2 }),
-              ],
-              nested.cycles,
-              rows,
-              (row) => [
-                foreign(row.name),
-                count(row.cycles),
-                count(row.exits),
-                cell(row.avgExits.toFixed(1)),
-                count(row.p50Exits),
-                count(row.p99Exits),
-                count(row.maxExits),
-                time(row.totalNs),
-                cell(formatNs(row.avgNs)),
-                cell(formatNs(row.maxNs)),
-              ],
-            ),
-    },
-  ];
-}
-
 const LEVEL_KEYS = ['all', 'L1', 'L2', 'L2-handled', 'L2-reflected'] as const;
 
 export const nestedSection: Section = {
@@ -236,7 +135,7 @@ export const nestedSection: Section = {
   byDefault: false,
   requests: () => [{ name: 'nested', options: null }],
   build,
-  blocks,
+  blocks: nestedBlocks,
   csv: {
     nested: (model) => ({
       headers: [

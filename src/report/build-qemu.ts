@@ -37,6 +37,8 @@ export interface QemuModel {
     qemuOnly: number;
     /** At the ends of the time in which both were recorded. */
     edges: number;
+    /** Of either side, compared with nothing: of an unknown thread, or of more threads than are kept. */
+    leftOut: number;
     rows: (QemuCheckRow & { vcpu: number; comm: string | null })[];
   } | null;
 }
@@ -129,6 +131,7 @@ function compare(check: QemuCheckResult, context: SectionInput['context']): NonN
     kernelOnly,
     qemuOnly,
     edges: sum('edges'),
+    leftOut: check.leftOut,
     rows,
   };
 }
@@ -212,7 +215,8 @@ function ownerOf({ rows }: QemuModel): 'pid' | 'tid' | null {
 function returnsSentence({ exits, handlingKnown, interruptedRuns }: QemuModel, timeIsNs: boolean): string {
   const returns = plural(exits, 'return');
   if (!timeIsNs) return `${returns}; how long QEMU took is not known, as the clock has no unit.`;
-  if (!handlingKnown) return `${returns}; how long QEMU took is not recorded (kvm_vcpu_ioctl).`;
+  if (!handlingKnown)
+    return `${returns}; how long QEMU took is not recorded (its event kvm_vcpu_ioctl would tell).`;
   return interruptedRuns === 0
     ? `${returns}.`
     : `${returns}; ${plural(interruptedRuns, 'more call')} of KVM_RUN without one: interrupted by a signal, or made while kvm_run_exit was not enabled.`;
@@ -279,19 +283,21 @@ export function checkSentence({
   kernelOnly,
   qemuOnly,
   edges,
+  leftOut,
 }: NonNullable<QemuModel['check']>): string {
+  const beside = leftOut > 0 ? ` ${plural(leftOut, 'return')} of no known thread left out.` : '';
   if (matched + kernelOnly + qemuOnly === 0)
-    return "The kernel's kvm_userspace_exit and QEMU's kvm_run_exit could not be compared: no exit or entry tells which thread is which vCPU, those of several machines have the same number, or the two were not recorded at the same time.";
-  const at = edges > 0 ? ` (${formatCount(edges)} at the ends of one recording)` : '';
+    return `The kernel's kvm_userspace_exit and QEMU's kvm_run_exit could not be compared: no exit or entry tells which thread is which vCPU, those of several machines have the same number, or the two were not recorded at the same time.${beside}`;
+  const at = edges > 0 ? ` (and ${formatCount(edges)} while only one side was recording)` : '';
   return agrees
-    ? `The kernel's kvm_userspace_exit and QEMU's kvm_run_exit agree one to one: ${formatCount(matched)} pairs${at}.`
-    : `The kernel's kvm_userspace_exit and QEMU's kvm_run_exit do not agree: ${formatCount(matched)} pairs, ${formatCount(kernelOnly)} of the kernel's and ${formatCount(qemuOnly)} of QEMU's without the other${at}; clocks may differ, or one side lost events.`;
+    ? `The kernel's kvm_userspace_exit and QEMU's kvm_run_exit agree one to one: ${formatCount(matched)} pairs${at}.${beside}`
+    : `The kernel's kvm_userspace_exit and QEMU's kvm_run_exit do not agree: ${formatCount(matched)} pairs, ${formatCount(kernelOnly)} of the kernel's and ${formatCount(qemuOnly)} of QEMU's without the other${at}; clocks may differ, or one side lost events.${beside}`;
 }
 
 function checkBlock(check: NonNullable<QemuModel['check']>, rows: number): Block {
   return {
     title: null,
-    sentences: ['Both sides by thread; restarts and errors have no word from QEMU:'],
+    sentences: ['Both sides by thread; QEMU tells nothing of restarts and errors:'],
     table: tableOf(
       [
         right('vCPU'),

@@ -4,15 +4,14 @@ import { FALSE_ALARM, type SeriesName, type StormResult } from '../analysis/stor
 import { ISA_ARM64 } from '../core/isa-codes.ts';
 import { wordsToBigInt } from '../core/words.ts';
 import { timerRateName } from '../isa/timer-rates.ts';
-import { cell, count, foreign, left, plain, right, share, tableOf, time } from './cells.ts';
 import { csvOf } from './csv-data.ts';
 import { type DetailKind, detailAddress, detailKind, detailName } from './detail-names.ts';
 import type { ReportModel } from './model.ts';
 import { reasonIdentity } from './reason-identity.ts';
-import { exitsRecorded, whyUnknown } from './recorded.ts';
-import type { Block, Section, SectionInput } from './sections.ts';
+import { exitsRecorded } from './recorded.ts';
+import type { Section, SectionInput } from './sections.ts';
+import { stormBlocks } from './storms-blocks.ts';
 import { identifyThread } from './thread-identity.ts';
-import { formatNs, formatNsShort, formatOffset, plural } from './units.ts';
 
 /** What a rate is of: all exits (`all`), one reason, or one thread. */
 export interface RateOfModel {
@@ -181,137 +180,6 @@ function buildBeat(input: SectionInput, beat: StormResult['periodic']['beats'][n
   };
 }
 
-const rate = (perSecond: number) => count(Math.round(perSecond));
-
-function ofCell(row: RateOfModel) {
-  if (row.of === 'all') return cell('all exits');
-  return row.of === 'reason'
-    ? foreign(row.name)
-    : cell(row.vcpu === null ? `tid ${row.tid}` : `vCPU ${row.vcpu} (tid ${row.tid})`);
-}
-
-/** What is said of exits of more threads and reasons than are told apart. */
-function leftOut(exits: number): string[] {
-  return exits > 0
-    ? [`${plural(exits, 'exit')} left out: there are more threads or reasons than are kept.`]
-    : [];
-}
-
-function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
-  const { storms } = model;
-  if (!storms || !asked) return [];
-  if (!storms.known)
-    return [{ title: 'Storms', sentences: [whyUnknown(model.capture.timeIsNs, 'kvm_exit')], table: null }];
-  const at = (ns: bigint) => cell(formatOffset(ns, model.capture.firstNs));
-  const enough = storms.buckets >= 20;
-  const lossy = model.capture.lost.regions > 0;
-  const found: Block[] = [
-    {
-      title: `Changes of the exit rate, per ${formatNsShort(storms.bucketNs)}`,
-      sentences: [
-        ...(enough ? [] : ['The recording is too short to tell (fewer than 20 steps).']),
-        ...(enough && storms.changes.length === 0 ? ['None.'] : []),
-        ...(storms.changes.length > 0
-          ? [`Chance alone would show any with a probability of at most ${100 * storms.falseAlarm}%.`]
-          : []),
-        ...(lossy ? ['Lost events lower the rate where they are missing.'] : []),
-        ...(storms.leftOut.rates > 0
-          ? [
-              'There are more reasons or threads than have a rate of their own: the others are in that of all exits.',
-            ]
-          : []),
-      ],
-      table:
-        storms.changes.length === 0
-          ? null
-          : tableOf(
-              [right('at second'), left('of', { shrinkTo: 16 }), right('per second before'), right('after')],
-              storms.changes,
-              rows,
-              (row) => [at(row.atNs), ofCell(row), rate(row.before), rate(row.after)],
-            ),
-    },
-  ];
-  if (storms.bursts.length > 0)
-    found.push({
-      title: 'Bursts of exits',
-      sentences: [],
-      table: tableOf(
-        [
-          right('from second'),
-          right('length'),
-          left('of', { shrinkTo: 16 }),
-          right('exits'),
-          right('per second'),
-          right('usually'),
-        ],
-        storms.bursts,
-        rows,
-        (row) => [
-          at(row.fromNs),
-          time(row.toNs - row.fromNs),
-          ofCell(row),
-          count(row.exits),
-          rate(row.perSecond),
-          rate(row.usualPerSecond),
-        ],
-      ),
-    });
-  const { simultaneous } = storms;
-  if (simultaneous)
-    found.push({
-      title: `Exits of several vCPUs within ${formatNsShort(simultaneous.windowNs)}`,
-      sentences: [
-        'By chance: if the vCPUs exited independently, each as often as it did. Times of common work and common idling alone raise the number as well.',
-        ...leftOut(storms.leftOut.simultaneous),
-      ],
-      table: tableOf([right('vCPUs'), right('times'), right('by chance')], simultaneous.rows, rows, (row) => [
-        cell(row.vcpus === simultaneous.vcpus ? `all ${row.vcpus}` : `${row.vcpus} or more`),
-        count(row.observed),
-        cell(row.expected < 10 ? row.expected.toFixed(1) : String(Math.round(row.expected))),
-      ]),
-    });
-  found.push({
-    title: 'Periodic exits, 5 to 2500 Hz',
-    sentences: [
-      storms.beats.length > 0
-        ? 'Strength: share of the intervals between such exits that lie within 3% of the period.'
-        : `None in ${plural(storms.judgedForBeats, 'thread and reason', 'threads and reasons')} with enough exits.`,
-      ...leftOut(storms.leftOut.beats),
-    ],
-    table:
-      storms.beats.length === 0
-        ? null
-        : tableOf(
-            [
-              right('Hz'),
-              right('strength %'),
-              right('vCPU'),
-              right('tid', { drop: 1 }),
-              left('reason', { shrinkTo: 14 }),
-              left('of', { shrinkTo: 14, drop: 2 }),
-              right('period'),
-              right('exits', { drop: 3 }),
-              left('usually', { shrinkTo: 16, drop: 0 }),
-            ],
-            storms.beats,
-            rows,
-            (row) => [
-              cell(row.hz.toFixed(row.hz < 100 ? 1 : 0)),
-              share(row.strength, 1),
-              plain(row.vcpu),
-              plain(row.tid),
-              foreign(row.name),
-              foreign(row.what ?? row.address),
-              cell(formatNs(row.periodNs)),
-              count(row.intervals),
-              foreign(row.rateName),
-            ],
-          ),
-  });
-  return found;
-}
-
 const RATE_OF = ['of', 'isa', 'code', 'name', 'tid', 'vcpu', 'comm'] as const;
 
 export const stormsSection: Section = {
@@ -319,7 +187,7 @@ export const stormsSection: Section = {
   byDefault: false,
   requests: () => [{ name: 'storms', options: {} }],
   build,
-  blocks,
+  blocks: stormBlocks,
   csv: {
     'rate-changes': (model) => csvOf([...RATE_OF, 'atNs', 'before', 'after', 'p'], model.storms?.changes),
     bursts: (model) =>

@@ -63,15 +63,15 @@ function summary(model: ReportModel, whole: number | null): string[] {
     sentences.push('The clock has no known unit: there are counts, but no times.');
   if (!escalation.known)
     sentences.push(
-      escalation.unknownBecause?.startsWith('Not recorded')
+      escalation.gap === 'not-recorded'
         ? 'Which exits went on to user space was not recorded.'
         : 'Which exits went on to user space cannot be told.',
     );
   else if (escalation.exits !== null && escalation.escalated !== null)
     sentences.push(
       escalation.escalated === 0
-        ? 'None of them went on to user space.'
-        : `${formatCount(escalation.escalated)} of them (${formatPct(share(escalation.escalated, escalation.exits))}) went on to user space` +
+        ? 'No exit went on to user space.'
+        : `${plural(escalation.escalated, 'exit')} (${formatPct(share(escalation.escalated, escalation.exits))}) went on to user space` +
             (escalation.userspaceNs === null || Number(escalation.userspaceNs) === 0
               ? '.'
               : `, which took ${formatNs(escalation.userspaceNs)}.`),

@@ -44,7 +44,7 @@ export function deviceBlocks(model: ReportModel, rows: number, asked: boolean): 
           left('access'),
           left('address'),
           left('device', { shrinkTo: 12 }),
-          left('answered by'),
+          left('answered by', { drop: 0 }),
           right('exits'),
           right('to user'),
           right('in kernel', { drop: 1 }),

@@ -40,7 +40,8 @@ export function markdownName(text: string): string {
 
 /**
  * A sentence as Markdown: shown as it is, without markup. An underscore between letters needs no backslash and
- * reads better without (kvm_exit). Mentions and bare links are broken up by an empty comment.
+ * reads better without (kvm_exit). Mentions and bare links are broken up by an empty comment; only the
+ * documentation of the kernel and of QEMU, which advice refers to, stays a link.
  */
 export function markdownText(text: string): string {
   return plainText(text)
@@ -49,7 +50,10 @@ export function markdownText(text: string): string {
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')
-    .replace(/@(?=\w)|(?<=\b(?:https?|ftp)):(?=\/\/)|(?<=\bwww)\./gi, '$&<!-- -->');
+    .replace(
+      /@(?=\w)|(?<=\b(?:https?|ftp)):(?=\/\/(?!(?:docs\.kernel|www\.qemu)\.org\/))|(?<=\bwww)\.(?!qemu\.org\/)/gi,
+      '$&<!-- -->',
+    );
 }
 
 /**

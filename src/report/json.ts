@@ -20,7 +20,7 @@ import {
 } from './row-keys.ts';
 
 /** Keys of each object of the contract in their order; the path of an array's elements ends in []. Others follow, sorted. */
-export const KEY_ORDER: Readonly<Record<string, readonly string[]>> = {
+const KEY_ORDER: Readonly<Record<string, readonly string[]>> = {
   '': [
     'schema',
     'schemaVersion',
@@ -61,6 +61,7 @@ export const KEY_ORDER: Readonly<Record<string, readonly string[]>> = {
   ],
   'capture.sources[]': ['path', 'format', 'bytes', 'sha256'],
   'capture.lost': ['events', 'regions', 'uncountedRegions', 'affectedNs', 'affectedPct'],
+  selection: ['filters', 'kinds'],
   quality: [
     'exits',
     'entries',
@@ -82,6 +83,7 @@ export const KEY_ORDER: Readonly<Record<string, readonly string[]>> = {
   escalation: [
     'known',
     'unknownBecause',
+    'gap',
     'exits',
     'escalated',
     'ratio',

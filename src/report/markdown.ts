@@ -2,10 +2,11 @@
 import type { TableData } from './cells.ts';
 import { markdownName, markdownText } from './escape.ts';
 import { captureFacts, type Fact, qualityCounters } from './facts.ts';
+import { escalationFacts, reasonsLegend, whyNoEscalations } from './figure-words.ts';
 import { histogramLines } from './histogram.ts';
 import { markdownTable } from './markdown-table.ts';
 import type { ReportModel } from './model.ts';
-import { whyNoEscalations, whyNoExits, whyNoneSlow } from './recorded.ts';
+import { whyNoExits, whyNoneSlow } from './recorded.ts';
 import type { RenderOptions } from './renderers.ts';
 import { SECTIONS } from './sections.ts';
 import { PLAIN } from './style.ts';
@@ -13,14 +14,14 @@ import {
   escalationByReason,
   escalationByUserspaceReason,
   groupingWords,
-  IDLE_MARK,
   reasonsTable,
   slowTable,
   slowTitle,
   vcpusTable,
 } from './tables.ts';
 import { assessTrust } from './trust.ts';
-import { formatCount, formatNs, formatRatio, plural } from './units.ts';
+import { formatCount } from './units.ts';
+import { holdsQemuOnly, VERDICT_TITLE, verdictWords } from './verdict-words.ts';
 
 const HISTOGRAM_WIDTH = 100;
 
@@ -33,12 +34,16 @@ export function* render(model: ReportModel, options: RenderOptions): Generator<s
   const trust = assessTrust(model);
   yield `\n**${trust.ok ? 'OK' : 'WARNING'}**: ${markdownText(trust.reasons.join('; '))}\n\n`;
   yield* factList(captureFacts(model.capture, model.selection));
+  yield* verdict(model);
+  // A recording of QEMU's side alone: what there is, before what there is not.
+  const early = holdsQemuOnly(model);
+  if (early) yield* sections(model, options);
   yield* reasons(model, options.rows);
   if (options.histogram)
     yield `\n\`\`\`text\n${fenced(histogramLines(model, HISTOGRAM_WIDTH, PLAIN))}\n\`\`\`\n`;
   yield* escalation(model, options.rows);
   yield* slow(model);
-  yield* sections(model, options);
+  if (!early) yield* sections(model, options);
   if (model.vcpus.length) yield* section('vCPU threads', vcpusTable(model, options.rows));
   yield* quality(model);
 }
@@ -58,6 +63,14 @@ function* section(title: string, data: TableData): Generator<string> {
   yield* markdownTable(data);
 }
 
+function* verdict(model: ReportModel): Generator<string> {
+  const words = verdictWords(model);
+  if (words === null) return;
+  yield `\n## ${VERDICT_TITLE}\n\n${markdownText(words.summary)}\n`;
+  if (words.costliest.length > 0) yield '\n';
+  for (const [i, line] of words.costliest.entries()) yield `${i + 1}. ${markdownText(line)}\n`;
+}
+
 function* reasons(model: ReportModel, rows: number): Generator<string> {
   yield `\n## Exits by ${groupingWords(model)}\n`;
   if (model.reasons.length === 0) {
@@ -65,36 +78,18 @@ function* reasons(model: ReportModel, rows: number): Generator<string> {
     return;
   }
   yield* markdownTable(reasonsTable(model, rows));
-  const legend = ['times are from exit to entry'];
-  if (model.escalation.known) legend.push('user%: share that went on to user space');
-  if (model.reasons.some((row) => row.idle)) legend.push(`\\${IDLE_MARK} mostly the guest's own idling`);
-  const error = Math.max(...model.reasons.map((row) => row.percentileErrorPct));
-  if (error > 0) legend.push(`percentiles within ${error.toFixed(1)}%`);
-  yield `\n${legend.join('; ')}\n`;
+  yield `\n${markdownText(['times are from exit to entry', ...reasonsLegend(model, 'user%')].join('; '))}\n`;
 }
 
 function* escalation(model: ReportModel, rows: number): Generator<string> {
   const { escalation: data } = model;
   yield '\n## Escalation to user space\n\n';
-  if (!data.known) {
-    yield `${data.unknownBecause}${model.qemu ? " QEMU's own word is below." : ''}\n`;
-    return;
-  }
   const nothing = whyNoEscalations(model);
   if (nothing !== null) {
     yield `${nothing}\n`;
     return;
   }
-  const facts = [
-    data.exits === null
-      ? `${formatCount(data.escalated)} escalations`
-      : `${formatCount(data.escalated)} of ${plural(data.exits, 'exit')} (${formatRatio(data.ratio)})`,
-    ...(data.restarts === null ? [] : [plural(data.restarts, 'restart')]),
-    ...(data.errors ? [plural(data.errors, 'error')] : []),
-    ...(data.kernelNs === null ? [] : [`in kernel ${formatNs(data.kernelNs)}`]),
-    ...(data.userspaceNs === null ? [] : [`in user space ${formatNs(data.userspaceNs)}`]),
-  ];
-  yield `${markdownText(facts.join('; '))}\n`;
+  yield `${markdownText(escalationFacts(data).join('; '))}\n`;
   if (data.byReason.some((row) => row.escalated > 0)) yield* markdownTable(escalationByReason(model, rows));
   if (data.byUserspaceReason.length) yield* markdownTable(escalationByUserspaceReason(model, rows));
 }

@@ -105,7 +105,12 @@ export interface CaptureModel {
 export interface SelectionModel {
   /** In words, one entry per filter: `tid 139`, `reason not hlt`. */
   filters: string[];
+  /** The kind of each of them. */
+  kinds: FilterKind[];
 }
+
+/** What a filter chooses by; `time`: --from and --to, `reason`: --reason and --exclude. */
+export type FilterKind = 'pid' | 'tid' | 'vcpu' | 'cpu' | 'reason' | 'level' | 'time';
 
 export interface QualityModel {
   exits: number;
@@ -203,6 +208,8 @@ export interface EscalationModel {
   known: boolean;
   /** Why it is not known, a sentence; null where it is. */
   unknownBecause: string | null;
+  /** The same in a word: the events were not recorded, or they cannot be joined with exits. */
+  gap: 'not-recorded' | 'not-joined' | null;
   exits: number | null;
   escalated: number | null;
   ratio: number | null;

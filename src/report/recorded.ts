@@ -4,8 +4,9 @@
  */
 import type { AnalysisResult } from '../analysis/analyze.ts';
 import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT } from '../analysis/roles.ts';
-import { createEventDictionary } from '../core/events.ts';
+import { createEventDictionary, EV_NESTED_VMEXIT } from '../core/events.ts';
 import type { TraceContext } from '../core/trace-context.ts';
+import { selectsBy } from './filters.ts';
 import type { ReportModel } from './model.ts';
 import { formatNs } from './units.ts';
 
@@ -41,6 +42,24 @@ export function latencyGap(recording: Recording): string | null {
   return recording.context.timeIsNs ? null : 'Not recorded: times (the clock has no unit).';
 }
 
+/** Exits that say no thread: nothing can be told about what followed them. */
+export function threadlessExits({ threads }: AnalysisResult): number {
+  let exits = 0;
+  for (let slot = 0; slot < threads.count; slot++) if (threads.tid[slot] < 0) exits += threads.exits[slot];
+  return exits;
+}
+
+/** Why it is not known which exits are a nested guest's, a sentence; null: it is. */
+export function nestingGap({ context, analysis }: Recording): string | null {
+  const { counts } = analysis.summary;
+  const exits = analysis.states.reduce((total, count) => total + count, 0);
+  if (counts[EV_NESTED_VMEXIT] > 0 && exits > 0 && threadlessExits(analysis) === exits)
+    return 'No exit says in which thread it happened: levels are unknown, all exits count as L1.';
+  return counts[EV_NESTED_VMEXIT] === 0 && !context.enabledEvents?.has('kvm_nested_vmexit')
+    ? 'Nesting was not recorded (no kvm_nested_vmexit): all exits count as L1.'
+    : null;
+}
+
 /** What decides which columns a report may fill. */
 export interface Known {
   /** Durations: exits and entries were recorded, and the clock has a unit. */
@@ -54,15 +73,10 @@ export function knowledge(input: Recording & { readonly model: ReportModel }): K
   return { time: latencyGap(input) === null, escalation: input.model.escalation.known };
 }
 
-/** Whether only a part of the recording's time is reported. */
-function selectsTime({ selection }: ReportModel): boolean {
-  return selection?.filters.some((filter) => /^(from|to) /.test(filter)) ?? false;
-}
-
 /** Recorded time × vCPU threads; null where a part of the time was selected or there is none. */
 export function recordedThreadNs(model: ReportModel): number | null {
   const { durationNs } = model.capture;
-  if (selectsTime(model) || durationNs === null || model.vcpus.length === 0) return null;
+  if (selectsBy(model.selection, 'time') || durationNs === null || model.vcpus.length === 0) return null;
   return Number(durationNs) * model.vcpus.length;
 }
 
@@ -75,22 +89,20 @@ export function whyUnknown(timeIsNs: boolean, events: string): string {
 export function whyNoExits(model: ReportModel): string {
   const { selection, capture } = model;
   if (selection === null || !holdsExits(model)) return 'None recorded.';
-  const has = (kinds: RegExp) => selection.filters.some((filter) => kinds.test(filter));
   const hints = [
-    ...(has(/^(from|to) /) && capture.durationNs !== null
+    ...(selectsBy(selection, 'time') && capture.durationNs !== null
       ? [
           `The recording lasts ${formatNs(capture.durationNs)}; --from and --to count from its first event, not by its clock.`,
         ]
       : []),
-    ...(has(/^(pid|tid|vCPU|CPU) /) ? ['kvmtrace info lists its threads, vCPUs and CPUs.'] : []),
-    ...(has(/^reason /) ? ['A report without --reason and --exclude lists the reasons that occur.'] : []),
+    ...(selectsBy(selection, 'pid', 'tid', 'vcpu', 'cpu')
+      ? ['kvmtrace info lists its threads, vCPUs and CPUs.']
+      : []),
+    ...(selectsBy(selection, 'reason')
+      ? ['A report without --reason and --exclude lists the reasons that occur.']
+      : []),
   ];
   return ['None match the selection.', ...hints].join(' ');
-}
-
-/** What stands in place of the share of exits that went to user space, where there are no exits; else null. */
-export function whyNoEscalations({ escalation }: ReportModel): string | null {
-  return escalation.exits === 0 ? 'No exits, so none went to user space.' : null;
 }
 
 /** What stands in place of an empty list of slow exits. */

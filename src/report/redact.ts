@@ -9,6 +9,7 @@
  */
 import { buildVerdict } from './build-verdict.ts';
 import type { ReportModel } from './model.ts';
+import { nameReplacer } from './name-replacer.ts';
 import { redactCommand } from './redact-command.ts';
 
 /** Facts whose values are numbers, versions and words of tracers. Others are free text. */
@@ -28,6 +29,8 @@ const ADDRESS_KEY = /^(?:rip|pc|address|gpa|gva|page|target|addresses)$/i;
 const NO_MEMORY = new Set(
   'port msr cpuid cr hypercall hv-hypercall xen-hypercall apic sysreg hvc vmgexit'.split(' '),
 );
+/** Checksums, and our own words for what a report is: no name in them is a recording's. */
+const KEPT_KEYS = new Set(['sha256', 'kinds', 'gap']);
 /** A range where guests place devices (isa/mmio-devices.ts): where in it is this guest's own choice. */
 const PCI_BAR = 'PCI BAR';
 /** QEMU's own names for vCPU threads, and the idle thread: the same on every machine. */
@@ -51,7 +54,7 @@ export function createPseudonyms(usedIds: ReadonlySet<number>): Pseudonyms {
   const addresses = new Map<string, string>();
   const counts = new Map<string, number>();
   let lastId = 0;
-  let pattern: RegExp | null = null;
+  let replaceNames: ((text: string) => string) | null = null;
   const next = (kind: string) => {
     const number = (counts.get(kind) ?? 0) + 1;
     counts.set(kind, number);
@@ -64,7 +67,7 @@ export function createPseudonyms(usedIds: ReadonlySet<number>): Pseudonyms {
       if (known !== undefined) return known;
       const made = next(kind);
       names.set(original, made);
-      pattern = null;
+      replaceNames = null;
       return made;
     },
     id(original) {
@@ -86,10 +89,8 @@ export function createPseudonyms(usedIds: ReadonlySet<number>): Pseudonyms {
       return made;
     },
     text(original) {
-      pattern ??= namesPattern([...names.keys()]);
-      let text = names.get(original) ?? original;
-      if (pattern !== null) text = text.replace(pattern, (name) => names.get(name) ?? name);
-      return text
+      replaceNames ??= nameReplacer(names);
+      return replaceNames(names.get(original) ?? original)
         .replace(/0x[0-9a-f]{9,}/gi, (address) => self.address(address, 'addr'))
         .replace(/(?<![\w./])(?!\/(?:sys|proc|dev)\/)(?:~|\.{0,2})(?:\/[^\s/:,;'"()]+){2,}/g, (path) =>
           self.name('file', path),
@@ -101,17 +102,6 @@ export function createPseudonyms(usedIds: ReadonlySet<number>): Pseudonyms {
     },
   };
   return self;
-}
-
-/** Names as words of a text; shorter ones are replaced only where they are the whole text. */
-function namesPattern(names: readonly string[]): RegExp | null {
-  const words = names
-    .filter((name) => name.trim().length > 2)
-    .sort((a, b) => b.length - a.length)
-    .map((name) => name.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'));
-  return words.length === 0
-    ? null
-    : new RegExp(`(?<![A-Za-z0-9_])(?:${words.join('|')})(?![A-Za-z0-9_])`, 'g');
 }
 
 /** Every process and thread number and every name of the model, before texts that may mention them are rewritten. */
@@ -138,7 +128,7 @@ function rewrite(value: unknown, names: Pseudonyms, key: string, owner: Plain): 
   }
   if (typeof value === 'number') return NUMBER_KEY.test(key) ? names.id(value) : value;
   if (typeof value !== 'string') return value;
-  if (key === 'sha256') return value;
+  if (KEPT_KEYS.has(key)) return value;
   if (Object.hasOwn(NAME_KINDS, key)) return names.name(NAME_KINDS[key], value);
   if (ADDRESS_KEY.test(key) && /^0x[0-9a-f]+$/i.test(value))
     return isCommon(owner) ? value : names.address(value, /rip|pc/i.test(key) ? 'addr' : 'gpa');
@@ -170,9 +160,12 @@ export function redactModel(model: ReportModel): ReportModel {
   walk(model, (key, value) => {
     if (typeof value === 'string' && Object.hasOwn(NAME_KINDS, key)) names.name(NAME_KINDS[key], value);
   });
-  const { facts } = model.capture;
+  const { facts, events } = model.capture;
   const { verdict, reproduce, ...rest } = model;
-  const copy = rewrite({ ...rest, capture: { ...model.capture, facts: {} } }, names, '', {}) as ReportModel;
+  const capture = { ...model.capture, facts: {}, events: {} };
+  const copy = rewrite({ ...rest, capture }, names, '', {}) as ReportModel;
+  // Keys that are data: an event named pid has a count, no process number.
+  copy.capture.events = events;
   // A fact may be named __proto__, which an assignment would not keep.
   copy.capture.facts = Object.fromEntries(
     Object.entries(facts).map(([key, value]) =>

@@ -5,9 +5,10 @@
 import type { TableData } from './cells.ts';
 import { plainText } from './escape.ts';
 import { captureFacts, type Fact, qualityCounters } from './facts.ts';
+import { escalationFacts, reasonsLegend, whyNoEscalations } from './figure-words.ts';
 import { histogramLines } from './histogram.ts';
 import type { ReportModel } from './model.ts';
-import { whyNoEscalations, whyNoExits, whyNoneSlow } from './recorded.ts';
+import { whyNoExits, whyNoneSlow } from './recorded.ts';
 import type { RenderOptions } from './renderers.ts';
 import { SECTIONS } from './sections.ts';
 import { COLOR, PLAIN, type Style } from './style.ts';
@@ -16,7 +17,6 @@ import {
   escalationByReason,
   escalationByUserspaceReason,
   groupingWords,
-  IDLE_MARK,
   reasonsTable,
   slowTable,
   slowTitle,
@@ -24,7 +24,8 @@ import {
 } from './tables.ts';
 import { tableLines } from './text-table.ts';
 import { assessTrust } from './trust.ts';
-import { formatCount, formatNs, formatRatio, plural } from './units.ts';
+import { formatCount } from './units.ts';
+import { holdsQemuOnly, VERDICT_TITLE, verdictWords } from './verdict-words.ts';
 
 const MAX_WIDTH = 100;
 const MAX_TABLE_WIDTH = 160;
@@ -37,11 +38,15 @@ export function render(model: ReportModel, options: RenderOptions): string {
   const tableWidth = Math.max(width, Math.min(MAX_TABLE_WIDTH, options.width ?? width));
   const page: Page = { style, width, tableWidth, lines: [] };
   header(page, model);
+  verdict(page, model);
+  // A recording of QEMU's side alone: what there is, before what there is not.
+  const early = holdsQemuOnly(model);
+  if (early) sections(page, model, options);
   reasons(page, model, options.rows);
   if (options.histogram) page.lines.push('', ...histogramLines(model, width, style));
   escalation(page, model, options.rows);
   slow(page, model);
-  sections(page, model, options);
+  if (!early) sections(page, model, options);
   vcpus(page, model, options.rows);
   quality(page, model);
   return `${page.lines.join('\n')}\n`;
@@ -86,9 +91,23 @@ function header(page: Page, model: ReportModel): void {
   });
 }
 
+/** What a reader who reads no further should know. */
+function verdict(page: Page, model: ReportModel): void {
+  const words = verdictWords(model);
+  if (words === null) return;
+  title(page, VERDICT_TITLE);
+  paragraph(page, plainText(words.summary));
+  words.costliest.forEach((line, i) => {
+    paragraph(page, plainText(`${i + 1}. ${line}`));
+  });
+}
+
 function table(page: Page, data: TableData, more?: string): void {
   page.lines.push(...tableLines(data, page, more));
 }
+
+/** Title of the column with the share of exits that went to user space. */
+const USER_COLUMN = 'user%';
 
 function reasons(page: Page, model: ReportModel, rows: number): void {
   const by = model.by.filter((key) => key !== 'reason');
@@ -97,18 +116,15 @@ function reasons(page: Page, model: ReportModel, rows: number): void {
     paragraph(page, whyNoExits(model));
     return;
   }
+  const start = page.lines.length;
   table(
     page,
     reasonsTable(model, rows, page.tableWidth > MAX_WIDTH),
     by.length ? '--rows 0 or --format csv' : undefined,
   );
-  const legend: string[] = [];
-  if (model.reasons.some((row) => row.idle)) legend.push(`${IDLE_MARK} mostly the guest's own idling`);
-  if (model.escalation.known) legend.push('user%: share that went on to user space');
-  if (!model.escalation.known || model.reasons.some((row) => row.totalNs === null))
-    legend.push('- not recorded');
-  const error = Math.max(...model.reasons.map((row) => row.percentileErrorPct));
-  if (error > 0) legend.push(`percentiles within ${error.toFixed(1)}%`);
+  // A narrow terminal has no room for the column.
+  const isShown = page.lines.slice(start).some((line) => line.includes(USER_COLUMN));
+  const legend = reasonsLegend(model, isShown ? USER_COLUMN : null);
   if (legend.length)
     page.lines.push(...wrapText(legend.join('; '), page.width - 2).map((l) => page.style.dim(`  ${l}`)));
 }
@@ -116,25 +132,12 @@ function reasons(page: Page, model: ReportModel, rows: number): void {
 function escalation(page: Page, model: ReportModel, rows: number): void {
   const { escalation: data } = model;
   title(page, 'Escalation to user space');
-  if (!data.known) {
-    paragraph(page, `${data.unknownBecause}${model.qemu ? " QEMU's own word is below." : ''}`);
-    return;
-  }
   const nothing = whyNoEscalations(model);
   if (nothing !== null) {
     paragraph(page, nothing);
     return;
   }
-  const facts = [
-    data.exits === null
-      ? `${formatCount(data.escalated)} escalations`
-      : `${formatCount(data.escalated)} of ${plural(data.exits, 'exit')} (${formatRatio(data.ratio)})`,
-    ...(data.restarts === null ? [] : [`${plural(data.restarts, 'restart')} (signals, kicks)`]),
-    ...(data.errors ? [`${plural(data.errors, 'error')}`] : []),
-    ...(data.kernelNs === null ? [] : [`in kernel ${formatNs(data.kernelNs)}`]),
-    ...(data.userspaceNs === null ? [] : [`in user space ${formatNs(data.userspaceNs)}`]),
-  ];
-  paragraph(page, facts.join('; '));
+  paragraph(page, escalationFacts(data).join('; '));
   if (data.byReason.some((row) => row.escalated > 0)) {
     page.lines.push('');
     table(page, escalationByReason(model, rows));

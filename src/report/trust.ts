@@ -8,6 +8,9 @@ export interface Trust {
   readonly reasons: readonly string[];
 }
 
+/** The one warning that readers look for: a copy that did not finish, a recorder that was killed. */
+const CUT_OFF = 'truncated-file';
+
 export function assessTrust(model: ReportModel): Trust {
   const { quality, capture } = model;
   const doubts: string[] = [];
@@ -31,16 +34,17 @@ export function assessTrust(model: ReportModel): Trust {
   if (quality.warnings.some(({ code }) => code === 'delta-times'))
     doubts.push('times are those since the line before (--deltatime), so there are no durations');
   else if (!capture.timeIsNs) doubts.push('the clock has no known unit, so there are no durations');
-  const severe = quality.warnings.filter((warning) => warning.severity !== 'info').length;
-  if (severe > 0 && doubts.length === 0)
-    doubts.push(`${plural(severe, 'warning')} about the input, see below`);
+  const severe = quality.warnings.filter((warning) => warning.severity !== 'info');
+  const cutOff = severe.some(({ code }) => code === CUT_OFF);
+  if (cutOff) doubts.push('the input is cut off');
+  const others = severe.length - (cutOff ? 1 : 0);
+  if (others > 0 && doubts.length === (cutOff ? 1 : 0))
+    doubts.push(`${plural(others, cutOff ? 'more warning' : 'warning')} about the input, see below`);
   if (quality.exits > 0 && quality.paired === 0 && capture.timeIsNs)
     doubts.push(`none of ${plural(quality.exits, 'exit')} has its entry, so there are no durations`);
   if (quality.exits === 0)
     doubts.unshift(
-      model.qemu && model.qemu.exits > 0
-        ? "no exits to report but QEMU's side of them"
-        : 'no exits to report',
+      model.qemu && model.qemu.exits > 0 ? "no kvm_exit recorded, only QEMU's side" : 'no exits to report',
     );
   if (doubts.length > 0) return { ok: false, reasons: doubts };
   return {

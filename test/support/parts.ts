@@ -46,6 +46,7 @@ export const PASS_OPTIONS: Readonly<Record<string, unknown>> = {
   'perf-prof': { intervalNs: 10_000_000, perThread: true },
   qemu: null,
   'qemu-check': null,
+  'qemu-slices': null,
   slices: null,
   storms: {},
   'userspace-events': null,

@@ -71,6 +71,12 @@ function refuseCompressed(source: ByteSource, file: OpenedFile): void {
   });
 }
 
+/** How often parsers have noted that times were not in order. */
+function countDisorder({ diagnostics }: TraceContext): number {
+  const noted = ['time-backwards', 'late-events'].map((code) => diagnostics.entries.get(code)?.count ?? 0);
+  return noted[0] + noted[1];
+}
+
 /** `versioning` is for tests of the upgrade mechanism. */
 export function* readCapture(
   input: ByteSource,
@@ -83,7 +89,9 @@ export function* readCapture(
   upgradeHeader(file.header, versioning);
   const layout = layOut(file.header);
   refuseCompressed(source, file);
+  const disorder = countDisorder(context);
   applyMetadata(file.header.metadata, context);
+  const isTold = countDisorder(context) > disorder;
   const values = file.readDictionaries(layout.dictionaries);
   if (!values.has(EVENT_DICTIONARY) && file.batches.length > 0)
     note(
@@ -95,6 +103,7 @@ export function* readCapture(
   const events = mapEvents(values.get(EVENT_DICTIONARY) ?? [], context);
   const texts = mapTexts(values.get(TEXT_DICTIONARY) ?? [], context);
   const reader = createRowReader(source, layout, context, events, texts, options);
+  reader.checksOrder = !isTold;
   const { from, to } = options.blocks ?? { from: 0, to: file.batches.length };
   if (from > 0) startLater(reader, source, file, from, context);
   for (let index = from; index < to; index++) {

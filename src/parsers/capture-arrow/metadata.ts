@@ -116,7 +116,7 @@ const READERS: Readonly<Record<Topic, (context: TraceContext, value: unknown) =>
       const known = SEVERITIES.includes(severity as string)
         ? (severity as Diagnostic['severity'])
         : 'suspect';
-      note(context.diagnostics, code, known, message, integerOr(count, 1));
+      note(context.diagnostics, code, known, message, Math.max(0, integerOr(count, 1)));
     }
   },
   facts(context, value) {

@@ -1,4 +1,4 @@
-/** The perf.data file header: attrs, ids and feature sections. Layout: tools/perf/util/header.h, formats.md A.2–A.4. */
+/** The perf.data file header: attrs, ids and feature sections. Layout: tools/perf/util/header.h. */
 import { note } from '../../core/diagnostics.ts';
 import { TraceFormatError } from '../../core/errors.ts';
 import { ISA_SVM, ISA_VMX, isaOfMachine } from '../../core/isa-codes.ts';

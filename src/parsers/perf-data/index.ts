@@ -1,6 +1,6 @@
 /**
  * perf.data in all its containers: a file, a pipe (`-o -`), compressed (`-z`), a folder (`--threads`). Layouts:
- * formats.md A.1; tools/perf/Documentation/perf.data-file-format.txt.
+ * tools/perf/Documentation/perf.data-file-format.txt and perf.data-directory-format.txt.
  */
 
 import { type Arena, createArena } from '../../core/arena.ts';

@@ -129,8 +129,8 @@ function takeSideBand(state: RecordState, type: number, at: number, size: number
       return;
     }
     case RECORD_LOST_SAMPLES:
-      // Repeats per event, at the end of the file, what LOST records have told in their place (spec §3). Bit 15 of
-      // misc: dropped by a BPF filter, no loss.
+      // Repeats per event, at the end of the file, what LOST records have told in their place (tools/perf/builtin-record.c,
+      // record__read_lost_samples). Bit 15 of misc: dropped by a BPF filter, no loss (PERF_RECORD_MISC_LOST_SAMPLES_BPF).
       if (size >= 16 && (view.getUint16(at + 4, little) & 0x8000) === 0) {
         const count = view.getUint32(little ? at + 8 : at + 12, little);
         state.lossesStated += count;

@@ -8,9 +8,9 @@ import { shapesOf } from '../text/line-shapes.ts';
 import type { LineState } from '../text/line-state.ts';
 import { decodeText } from '../text/numbers.ts';
 import { parseLines } from '../text/parse-lines.ts';
+import { parsePerfPrefix } from '../text/perf-prefix.ts';
 import type { TraceFormat, Verdict } from '../trace-format.ts';
 import { hasDeltaTimes } from './delta-times.ts';
-import { parsePerfPrefix } from './perf-prefix.ts';
 import { isSideLine, takeHeaderLine, takeRecord } from './side-band.ts';
 
 export const PERF_SCRIPT: LineDialect = {

@@ -1,10 +1,12 @@
 /** Text of QEMU's `log` trace back end: standard error or the file of -D (util/log.c, scripts/tracetool/backend/log.py). */
+
 import { note } from '../../core/diagnostics.ts';
 import { TraceFormatError } from '../../core/errors.ts';
 import type { EventBatch } from '../../core/event-batch.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import type { ByteSource } from '../byte-source.ts';
-import { readTraceEvents } from '../simpletrace/given-events.ts';
+import { noteLateEvents } from '../late-events.ts';
+import { readTraceEvents } from '../qemu-events/given-events.ts';
 import { createLineReader, type LineReader, noteColours, refill } from '../text/line-reader.ts';
 import { HOLD } from '../text/reorder.ts';
 import { createRowOutput, handOutRows, type RowOutput } from '../text/row-output.ts';
@@ -116,14 +118,7 @@ function describe(state: LogState): void {
 }
 
 function noteDisorder({ context, window }: LogState): void {
-  if (window.late > 0)
-    note(
-      context.diagnostics,
-      'late-events',
-      'suspect',
-      'events came too late in the file to be put in time order',
-      window.late,
-    );
+  noteLateEvents(context.diagnostics, window.late);
   if (window.backwards > 0)
     note(
       context.diagnostics,

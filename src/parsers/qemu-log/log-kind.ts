@@ -1,8 +1,8 @@
 /** Which kind of QEMU log a piece of text is, from its lines: for recognising the format and for reading it. */
 import { createEventBatch } from '../../core/event-batch.ts';
 import { createTraceContext } from '../../core/trace-context.ts';
+import { createQemuText, EVENT_READ, NO_EVENT, readQemuEvent } from '../qemu-events/event-text.ts';
 import { skipMarks } from '../text/mail-quotes.ts';
-import { createQemuText, EVENT_READ, NO_EVENT, readQemuEvent } from './event-text.ts';
 import { createLogPrefix, readDateStamp, readThreadStamp } from './line-prefix.ts';
 
 export interface LogKind {

@@ -3,12 +3,6 @@ import { note } from '../../core/diagnostics.ts';
 import { clearRow } from '../../core/event-batch.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { storeNumber, storeSecondsNs } from '../../core/words.ts';
-import { withoutArguments } from '../simpletrace/given-events.ts';
-import type { TraceEvents } from '../simpletrace/trace-events.ts';
-import { type LineReader, MAX_LINE } from '../text/line-reader.ts';
-import { skipMarks } from '../text/mail-quotes.ts';
-import { findFeed } from '../text/numbers.ts';
-import { createReorderWindow, isFull, place, type ReorderWindow } from '../text/reorder.ts';
 import {
   createQemuText,
   EVENT_BARE,
@@ -17,7 +11,13 @@ import {
   NO_EVENT,
   type QemuText,
   readQemuEvent,
-} from './event-text.ts';
+} from '../qemu-events/event-text.ts';
+import { withoutArguments } from '../qemu-events/given-events.ts';
+import type { TraceEvents } from '../qemu-events/trace-events.ts';
+import { type LineReader, MAX_LINE } from '../text/line-reader.ts';
+import { skipMarks } from '../text/mail-quotes.ts';
+import { findFeed } from '../text/numbers.ts';
+import { createReorderWindow, isFull, place, type ReorderWindow } from '../text/reorder.ts';
 import {
   createLogPrefix,
   type LogPrefix,

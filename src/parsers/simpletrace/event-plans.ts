@@ -3,11 +3,11 @@ import { note } from '../../core/diagnostics.ts';
 import type { EventBatch } from '../../core/event-batch.ts';
 import { qemuEventCode } from '../../core/qemu-event-fields.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
-import { C_ADDRESS, C_ARG0, C_CODE, C_VCPU, setColumn } from '../text/columns.ts';
-import { argumentColumns, C_TEXT, NO_COLUMN } from './argument-columns.ts';
-import { type InternedBytes, internBytes } from './interned-bytes.ts';
-import { declarationsOf } from './known-events.ts';
-import type { EventDeclaration, TraceEvents } from './trace-events.ts';
+import { C_ADDRESS, C_ARG0, C_CODE, C_VCPU, setColumn } from '../columns.ts';
+import { argumentColumns, C_TEXT, NO_COLUMN } from '../qemu-events/argument-columns.ts';
+import { type InternedBytes, internBytes } from '../qemu-events/interned-bytes.ts';
+import { declarationsOf } from '../qemu-events/known-events.ts';
+import type { EventDeclaration, TraceEvents } from '../qemu-events/trace-events.ts';
 import { type EventWalk, planEvent } from './walk-events.ts';
 
 /** Longest string argument that QEMU writes (MAX_TRACE_STRLEN of trace/simple.c). */

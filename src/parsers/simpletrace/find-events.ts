@@ -1,8 +1,9 @@
 /** Finds the trace-events-all that belongs to a QEMU recording, for callers that open files (parsers get its text). */
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import path from 'node:path';
 import { zlib } from '../../core/builtins.ts';
 import { UsageError } from '../../core/errors.ts';
+import { readWhole } from '../read-whole.ts';
 
 const NAMES = ['trace-events-all', 'trace-events-all.gz'];
 /** QEMU's own is half a megabyte. */
@@ -35,9 +36,8 @@ export function findTraceEvents(recording: string): FoundEvents | null {
 
 /** @throws UsageError if it is too large or not gzip after all; Node's file errors as they are. */
 export function readTraceEventsFile(file: string): string {
-  const { size } = statSync(file);
-  if (size > MAX_BYTES) throw tooLarge(file);
-  const bytes = readFileSync(file);
+  const bytes = readWhole(file, MAX_BYTES);
+  if (bytes === null) throw tooLarge(file);
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes.toString('utf8');
   try {
     return zlib().gunzipSync(bytes, { maxOutputLength: MAX_BYTES }).toString('utf8');

@@ -1,16 +1,18 @@
 /** Binary trace files of QEMU's `simple` trace back end (trace/simple.c, scripts/simpletrace.py). */
+
 import { allocateU8, createArena } from '../../core/arena.ts';
 import { note } from '../../core/diagnostics.ts';
 import type { EventBatch } from '../../core/event-batch.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
+import { moveRows } from '../batch-rows.ts';
 import { type ByteSource, readFully } from '../byte-source.ts';
-import { moveRows } from '../text/batch-rows.ts';
+import { noteLateEvents } from '../late-events.ts';
+import { readTraceEvents, withoutArguments } from '../qemu-events/given-events.ts';
+import type { TraceEvents } from '../qemu-events/trace-events.ts';
 import type { ParseOptions, TraceFormat, Verdict } from '../trace-format.ts';
-import { readTraceEvents, withoutArguments } from './given-events.ts';
 import { HEADER_BYTES, headerOrder, readHeader } from './header.ts';
 import { createRecordState, type RecordState, takeRecords, V0_BYTES } from './records.ts';
 import { flush, HOLD, isFull } from './time-window.ts';
-import type { TraceEvents } from './trace-events.ts';
 
 /** Holds many of the largest records, and those that wait for the bytes behind them. */
 const BUFFER = 1 << 20;
@@ -77,7 +79,7 @@ function* parse(
     );
   noteResults(state, traceEvents);
   yield* handOut(state, 0, options);
-  noteDisorder(state);
+  noteLateEvents(context.diagnostics, state.window.late);
 }
 
 /** Yields what the window gives away, in the consumer's own batches if it lends them. */
@@ -127,16 +129,5 @@ function noteResults(state: RecordState, traceEvents: TraceEvents | null): void 
       'suspect',
       'QEMU events whose arguments are not as the trace-events file declares: it belongs to another build of QEMU, so arguments of others may be wrong too',
       state.mismatched,
-    );
-}
-
-function noteDisorder({ context, window }: RecordState): void {
-  if (window.late > 0)
-    note(
-      context.diagnostics,
-      'late-events',
-      'suspect',
-      'events came too late in the file to be put in time order',
-      window.late,
     );
 }

@@ -10,6 +10,8 @@ import { clearRow, F_ARG0, UNKNOWN } from '../../core/event-batch.ts';
 import { EV_QEMU_DROPPED } from '../../core/events.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { TWO_32 } from '../../core/words.ts';
+import { createInternedBytes, type InternedBytes } from '../qemu-events/interned-bytes.ts';
+import type { TraceEvents } from '../qemu-events/trace-events.ts';
 import { decodeText } from '../text/numbers.ts';
 import {
   createEventPlans,
@@ -34,9 +36,7 @@ import {
   WAIT,
 } from './find-record.ts';
 import { HEADER_BYTES, headerOrder, type TraceHeader } from './header.ts';
-import { createInternedBytes, type InternedBytes } from './interned-bytes.ts';
 import { createTimeWindow, isFull, place, type TimeWindow } from './time-window.ts';
-import type { TraceEvents } from './trace-events.ts';
 import { createEventWalk, type EventWalk, walkEvents } from './walk-events.ts';
 import { T_AT, T_DISORDERED, T_PREVIOUS } from './walk-layout.ts';
 

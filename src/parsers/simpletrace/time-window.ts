@@ -15,7 +15,7 @@ import {
   UNKNOWN,
 } from '../../core/event-batch.ts';
 import { compareWords, diffWords } from '../../core/words.ts';
-import { moveRows } from '../text/batch-rows.ts';
+import { moveRows } from '../batch-rows.ts';
 
 /** Rows that wait for late ones: QEMU's ring of 256 KiB holds 8192 of the smallest records. */
 export const HOLD = 8192;

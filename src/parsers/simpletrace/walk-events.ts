@@ -26,8 +26,8 @@ import {
   C_INTR_INFO,
   C_VCPU,
   COLUMN_BITS,
-} from '../text/columns.ts';
-import { NO_COLUMN } from './argument-columns.ts';
+} from '../columns.ts';
+import { NO_COLUMN } from '../qemu-events/argument-columns.ts';
 import type { ArgumentPlan } from './event-plans.ts';
 import {
   MAX_ARGUMENTS,

@@ -24,7 +24,7 @@ import {
   C_INTR_INFO,
   C_VCPU,
   setColumn,
-} from './columns.ts';
+} from '../columns.ts';
 import { readHexPairs } from './digit-pairs.ts';
 import { readSigned, word } from './numbers.ts';
 import type { ReasonNames } from './reason-names.ts';

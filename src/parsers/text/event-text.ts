@@ -10,6 +10,7 @@ import { EV_MARKER, eventCode } from '../../core/events.ts';
 import { ISA_ARM, ISA_ARM64, ISA_RISCV, ISA_SVM, ISA_UNKNOWN, ISA_VMX } from '../../core/isa-codes.ts';
 import { internString } from '../../core/string-table.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
+import { C_ADDRESS, C_ARG0, C_INFO1, setColumn } from '../columns.ts';
 import {
   createQemuText,
   EVENT_BARE,
@@ -18,11 +19,10 @@ import {
   NO_EVENT as NOT_OF_QEMU,
   type QemuText,
   readQemuEvent,
-} from '../qemu-log/event-text.ts';
-import { readTraceEvents, withoutArguments } from '../simpletrace/given-events.ts';
+} from '../qemu-events/event-text.ts';
+import { readTraceEvents, withoutArguments } from '../qemu-events/given-events.ts';
 import type { ParseOptions } from '../trace-format.ts';
 import { addName, type ByteNames, createByteNames, findName } from './byte-names.ts';
-import { C_ADDRESS, C_ARG0, C_INFO1, setColumn } from './columns.ts';
 import { type CommonText, createCommonText, readCommonEvent } from './common-text.ts';
 import { EVENT_TABLES } from './event-grammar.ts';
 import {

@@ -11,7 +11,7 @@ import {
   F_INFO2,
   F_INTR_INFO,
 } from '../../core/event-batch.ts';
-import { C_INFO1, C_INFO2 } from './columns.ts';
+import { C_INFO1, C_INFO2 } from '../columns.ts';
 import { keyTable, readKeyed } from './keyed-text.ts';
 import { ascii, findIn, matchesAt, readHex, readHexPrefixed, word } from './numbers.ts';
 import { isOtherIsaExit, readOtherIsaExit } from './other-isa-text.ts';

@@ -1,13 +1,13 @@
 /**
  * Event texts of the form "word value, word: value word" by tables: the kernel's print formats differ between
  * versions in order and presence of such pairs, seldom in their words. The `field=value` form that
- * `trace-cmd report -R` prints is read by the same tables, which also know the field names of EVENT_FIELDS.
+ * `trace-cmd report -R` prints is read by the same tables, which also know the field names of RECORDED_FIELDS.
  */
 
 import type { EventBatch } from '../../core/event-batch.ts';
-import { EVENT_FIELDS } from '../../core/event-fields.ts';
+import { RECORDED_FIELDS } from '../../core/event-fields.ts';
+import { C_CODE, COLUMN_CODES, hasColumn, setColumn } from '../columns.ts';
 import { hashBytes } from './byte-names.ts';
-import { C_CODE, COLUMN_CODES, hasColumn, setColumn } from './columns.ts';
 import { ascii, readAny, readHexPrefixed, readSigned, word } from './numbers.ts';
 import { recorded, recordNumber } from './recorded-numbers.ts';
 
@@ -69,7 +69,7 @@ const SLOTS = 128;
 export function keyTable(rules: Readonly<Record<string, KeyRule>>, required: number, event = ''): KeyTable {
   const bare = BARE_HEX[event] ?? [];
   const fieldColumns = new Map<string, ValueColumn>();
-  for (const [column, fields] of Object.entries(EVENT_FIELDS[event] ?? {}))
+  for (const [column, fields] of Object.entries(RECORDED_FIELDS[event] ?? {}))
     if (column in COLUMN_CODES)
       for (const field of typeof fields === 'string' ? [fields] : fields)
         fieldColumns.set(field, column as ValueColumn);

@@ -2,7 +2,7 @@
  * Which text format the beginning of a file is in, by the shape of its lines. One count for all of them, so that no
  * two formats claim the same file.
  */
-import { parsePerfPrefix } from '../perf-script/perf-prefix.ts';
+
 import { stripHead } from './colours.ts';
 import { isKnownEvent } from './event-text.ts';
 import type { Oddity } from './line-dialect.ts';
@@ -17,6 +17,7 @@ import {
 import { readLost } from './lost-line.ts';
 import { skipMarks } from './mail-quotes.ts';
 import { ascii, decodeText, findIn, matchesAt } from './numbers.ts';
+import { parsePerfPrefix } from './perf-prefix.ts';
 
 export interface LineShapes {
   /** Lines that are not empty and no comments. */

@@ -81,7 +81,7 @@ export function readAny(buf: Uint8Array, pos: number): number {
 }
 
 /** Turns `word` into its two's complement. */
-export function negate(): void {
+function negate(): void {
   const low = (~word[0] + 1) >>> 0;
   word[1] = low === 0 ? ~word[1] + 1 : ~word[1];
   word[0] = low;

@@ -12,8 +12,8 @@ import {
   ISA_S390,
 } from '../../core/isa-codes.ts';
 import { armReasonCode, parseArmReason, parseReasonName } from '../../isa/reasons.ts';
+import { C_ADDRESS, C_INFO1, setColumn } from '../columns.ts';
 import { hashBytes } from './byte-names.ts';
-import { C_ADDRESS, C_INFO1, setColumn } from './columns.ts';
 import { keyTable, readKeyed } from './keyed-text.ts';
 import { ascii, decodeText, findIn, findLast, matchesAt, readAny, readHex, word } from './numbers.ts';
 import { nameUnknown, type ReasonNames, setNoReason } from './reason-names.ts';

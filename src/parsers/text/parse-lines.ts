@@ -1,8 +1,10 @@
 /** From the bytes of a text format to batches in time order: the loop that all of them share. */
+
 import { note } from '../../core/diagnostics.ts';
 import type { EventBatch } from '../../core/event-batch.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import type { ByteSource } from '../byte-source.ts';
+import { noteLateEvents } from '../late-events.ts';
 import type { ParseOptions } from '../trace-format.ts';
 import { endLine, saveLastText } from './continuation.ts';
 import { noteInput } from './input-notes.ts';
@@ -61,14 +63,7 @@ function refillFirst(reader: ReturnType<typeof createLineReader>): void {
 }
 
 function noteDisorder({ window, context }: LineState): void {
-  if (window.late > 0)
-    note(
-      context.diagnostics,
-      'late-events',
-      'suspect',
-      'events came too late in the file to be put in time order: exits around them may be paired wrongly',
-      window.late,
-    );
+  noteLateEvents(context.diagnostics, window.late);
   if (window.backwards > 0)
     note(
       context.diagnostics,

@@ -8,7 +8,7 @@ import {
   F_ERROR_CODE,
   F_INFO1,
 } from '../../core/event-batch.ts';
-import { C_ADDRESS, C_ARG0 } from './columns.ts';
+import { C_ADDRESS, C_ARG0 } from '../columns.ts';
 import { keyTable, readKeyed } from './keyed-text.ts';
 import { ascii, decodeText, findIn, matchesAt, readAny, readHex, readHexPrefixed, word } from './numbers.ts';
 import { recordNumber } from './recorded-numbers.ts';

@@ -6,7 +6,7 @@
  */
 import { createEventBatch, type EventBatch, NO_CPU } from '../../core/event-batch.ts';
 import { compareWords } from '../../core/words.ts';
-import { moveRows } from './batch-rows.ts';
+import { moveRows } from '../batch-rows.ts';
 
 /** Rows that wait for late ones. */
 export const HOLD = 8192;

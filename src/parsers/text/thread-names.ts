@@ -5,7 +5,7 @@ import { decodeText } from './numbers.ts';
 
 const SLOTS = 4096;
 /** Columns of a name: 15 bytes at most, right-aligned in 16. */
-export const NAME_COLUMNS = 16;
+const NAME_COLUMNS = 16;
 
 export interface ThreadNames {
   readonly context: TraceContext;

@@ -1,7 +1,7 @@
 /**
  * The events of every CPU's pages, one at a time, whatever the pages are like: kernels (src/kernels/page-walk.ts) do the
- * same for those that are as they should be. The streams' state is in tables that both share. Page and event layouts: include/linux/ring_buffer.h,
- * kernel/trace/ring_buffer.c, formats.md B.4.
+ * same for those that are as they should be. The streams' state is in tables that both share. Page and event layouts:
+ * include/linux/ring_buffer.h, kernel/trace/ring_buffer.c.
  */
 import { type Diagnostics, note } from '../../core/diagnostics.ts';
 import { NO_CPU } from '../../core/event-columns.ts';

@@ -20,7 +20,10 @@ const NS_CLOCKS: ReadonlySet<string> = new Set([
 /** Systems above which all formats of the kernel were stored (trace-cmd extract), whatever was enabled. */
 const MOST_ENABLED_SYSTEMS = 32;
 
-/** The clock of the times: TRACECLOCK's, which also holds for instances (formats.md, clock trap), else the buffer's. */
+/**
+ * The clock of the times: TRACECLOCK's, else the buffer's. An instance's BUFFER option names the clock of the top buffer:
+ * `trace-cmd record -B NAME -C mono` says `local` there and `[mono]` in TRACECLOCK, which is right.
+ */
 export function clockOf(recording: Recording): string | null {
   return recording.options.clock ?? recording.buffers.find(({ clock }) => clock)?.clock ?? null;
 }

@@ -1,11 +1,11 @@
 /**
  * Options of a trace.dat: facts about the recording. Numbers and bodies: lib/trace-cmd/trace-input.c of trace-cmd,
- * trace-cmd.dat.v6(5) and trace-cmd.dat.v7(5), formats.md B.3. Options that say where data is (BUFFER, sections)
+ * trace-cmd.dat.v6(5) and trace-cmd.dat.v7(5). Options that say where data is (BUFFER, sections)
  * are the containers' business (version6.ts, version7.ts).
  */
 import { type Diagnostics, note } from '../../core/diagnostics.ts';
 import { type Cursor, readBig, readString, readText, readU32, skip } from './cursor.ts';
-import { addRecorderNotes, parseRecorderNotes } from './recorder-notes.ts';
+import { parseRecorderNotes } from './recorder-notes.ts';
 import type { CpuCounters, RecordingOptions, ShiftSample, TimeShift } from './recording.ts';
 
 export const OPTION_DONE = 0;
@@ -28,6 +28,8 @@ const MAX_GUESTS = 4096;
 const MAX_VCPUS = 65536;
 const MAX_COUNTERS = 1 << 16;
 const MAX_PROCESSES = 1 << 16;
+/** Of kvmtrace's own recorder, which writes some at the start and some at the end. */
+const MAX_NOTES = 16;
 
 export function createOptions(): RecordingOptions {
   return {
@@ -99,7 +101,8 @@ function readOption(options: RecordingOptions, id: number, body: Cursor, diagnos
       const whole = text();
       const notes = parseRecorderNotes(whole);
       if (notes) {
-        addRecorderNotes(options.recorderNotes, notes);
+        if (options.recorderNotes.length < MAX_NOTES) options.recorderNotes.push(notes);
+        else noteBeyondLimit(diagnostics);
         break;
       }
       // `pid maps comm` in hexadecimal, then a line per mapping.
@@ -134,7 +137,7 @@ function noteBeyondLimit(diagnostics: Diagnostics): void {
     diagnostics,
     'options-beyond-limit',
     'suspect',
-    'processes, guests or counters beyond those that are kept were left out',
+    'processes, guests, counters or notes of the recorder beyond those that are kept were left out',
   );
 }
 

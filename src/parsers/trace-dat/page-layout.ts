@@ -1,4 +1,4 @@
-/** Layout of a ring-buffer page's header, from the recorded text of events/header_page (formats.md B.4). */
+/** Layout of a ring-buffer page's header, from the recorded text of events/header_page (kernel/trace/ring_buffer.c, ring_buffer_print_page_header). */
 
 export interface PageLayout {
   /** Offset of the u64 page time: 0 in every kernel so far. */

@@ -7,7 +7,6 @@ import { threadOf } from '../../core/thread-table.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 
 const START = '{"kvmtrace":';
-const MAX_NOTES = 16;
 
 type Notes = Readonly<Record<string, unknown>>;
 
@@ -17,11 +16,6 @@ export function parseRecorderNotes(text: string): Notes | null {
   const document: unknown = JSON.parse(text);
   const notes = isObject(document) ? document.kvmtrace : null;
   return isObject(notes) ? notes : null;
-}
-
-/** Keeps notes; later ones (of the recording's end) complete and replace those of its start. */
-export function addRecorderNotes(all: Notes[], notes: Notes): void {
-  if (all.length < MAX_NOTES) all.push(notes);
 }
 
 /**
@@ -34,6 +28,7 @@ export function eventsLeftBehind(all: readonly Notes[]): number {
   return typeof left === 'number' && Number.isSafeInteger(left) && left > 0 ? left : 0;
 }
 
+/** Later notes (of the recording's end) complete and replace those of its start. */
 export function applyRecorderNotes(all: readonly Notes[], context: TraceContext): void {
   for (const notes of all) {
     const { facts } = context;

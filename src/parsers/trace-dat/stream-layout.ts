@@ -63,7 +63,10 @@ export const STEP_ADVANCE = 1;
 /** Nothing: it goes on. */
 export const STEP_AGAIN = 2;
 
-/** Bits of a page's commit word. Only its low 32 bits count: the kernel sign-extends the flags (formats.md B.4). */
+/**
+ * Bits of a page's commit word (kernel/trace/ring_buffer.c, RB_MISSED_EVENTS and RB_MISSED_STORED). Only its low 32 bits
+ * count: the flags are negative 32-bit numbers that the kernel adds to a long, so the bits above come out as ones.
+ */
 export const LENGTH_MASK = 0x07ffffff;
 export const LOST_EVENTS = 0x80000000;
 export const LOST_STORED = 0x40000000;

@@ -61,7 +61,7 @@ function wordProduct(a: number, b: number): void {
 }
 
 /** (value · mult) >> shift with 96 bits in between, mult below 2^32 and shift below 64. */
-export function multiplyShift(words: Uint32Array, index: number, mult: number, shift: number): void {
+function multiplyShift(words: Uint32Array, index: number, mult: number, shift: number): void {
   wordProduct(words[index], mult);
   let w0 = product[0];
   const carry = product[1];

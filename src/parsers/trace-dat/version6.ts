@@ -1,4 +1,4 @@
-/** trace.dat version 6: one part after the other (trace-cmd.dat.v6(5), formats.md B.2). */
+/** trace.dat version 6: one part after the other (trace-cmd.dat.v6(5)). */
 import { note } from '../../core/diagnostics.ts';
 import { TraceFormatError } from '../../core/errors.ts';
 import type { TraceContext } from '../../core/trace-context.ts';

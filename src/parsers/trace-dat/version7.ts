@@ -1,4 +1,4 @@
-/** trace.dat version 7: sections found through chained options (trace-cmd.dat.v7(5), formats.md B.3). */
+/** trace.dat version 7: sections found through chained options (trace-cmd.dat.v7(5)). */
 import { note } from '../../core/diagnostics.ts';
 import { TraceFormatError } from '../../core/errors.ts';
 import type { TraceContext } from '../../core/trace-context.ts';

@@ -6,21 +6,11 @@
  * monomorphic, which measures as fast as generated code and needs no eval.
  */
 
-import {
-  type EventBatch,
-  F_ADDRESS,
-  F_ARG0,
-  F_ARG1,
-  F_CODE,
-  F_ERROR_CODE,
-  F_INFO1,
-  F_INFO2,
-  F_INTR_INFO,
-  F_ISA,
-} from '../../core/event-batch.ts';
-import { EVENT_FIELDS, type FieldColumn } from '../../core/event-fields.ts';
+import { type EventBatch, F_ADDRESS, F_CODE, F_ISA } from '../../core/event-batch.ts';
+import { type FieldColumn, RECORDED_FIELDS } from '../../core/event-fields.ts';
 import { type EventDictionary, eventCode } from '../../core/events.ts';
 import { ARM64_NOT_TRAP, ARM64_RET_TRAP, ISA_ARM64, ISA_FOREIGN, ISA_RISCV } from '../../core/isa-codes.ts';
+import { COLUMN_BITS, COLUMN_CODES, isColumn } from '../columns.ts';
 import { type EventFormat, type FormatField, isInteger } from './format.ts';
 
 /** Where the 64-bit value of a field goes. */
@@ -74,33 +64,22 @@ interface CorePlan {
   readonly fields: number;
 }
 
-const FIELD_BITS: Partial<Record<FieldColumn, number>> = {
-  isa: F_ISA,
-  code: F_CODE,
-  address: F_ADDRESS,
-  info1: F_INFO1,
-  info2: F_INFO2,
-  intrInfo: F_INTR_INFO,
-  errorCode: F_ERROR_CODE,
-  arg0: F_ARG0,
-  arg1: F_ARG1,
-};
-
 /** Makes the decoder of one event. Fields that the format lacks leave their columns unset. */
 export function compileDecoder(
   format: EventFormat,
   events: EventDictionary,
   littleEndian: boolean,
 ): RecordDecoder {
-  const wanted = EVENT_FIELDS[format.name] ?? {};
+  const wanted = RECORDED_FIELDS[format.name] ?? {};
   const wide: WideOp[] = [];
   const narrow: NarrowOp[] = [];
   let fields = 0;
   let minimum = 0;
   for (const [column, names] of Object.entries(wanted) as [FieldColumn, string | readonly string[]][]) {
     const field = firstInteger(format, typeof names === 'string' ? [names] : names);
-    if (!field) continue;
-    const bit = FIELD_BITS[column] ?? 0;
+    // Fields that need arithmetic are specialDecoder()'s.
+    if (!field || !isColumn(column)) continue;
+    const bit = COLUMN_BITS[COLUMN_CODES[column]];
     const { offset, size, signed } = field;
     switch (column) {
       case 'address':
@@ -120,8 +99,6 @@ export function compileDecoder(
           narrow.push({ offset: littleEndian ? offset : offset + 4, size: 4, signed, column, bit });
         else narrow.push({ offset, size, signed, column, bit });
         break;
-      default:
-        continue;
     }
     fields |= bit;
     minimum = Math.max(minimum, offset + size);
@@ -278,10 +255,11 @@ function readNarrow(view: DataView, at: number, size: number, signed: boolean, l
 }
 
 function specialDecoder(format: EventFormat, little: boolean): RecordDecoder['special'] {
-  const wanted = EVENT_FIELDS[format.name];
+  const wanted = RECORDED_FIELDS[format.name];
   if (!wanted) return null;
   if (wanted.armRet !== undefined) {
-    // 'idx' and 'exit_reason' were the names of 'ret' and 'esr_ec' in 4.4–4.15 (formats.md, E.4).
+    // 'idx' and 'exit_reason' were the names of 'ret' and 'esr_ec' in Linux 4.4–4.15
+    // (virt/kvm/arm/trace.h).
     const pc = format.fields.get('vcpu_pc');
     const ret = format.fields.get('ret') ?? (pc ? format.fields.get('idx') : undefined);
     const ec = format.fields.get('esr_ec') ?? (pc ? format.fields.get('exit_reason') : undefined);
@@ -293,7 +271,10 @@ function specialDecoder(format: EventFormat, little: boolean): RecordDecoder['sp
   return null;
 }
 
-/** arm64: the type of the exit is in `ret`; only a TRAP has an exception class (arm64.md). */
+/**
+ * arm64: the type of the exit is in `ret` (ARM_EXCEPTION_*, arch/arm64/include/asm/kvm_asm.h); only a TRAP has an
+ * exception class, that of any other is left from an earlier one.
+ */
 function armExit(ret: FormatField, ec: FormatField, little: boolean): RecordDecoder['special'] {
   return (view, base, length, batch, row) => {
     batch.isa[row] = ISA_ARM64;

@@ -1,7 +1,7 @@
 /**
  * Tracepoint format descriptions: the `format` texts of tracefs (events/SYSTEM/EVENT/format) that perf.data and
  * trace.dat carry. They are the only source of record layouts: field order, sizes and presence differ between
- * kernels, and stable branches backport changes (formats.md, section E).
+ * kernels, and stable branches backport changes (include/trace/events/kvm.h, arch/ARCH/kvm/trace*.h).
  */
 
 export interface FormatField {

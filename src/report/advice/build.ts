@@ -1,14 +1,13 @@
 /** Asks every rule; what applies is sorted by the time that it is about. */
+import { selectsBy } from '../filters.ts';
 import type { ReportModel } from '../model.ts';
 import { adviceFacts } from './facts.ts';
 import type { AdviceModel } from './rule.ts';
 import { RULES } from './rules.ts';
 
-/** Shares of a few chosen reasons say nothing about the whole. */
-const CHOOSES_REASONS = /^reason /;
-
 export function buildAdvice(model: ReportModel): AdviceModel[] {
-  if (model.selection?.filters.some((filter) => CHOOSES_REASONS.test(filter))) return [];
+  // Shares of a few chosen reasons say nothing about the whole.
+  if (selectsBy(model.selection, 'reason')) return [];
   const facts = adviceFacts(model);
   const found = RULES.flatMap(({ id, title, fix, reference, applies }): AdviceModel[] => {
     const evidence = applies(facts);

@@ -18,6 +18,7 @@ import type { ReasonModel, ReportModel, TotalModel } from '../model.ts';
 import { reasonIdentity } from '../reason-identity.ts';
 import { assessTrust } from '../trust.ts';
 import { plural } from '../units.ts';
+import { holdsQemuOnly } from '../verdict-words.ts';
 import { CONFIDENCE, decide, type Estimate, makeFigure, type Pending, perSecond } from './figures.ts';
 import type {
   DiffCounts,
@@ -285,7 +286,8 @@ function notesOf(before: Side, after: Side): string[] {
       notes.push(
         `"${name}" has lost events: its rates and its time in the guest are too low by what is missing, so differences may come from that.`,
       );
-    if (!input.model.escalation.known) notes.push(`"${name}" has no userspace exits: escalation is unknown.`);
+    if (!input.model.escalation.known && !holdsQemuOnly(input.model))
+      notes.push(`"${name}" has no userspace exits: escalation is unknown.`);
     notes.push(...qemuNotes(name, input.model.qemu));
     if (input.slices.ignored > 0)
       notes.push(

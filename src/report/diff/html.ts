@@ -7,6 +7,7 @@ import type { DiffModel } from './model.ts';
 import type { DiffRenderOptions } from './renderers.ts';
 import {
   changeLines,
+  comparesQemuOnly,
   legendOf,
   qemuTable,
   reasonsTable,
@@ -20,6 +21,8 @@ export function render(model: DiffModel, { rows }: Pick<DiffRenderOptions, 'rows
   const title = 'KVM exits: what changed';
   const ok = model.before.trust.ok && model.after.trust.ok;
   const changes = changeLines(model);
+  const legend = markup`<p class="note">${prose(legendOf(model))}</p>`;
+  const qemuOnly = comparesQemuOnly(model);
   const shown = rows > 0 ? changes.slice(0, rows) : changes;
   return contentText(markup`<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
@@ -34,11 +37,14 @@ export function render(model: DiffModel, { rows }: Pick<DiffRenderOptions, 'rows
     'Recordings',
     sidesTable(model),
   )}${model.selection && markup`<p>Only ${model.selection.filters.join('; ')}.</p>`}</section>
-<section aria-labelledby="h-reasons"><h2 id="h-reasons">Exits by reason, by change of cost</h2>${
+${
+  !qemuOnly &&
+  markup`<section aria-labelledby="h-reasons"><h2 id="h-reasons">Exits by reason, by change of cost</h2>${
     model.reasons.length === 0
       ? markup`<p>None recorded.</p>`
       : sharedTable('Exits by reason', reasonsTable(model, rows))
-  }<p class="note">${prose(legendOf(model))}</p></section>
+  }${legend}</section>`
+}
 ${
   shown.length > 0 &&
   markup`<section aria-labelledby="h-changes"><h2 id="h-changes">What changed</h2><ul class="plain">${shown.map(
@@ -57,7 +63,7 @@ ${
   markup`<section aria-labelledby="h-qemu"><h2 id="h-qemu">QEMU's side</h2>${sharedTable(
     "QEMU's side",
     qemuTable(model, rows),
-  )}</section>`
+  )}${qemuOnly && legend}</section>`
 }
 ${
   model.notes.length > 0 &&

@@ -6,6 +6,7 @@ import type { DiffModel } from './model.ts';
 import type { DiffRenderOptions } from './renderers.ts';
 import {
   changeLines,
+  comparesQemuOnly,
   legendOf,
   qemuTable,
   reasonsTable,
@@ -18,10 +19,14 @@ export function* render(model: DiffModel, { rows }: DiffRenderOptions): Generato
   yield `# KVM exits: what changed\n\n**${markdownText(summaryOf(model))}**\n`;
   yield* markdownTable(sidesTable(model));
   if (model.selection) yield `\nOnly ${model.selection.filters.map(markdownName).join('; ')}\n`;
-  yield '\n## Exits by reason, by change of cost\n';
-  if (model.reasons.length === 0) yield '\nNone recorded.\n';
-  else yield* markdownTable(reasonsTable(model, rows));
-  yield `\n${markdownText(legendOf(model))}\n`;
+  const legend = `\n${markdownText(legendOf(model))}\n`;
+  const qemuOnly = comparesQemuOnly(model);
+  if (!qemuOnly) {
+    yield '\n## Exits by reason, by change of cost\n';
+    if (model.reasons.length === 0) yield '\nNone recorded.\n';
+    else yield* markdownTable(reasonsTable(model, rows));
+    yield legend;
+  }
   const changes = changeLines(model);
   if (changes.length > 0) {
     yield '\n## What changed\n\n';
@@ -36,6 +41,7 @@ export function* render(model: DiffModel, { rows }: DiffRenderOptions): Generato
   if (model.qemu.length > 0) {
     yield "\n## QEMU's side\n";
     yield* markdownTable(qemuTable(model, rows));
+    if (qemuOnly) yield legend;
   }
   if (model.notes.length > 0) {
     yield '\n## Notes\n\n';

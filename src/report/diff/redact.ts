@@ -24,7 +24,11 @@ export function redactDiff(model: DiffModel): DiffModel {
     before: side('before', model.before),
     after: side('after', model.after),
     selection: model.selection && {
-      filters: model.selection.filters.map((filter) => filter.replace(/^(pid|tid) .*/, '$1 (redacted)')),
+      ...model.selection,
+      filters: model.selection.filters.map((words, i) => {
+        const kind = model.selection!.kinds[i];
+        return kind === 'pid' || kind === 'tid' ? `${kind} (redacted)` : words;
+      }),
     },
   };
 }

@@ -7,7 +7,7 @@ import { formatCount, formatNs, formatNsCell, formatRatio, plural, UNKNOWN_CELL 
 import type { DiffFigure, DiffFigures, DiffModel, DiffQemuModel } from './model.ts';
 
 /** Stands where a change cannot be told from noise. */
-export const NOISE_MARK = '~';
+const NOISE_MARK = '~';
 
 /** Per second: whole numbers from 100 on, else with up to two decimals. */
 export function formatRate(rate: number | null): string {
@@ -254,11 +254,16 @@ export function changeLines(model: DiffModel): ChangeLine[] {
   return lines.filter(({ words }) => words !== '');
 }
 
+/** Neither recording holds exits, but both QEMU's side of them. */
+export function comparesQemuOnly({ reasons, qemu }: Pick<DiffModel, 'reasons' | 'qemu'>): boolean {
+  return reasons.length === 0 && qemu.length > 0;
+}
+
 /** The verdict in one sentence. */
 export function summaryOf(model: DiffModel): string {
   const { reasons, method, busyTotals, qemu } = model;
   if (method.figures === 0) return 'The recordings do not allow a comparison: see the notes.';
-  if (reasons.length === 0 && qemu.length > 0) {
+  if (comparesQemuOnly(model)) {
     const changed = qemu.filter((row) => qemuWords(row) !== '').length;
     const all = `${plural(qemu.length, 'reason')} why KVM_RUN returned to QEMU`;
     return changed === 0
@@ -278,9 +283,13 @@ export function summaryOf(model: DiffModel): string {
 export function legendOf(model: DiffModel): string {
   const { confidencePct, figures, replicates } = model.method;
   return [
-    'cost: time in exits per second of vCPU time; exits/s: per second of vCPU time; user%: share that went to user space, in points',
-    `${NOISE_MARK} no change beyond noise; - not known, or too few exits to tell`,
     ...(model.reasons.some(({ idle }) => idle) ? [`${IDLE_MARK} mostly the guest's own idling`] : []),
+    ...(comparesQemuOnly(model)
+      ? []
+      : [
+          'cost: time in exits per second of vCPU time; exits/s: per second of vCPU time; user%: share that went to user space, in points',
+        ]),
+    `${NOISE_MARK} no change beyond noise; - not known, or too few exits to tell`,
     `intervals: block bootstrap over time slices (${replicates} replicates), all ${figures} together at ${confidencePct}%`,
   ].join('; ');
 }

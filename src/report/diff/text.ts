@@ -8,6 +8,7 @@ import type { DiffModel } from './model.ts';
 import type { DiffRenderOptions } from './renderers.ts';
 import {
   changeLines,
+  comparesQemuOnly,
   legendOf,
   qemuTable,
   reasonsTable,
@@ -33,10 +34,16 @@ export function render(model: DiffModel, { color, width, rows }: DiffRenderOptio
   if (model.selection) paragraph(`only ${plainText(model.selection.filters.join('; '))}`, 2);
   lines.push('');
   paragraph(summaryOf(model), 0);
-  title('Exits by reason, by change of cost');
-  if (model.reasons.length === 0) lines.push('  None recorded.');
-  else lines.push(...tableLines(reasonsTable(model, rows), page));
-  for (const line of wrapText(legendOf(model), columns - 2)) lines.push(style.dim(`  ${line}`));
+  const legend = () => {
+    for (const line of wrapText(legendOf(model), columns - 2)) lines.push(style.dim(`  ${line}`));
+  };
+  const qemuOnly = comparesQemuOnly(model);
+  if (!qemuOnly) {
+    title('Exits by reason, by change of cost');
+    if (model.reasons.length === 0) lines.push('  None recorded.');
+    else lines.push(...tableLines(reasonsTable(model, rows), page));
+    legend();
+  }
   const changes = changeLines(model);
   if (changes.length > 0) {
     title('What changed');
@@ -52,6 +59,7 @@ export function render(model: DiffModel, { color, width, rows }: DiffRenderOptio
   if (model.qemu.length > 0) {
     title("QEMU's side");
     lines.push(...tableLines(qemuTable(model, rows), page));
+    if (qemuOnly) legend();
   }
   if (model.notes.length > 0) {
     title('Notes');

@@ -2,13 +2,13 @@
 
 import { shortUserspaceName } from '../../isa/userspace-exits.ts';
 import { plainText } from '../escape.ts';
+import { escalationFacts, whyNoEscalations } from '../figure-words.ts';
 import type { ReportModel } from '../model.ts';
 import { shownReason } from '../reason-identity.ts';
-import { whyNoEscalations } from '../recorded.ts';
 import { type FlowLink, type FlowNode, flow } from '../svg/flow.ts';
 import { truncate } from '../table.ts';
 import { escalationByReason, escalationByUserspaceReason, hasSeveralIsas } from '../tables.ts';
-import { formatCount, formatNs, formatPct, formatRatio, plural } from '../units.ts';
+import { formatCount, formatRatio, plural } from '../units.ts';
 import { type Markup, markup } from './markup.ts';
 import type { Part } from './part.ts';
 import { sharedTable } from './table.ts';
@@ -185,19 +185,9 @@ export const escalationPart: Part = {
   title: 'Escalation to user space',
   render: (model, { rows }) => {
     const { escalation: data } = model;
-    if (!data.known) return markup`<p>${data.unknownBecause}</p>`;
     const nothing = whyNoEscalations(model);
     if (nothing !== null) return markup`<p>${nothing}</p>`;
-    const facts = [
-      data.exits === null
-        ? `${formatCount(data.escalated)} escalations`
-        : `${formatCount(data.escalated)} of ${plural(data.exits, 'exit')} (${formatPct(data.ratio === null ? null : 100 * data.ratio)}) went on to user space`,
-      ...(data.restarts === null ? [] : [`${plural(data.restarts, 'restart')} (signals, kicks)`]),
-      ...(data.errors ? [plural(data.errors, 'error')] : []),
-      ...(data.kernelNs === null ? [] : [`${formatNs(data.kernelNs)} of their time in the kernel`]),
-      ...(data.userspaceNs === null ? [] : [`${formatNs(data.userspaceNs)} in user space`]),
-    ];
-    return markup`<p>${facts.join('; ')}.</p>${flowChart(model)}${
+    return markup`<p>${escalationFacts(data).join('; ')}.</p>${flowChart(model)}${
       data.byReason.some((row) => row.escalated > 0) &&
       sharedTable('Escalation by exit reason', escalationByReason(model, rows))
     }${

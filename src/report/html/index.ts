@@ -5,8 +5,9 @@
 import { createHash } from 'node:crypto';
 import type { ReportModel } from '../model.ts';
 import type { RenderOptions } from '../renderers.ts';
+import { holdsQemuOnly } from '../verdict-words.ts';
 import { contentText, type Markup, markup, trusted } from './markup.ts';
-import { PARTS } from './parts.ts';
+import { partsOf } from './parts.ts';
 import { pageTitle, recorded } from './recorded.ts';
 import { SCRIPT } from './script.ts';
 import { STYLE } from './style.ts';
@@ -23,7 +24,7 @@ function policy(): string {
 
 function page(model: ReportModel, rows: number): Markup {
   const title = pageTitle(model);
-  const parts = PARTS.flatMap((part) => {
+  const parts = partsOf(model).flatMap((part) => {
     const content = part.render(model, { rows });
     return content === null ? [] : [{ ...part, content }];
   });
@@ -32,7 +33,7 @@ function page(model: ReportModel, rows: number): Markup {
 <meta http-equiv="Content-Security-Policy" content="${trusted(policy())}">
 <meta name="viewport" content="width=device-width,initial-scale=1"><meta name="referrer" content="no-referrer"><meta name="generator" content="kvmtrace ${model.tool.version}">
 <title>${title}</title><style>${trusted(STYLE)}</style></head><body>
-<header><h1>${title}</h1><p class="lead">Report of kvmtrace ${model.tool.version}: time from each KVM exit to the guest's next entry</p>
+<header><h1>${title}</h1><p class="lead">Report of kvmtrace ${model.tool.version}: ${holdsQemuOnly(model) ? 'what KVM_RUN returned to QEMU with, and how long QEMU took' : "time from each KVM exit to the guest's next entry"}</p>
 <nav aria-label="Parts">${parts.map(({ id, title: name }) => markup`<a href="#${id}">${name}</a> `)}</nav></header>
 <main>
 ${recorded(model, rows)}

@@ -23,12 +23,12 @@ const ENTITIES: Readonly<Record<string, string>> = {
 const LONGEST = 300;
 
 /** Text for an element or a quoted attribute. What could hide or reorder text becomes visible as in a terminal. */
-export function escapeText(text: string): string {
+function escapeText(text: string): string {
   return plainText(text).replace(/[&<>"']/g, (char) => ENTITIES[char]);
 }
 
 /** Text of a recording, cut to a length that cannot blow up the page. */
-export function shorten(text: string, longest: number = LONGEST): string {
+function shorten(text: string, longest: number = LONGEST): string {
   const chars = text.length > longest ? Array.from(text.slice(0, 2 * longest)) : null;
   return chars === null || chars.length <= longest ? text : `${chars.slice(0, longest).join('')}…`;
 }

@@ -1,4 +1,6 @@
 /** The parts of an HTML report in their order on the page. A new one is one new file and one line here. */
+import type { ReportModel } from '../model.ts';
+import { holdsQemuOnly } from '../verdict-words.ts';
 import { advicePart } from './advice.ts';
 import { escalationPart } from './escalation.ts';
 import { latencyPart } from './latency.ts';
@@ -20,7 +22,7 @@ const detailsPart: Part = {
   render: (model, options) => otherSections(model, SHOWN_BY_PARTS, options),
 };
 
-export const PARTS: readonly Part[] = [
+const PARTS: readonly Part[] = [
   verdictPart,
   advicePart,
   vcpusPart,
@@ -32,3 +34,10 @@ export const PARTS: readonly Part[] = [
   detailsPart,
   reproducePart,
 ];
+
+/** Of a recording of QEMU's side alone, what there is stands before what there is not. */
+export function partsOf(model: ReportModel): readonly Part[] {
+  if (!holdsQemuOnly(model)) return PARTS;
+  const first = [verdictPart, advicePart, detailsPart];
+  return [...first, ...PARTS.filter((part) => !first.includes(part))];
+}

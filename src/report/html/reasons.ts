@@ -1,9 +1,9 @@
 /** Exits by reason and, with --by, by group: the table that people sort. */
+import { reasonsLegend } from '../figure-words.ts';
 import type { GroupKey, ReasonModel, ReportModel, TotalModel } from '../model.ts';
 import { shownReason } from '../reason-identity.ts';
 import { whyNoExits } from '../recorded.ts';
 import { groupingWords, hasSeveralIsas, IDLE_MARK } from '../tables.ts';
-import { UNKNOWN_CELL } from '../units.ts';
 import { type Markup, markup } from './markup.ts';
 import { limited, type Part } from './part.ts';
 import {
@@ -68,15 +68,7 @@ function reasonCell(row: ReasonModel, showIsa: boolean): HtmlCell {
 }
 
 function legend(model: ReportModel): string {
-  const words: string[] = [];
-  if (model.reasons.some((row) => row.idle)) words.push(`${IDLE_MARK} mostly the guest's own idling`);
-  words.push('total: time from exit to entry');
-  if (model.escalation.known) words.push('to user %: share that went on to user space');
-  const error = Math.max(0, ...model.reasons.map((row) => row.percentileErrorPct));
-  if (error > 0) words.push(`percentiles within ${error.toFixed(1)}%`);
-  if (!model.escalation.known || model.reasons.some((row) => row.totalNs === null))
-    words.push(`${UNKNOWN_CELL} not recorded`);
-  return `${words.join('; ')}.`;
+  return `${['times are from exit to entry', ...reasonsLegend(model, 'to user %')].join('; ')}.`;
 }
 
 export function reasonsTable(model: ReportModel, rows: number): Markup {

@@ -26,7 +26,7 @@ function factList(facts: readonly Fact[]): Markup {
   )}</dl>`;
 }
 
-export function trustLine(model: ReportModel): Markup {
+function trustLine(model: ReportModel): Markup {
   const { ok, reasons } = assessTrust(model);
   return markup`<p class="trust ${ok ? 'fine' : 'doubt'}" role="status"><strong>${ok ? '✓ Complete' : '⚠ Read with care'}</strong>: ${reasons.join('; ')}.</p>`;
 }

@@ -6,7 +6,7 @@ import type { Part } from './part.ts';
 import { htmlTable, textCell } from './table.ts';
 
 /** A word as a shell takes it. */
-export function shellWord(word: string): string {
+function shellWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 

@@ -1,5 +1,5 @@
 /**
- * The only script of an HTML report: sorts tables by a click on a column's title, and opens all details for printing.
+ * The only script of an HTML report: sorts tables by a click on a column's title, and opens all details for printing, those about the recording at the end.
  * Without it everything can be read, in the order of the report.
  */
 export const SCRIPT = `'use strict';
@@ -44,11 +44,17 @@ export const SCRIPT = `'use strict';
   }
   for (const hint of document.querySelectorAll('.hint[hidden]')) hint.hidden = false;
   let closed = [];
+  let inPlace = [];
+  const recorded = document.querySelector('#recorded');
   addEventListener('beforeprint', () => {
     closed = [...document.querySelectorAll('details:not([open])')];
     for (const details of closed) details.open = true;
+    // On paper a page of events would stand before where the time goes.
+    inPlace = recorded ? [...recorded.children] : [];
+    if (recorded) recorded.parentNode.append(...closed.filter((details) => inPlace.includes(details)));
   });
   addEventListener('afterprint', () => {
+    if (recorded) recorded.append(...inPlace);
     for (const details of closed) details.open = false;
   });
 })();

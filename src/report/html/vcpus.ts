@@ -11,12 +11,10 @@ import { sectionBlocks } from './sections.ts';
 import { sharedTable } from './table.ts';
 
 /** Bars of a chart: more cannot be told apart. */
-export const MOST_BARS = 64;
+const MOST_BARS = 64;
 
 /** Names of vCPU threads for charts; where several have the same number, with their thread. */
-export function vcpuLabels(
-  rows: readonly { readonly vcpu: number | null; readonly tid: number }[],
-): string[] {
+function vcpuLabels(rows: readonly { readonly vcpu: number | null; readonly tid: number }[]): string[] {
   const numbers = rows.map(({ vcpu }) => vcpu);
   const ambiguous = new Set(numbers).size < numbers.length;
   return rows.map(({ vcpu, tid }) =>

@@ -1,6 +1,7 @@
 /** Where the time goes: a few figures, sentences, the costliest reasons. */
 import type { ReportModel } from '../model.ts';
 import { formatCount, formatNs, formatPct } from '../units.ts';
+import { VERDICT_TITLE } from '../verdict-words.ts';
 import { type Markup, markup, prose } from './markup.ts';
 import type { Part } from './part.ts';
 
@@ -40,7 +41,7 @@ function tiles({ verdict, totals, busyTotals }: ReportModel): Markup {
 
 export const verdictPart: Part = {
   id: 'verdict',
-  title: 'Where the time goes',
+  title: VERDICT_TITLE,
   render: (model) => {
     const { verdict } = model;
     if (!verdict) return null;

@@ -7,6 +7,7 @@ import { groupKey } from '../../analysis/exit-stats.ts';
 import { KEY_CODE, KEY_ISA, KEY_LEVEL } from '../../analysis/groups.ts';
 import { ISA_NAMED } from '../../core/isa-codes.ts';
 import { reasonIdentity } from '../reason-identity.ts';
+import { nestingGap } from '../recorded.ts';
 import type { SectionInput } from '../sections.ts';
 import { columns, lines, type View, withoutExits, withoutTimes } from './view.ts';
 
@@ -58,8 +59,11 @@ function total(rows: readonly LevelRow[]): LevelRow {
 /** Three digits as the tools have them; SVM's numbers from 0x400 on need more. */
 const numberWidth = (numbers: readonly string[]) => Math.max(3, ...numbers.map((text) => text.length));
 
-const nestingNote = ({ model }: SectionInput) =>
-  model.notes.filter((note) => /nest|levels are unknown/i.test(note)).map((note) => `Note: ${note}`);
+/** Why L2 has no figures; [] where it has. */
+function nestingNote(input: SectionInput): string[] {
+  const gap = nestingGap(input);
+  return gap === null ? [] : [`Note: ${gap}`];
+}
 
 export const bpfCountView: View = {
   name: 'kvm-bpf-count',

@@ -49,7 +49,7 @@ export const kvmStatView: View = {
       ` ${'Total'.padEnd(40)} ${String(total).padStart(10)}        ${rate(total)}`,
       ...unapplied(
         input,
-        null,
+        [],
         '. Only kvm_exit(…) and kvm_userspace_exit(…) are counts of what was chosen, all by the time of the whole recording.',
       ),
     ]);

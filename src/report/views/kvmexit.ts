@@ -1,5 +1,6 @@
 /** bcc's kvmexit: counts of exits. Layouts of -p, -p -v, -p -a (here --by tid), -t, -T and of all threads. */
 import { plainText } from '../escape.ts';
+import { otherFilters } from '../filters.ts';
 import type { GroupKey, ReasonModel, ReportModel } from '../model.ts';
 import { columns, lines, type View, type ViewOptions, withoutExits } from './view.ts';
 
@@ -22,7 +23,7 @@ function contextOf({ pids, tids, vcpus, by }: ViewOptions): string {
 
 /** Filters that the tool does not have: of the recorded time, it may be a part that was counted. */
 function onlyOf({ selection }: ReportModel): string {
-  const filters = (selection?.filters ?? []).filter((filter) => !/^(pid|tid|vCPU) /.test(filter));
+  const filters = otherFilters(selection, ['pid', 'tid', 'vcpu']);
   return filters.length === 0 ? '' : `; only ${plainText(filters.join('; '))}`;
 }
 

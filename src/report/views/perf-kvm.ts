@@ -19,7 +19,8 @@ import {
 import { createTimeSums, mergeTimes, standardErrorPct, type TimeSums } from '../../analysis/time-sums.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { wordsToHex } from '../../core/words.ts';
-import type { ReasonModel } from '../model.ts';
+import { selectsBy } from '../filters.ts';
+import type { FilterKind, ReasonModel } from '../model.ts';
 import { reasonIdentity } from '../reason-identity.ts';
 import type { SectionInput } from '../sections.ts';
 import { notRecorded, unapplied, type View, type ViewOptions, withoutTimes } from './view.ts';
@@ -46,13 +47,14 @@ function nameOf(context: TraceContext, table: number, a: number, b: number, c: n
 const keyOf = ({ isa, code, name }: Pick<ReasonModel, 'isa' | 'code' | 'name'>) => `${isa}:${code}:${name}`;
 
 /** Filters that choose threads, times and CPUs; by reason only exits can be chosen. */
-const APPLIED = /^(pid|tid|vCPU|CPU|from|to) /;
-const APPLIED_TO_EXITS = /^(pid|tid|vCPU|CPU|from|to|reason) /;
+const APPLIED: readonly FilterKind[] = ['pid', 'tid', 'vcpu', 'cpu', 'time'];
+const APPLIED_TO_EXITS: readonly FilterKind[] = [...APPLIED, 'reason'];
 
 /** Reasons that --reason and --exclude leave; null: all, or rows that are no exits. */
 function chosenReasons({ model }: SectionInput, table: number): ReadonlySet<string> | null {
-  const chosen = model.selection?.filters.some((filter) => filter.startsWith('reason ')) ?? false;
-  return chosen && table === PERF_VMEXIT ? new Set(model.reasons.map(keyOf)) : null;
+  return selectsBy(model.selection, 'reason') && table === PERF_VMEXIT
+    ? new Set(model.reasons.map(keyOf))
+    : null;
 }
 
 interface Row {

@@ -22,7 +22,7 @@ export const perfStatView: View = {
       ...(durationNs === null
         ? []
         : [`${(Number(durationNs) / 1e9).toFixed(9).padStart(18)} seconds time elapsed`, '']),
-      ...unapplied(input, null, '. Events are counted over the whole recording.'),
+      ...unapplied(input, [], '. Events are counted over the whole recording.'),
     ]);
   },
 };

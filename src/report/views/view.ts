@@ -1,7 +1,8 @@
 /** A view: the report in another tool's layout, for people who come from it. One file each, one line in views.ts. */
 import type { PassRequest } from '../../analysis/pass.ts';
 import { plainText } from '../escape.ts';
-import type { GroupKey } from '../model.ts';
+import { otherFilters } from '../filters.ts';
+import type { FilterKind, GroupKey } from '../model.ts';
 import { exitsRecorded, latencyGap } from '../recorded.ts';
 import type { SectionInput } from '../sections.ts';
 
@@ -65,7 +66,7 @@ export function withoutTimes(input: SectionInput): string | null {
 }
 
 /** What filters are there that the view does not follow, in a line; `applied`: those that it follows. */
-export function unapplied({ model }: SectionInput, applied: RegExp | null, words = ''): string[] {
-  const filters = (model.selection?.filters ?? []).filter((filter) => !applied?.test(filter));
+export function unapplied({ model }: SectionInput, applied: readonly FilterKind[], words = ''): string[] {
+  const filters = otherFilters(model.selection, applied);
   return filters.length === 0 ? [] : [`(without effect here: ${plainText(filters.join('; '))}${words})`];
 }

@@ -25,7 +25,7 @@ const VIEWS: readonly View[] = [
 ];
 
 /** @throws Error for an unknown name: options have been checked before. */
-export function viewByName(name: string): View {
+function viewByName(name: string): View {
   const view = VIEWS.find((candidate) => candidate.name === name);
   if (!view) throw new Error(`no view "${name}"`);
   return view;

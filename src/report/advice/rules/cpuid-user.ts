@@ -17,7 +17,7 @@ export const cpuidUser: Rule = {
     if (kernelPct === null || kernelPct >= 50) return null;
     return evidence(
       found,
-      `${formatPct(100 - kernelPct)} of their time began at guest addresses of the user half.`,
+      `${formatPct(100 - kernelPct)} of their time is of exits from the guest's user space, not its kernel.`,
     );
   },
 };

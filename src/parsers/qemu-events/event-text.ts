@@ -6,12 +6,12 @@ import { note } from '../../core/diagnostics.ts';
 import type { EventBatch } from '../../core/event-batch.ts';
 import { isKernelName, qemuEventCode } from '../../core/qemu-event-fields.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
-import { createInternedBytes, type InternedBytes } from '../simpletrace/interned-bytes.ts';
-import { declarationsOf } from '../simpletrace/known-events.ts';
-import type { TraceEvents } from '../simpletrace/trace-events.ts';
 import { addName, type ByteNames, createByteNames, findName, MAX_NAME_BYTES } from '../text/byte-names.ts';
 import { decodeText } from '../text/numbers.ts';
 import { compileFormat, readFormat, TEXT_CUT, TEXT_MATCHES, type TextFormat } from './format-text.ts';
+import { createInternedBytes, type InternedBytes } from './interned-bytes.ts';
+import { declarationsOf } from './known-events.ts';
+import type { TraceEvents } from './trace-events.ts';
 
 /** The text is no event. */
 export const NO_EVENT = 0;

@@ -28,7 +28,7 @@ virtio_set_status(void *vdev, uint8_t val) "vdev %p val %u"
 `;
 
 /** Declarations by name, the usual one first. */
-export const KNOWN_QEMU_EVENTS: ReadonlyMap<string, readonly EventDeclaration[]> = (() => {
+const KNOWN_QEMU_EVENTS: ReadonlyMap<string, readonly EventDeclaration[]> = (() => {
   const known = new Map<string, EventDeclaration[]>();
   for (const line of LINES.trim().split('\n')) {
     const declaration = parseDeclaration(line)!;

@@ -9,8 +9,8 @@
  * -L it is cut at 8 bytes and CPU has no brackets.
  */
 import { NO_CPU } from '../../core/event-batch.ts';
-import { COMM_COLUMNS, type LinePrefix, readTime } from '../text/line-prefix.ts';
-import { ascii, findIn, isDigit, matchesAt, readDecimal, word } from '../text/numbers.ts';
+import { COMM_COLUMNS, type LinePrefix, readTime } from './line-prefix.ts';
+import { ascii, findIn, isDigit, matchesAt, readDecimal, word } from './numbers.ts';
 
 const BLANK = 32;
 const COLON = 58;

@@ -1,9 +1,9 @@
 /** Which column each argument of a declaration goes to (qemu-event-fields.ts), shared by binary and text. */
 import { QEMU_EVENT_FIELDS, type QemuColumn } from '../../core/qemu-event-fields.ts';
-import { C_ARG0, C_ARG1, C_VCPU, COLUMN_CODES } from '../text/columns.ts';
+import { C_ARG0, C_ARG1, C_VCPU, COLUMN_CODES } from '../columns.ts';
 import type { EventArgument, EventDeclaration } from './trace-events.ts';
 
-/** Column code of the interned string; the others are those of text/columns.ts. */
+/** Column code of the interned string; the others are those of columns.ts. */
 export const C_TEXT = 10;
 /** The argument is not kept. */
 export const NO_COLUMN = -1;

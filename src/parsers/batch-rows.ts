@@ -1,5 +1,5 @@
 /** Block copies of event rows. */
-import { copyRow, type EventBatch } from '../../core/event-batch.ts';
+import { copyRow, type EventBatch } from '../core/event-batch.ts';
 
 type Column = Uint32Array | Int32Array | Uint16Array | Uint8Array;
 

@@ -3,10 +3,7 @@
  * files: string pieces and macros (`"addr 0x%" PRIx64 " size %u"`).
  */
 import type { EventBatch } from '../../core/event-batch.ts';
-import { argumentColumns, C_TEXT, NO_COLUMN } from '../simpletrace/argument-columns.ts';
-import { type InternedBytes, internBytes } from '../simpletrace/interned-bytes.ts';
-import type { EventDeclaration } from '../simpletrace/trace-events.ts';
-import { setColumn } from '../text/columns.ts';
+import { setColumn } from '../columns.ts';
 import {
   ascii,
   findIn,
@@ -17,6 +14,9 @@ import {
   readSigned,
   word,
 } from '../text/numbers.ts';
+import { argumentColumns, C_TEXT, NO_COLUMN } from './argument-columns.ts';
+import { type InternedBytes, internBytes } from './interned-bytes.ts';
+import type { EventDeclaration } from './trace-events.ts';
 
 const LITERAL = 0;
 const DECIMAL = 1;

@@ -1,4 +1,4 @@
-/** Writing one value of an event's text into its column. */
+/** Columns of values by number, for rules that are data: which bit of `fields` they set, writing one into a row. */
 import {
   type EventBatch,
   F_ADDRESS,
@@ -10,9 +10,9 @@ import {
   F_INFO2,
   F_INTR_INFO,
   F_ISA,
-} from '../../core/event-batch.ts';
-import type { NarrowColumn, WideColumn } from '../../core/event-fields.ts';
-import { ISA_FOREIGN } from '../../core/isa-codes.ts';
+} from '../core/event-batch.ts';
+import type { FieldColumn, NarrowColumn, WideColumn } from '../core/event-fields.ts';
+import { ISA_FOREIGN } from '../core/isa-codes.ts';
 
 export const C_ADDRESS = 0;
 export const C_INFO1 = 1;
@@ -25,6 +25,7 @@ export const C_ERROR_CODE = 7;
 export const C_VCPU = 8;
 export const C_ISA = 9;
 
+/** By the name in core/event-fields.ts. */
 export const COLUMN_CODES: Readonly<Record<NarrowColumn | WideColumn, number>> = {
   address: C_ADDRESS,
   info1: C_INFO1,
@@ -37,6 +38,11 @@ export const COLUMN_CODES: Readonly<Record<NarrowColumn | WideColumn, number>> =
   vcpu: C_VCPU,
   isa: C_ISA,
 };
+
+/** Others need arithmetic before they are columns. */
+export function isColumn(name: FieldColumn): name is NarrowColumn | WideColumn {
+  return Object.hasOwn(COLUMN_CODES, name);
+}
 
 /** F_* bit by column code; 0 for vcpu, whose absence is −1. */
 export const COLUMN_BITS = Uint16Array.of(

@@ -1,8 +1,0 @@
-/** What people are told of filters that a section cannot apply. */
-
-/** What is said of figures over all of a thread's time, from which filters of exits take nothing away. */
-export function exitFiltersUnused(filters: readonly string[] | undefined): string[] {
-  return filters?.some((filter) => /^(CPU|reason|level) /.test(filter))
-    ? ['Filters by reason, level and CPU do not apply here.']
-    : [];
-}
