@@ -17,6 +17,7 @@ import { Footer } from 'apache-arrow/ipc/metadata/file';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createCaptureWriter } from '../src/capture/writer.ts';
+import { runReport } from '../src/commands/pipeline.ts';
 import { TraceFormatError } from '../src/core/errors.ts';
 import { eventCode } from '../src/core/events.ts';
 import { internString } from '../src/core/string-table.ts';
@@ -32,6 +33,7 @@ import {
   sampleRows,
   toBatch,
 } from './support/capture.ts';
+import { defaultReportOptions } from './support/options.ts';
 
 const BATCHES = 3;
 const BATCH = 50;
@@ -242,6 +244,16 @@ function failure(bytes: Uint8Array, versioning?: Versioning): TraceFormatError {
 }
 
 describe('Arrow files of others', () => {
+  test('a capture that was written anew as pyarrow and pandas do it, compressed, is refused with the way out', async () => {
+    const file = path.join(import.meta.dirname, 'fixtures/feather-lz4.arrow.gz');
+    await expect(runReport([file], defaultReportOptions())).rejects.toMatchObject({
+      details: {
+        message: 'its columns are compressed',
+        hint: expect.stringContaining("compression='uncompressed'"),
+      },
+    });
+  });
+
   test('columns in another order are read', () => {
     const bytes = rewritten(whole.bytes, { columns: (names) => names.reverse() });
     expect(tableFromIPC(bytes).schema.names[0]).toBe('fields');

@@ -14,6 +14,7 @@ import { layOut } from './layout.ts';
 import { BATCH_MESSAGE, FIRST_MESSAGE, MAGIC, type Message, readMessage } from './message.ts';
 import { applyMetadata } from './metadata.ts';
 import { countBatches, type OpenedFile, openFile } from './open-file.ts';
+import { isCompressed } from './record-batch.ts';
 import { createRowReader, type RowReader, readRows, startBehind } from './rows.ts';
 import { CAPTURE_ID, EVENT_DICTIONARY, TEXT_DICTIONARY } from './schema.ts';
 import { upgradeHeader, VERSIONING, type Versioning } from './upgrade.ts';
@@ -48,6 +49,28 @@ function startLater(
   }
 }
 
+/**
+ * What pyarrow and pandas write unless told otherwise is compressed; no row of it could be read. Both ends are looked at:
+ * a single batch that says so is damaged. @throws TraceFormatError
+ */
+function refuseCompressed(source: ByteSource, file: OpenedFile): void {
+  const last = file.batches.length - 1;
+  if (last < 0) return;
+  try {
+    for (const index of [0, last]) if (!isCompressed(batchMessage(source, file, index))) return;
+  } catch (error) {
+    if (error instanceof TraceFormatError) return;
+    throw error;
+  }
+  throw new TraceFormatError({
+    format: CAPTURE_ID,
+    message: 'its columns are compressed',
+    offset: file.batches[0].offset,
+    section: 'batch 0',
+    hint: "write it without compression: pyarrow.feather.write_feather(table, path, compression='uncompressed')",
+  });
+}
+
 /** How often parsers have noted that times were not in order. */
 function countDisorder({ diagnostics }: TraceContext): number {
   const noted = ['time-backwards', 'late-events'].map((code) => diagnostics.entries.get(code)?.count ?? 0);
@@ -65,6 +88,7 @@ export function* readCapture(
   const file = openFile(source, context.diagnostics);
   upgradeHeader(file.header, versioning);
   const layout = layOut(file.header);
+  refuseCompressed(source, file);
   const disorder = countDisorder(context);
   applyMetadata(file.header.metadata, context);
   const isTold = countDisorder(context) > disorder;

@@ -8,6 +8,7 @@ import {
   tableField,
   vectorField,
 } from './flatbuffer.ts';
+import type { Message } from './message.ts';
 
 /** Two 64-bit integers per field node (length, null count) and buffer (offset, length). */
 const PAIR_BYTES = 16;
@@ -18,6 +19,11 @@ export interface BatchTable {
   readonly nulls: Float64Array;
   /** Start in the body and length of each buffer, in pairs. */
   readonly regions: Float64Array;
+}
+
+/** Whether the buffers of a batch of rows are. */
+export function isCompressed({ flat, header }: Message): boolean {
+  return tableField(flat, header, 3) !== null;
 }
 
 /**
