@@ -87,6 +87,13 @@ describe('report', () => {
     expect(leftovers()).toEqual([]);
   });
 
+  test('a table of a section needs no --section: it would be empty', async () => {
+    for (const table of ['ledger', 'intervals', 'hotspots', 'heatmap']) {
+      const { stdout } = await kvmtrace(['report', trace, '--format', 'csv', '--table', table]);
+      expect(stdout.trimEnd().split('\n').length, table).toBeGreaterThan(1);
+    }
+  });
+
   test('--format decides whatever the ending', async () => {
     const path = join(folder, 'odd.dat');
     expect((await kvmtrace(['report', trace, '--format', 'JSON', '-o', path, '-o', '-'])).stdout).toMatch(

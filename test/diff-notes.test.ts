@@ -83,7 +83,7 @@ describe('notes', () => {
 
   test('resolutions of time stamps that differ', () => {
     expect(compare({}, report(capture({ timeResolutionNs: 1000 }))).notes).toEqual([
-      'Time stamps are recorded to 1 ns before and 1000 ns after: short times differ for that alone.',
+      'Time stamps are recorded to 1 ns before and 1 us after: short times differ for that alone.',
     ]);
   });
 });

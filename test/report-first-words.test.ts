@@ -5,6 +5,7 @@ import { buildVerdict } from '../src/report/build-verdict.ts';
 import { markdownText } from '../src/report/escape.ts';
 import { render as markdown } from '../src/report/markdown.ts';
 import type { ReportModel } from '../src/report/model.ts';
+import { groupingWords } from '../src/report/tables.ts';
 import { render as text } from '../src/report/text.ts';
 import { assessTrust } from '../src/report/trust.ts';
 import { emptyModel, plausibleModel } from './fixtures/report-models.ts';
@@ -104,4 +105,10 @@ test('an input that is cut off is named so in the first line, other warnings are
     '2 more warnings about the input, see below',
   ]);
   expect(reasons('a')).toEqual(['1 warning about the input, see below']);
+});
+
+test('the title of a grouped table names its columns as the table does', () => {
+  expect(groupingWords({ ...plausibleModel(), by: ['vm', 'vcpu', 'cpu', 'tid', 'reason'] })).toBe(
+    'VM, vCPU, CPU, tid, reason',
+  );
 });

@@ -172,7 +172,7 @@ describe('extremes', () => {
   test('300 vCPUs fit: tables end where the rest is said to be', () => {
     const report = text(manyVcpusModel(300));
     expect(
-      section(report, 'Exits by vm, vcpu, reason').filter((line) => /^ {2}guest-/.test(line)),
+      section(report, 'Exits by VM, vCPU, reason').filter((line) => /^ {2}guest-/.test(line)),
     ).toHaveLength(30);
     expect(report).toContain('… and 270 more (--rows 0 or --format csv)');
     expect(report).toContain('… and 2,999,949,960 more (--slow N lists more)');

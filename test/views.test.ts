@@ -119,7 +119,7 @@ describe.skipIf(!HAS_SHARED).each(CAPTURES)('views of %s', (_, path, read) => {
   });
   test('kvm-bpf-count, -time and -hist', async () => {
     const counted = (await view(capture, 'kvm-bpf-count')).filter(
-      (line) => /[\d-]$/.test(line) && /^ *(\d|Total)/.test(line),
+      (line) => /[\d-]$/.test(line) && /^ *(\d|- |Total)/.test(line),
     );
     expect(counted.at(-1)!.trim().split(/\s+/)).toEqual([
       'Total',
@@ -129,13 +129,13 @@ describe.skipIf(!HAS_SHARED).each(CAPTURES)('views of %s', (_, path, read) => {
       /^(intel|x86)/.test(path) && counts.has('kvm_cpuid') ? '0' : '-',
     ]);
     for (const line of counted.slice(0, -1)) {
-      const [, , reason, all] = /^ *(\d+) (\S+) +(\d+)/.exec(line)!;
+      const [, , reason, all] = /^ *(\d+|-) (\S+) +(\d+)/.exec(line)!;
       expect([reason, Number(all)]).toEqual([reason, byReason.get(reason)!.length]);
     }
-    const timed = (await view(capture, 'kvm-bpf-time')).filter((line) => /^ *\d+ \S/.test(line));
+    const timed = (await view(capture, 'kvm-bpf-time')).filter((line) => /^ *(\d+|-) \S/.test(line));
     expect(timed.length).toBe(byReason.size);
     for (const line of timed) {
-      const [, reason, calls, average] = /^ *\d+ (\S+) +(\d+) \( *(\d+)\)/.exec(line)!;
+      const [, reason, calls, average] = /^ *(?:\d+|-) (\S+) +(\d+) \( *(\d+)\)/.exec(line)!;
       const times = latencies(byReason.get(reason)!);
       expect([reason, Number(calls), Number(average)]).toEqual([
         reason,
@@ -164,7 +164,7 @@ describe.skipIf(!HAS_SHARED).each(CAPTURES)('views of %s', (_, path, read) => {
       Boolean,
     );
     const wanted = exits.filter(({ reason, latency }) => !IDLE.includes(reason) && (latency ?? 0) > 100_000);
-    expect(rows.map((row) => row.replace(/^ *\d+ /, '').replace(/\s+/g, ' '))).toEqual(
+    expect(rows.map((row) => row.replace(/^ *(\d+|-) /, '').replace(/\s+/g, ' '))).toEqual(
       wanted.map(({ reason, latency }) => `${reason} ${latency} (L1)`),
     );
   });
@@ -257,6 +257,12 @@ test.skipIf(!HAS_SHARED)('kvm-bpf-count tells L1 from L2', async () => {
   const l2 = exits.filter(({ between }) => between.some(({ name }) => name === 'kvm_nested_vmexit')).length;
   const last = (await view(nested, 'kvm-bpf-count')).filter((line) => /^ +Total +\d/.test(line));
   expect(last[0].trim().split(/\s+/)).toEqual(['Total', exits.length, exits.length - l2, l2].map(String));
+});
+
+test.skipIf(!HAS_SHARED)('exits of arm64 that are no trap have no number', async () => {
+  const arm = join(SHARED, 'corpus/arm64/61v3-dat-all/trace.dat');
+  for (const name of ['kvm-bpf-count', 'kvm-bpf-time', 'kvm-bpf-slower'])
+    expect((await view(arm, name)).filter((line) => / IRQ /.test(line))[0]).toMatch(/^ *- IRQ /);
 });
 
 describe('layouts', () => {

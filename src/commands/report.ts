@@ -2,7 +2,7 @@
 import { UsageError } from '../core/errors.ts';
 import { csvTableNames } from '../report/csv-tables.ts';
 import { RENDERERS, type Renderer, type RenderOptions } from '../report/renderers.ts';
-import { sectionRequests } from '../report/sections.ts';
+import { sectionOfTable, sectionRequests } from '../report/sections.ts';
 import type { Environment } from './environment.ts';
 import { checkThreshold, parseThreshold } from './fail-on.ts';
 import { startHeatmap } from './heatmap-file.ts';
@@ -39,11 +39,12 @@ export async function report(
     throw new UsageError('--redact: a view shows thread numbers as its tool does', 'Leave out --view.');
   const thresholds = await prepareThresholds(raw.failOn, parseThreshold);
   const targets = chooseTargets(raw, RENDERERS, 'report');
-  const options = forTargets(await parseReportOptions(raw), raw, targets);
+  const table = chooseTable(raw, targets);
+  const options = forTargets(await parseReportOptions(raw), raw, targets, table);
   const shape: Omit<RenderOptions, 'color' | 'width'> = {
     rows: option('--rows', raw.rows, DEFAULT_ROWS, (text) => parseCount(text)),
     histogram: raw.histogram === true,
-    table: chooseTable(raw, targets),
+    table,
     sections: options.sections ?? [],
   };
   for (const { path } of targets) if (path !== null) tryOutput(path, inputs);
@@ -84,10 +85,13 @@ function forTargets(
   options: ReportOptions,
   raw: RawReport,
   targets: readonly Target<Renderer>[],
+  table: string,
 ): ReportOptions {
+  const ofTable = sectionOfTable(table);
   const sections = [
     ...(options.sections ?? []),
     ...targets.flatMap(({ renderer }) => renderer.sections ?? []),
+    ...(ofTable === null ? [] : [ofTable]),
   ];
   const limits = targets.map(({ renderer }) => renderer.slowLimit ?? 0);
   const slowLimit =

@@ -45,6 +45,10 @@ function timeFact(capture: CaptureModel): Fact {
   };
 }
 
+/** Names of the kernel, with the vendor's beside them where nothing else tells whose CPU it was. */
+const ISA_WORDS: Readonly<Record<string, string>> = { vmx: 'vmx (Intel VT-x)', svm: 'svm (AMD-V)' };
+const isaWords = (isa: string) => ISA_WORDS[isa] ?? isa;
+
 const FACTS_SHOWN = 12;
 
 export function captureFacts(capture: CaptureModel, selection: SelectionModel | null): Fact[] {
@@ -65,7 +69,12 @@ export function captureFacts(capture: CaptureModel, selection: SelectionModel | 
       key: 'CPU',
       parts: [
         ...joined([capture.cpuModel]),
-        ...(capture.isa.length > 0 ? [text('; exits of '), ...joined(capture.isa)] : []),
+        ...(capture.isa.length > 0
+          ? [
+              text('; exits of '),
+              ...joined(capture.cpuModel === null ? capture.isa.map(isaWords) : capture.isa),
+            ]
+          : []),
       ],
     },
     timeFact(capture),

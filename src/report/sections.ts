@@ -103,6 +103,11 @@ export function withSections(input: SectionInput): ReportModel {
   return model;
 }
 
+/** The section that has a CSV table; null for the tables that every report has. */
+export function sectionOfTable(table: string): SectionId | null {
+  return SECTIONS.find(({ csv }) => Object.hasOwn(csv, table))?.id ?? null;
+}
+
 /** CSV tables of all sections by name. */
 export const SECTION_TABLES: Readonly<Record<string, (model: ReportModel) => CsvData>> = Object.assign(
   {},

@@ -48,7 +48,8 @@ const GROUP_TITLES: Readonly<Record<Exclude<GroupKey, 'reason'>, Column[]>> = {
 
 /** What the rows are grouped by, in words: always by reason as well. */
 export function groupingWords({ by }: ReportModel): string {
-  return [...by.filter((key) => key !== 'reason'), 'reason'].join(', ');
+  const words: Partial<Record<GroupKey, string>> = { vm: 'VM', vcpu: 'vCPU', cpu: 'CPU' };
+  return [...by.filter((key) => key !== 'reason').map((key) => words[key] ?? key), 'reason'].join(', ');
 }
 
 export function hasSeveralIsas(model: ReportModel): boolean {

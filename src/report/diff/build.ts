@@ -17,7 +17,7 @@ import type { TraceContext } from '../../core/trace-context.ts';
 import type { ReasonModel, ReportModel, TotalModel } from '../model.ts';
 import { reasonIdentity } from '../reason-identity.ts';
 import { assessTrust } from '../trust.ts';
-import { plural } from '../units.ts';
+import { formatNsShort, plural } from '../units.ts';
 import { holdsQemuOnly } from '../verdict-words.ts';
 import { CONFIDENCE, decide, type Estimate, makeFigure, type Pending, perSecond } from './figures.ts';
 import type {
@@ -300,7 +300,7 @@ function notesOf(before: Side, after: Side): string[] {
   const resolutions = named.map(([, { model }]) => model.capture.timeResolutionNs);
   if (resolutions[0] !== resolutions[1])
     notes.push(
-      `Time stamps are recorded to ${resolutions[0]} ns before and ${resolutions[1]} ns after: short times differ for that alone.`,
+      `Time stamps are recorded to ${formatNsShort(resolutions[0])} before and ${formatNsShort(resolutions[1])} after: short times differ for that alone.`,
     );
   return notes;
 }

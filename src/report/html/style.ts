@@ -106,5 +106,5 @@ footer{color:var(--muted);font-size:12.5px;padding-top:16px;padding-bottom:40px}
 @media print{:root{color-scheme:light;--bg:#fff;--panel:#f6f8fa;--text:#000;--muted:#444;--line:#bbb;--faint:#ddd;--kernel:#3b6fb0;--user:#c4711b;--idle:#aab4bf;--guest:#4f9d76;--other:#8a6fb0;--bad:#b5485d;--good:#1a7f37;--warn:#9a6700;--warnbg:#fff;--goodbg:#fff;
 --h0:#cfdff1;--h1:#b3cce8;--h2:#93b5dc;--h3:#6b97ca;--h4:#4778b1;--h5:#2b5a92;--h6:#153d6b}
 body{font-size:11pt}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}nav,.hint{display:none}.trust{background:var(--goodbg)}.scroll{overflow:visible;background:none}table{font-size:8pt}td,th{white-space:normal;padding:2px 5px}
-figure,.dist,li,tr{break-inside:avoid}h2,h3{break-after:avoid}main,header,footer{max-width:none;padding-left:0;padding-right:0}}
+figure,.dist,li,tr{break-inside:avoid}h2,h3,section>p.note{break-after:avoid}main,header,footer{max-width:none;padding-left:0;padding-right:0}}
 `;

@@ -6,6 +6,7 @@ import { exactToBigInt } from '../../analysis/exact-sum.ts';
 import { groupKey } from '../../analysis/exit-stats.ts';
 import { KEY_CODE, KEY_ISA, KEY_LEVEL } from '../../analysis/groups.ts';
 import { ISA_NAMED } from '../../core/isa-codes.ts';
+import { publicCode } from '../../isa/reason-code.ts';
 import { reasonIdentity } from '../reason-identity.ts';
 import { nestingGap } from '../recorded.ts';
 import type { SectionInput } from '../sections.ts';
@@ -40,8 +41,9 @@ function levelRows({ analysis }: SectionInput): LevelRow[] {
 const nameOf = ({ context }: SectionInput, isa: number, code: number) =>
   reasonIdentity(context, isa, code >>> 0).name;
 
-/** A reason that only its name is known of has no number. */
-const numberOf = (isa: number, code: number) => (isa === ISA_NAMED ? '-' : String(code >>> 0));
+/** A reason that only its name is known of has no number; neither have exits of arm64 that are no trap. */
+const numberOf = (isa: number, code: number) =>
+  isa === ISA_NAMED || publicCode(isa, code >>> 0) === null ? '-' : String(code >>> 0);
 
 const nameWidth = (names: readonly string[]) => -Math.max(18, ...names.map((name) => name.length));
 
