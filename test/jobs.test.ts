@@ -5,10 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { AnalysisOptions } from '../src/analysis/analyze.ts';
+import { loadPasses } from '../src/analysis/passes.ts';
 import { createCaptureWriter } from '../src/capture/writer.ts';
-import { shareBlocks } from '../src/commands/analyze-blocks.ts';
+import { planBlocks, shareBlocks } from '../src/commands/analyze-blocks.ts';
 import { openEvents } from '../src/commands/event-stream.ts';
-import { createDiagnostics } from '../src/core/diagnostics.ts';
+import { createDiagnostics, note } from '../src/core/diagnostics.ts';
+import type { EventBatch } from '../src/core/event-batch.ts';
+import { createTraceContext } from '../src/core/trace-context.ts';
 import { openFileSource } from '../src/parsers/byte-source.ts';
 import { countBatches, openFile } from '../src/parsers/capture-arrow/open-file.ts';
 import { ensureBuilt, kvmtrace } from './support/built.ts';
@@ -145,4 +149,30 @@ test('shares of blocks cover all of them once', () => {
         if (i > 0) expect(from).toBe(shares[i - 1].to);
       }
     }
+});
+
+test('a capture that says that its times step back is analysed in one pass', async () => {
+  const sample = join(SAMPLES, 'intel-perf/perf.data');
+  const passOf = await loadPasses([]);
+  const options = { selection: null, passes: [] } as unknown as AnalysisOptions;
+  const plan = async (disordered: boolean) => {
+    const path = join(folder, 'steps.arrow');
+    const context = createTraceContext();
+    if (disordered) note(context.diagnostics, 'time-backwards', 'suspect', 'times step back');
+    const writer = createCaptureWriter(path, context, '1');
+    const stream = await openEvents([sample], READ);
+    const { value } = stream.batches.next();
+    for (let i = 0; i < 200; i++) {
+      writer.write(sliceBatch(value as EventBatch, i, i + 1));
+      writer.flush();
+    }
+    stream.close();
+    writer.finish();
+    const made = await openEvents([path], READ);
+    const found = planBlocks(made, options, passOf, 2);
+    made.close();
+    return found?.count ?? null;
+  };
+  expect(await plan(false)).toBe(200);
+  expect(await plan(true)).toBeNull();
 });

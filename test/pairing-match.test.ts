@@ -55,7 +55,7 @@ const rows = (events: readonly number[]) =>
       event: fc.constantFrom(...events),
       tid: fc.oneof(
         { weight: 20, arbitrary: fc.integer({ min: 1, max: 4 }) },
-        { weight: 1, arbitrary: fc.constant(-1) },
+        { weight: 1, arbitrary: fc.constantFrom(-1, -1, -2, -(2 ** 31)) },
       ),
       cpu: fc.oneof(
         { weight: 5, arbitrary: fc.constant(0) },

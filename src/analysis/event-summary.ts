@@ -121,6 +121,8 @@ function countMarkers(summary: EventSummary, batch: EventBatch): void {
   for (let row = 0; row < batch.length; row++) {
     if ((batch.fields[row] & F_MARKER) === 0) continue;
     const event = batch.event[row];
+    // A loss is nobody's text, whatever a damaged capture says.
+    if (event === EV_LOST) continue;
     summary.counts[event]--;
     summary.markerCounts[event]++;
     summary.markers++;

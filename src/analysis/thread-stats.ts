@@ -1,4 +1,6 @@
 /** Exits per vCPU thread: the list of who took part. */
+
+import { UNKNOWN } from '../core/event-columns.ts';
 import { addExact, mergeExact } from './exact-sum.ts';
 import { type ExitBatch, PAIRED } from './exit-batch.ts';
 
@@ -61,19 +63,24 @@ export function addThreadExit(stats: ThreadStats, batch: ExitBatch, row: number,
   if (idle) addExact(stats.idle, slot, batch.latency[row]);
 }
 
+/** What a thread is found by; all exits of unknown thread are one's. */
+const keyOf = (tid: number) => Math.max(UNKNOWN, tid);
+
 /** Adds the other's threads, found by tid (numbers of threads differ between partial results). */
 export function mergeThreadStats(stats: ThreadStats, other: ThreadStats): void {
   const slots = new Map<number, number>();
-  for (let slot = 0; slot < stats.count; slot++) if (stats.tid[slot] >= 0) slots.set(stats.tid[slot], slot);
+  for (let slot = 0; slot < stats.count; slot++)
+    if (isUsed(stats, slot)) slots.set(keyOf(stats.tid[slot]), slot);
   for (let from = 0; from < other.count; from++) {
+    if (!isUsed(other, from)) continue;
     const tid = other.tid[from];
-    if (tid < 0) continue;
-    let slot = slots.get(tid);
+    let slot = slots.get(keyOf(tid));
     if (slot === undefined) {
       slot = stats.count++;
       if (slot >= stats.exits.length) grow(stats, 2 * (slot + 1));
-      stats.tid[slot] = tid;
+      slots.set(keyOf(tid), slot);
     }
+    stats.tid[slot] = tid;
     stats.exits[slot] += other.exits[from];
     stats.paired[slot] += other.paired[from];
     if (other.pid[from] >= 0) stats.pid[slot] = other.pid[from];
@@ -81,4 +88,9 @@ export function mergeThreadStats(stats: ThreadStats, other: ThreadStats): void {
     mergeExact(stats.total, slot, other.total, from);
     mergeExact(stats.idle, slot, other.idle, from);
   }
+}
+
+/** Numbers of threads without exits were left out. */
+function isUsed({ tid, exits }: ThreadStats, slot: number): boolean {
+  return tid[slot] >= 0 || exits[slot] > 0;
 }

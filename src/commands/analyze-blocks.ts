@@ -33,6 +33,9 @@ const MIN_BLOCKS = 60;
 /** Each thread takes 30 MB of memory: with as many as a large host has CPUs a report would not be modest any more. */
 const MAX_THREADS = 4;
 
+/** What a capture says whose rows are not in order of time. */
+const DISORDER = ['time-backwards', 'late-events'];
+
 export interface BlockPlan {
   /** Blocks of the only input. */
   readonly count: number;
@@ -65,6 +68,8 @@ export function planBlocks(
   );
   // What vcpu-threads.ts does needs every event in order.
   if (start === null || context.arch?.startsWith('ppc')) return null;
+  // Parts are joined by their times.
+  if (DISORDER.some((code) => context.diagnostics.entries.has(code))) return null;
   const wanted = wantedPasses(context, options, passOf);
   if (wanted.passes.some(({ name }) => passOf(name).inParts === false)) return null;
   return { count, start, options: wanted };

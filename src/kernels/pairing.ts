@@ -74,9 +74,6 @@ import { defer, hasRecord, settleDeferred } from './deferred-pairs.ts';
 import { acceptsEntry } from './selection.ts';
 import { findThread } from './slots.ts';
 
-/** No tid is that small: the first row looks its slot up. */
-const NO_TID: i32 = i32.MIN_VALUE;
-
 /** Slot of a tid, −1 if it has none (analysis/thread-slots.ts). */
 export function findSlot(pairing: usize, tid: i32): i32 {
   return findThread(
@@ -109,8 +106,9 @@ export function matchRows(pairing: usize, batch: usize, from: i32, length: i32):
   const events = load<usize>(batch, EVENT_EVENT);
   let to = load<i32>(pairing, P_TO);
   let entries: i32 = 0;
-  let lastTid = NO_TID;
-  let slot: i32 = 0;
+  let lastTid: i32 = 0;
+  // None yet: any tid may be that of the first row.
+  let slot: i32 = -1;
   let row = from;
   for (; row < length && to < EXIT_ROWS; row++) {
     const at: usize = row;
@@ -126,7 +124,7 @@ export function matchRows(pairing: usize, batch: usize, from: i32, length: i32):
     store<i64>(lastTime + (cpu << 3), now);
     if (role === ROLE_NONE) continue;
     const tid = load<i32>(tids + (at << 2));
-    if (tid !== lastTid) {
+    if (tid !== lastTid || slot < 0) {
       // QEMU's own recordings know no threads: none of their events lies between an exit and its entry.
       if (tid < 0 && role !== ROLE_EXIT && role !== ROLE_ENTRY) continue;
       slot = tid < 0 ? -1 : findSlot(pairing, tid);

@@ -30,6 +30,8 @@ export interface Step {
   value: number;
   /** ns since the event before: often none, as on coarse clocks. */
   after: number;
+  /** 0: an exit or entry that does not say its thread. */
+  threadless?: number;
 }
 
 /** Few threads, CPUs and reasons, so that everything meets everything; losses, migrations and stray events included. */
@@ -62,6 +64,7 @@ export const step: fc.Arbitrary<Step> = fc.record({
   cpu: fc.integer({ min: 0, max: 2 }),
   value: fc.integer({ min: 0, max: 5 }),
   after: fc.constantFrom(0, 1, 7, 1000, 2_000_000),
+  threadless: fc.nat(15),
 });
 
 const REASONS = [10, 12, 30, 48, 12, 1];
@@ -71,14 +74,14 @@ const ERRNOS = [0, 0, 0, -4, -11, 0];
 export function eventsOf(steps: readonly Step[], ids: boolean): EventBatch {
   let time = 1_000_000_000;
   return eventBatch(
-    steps.map(({ event, thread, cpu, value, after }): TestEvent => {
+    steps.map(({ event, thread, cpu, value, after, threadless }): TestEvent => {
       time += after;
       const known = ids && (event === EV_EXIT || event === EV_ENTRY);
       const base: TestEvent = {
         time,
         event,
         cpu,
-        tid: 100 + thread,
+        tid: threadless === 0 && (event === EV_EXIT || event === EV_ENTRY) ? -1 : 100 + thread,
         ...(known ? { vcpu: thread, pid: 99 } : {}),
       };
       switch (event) {

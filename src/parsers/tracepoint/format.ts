@@ -3,6 +3,7 @@
  * trace.dat carry. They are the only source of record layouts: field order, sizes and presence differ between
  * kernels, and stable branches backport changes (include/trace/events/kvm.h, arch/ARCH/kvm/trace*.h).
  */
+import { createEventDictionary, EV_LOST } from '../../core/events.ts';
 
 export interface FormatField {
   readonly name: string;
@@ -26,6 +27,9 @@ export interface EventFormat {
 
 const FIELD = /^\s*field:(.*?);\s*offset:\s*(\d{1,6});\s*size:\s*(\d{1,6});(?:\s*signed:\s*([01]);)?/;
 
+/** What losses are called among events: no tracepoint's name. */
+const LOSS = createEventDictionary().names[EV_LOST];
+
 /** Parses one format text; null if it has no name or id (damaged file). */
 export function parseEventFormat(text: string, system: string): EventFormat | null {
   let name: string | null = null;
@@ -41,7 +45,7 @@ export function parseEventFormat(text: string, system: string): EventFormat | nu
       if (field && !fields.has(field.name)) fields.set(field.name, field);
     }
   }
-  if (!name || id === null || !Number.isInteger(id) || id < 0) return null;
+  if (!name || name === LOSS || id === null || !Number.isInteger(id) || id < 0) return null;
   return { system, name, id, fields };
 }
 
