@@ -189,7 +189,7 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
     {
       title,
       sentences: [
-        `p99 within ${intervals.percentileErrorPct.toFixed(1)}%. Intervals without exits have no row.`,
+        `p99 within ${intervals.percentileErrorPct.toFixed(1)}%.`,
         ...(intervals.omitted > 0
           ? [
               `${plural(intervals.omitted, 'exit')} left out: there are more intervals and groups than are kept. Choose a longer --interval.`,
@@ -208,7 +208,7 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
     },
     {
       title: 'The same by reason',
-      sentences: [],
+      sentences: ['Intervals without an exit of a reason have no row for it.'],
       table: tableOf(
         [
           right('at second'),
