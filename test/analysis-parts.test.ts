@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { PASS_NAMES } from '../src/analysis/passes.ts';
 import { HAS_SHARED, listCaptures, SAMPLES, SHARED } from './support/corpus.ts';
 import { isReadable, readEvents } from './support/events.ts';
-import { eventsOf, step } from './support/made-up-events.ts';
+import { eventsOf, threadlessStep } from './support/made-up-events.ts';
 import { analyzeAtOnce, analyzeInParts, PASS_OPTIONS, withoutLate } from './support/parts.ts';
 
 test('every pass takes part', () => {
@@ -15,7 +15,7 @@ test('every pass takes part', () => {
 test('made-up recordings with losses, cut anywhere', () => {
   fc.assert(
     fc.property(
-      fc.array(step, { minLength: 2, maxLength: 120 }),
+      fc.array(threadlessStep, { minLength: 2, maxLength: 120 }),
       fc.array(fc.nat(120), { minLength: 1, maxLength: 4 }),
       fc.integer({ min: 1, max: 40 }),
       fc.boolean(),

@@ -64,8 +64,12 @@ export const step: fc.Arbitrary<Step> = fc.record({
   cpu: fc.integer({ min: 0, max: 2 }),
   value: fc.integer({ min: 0, max: 5 }),
   after: fc.constantFrom(0, 1, 7, 1000, 2_000_000),
-  threadless: fc.nat(15),
 });
+
+/** The same, but a few exits and entries do not say their thread. */
+export const threadlessStep: fc.Arbitrary<Step> = fc
+  .tuple(step, fc.nat(15))
+  .map(([made, threadless]) => ({ ...made, threadless }));
 
 const REASONS = [10, 12, 30, 48, 12, 1];
 const ERRNOS = [0, 0, 0, -4, -11, 0];
