@@ -210,7 +210,9 @@ describe('what cannot be read is refused with what to do', () => {
   });
 
   test('a folder of something else', async () => {
-    await expect(openInput(SAMPLES, createDiagnostics())).rejects.toThrow(/this is a folder, and not one that `perf record --threads` writes/);
+    await expect(openInput(SAMPLES, createDiagnostics())).rejects.toThrow(
+      /this is a folder, and not one that `perf record --threads` writes/,
+    );
   });
 
   test.runIf(HAS_SHARED)('killed, and without exits', () => {
