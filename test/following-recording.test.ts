@@ -95,6 +95,15 @@ describe('recordings of every kind behind recordings of every kind', () => {
     for (const [, second] of kinds) expectFirst(died, second);
   });
 
+  test('blocks are those of the first capture, whatever the last footer says', () => {
+    const first = capture(0);
+    // A block has 64 Ki rows.
+    const longer = captureBytes(createTraceContext(), [toBatch(sampleRows(70_000, 3000))]);
+    const blocks = (bytes: Uint8Array) => captureArrow.blocks!(memorySource(bytes, 'x'));
+    expect([blocks(first), blocks(longer)]).toEqual([1, 2]);
+    expect(blocks(Buffer.concat([first, longer]))).toBe(1);
+  });
+
   test('captures of other lengths, the second longer or cut', () => {
     expectFirst(capture(0), capture(3000));
     const long = captureBytes(

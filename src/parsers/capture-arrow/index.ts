@@ -2,7 +2,7 @@
  * Reads capture.arrow, kvmtrace's own format (docs/capture-format.md): an Arrow IPC file, or the stream that is
  * left of one whose writer died before the footer.
  */
-import { note } from '../../core/diagnostics.ts';
+import { createDiagnostics, note } from '../../core/diagnostics.ts';
 import { TraceFormatError } from '../../core/errors.ts';
 import type { EventBatch } from '../../core/event-batch.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
@@ -130,7 +130,7 @@ export const captureArrow: TraceFormat = {
   access: 'random',
   kernels: true,
   namesReasons: true,
-  blocks: countBatches,
+  blocks: (source) => countBatches(firstCapture(source, createDiagnostics())),
   sniff(head) {
     if (MAGIC.equals(head.subarray(0, MAGIC.length)))
       return { confidence: 3, reason: 'Arrow file magic ARROW1' };
