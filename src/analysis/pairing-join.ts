@@ -12,20 +12,18 @@
  * What an earlier part alone was told of a thread's process and vCPU is filled in for joined exits and by fillThreads();
  * a selection or grouping by such numbers needs the thread table, as in one pass over events that do not carry them.
  */
-import { hadLossBefore, isOpen, LOSS, mergeCpuLosses, NOTHING, nextOn } from './cpu-losses.ts';
+import { hadLossBefore, isOpen, LOSS, lostSince, mergeCpuLosses, NOTHING, nextOn } from './cpu-losses.ts';
 import { EXIT_WITHOUT_ENTRY, type ExitBatch, INVALIDATED_BY_LOSS } from './exit-batch.ts';
 import { createPairing, finishPairing, type Pairing, pairBatch } from './pairing.ts';
 import {
   BY_EXIT,
-  compareAt,
-  copyTime,
   createPartThread,
   type Joiner,
   type PairingPart,
   type PartThread,
   singleExit,
 } from './pairing-part.ts';
-import { addThread, IS_OPEN, STRIDE } from './pairing-state.ts';
+import { addThread, IS_OPEN, rowOf, STRIDE, setRow } from './pairing-state.ts';
 import { slotOf } from './thread-slots.ts';
 
 /**
@@ -38,18 +36,17 @@ export function joinParts(part: PairingPart, next: PairingPart, cpus: readonly n
     const cpu = held.row.exitCpu[0];
     const coming = nextOn(next.losses, cpu, -1);
     if (coming === NOTHING) part.held.push(held);
-    else settle(part, held.row, coming === LOSS && lostAfter(part, next, cpu, held.row));
+    else settle(part, held.row, coming === LOSS);
   }
   joinThreads(part, next);
   for (const held of next.held) {
     fillThreads(part, held.row);
-    const lost = held.waitsForEarlier && overlapsLoss(part, held.row.entryCpu[0], held.row);
+    const lost = held.waitsForEarlier && isOpen(part.losses, held.row.entryCpu[0]);
     if (lost || !held.waitsForNext) settle(next, held.row, lost);
     else part.held.push({ ...held, waitsForEarlier: false });
   }
   addCounts(part.pairing, next.pairing);
   for (const thread of next.threads.values()) followThread(part, thread);
-  mergeTimes(part, next, cpus);
   mergeCpuLosses(part.losses, next.losses, cpus);
   part.dropped += next.dropped;
 }
@@ -61,19 +58,6 @@ function settle({ sink }: PairingPart, row: ExitBatch, lost: boolean): void {
     row.userspaceNs[0] = 0;
   }
   sink(row);
-}
-
-/** Whether the CPU's next event, a loss of the next part, began before the pair's entry. */
-function lostAfter(part: PairingPart, next: PairingPart, cpu: number, row: ExitBatch): boolean {
-  const start = next.losses.beforeFirstLoss[cpu] >= 0 ? next.times.beforeLoss : part.times.last;
-  return compareAt(start, cpu, row.entryTime, 0) < 0;
-}
-
-/** Whether the CPU's latest loss goes beyond the exit. */
-function overlapsLoss({ losses, times }: PairingPart, cpu: number, row: ExitBatch): boolean {
-  return (
-    isOpen(losses, cpu) || (losses.lossEnd[cpu] >= 0 && compareAt(times.lossEnd, cpu, row.exitTime, 0) > 0)
-  );
 }
 
 /** Ends tails with the heads behind them: one exit per thread. */
@@ -141,13 +125,14 @@ function openTail(pairing: Pairing, tid: number, tail: Uint32Array): number {
 function decide(part: PairingPart, next: PairingPart, row: ExitBatch, at: number): void {
   const exitCpu = row.exitCpu[0];
   const entryCpu = row.entryCpu[0];
-  const lostOn = (cpu: number) => overlapsLoss(part, cpu, row) || hadLossBefore(next.losses, cpu, at);
+  const exitRow = rowOf(part.threads.get(row.tid[0])!.tail!, 0);
+  const lostOn = (cpu: number) => lostSince(part.losses, cpu, exitRow) || hadLossBefore(next.losses, cpu, at);
   if (lostOn(entryCpu) || lostOn(exitCpu)) settle(part, row, true);
   else if (exitCpu === entryCpu) settle(part, row, false);
   else {
     const coming = nextOn(next.losses, exitCpu, at);
     if (coming === NOTHING) part.held.push({ row, waitsForNext: true, waitsForEarlier: false });
-    else settle(part, row, coming === LOSS && lostAfter(part, next, exitCpu, row));
+    else settle(part, row, coming === LOSS);
   }
 }
 
@@ -164,25 +149,14 @@ function followThread(part: PairingPart, next: PartThread): void {
   }
   if (next.vcpu >= 0) thread.vcpu = next.vcpu;
   if (next.pid >= 0) thread.pid = next.pid;
-  if (next.headEnd !== 0) thread.tail = next.tail;
-  else if (thread.tail !== null) {
+  if (next.headEnd !== 0) {
+    thread.tail = next.tail;
+    if (thread.tail !== null) setRow(thread.tail, 0, part.losses.row + rowOf(thread.tail, 0));
+  } else if (thread.tail !== null) {
     const { pairing } = joinerOf(part);
     const at = replay(part, joinerOf(part), next) * STRIDE;
     thread.tail = pairing.open.slice(at, at + STRIDE);
     pairing.open[at + IS_OPEN] = 0;
-  }
-}
-
-function mergeTimes(part: PairingPart, next: PairingPart, cpus: readonly number[]): void {
-  const { times, losses } = part;
-  const { times: more, losses: later } = next;
-  for (const cpu of cpus) {
-    const hasRecord = later.last[cpu] >= 0;
-    if (isOpen(losses, cpu) && hasRecord) copyTime(more.first, times.lossEnd, cpu);
-    if (later.lossEnd[cpu] >= 0) copyTime(more.lossEnd, times.lossEnd, cpu);
-    if (!hasRecord) continue;
-    if (losses.last[cpu] < 0) copyTime(more.first, times.first, cpu);
-    copyTime(more.last, times.last, cpu);
   }
 }
 

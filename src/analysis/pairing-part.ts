@@ -3,13 +3,20 @@ import { type Arena, allocateI32, allocateU32, createArena } from '../core/arena
 import { type ArenaBatch, createEventBatch, type EventBatch, liesIn } from '../core/event-batch.ts';
 import { EV_LOST } from '../core/events.ts';
 import type { ThreadTable } from '../core/thread-table.ts';
-import { compareWords } from '../core/words.ts';
-import { addLoss, addRecord, type CpuLosses, createCpuLosses, isOpen } from './cpu-losses.ts';
-import { F_BYTES, F_FIRST, F_FIRST_TIME, F_LAST, F_LAST_TIME, F_STATE } from './cpu-records-layout.ts';
+import { addLoss, addRecord, type CpuLosses, createCpuLosses } from './cpu-losses.ts';
+import { F_BYTES, F_FIRST, F_FIRST_TIME, F_LAST, F_STATE } from './cpu-records-layout.ts';
 import { appendRow } from './event-rows.ts';
-import { copyExit, createExitBatch, type ExitBatch, OPEN_AT_END, PAIRED } from './exit-batch.ts';
+import {
+  copyExit,
+  createExitBatch,
+  type ExitBatch,
+  OPEN_AT_END,
+  PAIRED,
+  PAIRED_UNLESS_LOST,
+} from './exit-batch.ts';
 import { createPairing, type EntryFilter, finishPairing, type Pairing, pairBatch } from './pairing.ts';
 import { IS_OPEN, KNOWN_PID, KNOWN_VCPU, STRIDE } from './pairing-layout.ts';
+import { flush } from './pairing-state.ts';
 import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT, ROLE_LOST, ROLE_NONE } from './roles.ts';
 
 /** Events kept per thread and side: more than one exit has, unless something is wrong. */
@@ -36,15 +43,6 @@ export interface PartThread {
   tail: Uint32Array | null;
 }
 
-/** Times that belong to the rows of CpuLosses, word pairs by CPU. */
-interface CpuTimes {
-  readonly first: Uint32Array;
-  readonly last: Uint32Array;
-  /** Of the last record before the first loss. */
-  readonly beforeLoss: Uint32Array;
-  readonly lossEnd: Uint32Array;
-}
-
 export interface PairingPart {
   /** The recording does not begin with this part. */
   readonly later: boolean;
@@ -56,7 +54,8 @@ export interface PairingPart {
   /** By tid: whether the first entry that a filter was asked about is among those that are counted. */
   readonly firstCounted: Map<number, boolean>;
   readonly losses: CpuLosses;
-  readonly times: CpuTimes;
+  /** By CPU: time of its first record, a word pair. */
+  readonly firstTime: Uint32Array;
   /** What a kernel is shown of them: words at F_* (cpu-records-layout.ts). */
   readonly tables: Int32Array;
   /** Pairs that wait for the next part, for an earlier one, or for both. */
@@ -91,7 +90,6 @@ export function createPairingPart(
   arena: Arena = createArena(),
 ): PairingPart {
   const losses = createCpuLosses(arena);
-  const words = () => allocateU32(arena, 2 * losses.first.length);
   const firstCounted = new Map<number, boolean>();
   // Who asks first about an entry of a thread asks about the one that ends its head, if an entry does: it has no exit
   // here, which the kernel leaves to the rules.
@@ -113,7 +111,7 @@ export function createPairingPart(
     openHeads: 0,
     firstCounted,
     losses,
-    times: { first: words(), last: words(), beforeLoss: words(), lossEnd: words() },
+    firstTime: allocateU32(arena, 2 * losses.first.length),
     tables: allocateI32(arena, F_BYTES / 4),
     held: [],
     closed: false,
@@ -121,6 +119,7 @@ export function createPairingPart(
     joiner: null,
     sink,
   };
+  if (later) part.pairing.firstRow = losses.first;
   return part;
 }
 
@@ -184,7 +183,7 @@ function followCpus(part: PairingPart, batch: EventBatch): void {
 
 /** Takes records from row `from` on; returns the first that a loss concerns. */
 function followRecords(
-  { losses, times, tables, pairing }: PairingPart,
+  { losses, firstTime, tables, pairing }: PairingPart,
   batch: ArenaBatch,
   from: number,
 ): number {
@@ -193,38 +192,28 @@ function followRecords(
   tables[F_STATE / 4] = losses.state.byteOffset;
   tables[F_FIRST / 4] = losses.first.byteOffset;
   tables[F_LAST / 4] = losses.last.byteOffset;
-  tables[F_FIRST_TIME / 4] = times.first.byteOffset;
-  tables[F_LAST_TIME / 4] = times.last.byteOffset;
+  tables[F_FIRST_TIME / 4] = firstTime.byteOffset;
   const row = pairing.arena.kernels.followRecords(tables.byteOffset, batch.table, from, batch.length);
   losses.row = rows[0];
   return row;
 }
 
 function followCpu(
-  { losses, times }: PairingPart,
+  { losses, firstTime }: PairingPart,
   cpu: number,
   lost: boolean,
   low: number,
   high: number,
 ): void {
   if (lost) {
-    if (losses.firstLoss[cpu] === Number.POSITIVE_INFINITY) copyTime(times.last, times.beforeLoss, cpu);
     addLoss(losses, cpu);
     return;
   }
-  if (losses.last[cpu] < 0) setTime(times.first, cpu, low, high);
-  if (isOpen(losses, cpu)) setTime(times.lossEnd, cpu, low, high);
-  setTime(times.last, cpu, low, high);
+  if (losses.last[cpu] < 0) {
+    firstTime[2 * cpu] = low;
+    firstTime[2 * cpu + 1] = high;
+  }
   addRecord(losses, cpu);
-}
-
-function setTime(times: Uint32Array, cpu: number, low: number, high: number): void {
-  times[2 * cpu] = low;
-  times[2 * cpu + 1] = high;
-}
-
-export function copyTime(from: Uint32Array, to: Uint32Array, cpu: number): void {
-  setTime(to, cpu, from[2 * cpu], from[2 * cpu + 1]);
 }
 
 function addToHead(
@@ -260,17 +249,22 @@ function sift(part: PairingPart, batch: ExitBatch): void {
   }
   let passed: ExitBatch | null = null;
   for (let row = 0; row < batch.length; row++) {
-    const waitsForNext = part.closed && waitsOnExitCpu(part, batch, row);
-    const waitsForEarlier = part.later && mayLieInLoss(part, batch, row);
-    const keep = batch.state[row] !== OPEN_AT_END && !waitsForNext && !waitsForEarlier;
+    const state = batch.state[row];
+    const waitsForEarlier = state === PAIRED_UNLESS_LOST;
+    // What comes out after the last event had been waiting for its exit's CPU.
+    const waitsForNext = part.closed && (state === PAIRED || waitsForEarlier);
+    const keep = state !== OPEN_AT_END && !waitsForNext && !waitsForEarlier;
     if (!keep && passed === null) {
       passed = createExitBatch(batch.capacity);
       for (let before = 0; before < row; before++) copyExit(batch, before, passed, passed.length++);
     }
     if (keep) {
       if (passed !== null) copyExit(batch, row, passed, passed.length++);
-    } else if (batch.state[row] !== OPEN_AT_END)
-      part.held.push({ row: singleExit(batch, row), waitsForNext, waitsForEarlier });
+    } else if (state !== OPEN_AT_END) {
+      const held = singleExit(batch, row);
+      held.state[0] = PAIRED;
+      part.held.push({ row: held, waitsForNext, waitsForEarlier });
+    }
   }
   if (passed === null) part.sink(batch);
   else if (passed.length > 0) part.sink(passed);
@@ -282,28 +276,10 @@ export function singleExit(batch: ExitBatch, row: number): ExitBatch {
   return single;
 }
 
-/** Whether a pair's exit CPU has recorded nothing since the entry (at the same time does not matter: see lostAfter). */
-function waitsOnExitCpu({ times }: PairingPart, batch: ExitBatch, row: number): boolean {
-  const cpu = batch.exitCpu[row];
-  if (batch.state[row] !== PAIRED || cpu === batch.entryCpu[row]) return false;
-  return compareAt(batch.entryTime, row, times.last, cpu) >= 0;
-}
-
-/** Whether the entry's CPU recorded nothing before the exit: a loss of an earlier part may go on beyond that. */
-function mayLieInLoss({ times }: PairingPart, batch: ExitBatch, row: number): boolean {
-  const cpu = batch.entryCpu[row];
-  if (batch.state[row] !== PAIRED || cpu === batch.exitCpu[row]) return false;
-  return compareAt(times.first, cpu, batch.exitTime, row) > 0;
-}
-
-/** Compares two times of columns of word pairs. */
-export function compareAt(a: Uint32Array, i: number, b: Uint32Array, j: number): number {
-  return compareWords(a[2 * i], a[2 * i + 1], b[2 * j], b[2 * j + 1]);
-}
-
 /** No more events of this part come. */
 export function closePart(part: PairingPart): void {
   keepThreads(part);
+  flush(part.pairing);
   part.closed = true;
   finishPairing(part.pairing);
 }

@@ -13,7 +13,14 @@ import {
   UNKNOWN,
 } from '../core/event-batch.ts';
 import { diffWords } from '../core/words.ts';
-import { EXIT_WITHOUT_ENTRY, LEVEL_L1, LEVEL_L2, LEVEL_L2_REFLECTED, PAIRED } from './exit-batch.ts';
+import {
+  EXIT_WITHOUT_ENTRY,
+  LEVEL_L1,
+  LEVEL_L2,
+  LEVEL_L2_REFLECTED,
+  PAIRED,
+  PAIRED_UNLESS_LOST,
+} from './exit-batch.ts';
 import { defer, overlapsLoss } from './pairing-losses.ts';
 import {
   addThread,
@@ -41,7 +48,9 @@ import {
   RIP_HIGH,
   RIP_LOW,
   resetRows,
+  rowOf,
   STRIDE,
+  setRow,
   TIME_HIGH,
   TIME_LOW,
   USERSPACE,
@@ -139,7 +148,7 @@ export function openExit(pairing: Pairing, batch: EventBatch, row: number, slot:
   const { open } = pairing;
   const at = slot * STRIDE;
   if (open[at + IS_OPEN] === 1) emitOpen(pairing, slot, EXIT_WITHOUT_ENTRY);
-  storeExit(open, batch, row, at);
+  storeExit(pairing, batch, row, at);
   startBetween(open, at);
 }
 
@@ -150,12 +159,12 @@ export function keepExit(pairing: Pairing, batch: EventBatch, slot: number): voi
   if (row < 0) return;
   exitRow[slot] = -1;
   const at = slot * STRIDE;
-  storeExit(open, batch, row, at);
+  storeExit(pairing, batch, row, at);
   if (open[at + IS_OPEN] === 0) startBetween(open, at);
 }
 
 /** What the exit's own event says. */
-function storeExit(open: Uint32Array, batch: EventBatch, row: number, at: number): void {
+function storeExit({ open, rowsBefore }: Pairing, batch: EventBatch, row: number, at: number): void {
   const fields = batch.fields[row];
   const vcpu = batch.vcpu[row];
   const pid = batch.pid[row];
@@ -171,6 +180,7 @@ function storeExit(open: Uint32Array, batch: EventBatch, row: number, at: number
   open[at + HAS_RIP] = fields & F_ADDRESS ? 1 : 0;
   open[at + INTR_INFO] = fields & F_INTR_INFO ? batch.intrInfo[row] : 0;
   open[at + VCPU] = vcpu;
+  setRow(open, at, rowsBefore[0] + row);
 }
 
 /** Nothing has happened yet since the exit. */
@@ -225,12 +235,11 @@ export function closeExit(pairing: Pairing, batch: EventBatch, row: number, slot
   out.state[to] = PAIRED;
   if (open[at + USERSPACE] > 0)
     out.userspaceNs[to] = duration(low, high, open[at + USERSPACE_LOW], open[at + USERSPACE_HIGH]);
-  if (
-    pairing.sawLoss &&
-    (overlapsLoss(pairing, entryCpu, exitLow, exitHigh) || overlapsLoss(pairing, exitCpu, exitLow, exitHigh))
-  )
+  const exitRow = rowOf(open, at);
+  if (overlapsLoss(pairing, entryCpu, exitRow) || overlapsLoss(pairing, exitCpu, exitRow))
     invalidate(out, to);
   else if (exitCpu !== entryCpu) {
+    if (pairing.firstRow !== null && pairing.firstRow[entryCpu] > exitRow) out.state[to] = PAIRED_UNLESS_LOST;
     // The row stays unused in `out`; its copy waits.
     defer(pairing, to, exitCpu);
     resetRows(pairing, to, to + 1);
