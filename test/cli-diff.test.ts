@@ -93,6 +93,32 @@ test('a filter by reason leaves rates per vCPU-second as they are: vCPUs without
     expect(part.reasons[0][key].before).toBe(chosen[key].before);
 });
 
+test('costs and rates per unit of work are sums over it; times, shares and rates in the guest stay', async () => {
+  const json = join(folder, 'work.json');
+  const { status, err } = await kvmtrace('diff', BEFORE, AFTER, '--work', '830,640.5', '-o', json);
+  expect([status, err]).toEqual([0, '']);
+  const work: DiffModel = JSON.parse(readFileSync(json, 'utf8'));
+  expect(work.work).toEqual({ before: 830, after: 640.5 });
+  for (const row of model.reasons) {
+    const found = work.reasons.find(({ isa, name }) => isa === row.isa && name === row.name)!;
+    expect(found.rate.before).toBeCloseTo(row.before.exits / 830, 9);
+    expect(found.rate.after).toBeCloseTo(row.after.exits / 640.5, 9);
+    if (row.after.paired > 0) expect(found.costNs.after).toBeCloseTo(Number(row.after.totalNs) / 640.5, 6);
+    for (const key of ['p50Ns', 'p90Ns', 'p99Ns', 'escalation', 'guestRate'] as const)
+      expect([found[key].before, found[key].after]).toEqual([row[key].before, row[key].after]);
+  }
+  const { out } = await kvmtrace('diff', BEFORE, AFTER, '--work', '1000');
+  expect(out).toContain('exits/unit before');
+  expect(out).toContain('per unit of work (1,000 before, 1,000 after)');
+  expect(out).not.toMatch(/per (vCPU-)?second/);
+});
+
+test.each(['', '0', '-5', '1,0', '1,2,3', 'x', '1e3', '5,'])('%j is no amount of work', async (text) => {
+  const { status, err } = await kvmtrace('diff', BEFORE, AFTER, `--work=${text}`);
+  expect(status).toBe(2);
+  expect(err).toContain(`--work: '${text}' is not an amount of work`);
+});
+
 test('a time that was below the clock’s steps is not called new', async () => {
   const [row] = model.reasons;
   const p50Ns = { ...row.p50Ns, before: 0, after: 5000, change: 5000, changePct: null, low: 1, high: 9999 };

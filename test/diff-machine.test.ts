@@ -31,7 +31,7 @@ test('JSON: keys in a fixed order, whatever that of the model', () => {
   );
   expect(Object.keys(written)).toEqual([
     ...['schema', 'schemaVersion', 'tool', 'before', 'after', 'method', 'selection'],
-    ...['reasons', 'totals', 'busyTotals', 'notes', 'qemu', 'userspace'],
+    ...['reasons', 'totals', 'busyTotals', 'notes', 'qemu', 'userspace', 'work'],
   ]);
   expect(Object.keys(written.reasons[0]).slice(0, 4)).toEqual(['isa', 'code', 'name', 'idle']);
   for (const row of [...written.reasons, written.totals, written.busyTotals]) {

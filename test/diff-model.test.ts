@@ -15,10 +15,18 @@ type Key = (typeof KEYS)[number];
 type Row = Pick<TotalModel, 'exits' | 'paired' | 'totalNs' | 'escalated' | 'p50Ns' | 'p90Ns' | 'p99Ns'>;
 
 /** Value and standard error of a figure, as docs/diff.md has them; NaN: how far it scatters is not known. */
-function estimate(side: Given, key: Key, row: Row | undefined, slices: SliceReason | null, input: DiffInput) {
+function estimate(
+  side: Given,
+  key: Key,
+  row: Row | undefined,
+  slices: SliceReason | null,
+  input: DiffInput,
+  work: number | null,
+) {
   // The ledger has two vCPUs, whichever exits were chosen.
   const vcpuNs =
     side.wallNs && side.model.vcpus.length ? side.wallNs * Math.max(2, side.model.vcpus.length) : null;
+  const basisNs = work === null ? vcpuNs : 1e9 * work;
   const guestNs = side.wallNs && side.guestNs ? side.guestNs : null;
   const exits = row?.exits ?? 0;
   const spread: Spread | null = slices && exits > 0 ? spreadOf(slices, input.slices) : null;
@@ -40,9 +48,9 @@ function estimate(side: Given, key: Key, row: Row | undefined, slices: SliceReas
   const known = side.model.escalation.known && exits > 0;
   switch (key) {
     case 'costNs':
-      return perSecond(unpaired ? null : Number(row?.totalNs ?? 0), vcpuNs, spread?.cost);
+      return perSecond(unpaired ? null : Number(row?.totalNs ?? 0), basisNs, spread?.cost);
     case 'rate':
-      return perSecond(exits, vcpuNs, spread?.rate);
+      return perSecond(exits, basisNs, spread?.rate);
     case 'guestRate':
       return perSecond(exits, guestNs, spread?.guestRate);
     case 'escalation':
@@ -79,12 +87,19 @@ function expectFigure(figure: DiffFigure, a: Estimated, b: Estimated, figures: n
   expect(figure.verdict).toBe(figure.low! > 0 ? 'higher' : figure.high! < 0 ? 'lower' : 'noise');
 }
 
+/** Units of work done in both. */
+const works = fc.record({
+  before: fc.integer({ min: 1, max: 1e6 }),
+  after: fc.integer({ min: 1, max: 1e6 }),
+});
+
 test('values and intervals are those of docs/diff.md', () => {
   fc.assert(
-    fc.property(given, given, (before, after) => {
+    fc.property(given, given, fc.option(works), (before, after, work) => {
       const sides = [before, after];
       const inputs = sides.map((side, i) => inputOf(side, 1000 * i));
-      const model = buildDiff(inputs[0], inputs[1], '0');
+      const model = buildDiff(inputs[0], inputs[1], '0', work);
+      const amounts = [work?.before ?? null, work?.after ?? null];
       const slicesOf = (i: number, code: number) =>
         inputs[i].slices.reasons.find((row) => row.code === code) ?? null;
       let judged = 0;
@@ -94,7 +109,9 @@ test('values and intervals are those of docs/diff.md', () => {
         slices: readonly (SliceReason | null)[],
       ) => {
         for (const key of KEYS) {
-          const [a, b] = sides.map((side, i) => estimate(side, key, rows[i], slices[i], inputs[i]));
+          const [a, b] = sides.map((side, i) =>
+            estimate(side, key, rows[i], slices[i], inputs[i], amounts[i]),
+          );
           expectFigure(row[key], a, b, model.method.figures);
           if (row[key].verdict !== 'unknown') judged++;
         }
@@ -169,7 +186,7 @@ test('escalations by KVM_EXIT reason: those of either recording, if both know of
           const column = inputs[i].slices.userspace.find((row) => row.code === code)?.count;
           const none = new Float64Array(side.slices);
           const own = column && { ...sumReasons([], side.slices), isa: -1, code, exits: column, ns: none };
-          const { value, blocks } = estimate(side, 'rate', { exits } as Row, null, inputs[i]);
+          const { value, blocks } = estimate(side, 'rate', { exits } as Row, null, inputs[i], null);
           if (exits === 0 || !own) return { value, error: side.slices >= 32 ? 0 : Number.NaN, blocks };
           const spread = spreadOf(own, inputs[i].slices);
           return { value, error: (value ?? Number.NaN) * spread.rate, blocks: spread.blocks };

@@ -6,6 +6,7 @@ import { addFilters, repeatable } from './filter-options.ts';
 const EXAMPLES = `Examples:
   kvmtrace diff before.arrow after.arrow             what changed, the costliest change first
   kvmtrace diff old.data new.data --vcpu 0-3 -o diff.html
+  kvmtrace diff old.data new.data --work 1000,1200   per request, of which one had 1,000, the other 1,200
   kvmtrace diff old.data new.data --fail-on 'cost>5%' --fail-on '*:p99>+20%'
 `;
 
@@ -37,6 +38,10 @@ export function addDiff(program: Command, environment: Environment, finish: (sta
     .option('--redact', 'leave out names of machines and files, process and thread numbers')
     .option('-q, --quiet', 'no progress')
     .optionsGroup('Analysis:')
+    .option(
+      '--work <n[,m]>',
+      'units of work (requests, boots) done before and after: costs and rates are per unit instead of per second',
+    )
     .option('--jobs <n>', 'threads to use; the result is the same with any number (default: all CPUs)')
     .option('--trace-events <file>', "QEMU's trace-events-all, for the arguments in its binary traces");
   addFilters(command)

@@ -1,6 +1,6 @@
 /** What the command line asks of the pipeline (pipeline.ts), as plain data: parsed, checked, ready to use. */
 import type { PassRequest } from '../analysis/pass.ts';
-import type { DiffModel } from '../report/diff/model.ts';
+import type { DiffModel, DiffWork } from '../report/diff/model.ts';
 import type { Filter } from '../report/filters.ts';
 import type { InfoModel } from '../report/info-model.ts';
 import type { CaptureModel, GroupKey, ReportModel, WarningModel } from '../report/model.ts';
@@ -103,8 +103,11 @@ export interface ConvertSummary {
 export interface Pipeline {
   runReport(inputs: readonly string[], options: ReportOptions): Promise<ReportModel>;
   runInfo(input: string, options: ReadOptions): Promise<InfoModel>;
-  /** What changed from one recording to another. `by`, `passes` and `sections` of the options are not used. */
-  runDiff(before: string, after: string, options: ReportOptions): Promise<DiffModel>;
+  /**
+   * What changed from one recording to another, costs and rates per unit of `work`, or per second (null). `by`, `passes`
+   * and `sections` of the options are not used.
+   */
+  runDiff(before: string, after: string, options: ReportOptions, work: DiffWork | null): Promise<DiffModel>;
   /**
    * Writes the capture to the file `output` (its name, or open), which exists and is empty; the caller renames or removes it.
    */

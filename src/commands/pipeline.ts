@@ -15,7 +15,7 @@ import { wordsToBigInt } from '../core/words.ts';
 import { buildWarnings } from '../report/build-capture.ts';
 import { buildInfo } from '../report/build-info.ts';
 import { buildModel } from '../report/build-model.ts';
-import type { DiffModel } from '../report/diff/model.ts';
+import type { DiffModel, DiffWork } from '../report/diff/model.ts';
 import type { InfoModel } from '../report/info-model.ts';
 import type { ReportModel } from '../report/model.ts';
 import { analyzeStream } from './analyze-stream.ts';
@@ -40,7 +40,12 @@ export async function runReport(paths: readonly string[], options: ReportOptions
 }
 
 /** `before` and `after` are recordings of one host each. */
-export async function runDiff(before: string, after: string, options: ReportOptions): Promise<DiffModel> {
+export async function runDiff(
+  before: string,
+  after: string,
+  options: ReportOptions,
+  work: DiffWork | null = null,
+): Promise<DiffModel> {
   const { buildDiff, diffInput, DIFF_PASSES } = await import('../report/diff/build.ts');
   const sides = [];
   const found: Analyzed[] = [];
@@ -52,7 +57,7 @@ export async function runDiff(before: string, after: string, options: ReportOpti
   // A reason may be new, or gone.
   const missing = found[0].missing.find(({ name }) => found[1].missing.some((other) => other.name === name));
   if (missing) throw await unknownReasonError(missing, [...new Set(found.flatMap(({ names }) => names))]);
-  return buildDiff(sides[0], sides[1], toolVersion());
+  return buildDiff(sides[0], sides[1], toolVersion(), work);
 }
 
 interface Analyzed {

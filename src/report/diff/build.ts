@@ -19,7 +19,7 @@ import { reasonIdentity } from '../reason-identity.ts';
 import { assessTrust } from '../trust.ts';
 import { formatNsShort, plural } from '../units.ts';
 import { holdsQemuOnly } from '../verdict-words.ts';
-import { CONFIDENCE, decide, type Estimate, makeFigure, type Pending, perSecond } from './figures.ts';
+import { CONFIDENCE, decide, type Estimate, makeFigure, type Pending, perUnit } from './figures.ts';
 import type {
   DiffCounts,
   DiffFigures,
@@ -27,6 +27,7 @@ import type {
   DiffReasonModel,
   DiffSideModel,
   DiffUserspaceModel,
+  DiffWork,
 } from './model.ts';
 import { qemuNotes, qemuRows, qemuVcpus } from './qemu.ts';
 
@@ -56,15 +57,23 @@ export function diffInput(context: TraceContext, model: ReportModel, { passes }:
 export interface Side {
   readonly input: DiffInput;
   readonly model: DiffSideModel;
+  /** What costs and rates are divided by: vCPU time, or 1e9 for each unit of work. */
+  readonly basisNs: number | null;
   readonly reasons: ReadonlyMap<string, { row: ReasonModel; slices: SliceReason | null }>;
 }
 
 type ReasonId = Pick<ReasonModel, 'isa' | 'code' | 'name'>;
 const keyOf = ({ isa, code, name }: ReasonId) => `${isa}:${code}:${name}`;
 
-export function buildDiff(beforeInput: DiffInput, afterInput: DiffInput, toolVersion: string): DiffModel {
-  const before = sideOf(beforeInput);
-  const after = sideOf(afterInput);
+/** `work`: units of work done in each recording, where costs and rates are to be per unit instead of per second. */
+export function buildDiff(
+  beforeInput: DiffInput,
+  afterInput: DiffInput,
+  toolVersion: string,
+  work: DiffWork | null = null,
+): DiffModel {
+  const before = sideOf(beforeInput, work?.before ?? null);
+  const after = sideOf(afterInput, work?.after ?? null);
   const pending: Pending[] = [];
   const keys = [...new Set([...before.reasons.keys(), ...after.reasons.keys()])];
   const reasons = keys.map((key): DiffReasonModel => {
@@ -93,13 +102,14 @@ export function buildDiff(beforeInput: DiffInput, afterInput: DiffInput, toolVer
     before: before.model,
     after: after.model,
     selection: beforeInput.model.selection,
+    work,
     method: { confidencePct: 100 * CONFIDENCE, figures: 0, replicates: REPLICATES },
     busyTotals: compare(pending, before, after, totals('busyTotals'), sums(false)),
     totals: compare(pending, before, after, totals('totals'), sums(true)),
     reasons,
     userspace: userspaceRows(pending, before, after),
     qemu: qemuRows(pending, before, after),
-    notes: notesOf(before, after),
+    notes: notesOf(before, after, work !== null),
   };
   decide(pending);
   model.method.figures = pending.length;
@@ -107,7 +117,7 @@ export function buildDiff(beforeInput: DiffInput, afterInput: DiffInput, toolVer
   return model;
 }
 
-function sideOf(input: DiffInput): Side {
+function sideOf(input: DiffInput, work: number | null): Side {
   const { model, slices, ledger } = input;
   const sliced = new Map(
     slices.reasons.map((reason) => {
@@ -121,15 +131,17 @@ function sideOf(input: DiffInput): Side {
     model.vcpus.length === 0 ? qemuVcpus(model.qemu) : Math.max(model.vcpus.length, ledger.rows.length);
   const wallNs = timeIsNs && ledger.wallNs !== null && ledger.wallNs > 0 ? ledger.wallNs : null;
   const guest = ledger.rows.reduce((sum, row) => sum + row.sums[T_GUEST], 0);
+  const vcpuNs = wallNs === null || vcpus === 0 ? null : wallNs * vcpus;
   const { ok, reasons } = assessTrust(model);
   return {
     input,
+    basisNs: work === null ? vcpuNs : work * 1e9,
     model: {
       capture: model.capture,
       trust: { ok, reasons: [...reasons] },
       vcpus,
       wallNs,
-      vcpuNs: wallNs === null || vcpus === 0 ? null : wallNs * vcpus,
+      vcpuNs,
       guestNs: wallNs === null || guest === 0 ? null : guest,
       slices: slices.slices,
     },
@@ -180,15 +192,15 @@ function countsOf(side: Side, row: Row | undefined): DiffCounts {
 type Estimates = Readonly<Record<Exclude<keyof DiffFigures, 'before' | 'after'>, Estimate>>;
 
 function estimatesOf(side: Side, row: Row | undefined, slices: SliceReason | null): Estimates {
-  const { vcpuNs, guestNs } = side.model;
+  const { basisNs } = side;
   const times = side.input.slices;
   const { exits, totalNs, escalated, paired } = countsOf(side, row);
   const spread: Spread | null = slices === null || exits === 0 ? null : spreadOf(slices, times);
   const blocks = spread?.blocks ?? times.slices;
   // A time stamp may lie anywhere between two steps of the clock.
   const resolution = side.model.capture.timeResolutionNs / Math.sqrt(12);
-  const per = (timeNs: number | null, sum: number | null, relative: number | undefined) =>
-    perSecond(sum, timeNs, relative, blocks, times.slices);
+  const per = (basisNs: number | null, sum: number | null, relative: number | undefined) =>
+    perUnit(sum, basisNs, relative, blocks, times.slices);
   const quantile = (i: number): Estimate => ({
     value: row?.[QUANTILE_KEYS[i]] ?? null,
     error: Math.hypot(spread?.quantiles[i] ?? Number.NaN, resolution),
@@ -197,9 +209,9 @@ function estimatesOf(side: Side, row: Row | undefined, slices: SliceReason | nul
   // An exit whose entry is missing has no time: its row costs an unknown amount, not nothing.
   const costKnown = paired > 0 || exits === 0;
   return {
-    costNs: per(vcpuNs, costKnown && totalNs !== null ? Number(totalNs) : null, spread?.cost),
-    rate: per(vcpuNs, exits, spread?.rate),
-    guestRate: per(guestNs, exits, spread?.guestRate),
+    costNs: per(basisNs, costKnown && totalNs !== null ? Number(totalNs) : null, spread?.cost),
+    rate: per(basisNs, exits, spread?.rate),
+    guestRate: per(side.model.guestNs, exits, spread?.guestRate),
     p50Ns: quantile(SPREAD_QUANTILES.indexOf(0.5)),
     p90Ns: quantile(SPREAD_QUANTILES.indexOf(0.9)),
     p99Ns: quantile(SPREAD_QUANTILES.indexOf(0.99)),
@@ -222,12 +234,12 @@ function userspaceRows(pending: Pending[], before: Side, after: Side): DiffUsers
   );
   return [...named]
     .map(([code, name]) => {
-      const estimates = sides.map(({ input, model }): Estimate & { count: number } => {
+      const estimates = sides.map(({ input, basisNs }): Estimate & { count: number } => {
         const count = input.model.escalation.byUserspaceReason.find((row) => row.code === code)?.count ?? 0;
         const column = input.slices.userspace.find((row) => row.code === code)?.count;
         const { slices } = input.slices;
         const spread = column ? spreadOf(onlyCounts(code, column), input.slices) : null;
-        return { count, ...perSecond(count, model.vcpuNs, spread?.rate, spread?.blocks ?? slices, slices) };
+        return { count, ...perUnit(count, basisNs, spread?.rate, spread?.blocks ?? slices, slices) };
       });
       return {
         code,
@@ -270,7 +282,7 @@ function byCost(a: DiffReasonModel, b: DiffReasonModel): number {
   );
 }
 
-function notesOf(before: Side, after: Side): string[] {
+function notesOf(before: Side, after: Side, perWork: boolean): string[] {
   const notes: string[] = [];
   const named = [
     ['before', before],
@@ -279,7 +291,9 @@ function notesOf(before: Side, after: Side): string[] {
   for (const [name, { model, input }] of named) {
     if (!model.trust.ok) notes.push(`Quality of "${name}": ${model.trust.reasons.join('; ')}.`);
     if (!model.capture.timeIsNs)
-      notes.push(`The clock of "${name}" has no known unit: there are no rates and no times.`);
+      notes.push(
+        `The clock of "${name}" has no known unit: there are no ${perWork ? '' : 'rates and no '}times.`,
+      );
     else if (input.slices.slices < LEAST_SLICES)
       notes.push(`"${name}" is too short to tell changes from noise.`);
     if (model.capture.lost.events !== 0 || model.capture.lost.regions > 0)

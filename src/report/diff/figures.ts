@@ -21,17 +21,17 @@ export interface Pending {
 }
 
 /**
- * A sum per second of `timeNs`. `relative`: its standard error as a share of it, undefined or NaN where that is unknown.
+ * A sum per 1e9 of `basisNs`: per second of a time, per unit of work. `relative`: its standard error as a share of it, undefined or NaN where that is unknown.
  * Nothing seen in enough slices is nothing, as certain as the other side makes it.
  */
-export function perSecond(
+export function perUnit(
   sum: number | null,
-  timeNs: number | null,
+  basisNs: number | null,
   relative: number | undefined,
   blocks: number,
   slices: number,
 ): Estimate {
-  const value = sum === null || timeNs === null ? null : (sum / timeNs) * 1e9;
+  const value = sum === null || basisNs === null ? null : (sum / basisNs) * 1e9;
   const none = sum === 0 && slices >= LEAST_SLICES;
   return { value, error: none ? 0 : value === null ? Number.NaN : value * (relative ?? Number.NaN), blocks };
 }

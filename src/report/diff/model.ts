@@ -23,6 +23,12 @@ export interface DiffFigure {
   verdict: ChangeVerdict;
 }
 
+/** What costs and rates are per: units of work that each recording saw done; null: a second of vCPU time. */
+export interface DiffWork {
+  before: number;
+  after: number;
+}
+
 /** The report's own numbers of one reason in one recording. */
 export interface DiffCounts {
   exits: number;
@@ -34,9 +40,9 @@ export interface DiffCounts {
 export interface DiffFigures {
   before: DiffCounts;
   after: DiffCounts;
-  /** ns in exits per second of vCPU time: what the table is sorted by. */
+  /** ns in exits per second of vCPU time (or unit of work): what the table is sorted by. */
   costNs: DiffFigure;
-  /** Exits per second of vCPU time, and of time in the guest. */
+  /** Exits per second of vCPU time (or unit of work), and per second in the guest. */
   rate: DiffFigure;
   guestRate: DiffFigure;
   p50Ns: DiffFigure;
@@ -58,7 +64,7 @@ export interface DiffUserspaceModel {
   name: string;
   before: number;
   after: number;
-  /** Escalations per second of vCPU time. */
+  /** Escalations per second of vCPU time (or unit of work). */
   rate: DiffFigure;
 }
 
@@ -68,7 +74,7 @@ export interface DiffQemuModel {
   /** Returns of KVM_RUN to QEMU; `totalNs`: QEMU's time for those that it is known of, null where events are missing. */
   before: { count: number; totalNs: Exact | null };
   after: { count: number; totalNs: Exact | null };
-  /** QEMU's time (ns), and returns, per second of vCPU time. */
+  /** QEMU's time (ns), and returns, per second of vCPU time (or unit of work). */
   costNs: DiffFigure;
   rate: DiffFigure;
 }
@@ -95,6 +101,7 @@ export interface DiffModel {
   before: DiffSideModel;
   after: DiffSideModel;
   selection: SelectionModel | null;
+  work: DiffWork | null;
   method: {
     /** All intervals together hold with this confidence (Bonferroni). */
     confidencePct: number;

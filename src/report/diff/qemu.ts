@@ -6,7 +6,7 @@ import type { QemuModel } from '../build-qemu.ts';
 import type { Exact } from '../model.ts';
 import { plural } from '../units.ts';
 import type { Side } from './build.ts';
-import { type Estimate, makeFigure, type Pending, perSecond } from './figures.ts';
+import { type Estimate, makeFigure, type Pending, perUnit } from './figures.ts';
 import type { DiffQemuModel } from './model.ts';
 
 type Qemu = QemuModel | null | undefined;
@@ -54,7 +54,7 @@ interface Estimates {
   readonly rate: Estimate;
 }
 
-function estimatesOf({ input, model }: Side, code: number): Estimates {
+function estimatesOf({ input, basisNs }: Side, code: number): Estimates {
   const { rows, handlingKnown, droppedEvents } = input.model.qemu!;
   const own = rows.filter((row) => row.code === code);
   const count = own.reduce((sum, row) => sum + row.count, 0);
@@ -64,7 +64,7 @@ function estimatesOf({ input, model }: Side, code: number): Estimates {
   const slices = reasons.find((reason) => reason.code === code);
   const spread = slices ? spreadOf(slices, { exposure, guest: new Float64Array(exposure.length) }) : null;
   const per = (sum: number | null, relative: number | undefined) =>
-    perSecond(sum, model.vcpuNs, relative, spread?.blocks ?? exposure.length, exposure.length);
+    perUnit(sum, basisNs, relative, spread?.blocks ?? exposure.length, exposure.length);
   return {
     counts: { count, totalNs: totalNs === null ? null : toExact(totalNs) },
     costNs: per(totalNs === null ? null : Number(totalNs), spread?.cost),

@@ -4,7 +4,7 @@ import { cell, count, foreign, left, plain, right, tableOf } from '../cells.ts';
 import { shownReason } from '../reason-identity.ts';
 import { IDLE_MARK } from '../tables.ts';
 import { formatCount, formatNs, formatNsCell, formatRatio, plural, UNKNOWN_CELL } from '../units.ts';
-import type { DiffFigure, DiffFigures, DiffModel, DiffQemuModel } from './model.ts';
+import type { DiffFigure, DiffFigures, DiffModel, DiffQemuModel, DiffWork } from './model.ts';
 
 /** Stands where a change cannot be told from noise. */
 const NOISE_MARK = '~';
@@ -73,20 +73,28 @@ function cells(name: Cell, row: DiffFigures): Cell[] {
   ];
 }
 
+/** What costs and rates are per, in headings and sentences. */
+function perWords({ work }: Pick<DiffModel, 'work'>) {
+  return work === null
+    ? { each: 'per vCPU-second', exits: 'exits/s', heading: 'per second' }
+    : { each: 'per unit of work', exits: 'exits/unit', heading: 'per unit' };
+}
+
 export function hasSeveralIsas({ reasons }: DiffModel): boolean {
   return new Set(reasons.map(({ isa }) => isa)).size > 1;
 }
 
 export function reasonsTable(model: DiffModel, limit: number): TableData {
   const showIsa = hasSeveralIsas(model);
+  const { exits } = perWords(model);
   const columns = [
     left('exit reason', { shrinkTo: 16 }),
     right('cost before', { drop: 3 }),
     right('after', { drop: 2, titleAlone: 'cost after' }),
     right('change', { titleAlone: 'cost change' }),
-    right('exits/s before', { drop: 6 }),
-    right('after', { drop: 5, titleAlone: 'exits/s after' }),
-    right('change', { drop: 0, titleAlone: 'exits/s change' }),
+    right(`${exits} before`, { drop: 6 }),
+    right('after', { drop: 5, titleAlone: `${exits} after` }),
+    right('change', { drop: 0, titleAlone: `${exits} change` }),
     right('p50', { drop: 4 }),
     right('p99', { drop: 1 }),
     right('user%', { drop: 7 }),
@@ -108,13 +116,14 @@ export function reasonsTable(model: DiffModel, limit: number): TableData {
 }
 
 export function userspaceTable(model: DiffModel, limit: number): TableData {
+  const { heading } = perWords(model);
   return tableOf(
     [
       left('KVM_RUN returned with', { shrinkTo: 18 }),
       right('before', { drop: 3 }),
       right('after', { drop: 2 }),
-      right('per second before', { drop: 1 }),
-      right('after', { drop: 0, titleAlone: 'per second after' }),
+      right(`${heading} before`, { drop: 1 }),
+      right('after', { drop: 0, titleAlone: `${heading} after` }),
       right('change'),
     ],
     model.userspace,
@@ -131,6 +140,7 @@ export function userspaceTable(model: DiffModel, limit: number): TableData {
 }
 
 export function qemuTable(model: DiffModel, limit: number): TableData {
+  const { heading } = perWords(model);
   const ns = (value: number | null) => cell(formatNsCell(value === null ? null : nsOf(value)));
   return tableOf(
     [
@@ -138,9 +148,9 @@ export function qemuTable(model: DiffModel, limit: number): TableData {
       right('QEMU time before', { drop: 3 }),
       right('after', { drop: 2, titleAlone: 'QEMU time after' }),
       right('change', { titleAlone: 'QEMU time change' }),
-      right('per second before', { drop: 1 }),
-      right('after', { drop: 0, titleAlone: 'per second after' }),
-      right('change', { titleAlone: 'per second change' }),
+      right(`${heading} before`, { drop: 1 }),
+      right('after', { drop: 0, titleAlone: `${heading} after` }),
+      right('change', { titleAlone: `${heading} change` }),
     ],
     model.qemu,
     limit,
@@ -199,13 +209,15 @@ export interface ChangeLine {
 
 type Format = (value: number) => string;
 const time: Format = (value) => formatNs(nsOf(value));
-const FIGURES: readonly {
+const figuresOf = (
+  each: string,
+): readonly {
   key: Exclude<keyof DiffFigures, 'before' | 'after' | 'escalation'>;
   label: string;
   format: Format;
-}[] = [
-  { key: 'costNs', label: 'cost per vCPU-second', format: time },
-  { key: 'rate', label: 'exits per vCPU-second', format: formatRate },
+}[] => [
+  { key: 'costNs', label: `cost ${each}`, format: time },
+  { key: 'rate', label: `exits ${each}`, format: formatRate },
   { key: 'guestRate', label: 'exits per guest-second', format: formatRate },
   { key: 'p50Ns', label: 'p50', format: time },
   { key: 'p90Ns', label: 'p90', format: time },
@@ -223,8 +235,8 @@ function escalationWords(figure: DiffFigure): string {
   return `escalation to user space ${formatRatio(before!)} → ${formatRatio(after!)} (${pointsText(figure)} points; change between ${points(low!)} and ${points(high!)})`;
 }
 
-function changeWords(row: DiffFigures): string {
-  const words = FIGURES.flatMap(({ key, label, format }) =>
+function changeWords(row: DiffFigures, each: string): string {
+  const words = figuresOf(each).flatMap(({ key, label, format }) =>
     isChange(row[key])
       ? figureWords(row[key], label, format, /^p\d/.test(key) ? timeChangeText(row[key]) : undefined)
       : [],
@@ -232,24 +244,25 @@ function changeWords(row: DiffFigures): string {
   return [...words, ...(isChange(row.escalation) ? [escalationWords(row.escalation)] : [])].join('; ');
 }
 
-function qemuWords({ costNs, rate }: DiffQemuModel): string {
+function qemuWords({ costNs, rate }: DiffQemuModel, each: string): string {
   return [
-    ...(isChange(costNs) ? [figureWords(costNs, "QEMU's time per vCPU-second", time)] : []),
-    ...(isChange(rate) ? [figureWords(rate, 'returns per vCPU-second', formatRate)] : []),
+    ...(isChange(costNs) ? [figureWords(costNs, `QEMU's time ${each}`, time)] : []),
+    ...(isChange(rate) ? [figureWords(rate, `returns ${each}`, formatRate)] : []),
   ].join('; ');
 }
 
 /** One line per reason with any change, the totals first, QEMU's side last. */
 export function changeLines(model: DiffModel): ChangeLine[] {
   const showIsa = hasSeveralIsas(model);
+  const { each } = perWords(model);
   const lines = [
-    { name: 'all but idle', untrusted: false, words: changeWords(model.busyTotals) },
+    { name: 'all but idle', untrusted: false, words: changeWords(model.busyTotals, each) },
     ...model.reasons.map((row) => ({
       name: shownReason(row, showIsa),
       untrusted: true,
-      words: changeWords(row),
+      words: changeWords(row, each),
     })),
-    ...model.qemu.map((row) => ({ name: row.name, untrusted: false, words: qemuWords(row) })),
+    ...model.qemu.map((row) => ({ name: row.name, untrusted: false, words: qemuWords(row, each) })),
   ];
   return lines.filter(({ words }) => words !== '');
 }
@@ -262,32 +275,43 @@ export function comparesQemuOnly({ reasons, qemu }: Pick<DiffModel, 'reasons' | 
 /** The verdict in one sentence. */
 export function summaryOf(model: DiffModel): string {
   const { reasons, method, busyTotals, qemu } = model;
+  const { each } = perWords(model);
   if (method.figures === 0) return 'The recordings do not allow a comparison: see the notes.';
   if (comparesQemuOnly(model)) {
-    const changed = qemu.filter((row) => qemuWords(row) !== '').length;
+    const changed = qemu.filter((row) => qemuWords(row, each) !== '').length;
     const all = `${plural(qemu.length, 'reason')} why KVM_RUN returned to QEMU`;
     return changed === 0
       ? `No change beyond noise in ${all}.`
       : `${formatCount(changed)} of ${all} changed beyond noise.`;
   }
-  const changed = reasons.filter((row) => changeWords(row) !== '').length;
-  if (changed === 0 && changeWords(busyTotals) === '')
+  const changed = reasons.filter((row) => changeWords(row, each) !== '').length;
+  if (changed === 0 && changeWords(busyTotals, each) === '')
     return `No change beyond noise in ${plural(reasons.length, 'exit reason')}.`;
   const of = `${formatCount(changed)} of ${plural(reasons.length, 'exit reason')} changed beyond noise`;
   const { costNs } = busyTotals;
   return isChange(costNs)
-    ? `${of}. Without idling, exits cost ${time(costNs.before!)} per vCPU-second before and ${time(costNs.after!)} after (${changeText(costNs)}).`
+    ? `${of}. Without idling, exits cost ${time(costNs.before!)} ${each} before and ${time(costNs.after!)} after (${changeText(costNs)}).`
     : `${of}; the cost of all exits without idle ones did not.`;
 }
 
+/** How much work both recordings saw. */
+function workWords({ before, after }: DiffWork): string {
+  return `${formatWork(before)} before, ${formatWork(after)} after`;
+}
+
+const formatWork = (work: number) => (Number.isInteger(work) ? formatCount(work) : String(work));
+
 export function legendOf(model: DiffModel): string {
   const { confidencePct, figures, replicates } = model.method;
+  const { exits } = perWords(model);
+  const basis =
+    model.work === null ? 'per second of vCPU time' : `per unit of work (${workWords(model.work)})`;
   return [
     ...(model.reasons.some(({ idle }) => idle) ? [`${IDLE_MARK} mostly the guest's own idling`] : []),
     ...(comparesQemuOnly(model)
       ? []
       : [
-          'cost: time in exits per second of vCPU time; exits/s: per second of vCPU time; user%: share that went to user space, in points',
+          `cost: time in exits ${basis}; ${exits}: ${model.work === null ? basis : 'per unit of work'}; user%: share that went to user space, in points`,
         ]),
     `${NOISE_MARK} no change beyond noise; - not known, or too few exits to tell`,
     `intervals: block bootstrap over time slices (${replicates} replicates), all ${figures} together at ${confidencePct}%`,
