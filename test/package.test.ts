@@ -29,7 +29,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 describe('contents', () => {
   test('are what users need, and nothing of ours', () => {
     const allowed =
-      /^(package\.json|README\.md|LICENSE|bin\/(kvmtrace\.js|package\.json)|dist\/bundle\/([\w-]+\.js|package\.json|LICENSES\.txt|cache-[\w.-]+\/[\w-]+\.js\.cache)|dist\/kernels\.wasm|docs\/[\w-]+\.md|docs\/man\/[\w-]+\.1|native\/(README\.md|Makefile|[\w-]+\.[ch])|samples\/(README\.md|intel-perf\/perf\.data))$/;
+      /^(package\.json|README\.md|LICENSE|bin\/(kvmtrace\.js|package\.json)|dist\/bundle\/([\w-]+\.js|package\.json|LICENSES\.txt|cache-[\w.-]+\/[\w-]+\.js\.cache)|dist\/kernels\.wasm|docs\/[\w-]+\.(md|png)|docs\/man\/[\w-]+\.1|native\/(README\.md|Makefile|[\w-]+\.[ch])|samples\/(README\.md|intel-perf\/perf\.data))$/;
     expect(files.filter((file) => !allowed.test(file))).toEqual([]);
     for (const wanted of [
       'bin/kvmtrace.js',
