@@ -172,7 +172,7 @@ const lists: fc.Arbitrary<Known> = fc.constantFrom(
 
 describe.each([
   ['nothing lost', KINDS, [1, 7, 90]],
-  ['losses', [...KINDS, EV_LOST, EV_LOST], [-5, 0, 1, 7, 90]],
+  ['losses', [...KINDS, EV_LOST, EV_LOST], [0, 1, 7, 90]],
   ['CPUs whose clocks disagree', KINDS, [-5, 0, 1, 90]],
 ])('each exit is what brute force says: %s', (_, kinds, steps) => {
   test.each([
@@ -231,7 +231,7 @@ test.each([
 ])('parts that are put together say the same, wherever they are cut: %s', (_, kinds, numRuns) => {
   fc.assert(
     fc.property(
-      recordings(kinds, [-5, 0, 1, 7, 90]),
+      recordings(kinds, [0, 1, 7, 90]),
       fc.array(fc.nat(40), { minLength: 1, maxLength: 4 }),
       fc.integer({ min: 1, max: 30 }),
       (events, cuts, size) => {

@@ -46,7 +46,7 @@ const earlier = (a: Uint32Array, b: Uint32Array) => compareWords(a[0], a[1], b[0
 function joinGaps(
   summary: EventSummary,
   later: EventSummary,
-  { losses, firstTime }: PairingPart,
+  { losses, times }: PairingPart,
   cpus: readonly number[],
 ): void {
   const start = summary.hasTime ? summary.first : later.first;
@@ -59,7 +59,7 @@ function joinGaps(
     const at = 2 * cpu;
     const lostFirst = losses.firstLoss[cpu] < losses.first[cpu];
     const since = (from: Uint32Array, index: number) =>
-      Math.max(0, diffWords(firstTime[at], firstTime[at + 1], from[index], from[index + 1]));
+      Math.max(0, diffWords(times.first[at], times.first[at + 1], from[index], from[index + 1]));
     if (lostFirst) summary.lostNs -= since(later.first, 0);
     if (lostFirst || summary.cpuState[cpu] & GAP)
       summary.lostNs += summary.cpuState[cpu] & SEEN ? since(summary.cpuLast, at) : since(start, 0);

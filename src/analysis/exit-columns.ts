@@ -8,8 +8,6 @@ export const EXIT_WITHOUT_ENTRY = 1;
 export const OPEN_AT_END = 2;
 /** Events were lost between exit and entry on a CPU involved: counted, but without latency. */
 export const INVALIDATED_BY_LOSS = 3;
-/** Within pairing in parts only: paired, unless an earlier part's loss goes on beyond the exit on the entry's CPU. */
-export const PAIRED_UNLESS_LOST = 4;
 
 export const LEVEL_L1 = 0;
 /** Exit of a nested guest, handled by this host's KVM. */

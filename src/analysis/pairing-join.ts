@@ -12,18 +12,21 @@
  * What an earlier part alone was told of a thread's process and vCPU is filled in for joined exits and by fillThreads();
  * a selection or grouping by such numbers needs the thread table, as in one pass over events that do not carry them.
  */
-import { hadLossBefore, isOpen, LOSS, lostSince, mergeCpuLosses, NOTHING, nextOn } from './cpu-losses.ts';
+import { hadLossBefore, isOpen, LOSS, mergeCpuLosses, NOTHING, nextOn, RECORD } from './cpu-losses.ts';
 import { EXIT_WITHOUT_ENTRY, type ExitBatch, INVALIDATED_BY_LOSS } from './exit-batch.ts';
 import { createPairing, finishPairing, type Pairing, pairBatch } from './pairing.ts';
 import {
   BY_EXIT,
+  compareAt,
+  copyTime,
   createPartThread,
   type Joiner,
+  type LastingLoss,
   type PairingPart,
   type PartThread,
   singleExit,
 } from './pairing-part.ts';
-import { addThread, IS_OPEN, rowOf, STRIDE, setRow } from './pairing-state.ts';
+import { addThread, IS_OPEN, STRIDE } from './pairing-state.ts';
 import { slotOf } from './thread-slots.ts';
 
 /**
@@ -36,17 +39,18 @@ export function joinParts(part: PairingPart, next: PairingPart, cpus: readonly n
     const cpu = held.row.exitCpu[0];
     const coming = nextOn(next.losses, cpu, -1);
     if (coming === NOTHING) part.held.push(held);
-    else settle(part, held.row, coming === LOSS);
+    else settle(part, held.row, coming === LOSS && lostAfter(part, next, cpu, held.row));
   }
   joinThreads(part, next);
   for (const held of next.held) {
     fillThreads(part, held.row);
-    const lost = held.waitsForEarlier && isOpen(part.losses, held.row.entryCpu[0]);
+    const lost = held.waitsForEarlier && overlapsLoss(part, held.row.entryCpu[0], held.row);
     if (lost || !held.waitsForNext) settle(next, held.row, lost);
     else part.held.push({ ...held, waitsForEarlier: false });
   }
   addCounts(part.pairing, next.pairing);
   for (const thread of next.threads.values()) followThread(part, thread);
+  mergeTimes(part, next, cpus);
   mergeCpuLosses(part.losses, next.losses, cpus);
   part.dropped += next.dropped;
 }
@@ -58,6 +62,19 @@ function settle({ sink }: PairingPart, row: ExitBatch, lost: boolean): void {
     row.userspaceNs[0] = 0;
   }
   sink(row);
+}
+
+/** Whether the CPU's next event, a loss of the next part, began before the pair's entry. */
+function lostAfter(part: PairingPart, next: PairingPart, cpu: number, row: ExitBatch): boolean {
+  const start = next.losses.beforeFirstLoss[cpu] >= 0 ? next.times.beforeLoss : part.times.last;
+  return compareAt(start, cpu, row.entryTime, 0) < 0;
+}
+
+/** Whether the CPU's latest loss goes beyond the exit. */
+function overlapsLoss({ losses, times }: PairingPart, cpu: number, row: ExitBatch): boolean {
+  return (
+    isOpen(losses, cpu) || (losses.lossEnd[cpu] >= 0 && compareAt(times.lossEnd, cpu, row.exitTime, 0) > 0)
+  );
 }
 
 /** Ends tails with the heads behind them: one exit per thread. */
@@ -125,15 +142,44 @@ function openTail(pairing: Pairing, tid: number, tail: Uint32Array): number {
 function decide(part: PairingPart, next: PairingPart, row: ExitBatch, at: number): void {
   const exitCpu = row.exitCpu[0];
   const entryCpu = row.entryCpu[0];
-  const exitRow = rowOf(part.threads.get(row.tid[0])!.tail!, 0);
-  const lostOn = (cpu: number) => lostSince(part.losses, cpu, exitRow) || hadLossBefore(next.losses, cpu, at);
-  if (lostOn(entryCpu) || lostOn(exitCpu)) settle(part, row, true);
+  if (compareAt(row.exitTime, 0, row.entryTime, 0) === 0) settle(part, row, false);
+  else if (liesInLoss(part, next, entryCpu, row, at) || liesInLoss(part, next, exitCpu, row, at))
+    settle(part, row, true);
   else if (exitCpu === entryCpu) settle(part, row, false);
   else {
-    const coming = nextOn(next.losses, exitCpu, at);
+    // A loss before the entry, if any, ended by the time of the exit.
+    const lasting = lastingLoss(next, exitCpu, row);
+    const coming =
+      lasting === null ? nextOn(next.losses, exitCpu, at) : nextAfter(next, exitCpu, lasting, at);
     if (coming === NOTHING) part.held.push({ row, waitsForNext: true, waitsForEarlier: false });
-    else settle(part, row, coming === LOSS);
+    else if (coming !== LOSS) settle(part, row, false);
+    else if (lasting === null) settle(part, row, lostAfter(part, next, exitCpu, row));
+    else settle(part, row, compareAt(lasting.time, 0, row.entryTime, 0) < 0);
   }
+}
+
+/** Whether a loss on the CPU that began before the entry, row `at` of the next part, goes beyond the exit. */
+function liesInLoss(part: PairingPart, next: PairingPart, cpu: number, row: ExitBatch, at: number): boolean {
+  const { losses, times } = next;
+  const lasting = lastingLoss(next, cpu, row);
+  if (lasting === null ? hadLossBefore(losses, cpu, at) : lasting.row < at) return true;
+  if (!isOpen(part.losses, cpu)) return overlapsLoss(part, cpu, row);
+  return losses.first[cpu] > at || compareAt(times.first, cpu, row.exitTime, 0) > 0;
+}
+
+/**
+ * The CPU's first loss of the next part that can go beyond the exit, where that need not be its first one: the exit has
+ * the time at which that part begins, and a record of that time ended a loss. Else null.
+ */
+function lastingLoss({ start, endedAtStart }: PairingPart, cpu: number, row: ExitBatch): LastingLoss | null {
+  const isAtStart = start !== null && row.exitTime[0] === start[0] && row.exitTime[1] === start[1];
+  return isAtStart ? (endedAtStart.get(cpu) ?? null) : null;
+}
+
+/** What comes on the CPU after row `at`, behind which the loss lies. */
+function nextAfter({ losses }: PairingPart, cpu: number, loss: LastingLoss, at: number): number {
+  if (!Number.isFinite(loss.row)) return losses.last[cpu] > at ? RECORD : NOTHING;
+  return loss.before > at ? RECORD : LOSS;
 }
 
 function addCounts({ counts }: Pairing, { counts: more }: Pairing): void {
@@ -149,14 +195,25 @@ function followThread(part: PairingPart, next: PartThread): void {
   }
   if (next.vcpu >= 0) thread.vcpu = next.vcpu;
   if (next.pid >= 0) thread.pid = next.pid;
-  if (next.headEnd !== 0) {
-    thread.tail = next.tail;
-    if (thread.tail !== null) setRow(thread.tail, 0, part.losses.row + rowOf(thread.tail, 0));
-  } else if (thread.tail !== null) {
+  if (next.headEnd !== 0) thread.tail = next.tail;
+  else if (thread.tail !== null) {
     const { pairing } = joinerOf(part);
     const at = replay(part, joinerOf(part), next) * STRIDE;
     thread.tail = pairing.open.slice(at, at + STRIDE);
     pairing.open[at + IS_OPEN] = 0;
+  }
+}
+
+function mergeTimes(part: PairingPart, next: PairingPart, cpus: readonly number[]): void {
+  const { times, losses } = part;
+  const { times: more, losses: later } = next;
+  for (const cpu of cpus) {
+    const hasRecord = later.last[cpu] >= 0;
+    if (isOpen(losses, cpu) && hasRecord) copyTime(more.first, times.lossEnd, cpu);
+    if (later.lossEnd[cpu] >= 0) copyTime(more.lossEnd, times.lossEnd, cpu);
+    if (!hasRecord) continue;
+    if (losses.last[cpu] < 0) copyTime(more.first, times.first, cpu);
+    copyTime(more.last, times.last, cpu);
   }
 }
 

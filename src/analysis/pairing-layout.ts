@@ -37,9 +37,6 @@ export const KNOWN_VCPU = 21;
 export const KNOWN_PID = 22;
 export const VECTOR = 23;
 export const INTR_INFO = 24;
-/** The exit's row in the recording (or the part of it), 64 bits. */
-export const ROW_LOW = 25;
-export const ROW_HIGH = 26;
 
 /**
  * What the kernel needs of a pairing: words at these byte offsets. Addresses of tables first; then what goes in and
@@ -47,8 +44,7 @@ export const ROW_HIGH = 26;
  */
 export const P_ROLES = 0;
 export const P_DEFERRED = 4;
-/** By CPU: row of its first record (f64); 0: nothing came before the first row. */
-export const P_FIRST_ROW = 8;
+export const P_LAST_TIME = 8;
 export const P_SLOT_TABLE = 12;
 export const P_SLOT_MASK = 16;
 export const P_SLOT_TIDS = 20;
@@ -66,22 +62,19 @@ export const P_POOL = 52;
 export const P_POOL_ROOM = 56;
 export const P_POOL_USED = 60;
 export const P_POOL_FREE = 64;
-/** Whether anything was lost; each CPU's latest loss (u8, LOSS_*), and the row of the record that ended it (f64). */
+/** Whether anything was lost; each CPU's latest loss (u8, LOSS_*), and when it ended (i64). */
 export const P_SAW_LOSS = 68;
 export const P_LOSS_STATE = 72;
 export const P_LOSS_END = 76;
 /** Which entries are counted (selection-layout.ts); 0: all. */
 export const P_ENTRY_FILTER = 80;
-/** Rows before the batch at hand (f64). */
-export const P_ROW = 88;
 /** What the call has counted. */
-export const P_ENTRIES = 96;
-export const P_USERSPACE_EXITS = 100;
-export const P_RESTARTS = 104;
-export const P_ERRORS = 108;
-export const P_RUN_EXITS = 112;
-export const P_BYTES = 120;
+export const P_ENTRIES = 84;
+export const P_USERSPACE_EXITS = 88;
+export const P_RESTARTS = 92;
+export const P_ERRORS = 96;
+export const P_RUN_EXITS = 100;
+export const P_BYTES = 104;
 
-/** The CPU's latest loss goes on: it has no record since; or it has ended. */
+/** The CPU's latest loss goes on: it has no record since. */
 export const LOSS_OPEN = 1;
-export const LOSS_ENDED = 2;

@@ -1,39 +1,49 @@
 /**
- * Losses. A loss on a CPU lies between that CPU's last record before it and the first after it; the order is that of the
- * recording's rows, so that equal times do not matter. A pair is invalid if such a gap on its exit's or entry's CPU
- * overlaps it. Of the entry's CPU everything up to the entry has been seen by then. The exit's CPU, if it is another one,
- * may still report a loss that began before the entry: such pairs wait until that CPU's next record shows whether it did
- * (`deferred`).
+ * Losses. A loss on a CPU lies between that CPU's last record before it and the first after it. A pair is invalid if
+ * such a gap on its exit's or entry's CPU overlaps it; one that takes no time lies in none, as both its ends are records.
+ * Of the entry's CPU everything up to the entry has been seen by
+ * then. The exit's CPU, if it is another one, may still report a loss that began before the entry; such pairs wait
+ * until that CPU's next record shows whether it did (`deferred`).
  */
 import { allocateI32 } from '../core/arena.ts';
+import { compareWords } from '../core/words.ts';
 import { D_BYTES, D_NEXT } from './deferred-layout.ts';
-import {
-  invalidate,
-  LOSS_ENDED,
-  LOSS_OPEN,
-  P_POOL_FREE,
-  P_POOL_USED,
-  type Pairing,
-  pushRow,
-} from './pairing-state.ts';
+import { invalidate, LOSS_OPEN, P_POOL_FREE, P_POOL_USED, type Pairing, pushRow } from './pairing-state.ts';
 
 /** Words of a record of a pair that waits. */
 const WORDS = D_BYTES / 4;
 
+/** A record of a CPU: a loss before it has ended. */
+export function followCpu(pairing: Pairing, cpu: number, low: number, high: number): void {
+  if (pairing.lossState[cpu] === LOSS_OPEN) endLoss(pairing, cpu, low, high);
+  pairing.lastTime[2 * cpu] = low;
+  pairing.lastTime[2 * cpu + 1] = high;
+}
+
 export function startLoss(pairing: Pairing, cpu: number): void {
-  pairing.lossState[cpu] = LOSS_OPEN;
+  const { lossState, lossStart, lastTime } = pairing;
+  if (lossState[cpu] !== LOSS_OPEN) {
+    lossState[cpu] = LOSS_OPEN;
+    // A loss before the first record of a CPU reaches back to the start of the recording.
+    lossStart[2 * cpu] = lastTime[2 * cpu];
+    lossStart[2 * cpu + 1] = lastTime[2 * cpu + 1];
+  }
   if (pairing.deferredHead[cpu] >= 0) settleDeferred(pairing, cpu, true);
 }
 
-/** Row `row` of the batch is the first record after a loss on its CPU. */
-export function endLoss(pairing: Pairing, cpu: number, row: number): void {
-  pairing.lossState[cpu] = LOSS_ENDED;
-  pairing.lossEnd[cpu] = pairing.rowsBefore[0] + row;
+function endLoss(pairing: Pairing, cpu: number, low: number, high: number): void {
+  pairing.lossState[cpu] = 2;
+  pairing.lossEnd[2 * cpu] = low;
+  pairing.lossEnd[2 * cpu + 1] = high;
 }
 
-/** Whether the CPU's latest loss ends after the given row of the recording (it has begun before now). */
-export function overlapsLoss({ lossState, lossEnd }: Pairing, cpu: number, row: number): boolean {
-  return lossState[cpu] === LOSS_OPEN || (lossState[cpu] === LOSS_ENDED && lossEnd[cpu] > row);
+/** Whether the CPU's latest loss ends after the given time (it has begun before now). */
+export function overlapsLoss(pairing: Pairing, cpu: number, low: number, high: number): boolean {
+  const state = pairing.lossState[cpu];
+  if (state === 0) return false;
+  return (
+    state === LOSS_OPEN || compareWords(pairing.lossEnd[2 * cpu], pairing.lossEnd[2 * cpu + 1], low, high) > 0
+  );
 }
 
 /** Keeps row `row` of the output aside until the next record of `cpu`. */
@@ -66,7 +76,7 @@ export function settleDeferred(pairing: Pairing, cpu: number, lost: boolean): vo
   let at = pairing.deferredHead[cpu];
   while (at >= 0) {
     arena.kernels.putRow(pool.byteOffset + at * D_BYTES, out.address, out.length);
-    if (lost) invalidate(out, out.length);
+    if (lost && beganBefore(pairing, cpu, out.length)) invalidate(out, out.length);
     pushRow(pairing);
     const next = pool[at * WORDS + D_NEXT / 4];
     pool[at * WORDS + D_NEXT / 4] = view[P_POOL_FREE / 4];
@@ -74,4 +84,10 @@ export function settleDeferred(pairing: Pairing, cpu: number, lost: boolean): vo
     at = next;
   }
   pairing.deferredHead[cpu] = -1;
+}
+
+/** Whether the CPU's loss began before the entry of a row of the output. */
+function beganBefore({ lossStart, out: { entryTime } }: Pairing, cpu: number, row: number): boolean {
+  const at = 2 * cpu;
+  return compareWords(lossStart[at], lossStart[at + 1], entryTime[2 * row], entryTime[2 * row + 1]) < 0;
 }

@@ -8,7 +8,7 @@ import {
   P_ENTRIES,
   P_ERRORS,
   P_EXIT_ROW,
-  P_FIRST_ROW,
+  P_LAST_TIME,
   P_LOSS_END,
   P_LOSS_STATE,
   P_OPEN,
@@ -56,7 +56,7 @@ function showTables(pairing: Pairing, out: ArenaExits): void {
   const { view, slots } = pairing;
   view[P_ROLES >> 2] = pairing.roles.byteOffset;
   view[P_DEFERRED >> 2] = pairing.deferredHead.byteOffset;
-  view[P_FIRST_ROW >> 2] = pairing.firstRow?.byteOffset ?? 0;
+  view[P_LAST_TIME >> 2] = pairing.lastTime.byteOffset;
   view[P_SLOT_TABLE >> 2] = slots.table.byteOffset;
   view[P_SLOT_MASK >> 2] = slots.table.length - 1;
   view[P_SLOT_TIDS >> 2] = slots.tids.byteOffset;

@@ -3,20 +3,13 @@ import { type Arena, allocateI32, allocateU32, createArena } from '../core/arena
 import { type ArenaBatch, createEventBatch, type EventBatch, liesIn } from '../core/event-batch.ts';
 import { EV_LOST } from '../core/events.ts';
 import type { ThreadTable } from '../core/thread-table.ts';
-import { addLoss, addRecord, type CpuLosses, createCpuLosses } from './cpu-losses.ts';
-import { F_BYTES, F_FIRST, F_FIRST_TIME, F_LAST, F_STATE } from './cpu-records-layout.ts';
+import { compareWords } from '../core/words.ts';
+import { addLoss, addRecord, type CpuLosses, createCpuLosses, isOpen } from './cpu-losses.ts';
+import { F_BYTES, F_FIRST, F_FIRST_TIME, F_LAST, F_LAST_TIME, F_STATE } from './cpu-records-layout.ts';
 import { appendRow } from './event-rows.ts';
-import {
-  copyExit,
-  createExitBatch,
-  type ExitBatch,
-  OPEN_AT_END,
-  PAIRED,
-  PAIRED_UNLESS_LOST,
-} from './exit-batch.ts';
+import { copyExit, createExitBatch, type ExitBatch, OPEN_AT_END, PAIRED } from './exit-batch.ts';
 import { createPairing, type EntryFilter, finishPairing, type Pairing, pairBatch } from './pairing.ts';
 import { IS_OPEN, KNOWN_PID, KNOWN_VCPU, STRIDE } from './pairing-layout.ts';
-import { flush } from './pairing-state.ts';
 import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT, ROLE_LOST, ROLE_NONE } from './roles.ts';
 
 /** Events kept per thread and side: more than one exit has, unless something is wrong. */
@@ -43,6 +36,25 @@ export interface PartThread {
   tail: Uint32Array | null;
 }
 
+/** Times that belong to the rows of CpuLosses, word pairs by CPU. */
+interface CpuTimes {
+  readonly first: Uint32Array;
+  readonly last: Uint32Array;
+  /** Of the last record before the first loss. */
+  readonly beforeLoss: Uint32Array;
+  readonly lossEnd: Uint32Array;
+}
+
+/** A CPU's first loss that the records at a part's first time did not end; row Infinity: none so far. */
+export interface LastingLoss {
+  readonly row: number;
+  /** Row of the CPU's last record before it, −1 without one, and the time of that. */
+  readonly before: number;
+  readonly time: Uint32Array;
+}
+
+const NO_LOSS: LastingLoss = { row: Number.POSITIVE_INFINITY, before: -1, time: new Uint32Array(2) };
+
 export interface PairingPart {
   /** The recording does not begin with this part. */
   readonly later: boolean;
@@ -54,8 +66,11 @@ export interface PairingPart {
   /** By tid: whether the first entry that a filter was asked about is among those that are counted. */
   readonly firstCounted: Map<number, boolean>;
   readonly losses: CpuLosses;
-  /** By CPU: time of its first record, a word pair. */
-  readonly firstTime: Uint32Array;
+  readonly times: CpuTimes;
+  /** Time of the first record (word pair); null before it. */
+  start: readonly [number, number] | null;
+  /** CPUs of which a record at that time ended a loss: exits at that time do not lie before such a loss's end. */
+  readonly endedAtStart: Map<number, LastingLoss>;
   /** What a kernel is shown of them: words at F_* (cpu-records-layout.ts). */
   readonly tables: Int32Array;
   /** Pairs that wait for the next part, for an earlier one, or for both. */
@@ -90,6 +105,7 @@ export function createPairingPart(
   arena: Arena = createArena(),
 ): PairingPart {
   const losses = createCpuLosses(arena);
+  const words = () => allocateU32(arena, 2 * losses.first.length);
   const firstCounted = new Map<number, boolean>();
   // Who asks first about an entry of a thread asks about the one that ends its head, if an entry does: it has no exit
   // here, which the kernel leaves to the rules.
@@ -111,7 +127,9 @@ export function createPairingPart(
     openHeads: 0,
     firstCounted,
     losses,
-    firstTime: allocateU32(arena, 2 * losses.first.length),
+    times: { first: words(), last: words(), beforeLoss: words(), lossEnd: words() },
+    start: null,
+    endedAtStart: new Map(),
     tables: allocateI32(arena, F_BYTES / 4),
     held: [],
     closed: false,
@@ -119,7 +137,6 @@ export function createPairingPart(
     joiner: null,
     sink,
   };
-  if (later) part.pairing.firstRow = losses.first;
   return part;
 }
 
@@ -127,6 +144,7 @@ export function createPairingPart(
 export function pairPart(part: PairingPart, batch: EventBatch): void {
   const { pairing } = part;
   const firstRow = part.losses.row;
+  part.start ??= firstTime(batch);
   followCpus(part, batch);
   if (!part.later) {
     pairBatch(pairing, batch);
@@ -135,6 +153,12 @@ export function pairPart(part: PairingPart, batch: EventBatch): void {
   const { count } = pairing.slots;
   pairBatch(pairing, batch);
   if (part.openHeads > 0 || pairing.slots.count > count) watchHeads(part, batch, firstRow);
+}
+
+function firstTime({ event, time, length }: EventBatch): readonly [number, number] | null {
+  for (let row = 0; row < length; row++)
+    if (event[row] !== EV_LOST) return [time[2 * row], time[2 * row + 1]];
+  return null;
 }
 
 /** Keeps the events of threads that have had neither exit nor entry yet. */
@@ -183,7 +207,7 @@ function followCpus(part: PairingPart, batch: EventBatch): void {
 
 /** Takes records from row `from` on; returns the first that a loss concerns. */
 function followRecords(
-  { losses, firstTime, tables, pairing }: PairingPart,
+  { losses, times, tables, pairing }: PairingPart,
   batch: ArenaBatch,
   from: number,
 ): number {
@@ -192,28 +216,40 @@ function followRecords(
   tables[F_STATE / 4] = losses.state.byteOffset;
   tables[F_FIRST / 4] = losses.first.byteOffset;
   tables[F_LAST / 4] = losses.last.byteOffset;
-  tables[F_FIRST_TIME / 4] = firstTime.byteOffset;
+  tables[F_FIRST_TIME / 4] = times.first.byteOffset;
+  tables[F_LAST_TIME / 4] = times.last.byteOffset;
   const row = pairing.arena.kernels.followRecords(tables.byteOffset, batch.table, from, batch.length);
   losses.row = rows[0];
   return row;
 }
 
-function followCpu(
-  { losses, firstTime }: PairingPart,
-  cpu: number,
-  lost: boolean,
-  low: number,
-  high: number,
-): void {
+function followCpu(part: PairingPart, cpu: number, lost: boolean, low: number, high: number): void {
+  const { losses, times, start, endedAtStart } = part;
   if (lost) {
+    if (losses.firstLoss[cpu] === Number.POSITIVE_INFINITY) copyTime(times.last, times.beforeLoss, cpu);
+    if (endedAtStart.get(cpu) === NO_LOSS)
+      endedAtStart.set(cpu, {
+        row: losses.row,
+        before: losses.last[cpu],
+        time: times.last.slice(2 * cpu, 2 * cpu + 2),
+      });
     addLoss(losses, cpu);
     return;
   }
-  if (losses.last[cpu] < 0) {
-    firstTime[2 * cpu] = low;
-    firstTime[2 * cpu + 1] = high;
-  }
+  if (isOpen(losses, cpu) && low === start![0] && high === start![1]) endedAtStart.set(cpu, NO_LOSS);
+  if (losses.last[cpu] < 0) setTime(times.first, cpu, low, high);
+  if (isOpen(losses, cpu)) setTime(times.lossEnd, cpu, low, high);
+  setTime(times.last, cpu, low, high);
   addRecord(losses, cpu);
+}
+
+function setTime(times: Uint32Array, cpu: number, low: number, high: number): void {
+  times[2 * cpu] = low;
+  times[2 * cpu + 1] = high;
+}
+
+export function copyTime(from: Uint32Array, to: Uint32Array, cpu: number): void {
+  setTime(to, cpu, from[2 * cpu], from[2 * cpu + 1]);
 }
 
 function addToHead(
@@ -249,22 +285,17 @@ function sift(part: PairingPart, batch: ExitBatch): void {
   }
   let passed: ExitBatch | null = null;
   for (let row = 0; row < batch.length; row++) {
-    const state = batch.state[row];
-    const waitsForEarlier = state === PAIRED_UNLESS_LOST;
-    // What comes out after the last event had been waiting for its exit's CPU.
-    const waitsForNext = part.closed && (state === PAIRED || waitsForEarlier);
-    const keep = state !== OPEN_AT_END && !waitsForNext && !waitsForEarlier;
+    const waitsForNext = part.closed && waitsOnExitCpu(part, batch, row);
+    const waitsForEarlier = part.later && mayLieInLoss(part, batch, row);
+    const keep = batch.state[row] !== OPEN_AT_END && !waitsForNext && !waitsForEarlier;
     if (!keep && passed === null) {
       passed = createExitBatch(batch.capacity);
       for (let before = 0; before < row; before++) copyExit(batch, before, passed, passed.length++);
     }
     if (keep) {
       if (passed !== null) copyExit(batch, row, passed, passed.length++);
-    } else if (state !== OPEN_AT_END) {
-      const held = singleExit(batch, row);
-      held.state[0] = PAIRED;
-      part.held.push({ row: held, waitsForNext, waitsForEarlier });
-    }
+    } else if (batch.state[row] !== OPEN_AT_END)
+      part.held.push({ row: singleExit(batch, row), waitsForNext, waitsForEarlier });
   }
   if (passed === null) part.sink(batch);
   else if (passed.length > 0) part.sink(passed);
@@ -276,10 +307,28 @@ export function singleExit(batch: ExitBatch, row: number): ExitBatch {
   return single;
 }
 
+/** Whether a pair's exit CPU has recorded nothing since the entry (at the same time does not matter: see lostAfter). */
+function waitsOnExitCpu({ times }: PairingPart, batch: ExitBatch, row: number): boolean {
+  const cpu = batch.exitCpu[row];
+  if (batch.state[row] !== PAIRED || cpu === batch.entryCpu[row]) return false;
+  return compareAt(batch.entryTime, row, times.last, cpu) >= 0;
+}
+
+/** Whether the entry's CPU recorded nothing before the exit: a loss of an earlier part may go on beyond that. */
+function mayLieInLoss({ times }: PairingPart, batch: ExitBatch, row: number): boolean {
+  const cpu = batch.entryCpu[row];
+  if (batch.state[row] !== PAIRED || cpu === batch.exitCpu[row]) return false;
+  return compareAt(times.first, cpu, batch.exitTime, row) > 0;
+}
+
+/** Compares two times of columns of word pairs. */
+export function compareAt(a: Uint32Array, i: number, b: Uint32Array, j: number): number {
+  return compareWords(a[2 * i], a[2 * i + 1], b[2 * j], b[2 * j + 1]);
+}
+
 /** No more events of this part come. */
 export function closePart(part: PairingPart): void {
   keepThreads(part);
-  flush(part.pairing);
   part.closed = true;
   finishPairing(part.pairing);
 }

@@ -13,14 +13,7 @@ import {
   UNKNOWN,
 } from '../core/event-batch.ts';
 import { diffWords } from '../core/words.ts';
-import {
-  EXIT_WITHOUT_ENTRY,
-  LEVEL_L1,
-  LEVEL_L2,
-  LEVEL_L2_REFLECTED,
-  PAIRED,
-  PAIRED_UNLESS_LOST,
-} from './exit-batch.ts';
+import { EXIT_WITHOUT_ENTRY, LEVEL_L1, LEVEL_L2, LEVEL_L2_REFLECTED, PAIRED } from './exit-batch.ts';
 import { defer, overlapsLoss } from './pairing-losses.ts';
 import {
   addThread,
@@ -48,9 +41,7 @@ import {
   RIP_HIGH,
   RIP_LOW,
   resetRows,
-  rowOf,
   STRIDE,
-  setRow,
   TIME_HIGH,
   TIME_LOW,
   USERSPACE,
@@ -148,7 +139,7 @@ export function openExit(pairing: Pairing, batch: EventBatch, row: number, slot:
   const { open } = pairing;
   const at = slot * STRIDE;
   if (open[at + IS_OPEN] === 1) emitOpen(pairing, slot, EXIT_WITHOUT_ENTRY);
-  storeExit(pairing, batch, row, at);
+  storeExit(open, batch, row, at);
   startBetween(open, at);
 }
 
@@ -159,12 +150,12 @@ export function keepExit(pairing: Pairing, batch: EventBatch, slot: number): voi
   if (row < 0) return;
   exitRow[slot] = -1;
   const at = slot * STRIDE;
-  storeExit(pairing, batch, row, at);
+  storeExit(open, batch, row, at);
   if (open[at + IS_OPEN] === 0) startBetween(open, at);
 }
 
 /** What the exit's own event says. */
-function storeExit({ open, rowsBefore }: Pairing, batch: EventBatch, row: number, at: number): void {
+function storeExit(open: Uint32Array, batch: EventBatch, row: number, at: number): void {
   const fields = batch.fields[row];
   const vcpu = batch.vcpu[row];
   const pid = batch.pid[row];
@@ -180,7 +171,6 @@ function storeExit({ open, rowsBefore }: Pairing, batch: EventBatch, row: number
   open[at + HAS_RIP] = fields & F_ADDRESS ? 1 : 0;
   open[at + INTR_INFO] = fields & F_INTR_INFO ? batch.intrInfo[row] : 0;
   open[at + VCPU] = vcpu;
-  setRow(open, at, rowsBefore[0] + row);
 }
 
 /** Nothing has happened yet since the exit. */
@@ -217,7 +207,8 @@ export function closeExit(pairing: Pairing, batch: EventBatch, row: number, slot
   const exitHigh = open[at + TIME_HIGH];
   const entryCpu = batch.cpu[row];
   const exitCpu = open[at + CPU];
-  let latency = diffWords(low, high, exitLow, exitHigh);
+  const took = diffWords(low, high, exitLow, exitHigh);
+  let latency = took;
   if (latency < 0) {
     // Clocks of two CPUs that do not agree (trace clock "local"): zero is the nearest possible truth.
     latency = 0;
@@ -235,11 +226,13 @@ export function closeExit(pairing: Pairing, batch: EventBatch, row: number, slot
   out.state[to] = PAIRED;
   if (open[at + USERSPACE] > 0)
     out.userspaceNs[to] = duration(low, high, open[at + USERSPACE_LOW], open[at + USERSPACE_HIGH]);
-  const exitRow = rowOf(open, at);
-  if (overlapsLoss(pairing, entryCpu, exitRow) || overlapsLoss(pairing, exitCpu, exitRow))
+  if (
+    pairing.sawLoss &&
+    took !== 0 &&
+    (overlapsLoss(pairing, entryCpu, exitLow, exitHigh) || overlapsLoss(pairing, exitCpu, exitLow, exitHigh))
+  )
     invalidate(out, to);
   else if (exitCpu !== entryCpu) {
-    if (pairing.firstRow !== null && pairing.firstRow[entryCpu] > exitRow) out.state[to] = PAIRED_UNLESS_LOST;
     // The row stays unused in `out`; its copy waits.
     defer(pairing, to, exitCpu);
     resetRows(pairing, to, to + 1);

@@ -31,12 +31,9 @@ import {
   P_BYTES,
   P_ENTRY_FILTER,
   P_POOL_FREE,
-  P_ROW,
   RESTARTS,
   RIP_HIGH,
   RIP_LOW,
-  ROW_HIGH,
-  ROW_LOW,
   STRIDE,
   TIME_HIGH,
   TIME_LOW,
@@ -85,13 +82,12 @@ export interface Pairing {
   open: Uint32Array;
   /** Row in the batch at hand of a slot's exit that is not kept in `open`; −1 between batches. */
   exitRow: Int32Array;
-  /** One number, in `view`: rows before the batch at hand. */
-  readonly rowsBefore: Float64Array;
-  /** By CPU: row of its first record, where something came before the first row (pairing-part.ts); else null. */
-  firstRow: Float64Array | null;
-  /** Latest loss of each CPU: 0 none, LOSS_OPEN, 2 ended by the record that is row `lossEnd`. */
+  /** Time of the last record of each CPU; the start of all time before the first. */
+  readonly lastTime: Uint32Array;
+  /** Latest loss of each CPU: 0 none, LOSS_OPEN, 2 ended at lossEnd. */
   readonly lossState: Uint8Array;
-  readonly lossEnd: Float64Array;
+  readonly lossStart: Uint32Array;
+  readonly lossEnd: Uint32Array;
   /** Pairs that wait for a record of their exit's CPU: number of a record, by CPU a linked list. */
   readonly deferredHead: Int32Array;
   /** The records (deferred-layout.ts). Which are used and free is in `view`. */
@@ -137,10 +133,10 @@ export function createPairing(
     slotsKnown: 0,
     open: allocateU32(arena, 64 * STRIDE),
     exitRow: allocateI32(arena, 64).fill(-1),
-    rowsBefore: new Float64Array(view.buffer, view.byteOffset + P_ROW, 1),
-    firstRow: null,
+    lastTime: startOfTime(arena),
     lossState: allocateU8(arena, CPUS),
-    lossEnd: allocateF64(arena, CPUS),
+    lossStart: new Uint32Array(2 * CPUS),
+    lossEnd: allocateU32(arena, 2 * CPUS),
     deferredHead: allocateI32(arena, CPUS).fill(-1),
     pool: allocateI32(arena, (64 * D_BYTES) / 4),
     sawLoss: false,
@@ -161,14 +157,10 @@ export function createPairing(
   };
 }
 
-/** Row of the recording that an open exit is. */
-export function rowOf(open: Uint32Array, at: number): number {
-  return open[at + ROW_HIGH] * 2 ** 32 + open[at + ROW_LOW];
-}
-
-export function setRow(open: Uint32Array, at: number, row: number): void {
-  open[at + ROW_LOW] = row;
-  open[at + ROW_HIGH] = row / 2 ** 32;
+/** The earliest time for every CPU: the sign bit of each pair, which alone is a double's −0. */
+function startOfTime(arena: Arena): Uint32Array {
+  const doubles = allocateF64(arena, CPUS).fill(-0);
+  return new Uint32Array(doubles.buffer, doubles.byteOffset, 2 * CPUS);
 }
 
 /** From one time to the other, within what sums can hold. */

@@ -6,19 +6,10 @@
  */
 import { type ArenaBatch, copyRows, createArenaBatch, type EventBatch, liesIn } from '../core/event-batch.ts';
 import { OPEN_AT_END } from './exit-batch.ts';
-import { endLoss, settleDeferred, startLoss } from './pairing-losses.ts';
+import { followCpu, settleDeferred, startLoss } from './pairing-losses.ts';
 import { matchRows } from './pairing-match.ts';
 import { closeExit, countThreadless, emitOpen, keepExit, openExit, takeBetween } from './pairing-rules.ts';
-import {
-  addThread,
-  CPUS,
-  flush,
-  IS_OPEN,
-  LOSS_OPEN,
-  P_POOL_USED,
-  type Pairing,
-  STRIDE,
-} from './pairing-state.ts';
+import { addThread, CPUS, flush, IS_OPEN, P_POOL_USED, type Pairing, STRIDE } from './pairing-state.ts';
 import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT, ROLE_LOST, ROLE_NONE } from './roles.ts';
 import { slotOf } from './thread-slots.ts';
 
@@ -42,7 +33,6 @@ export function pairBatch(pairing: Pairing, batch: EventBatch): void {
 /** The same without the kernel, row by row: what the kernel is compared with. */
 export function pairByRules(pairing: Pairing, batch: EventBatch): void {
   for (let row = 0; row < batch.length; row++) takeRow(pairing, batch, row);
-  pairing.rowsBefore[0] += batch.length;
 }
 
 function matchBatch(pairing: Pairing, batch: ArenaBatch): void {
@@ -54,7 +44,6 @@ function matchBatch(pairing: Pairing, batch: ArenaBatch): void {
     row = matchRows(pairing, batch, row);
   }
   for (let slot = 0; slot < pairing.slotsKnown; slot++) keepExit(pairing, batch, slot);
-  pairing.rowsBefore[0] += batch.length;
 }
 
 /** Any event, by the rules. */
@@ -67,7 +56,7 @@ function takeRow(pairing: Pairing, batch: EventBatch, row: number): void {
     startLoss(pairing, cpu);
     return;
   }
-  if (pairing.lossState[cpu] === LOSS_OPEN) endLoss(pairing, cpu, row);
+  followCpu(pairing, cpu, batch.time[2 * row], batch.time[2 * row + 1]);
   if (pairing.deferredHead[cpu] >= 0) settleDeferred(pairing, cpu, false);
   if (role === ROLE_NONE) return;
   if (tid < 0) {

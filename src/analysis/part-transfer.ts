@@ -17,7 +17,10 @@ export interface PackedPart {
   readonly summary: EventSummary;
   readonly counter: Pick<ExitCounter, 'stats' | 'threads' | 'userspace' | 'slow' | 'states' | 'odd'>;
   readonly counts: PairingPart['pairing']['counts'];
-  readonly pairing: Pick<PairingPart, 'threads' | 'losses' | 'firstTime' | 'held' | 'dropped'>;
+  readonly pairing: Pick<
+    PairingPart,
+    'threads' | 'losses' | 'times' | 'start' | 'endedAtStart' | 'held' | 'dropped'
+  >;
   /** States of the passes, in the order of the options. */
   readonly passes: readonly unknown[];
 }
@@ -30,7 +33,7 @@ export function packPart(
   const { counter } = analysis;
   settleExits(counter);
   const { stats, threads, userspace, slow, states, odd } = counter;
-  const { threads: partThreads, losses, firstTime, held, dropped } = pairing;
+  const { threads: partThreads, losses, times, start, endedAtStart, held, dropped } = pairing;
   return {
     recordingStart,
     summary: plainSummary(analysis.summary),
@@ -43,7 +46,7 @@ export function packPart(
       odd,
     },
     counts: pairing.pairing.counts,
-    pairing: { threads: partThreads, losses, firstTime, held, dropped },
+    pairing: { threads: partThreads, losses, times, start, endedAtStart, held, dropped },
     passes: analysis.passes.map(({ pass, state }) => pass.plain?.(state) ?? state),
   };
 }

@@ -18,7 +18,7 @@ import { countLevels } from './levels.ts';
 import { countHeat, countIntervals, countSeries, findCell } from './over-time.ts';
 import { mergePages } from './page-merge.ts';
 import { stepStream } from './page-walk.ts';
-import { keptExit, lossEndsAfter, matchRows } from './pairing.ts';
+import { keptExit, matchRows, mayBeLost } from './pairing.ts';
 import { fillListed } from './perf-listed.ts';
 import { mergeSamples } from './perf-merge.ts';
 import { walkSamples } from './perf-walk.ts';
@@ -70,10 +70,10 @@ export {
   keepRow,
   keepWait,
   keptExit,
-  lossEndsAfter,
   mapIndices,
   maskColumn,
   matchRows,
+  mayBeLost,
   mayBeSlow,
   mergePages,
   mergeSamples,

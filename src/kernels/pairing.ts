@@ -28,20 +28,18 @@ import {
   ISA,
   KNOWN_PID,
   KNOWN_VCPU,
-  LOSS_ENDED,
   LOSS_OPEN,
   MAX_LATENCY,
   P_DEFERRED,
   P_ENTRIES,
   P_ENTRY_FILTER,
   P_EXIT_ROW,
-  P_FIRST_ROW,
+  P_LAST_TIME,
   P_LOSS_END,
   P_LOSS_STATE,
   P_OPEN,
   P_OUT,
   P_ROLES,
-  P_ROW,
   P_SAW_LOSS,
   P_SLOT_MASK,
   P_SLOT_TABLE,
@@ -49,7 +47,6 @@ import {
   P_SLOTS_KNOWN,
   P_TO,
   RIP_LOW,
-  ROW_LOW,
   STRIDE,
   TIME_LOW,
   VCPU,
@@ -94,11 +91,10 @@ export function findSlot(pairing: usize, tid: i32): i32 {
 export function matchRows(pairing: usize, batch: usize, from: i32, length: i32): i32 {
   const roles = load<usize>(pairing, P_ROLES);
   const deferred = load<usize>(pairing, P_DEFERRED);
+  const lastTime = load<usize>(pairing, P_LAST_TIME);
   const slotsKnown = load<i32>(pairing, P_SLOTS_KNOWN);
   const open = load<usize>(pairing, P_OPEN);
   const exitRow = load<usize>(pairing, P_EXIT_ROW);
-  const firstRow = load<usize>(pairing, P_FIRST_ROW);
-  const rowsBefore = load<f64>(pairing, P_ROW);
   const sawLoss = load<u32>(pairing, P_SAW_LOSS) !== 0;
   const filter = load<usize>(pairing, P_ENTRY_FILTER);
   const out = load<usize>(pairing, P_OUT);
@@ -124,6 +120,8 @@ export function matchRows(pairing: usize, batch: usize, from: i32, length: i32):
       to = settleDeferred(pairing, deferred + (cpu << 2), out, to);
       if (to === EXIT_ROWS) break;
     }
+    const now = load<i64>(time + (at << 3));
+    store<i64>(lastTime + (cpu << 3), now);
     if (role === ROLE_NONE) continue;
     const tid = load<i32>(tids + (at << 2));
     if (tid !== lastTid || slot < 0) {
@@ -146,16 +144,10 @@ export function matchRows(pairing: usize, batch: usize, from: i32, length: i32):
       const exitFrom: usize = exit;
       const exitCpu = isRow ? <usize>load<u16>(cpus + (exitFrom << 1)) : load<usize>(own, CPU << 2);
       if (exitCpu !== cpu && !hasRecord(pairing)) break;
-      const now = load<i64>(time + (at << 3));
       const exitTime = isRow ? load<i64>(time + (exitFrom << 3)) : load<i64>(own, TIME_LOW << 2);
       const latency = now - exitTime;
       if (latency < 0 || latency > MAX_LATENCY) break;
-      if (sawLoss || (exitCpu !== cpu && firstRow !== 0)) {
-        const exitsRow = isRow ? rowsBefore + <f64>exit : <f64>load<u64>(own, ROW_LOW << 2);
-        if (lossEndsAfter(pairing, cpu, exitsRow) || lossEndsAfter(pairing, exitCpu, exitsRow)) break;
-        // A loss of what came before may go on beyond the exit.
-        if (firstRow !== 0 && load<f64>(firstRow + (cpu << 3)) > exitsRow) break;
-      }
+      if (sawLoss && (mayBeLost(pairing, cpu, exitTime) || mayBeLost(pairing, exitCpu, exitTime))) break;
       let exitVcpu: i32;
       if (isRow) {
         store<i32>(exitAt, -1);
@@ -202,11 +194,11 @@ export function matchRows(pairing: usize, batch: usize, from: i32, length: i32):
   return row;
 }
 
-/** Whether the CPU's latest loss goes on, or ended after the given row of the recording. */
-export function lossEndsAfter(pairing: usize, cpu: usize, row: f64): bool {
+/** Whether the CPU's latest loss goes on or ended after the given time. */
+export function mayBeLost(pairing: usize, cpu: usize, time: i64): bool {
   const state = load<u8>(load<usize>(pairing, P_LOSS_STATE) + cpu);
-  if (state === LOSS_OPEN) return true;
-  return state === LOSS_ENDED && load<f64>(load<usize>(pairing, P_LOSS_END) + (cpu << 3)) > row;
+  if (state === 0) return false;
+  return state === LOSS_OPEN || load<i64>(load<usize>(pairing, P_LOSS_END) + (cpu << 3)) > time;
 }
 
 /** What the exit's own event said, kept from an earlier batch. */

@@ -46,18 +46,21 @@ export type Known = Readonly<Record<number, { readonly pid: number; readonly vcp
 
 const time = (event: TestEvent): number => Number(event.time);
 
-/** The rows between which a CPU's loss lies: its records before and after row `at`. */
+/** The times between which a CPU's loss lies: those of its records before and after row `at`. */
 function gapOf(events: readonly TestEvent[], at: number): [number, number] {
   const isRecord = (event: TestEvent) => event.cpu === events[at].cpu && event.event !== EV_LOST;
-  const after = events.findIndex((event, row) => row > at && isRecord(event));
-  return [events.slice(0, at).findLastIndex(isRecord), after < 0 ? Infinity : after];
+  const before = events.slice(0, at).findLast(isRecord);
+  const after = events.slice(at + 1).find(isRecord);
+  return [before ? time(before) : -Infinity, after ? time(after) : Infinity];
 }
 
 function liesInLoss(events: readonly TestEvent[], exit: TestEvent, entry: TestEvent): boolean {
+  // Both its ends are records: it lies in no gap.
+  if (time(exit) === time(entry)) return false;
   return events.some((event, at) => {
     if (event.event !== EV_LOST || (event.cpu !== exit.cpu && event.cpu !== entry.cpu)) return false;
     const [from, to] = gapOf(events, at);
-    return from < events.indexOf(entry) && to > events.indexOf(exit);
+    return (at < events.indexOf(entry) || from < time(entry)) && to > time(exit);
   });
 }
 
