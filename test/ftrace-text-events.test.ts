@@ -463,12 +463,13 @@ describe('reasons', () => {
     ]);
   });
 
-  test('lower-case names of 2.6.3x Intel hosts: "hlt" after "apic_access" is VMX', () => {
-    const { rows } = readText(lineOf('apic_access') + lineOf('hlt'));
-    expect(rows.map((row) => [row.isa, row.code])).toEqual([
-      [ISA_VMX, 44],
-      [ISA_VMX, 12],
-    ]);
+  test('names of 2.6.32 on Intel hosts: "cpuid" after "ext_irq" is VMX', () => {
+    const names = ['cpuid', 'ext_irq', 'cpuid', 'exception', 'rdmsr', 'wrmsr', 'halt', 'hypercall'];
+    const { rows, diagnostics } = readText([...names, 'tpr_below_thres', 'apic_access'].map(lineOf).join(''));
+    expect(rows.slice(1).map((row) => [row.isa, row.code])).toEqual(
+      [1, 10, 0, 31, 32, 12, 18, 43, 44].map((code) => [ISA_VMX, code]),
+    );
+    expect(diagnostics).toEqual({});
   });
 
   test('names that no table knows are kept apart by name', () => {

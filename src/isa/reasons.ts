@@ -21,7 +21,7 @@ import { reasonRow, VMX_FAILED_VMENTRY } from './reason-tables.ts';
 export { armReasonCode, basicReason, publicCode } from './reason-code.ts';
 export type { NamedReason, Reason } from './reason-row.ts';
 export { findReasons, reasonInputKey, suggestReasons } from './reason-search.ts';
-export { parseArmReason, parseReasonName } from './reason-text.ts';
+export { parseArmReason, parseOldVmxName, parseReasonName } from './reason-text.ts';
 
 /**
  * The kernel's own spelling. VMX: name of the low 16 bits, then flags as `__print_flags(…, " ", …)` in
