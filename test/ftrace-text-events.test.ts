@@ -251,6 +251,8 @@ describe.each([
       ['kvm_inj_virq: Soft/INTn 0x80', { address: 0x80n, code: 1, arg0: 0n }],
       ['kvm_inj_exception: #GP (0x18) [reinjected]', { address: 13n, code: 1, errorCode: 0x18, arg0: 1n }],
       ['kvm_inj_exception: #UD', { address: 6n, code: 0 }],
+      ['kvm_inj_exception: #CP (0x1)', { address: 21n, code: 1, errorCode: 1 }],
+      ['kvm_inj_exception: #XM', { address: 19n, code: 0 }],
       ['kvm_halt_poll_ns: vcpu 0: halt_poll_ns 10000 (grow 0)', { vcpu: 0, code: 1, arg0: 10000n, arg1: 0n }],
       [
         'kvm_halt_poll_ns: vcpu 2: halt_poll_ns 0 (shrink 10000)',
