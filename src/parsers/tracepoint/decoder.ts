@@ -258,8 +258,8 @@ function specialDecoder(format: EventFormat, little: boolean): RecordDecoder['sp
   const wanted = RECORDED_FIELDS[format.name];
   if (!wanted) return null;
   if (wanted.armRet !== undefined) {
-    // 'idx' and 'exit_reason' were the names of 'ret' and 'esr_ec' in Linux 4.4–4.15
-    // (virt/kvm/arm/trace.h).
+    // 'idx' and 'exit_reason' were the names of 'ret' and 'esr_ec' (arch/arm/kvm/trace.h in 4.9, virt/kvm/arm/trace.h
+    // in 4.19).
     const pc = format.fields.get('vcpu_pc');
     const ret = format.fields.get('ret') ?? (pc ? format.fields.get('idx') : undefined);
     const ec = format.fields.get('esr_ec') ?? (pc ? format.fields.get('exit_reason') : undefined);
@@ -273,7 +273,7 @@ function specialDecoder(format: EventFormat, little: boolean): RecordDecoder['sp
 
 /**
  * arm64: the type of the exit is in `ret` (ARM_EXCEPTION_*, arch/arm64/include/asm/kvm_asm.h); only a TRAP has an
- * exception class, that of any other is left from an earlier one.
+ * exception class: of any other 4.x records that of an earlier exit, 5.10 and later 0.
  */
 function armExit(ret: FormatField, ec: FormatField, little: boolean): RecordDecoder['special'] {
   return (view, base, length, batch, row) => {
