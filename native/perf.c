@@ -30,7 +30,7 @@ static void drop_file(void)
 	unlink(self.o.output);
 }
 
-/* perf has a limit of its own since 5.4, which only a size that was asked for relies on. */
+/* perf has a limit of its own since 5.5, which only a size that was asked for relies on. */
 static bool too_large(int fd, uint64_t max_size)
 {
 	struct stat st;
