@@ -72,7 +72,7 @@ void tracefs_find(struct tracefs *t, const char *given)
 	if (!err)
 		return;
 	if (locked_down())
-		die("lockdown", "boot without lockdown=confidentiality (Secure Boot alone means integrity, which allows tracing)",
+		die("lockdown", "boot without lockdown=confidentiality (Secure Boot alone means integrity at most, which allows tracing)",
 			"kernel lockdown (confidentiality) forbids tracing");
 	if (err == EACCES || err == EPERM)
 		die("permission", !geteuid() ? refused(err, NULL) : "run it as root; a group needs write access to tracefs (mount option gid=) and CAP_SYS_ADMIN",
