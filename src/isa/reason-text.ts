@@ -1,7 +1,8 @@
 /**
  * Reasons from printed trace text: the kernel's spelling (tracefs, perf trace) and that of libtraceevent's kvm
  * plugin (trace-cmd report, perf script). Spelling tells VMX from SVM: the kernel prints VMX names in upper case
- * and SVM names in lower case, the plugin prints VMX names in upper case and SVM names as EXIT_… or VMGEXIT_….
+ * and SVM names in lower case, the plugin prints VMX names in upper case and SVM names as EXIT_… (perf-prof's copy of it
+ * VMGEXIT_… as well).
  */
 import { ISA_ARM, ISA_ARM64, ISA_SVM, ISA_VMX } from '../core/isa-codes.ts';
 import { lazy } from '../core/lazy.ts';
