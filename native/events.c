@@ -21,12 +21,12 @@ static const char *const base[] = {
 static const char *const detail[] = {
 	"kvm:kvm_pio", "kvm:kvm_mmio", "kvm:kvm_fast_mmio", "kvm:kvm_msr", "kvm:kvm_cpuid", "kvm:kvm_cr",
 	"kvm:kvm_hypercall", "kvm:kvm_hv_hypercall", "kvm:kvm_xen_hypercall", "kvm:kvm_page_fault",
-	"kvm:kvm_nested_vmenter", "kvm:kvm_nested_vmrun", /* until 5.15 */
+	"kvm:kvm_nested_vmenter", "kvm:kvm_nested_vmrun", /* the second in 5.10, the first in 6.1 */
 	"kvm:kvm_nested_vmexit", "kvm:kvm_nested_vmexit_inject", "kvm:kvm_nested_intr_vmexit",
 	"kvm:kvm_halt_poll_ns", "kvm:kvm_vcpu_wakeup",
 	"kvm:kvm_vmgexit_enter", "kvm:kvm_rmp_fault", /* SEV-ES and SNP guests */
 	"kvm:kvm_guest_fault", "kvm:kvm_wfx_arm64", "kvm:kvm_hvc_arm64", "kvm:kvm_mmio_nisv", "kvm:kvm_sys_access",
-	"kvm:kvm_iocsr", "kvm-s390:kvm_s390_intercept_*",
+	"kvm:kvm_iocsr", "kvm:kvm_s390_intercept_*",
 };
 static const char *const sched[] = { "sched:sched_switch", "sched:sched_wakeup", "sched:sched_migrate_task" };
 

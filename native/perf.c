@@ -30,7 +30,7 @@ static void drop_file(void)
 	unlink(self.o.output);
 }
 
-/* perf has a limit of its own since 5.4, which only a size that was asked for relies on. */
+/* perf has a limit of its own since 5.5, which only a size that was asked for relies on. */
 static bool too_large(int fd, uint64_t max_size)
 {
 	struct stat st;
@@ -48,7 +48,7 @@ int run_perf(void)
 	if (o->npids && o->ntids)
 		die("usage", NULL, "--backend perf takes -p or -t, not both");
 	if (strcmp(o->clock, "mono") && strcmp(o->clock, "boot") && strcmp(o->clock, "mono_raw"))
-		die("usage", "use mono, boot or mono_raw", "perf has no clock %s", o->clock);
+		die("usage", "use mono, boot or mono_raw", "--backend perf does not take the clock %s", o->clock);
 	/*
 	 * perf follows symbolic links and renames an existing file. So it gets an empty file of ours, and by its descriptor:
 	 * at the path there may be another by now, where the folder belongs to somebody else.

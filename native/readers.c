@@ -230,7 +230,7 @@ static size_t round_of(struct reader *r, bool all)
 /*
  * Every wake-up of ours may push a vCPU off its CPU, so there are few: the kernel wakes us when a buffer is filled to
  * buffer_percent, and we come at once then if it is a small one. Twice a second, with small buffers more often, we look
- * anyway: the file stays near the present. Where nobody wakes us (no buffer_percent before 5.0; several 6.x forget to) the
+ * anyway: the file stays near the present. Where nobody wakes us (no buffer_percent in 4.19; several 6.x forget to) the
  * time we wait follows how full we find the buffers; where we are woken for nothing we pause.
  */
 static void *reader_main(void *arg)

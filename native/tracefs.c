@@ -72,7 +72,7 @@ void tracefs_find(struct tracefs *t, const char *given)
 	if (!err)
 		return;
 	if (locked_down())
-		die("lockdown", "boot without lockdown=confidentiality (Secure Boot alone means integrity, which allows tracing)",
+		die("lockdown", "boot without lockdown=confidentiality (Secure Boot alone means integrity at most, which allows tracing)",
 			"kernel lockdown (confidentiality) forbids tracing");
 	if (err == EACCES || err == EPERM)
 		die("permission", !geteuid() ? refused(err, NULL) : "run it as root; a group needs write access to tracefs (mount option gid=) and CAP_SYS_ADMIN",
@@ -252,9 +252,9 @@ static uint32_t page_size_of(const char *header_page)
 /*
  * Wakes a reader when half is filled: rarely, but with room for a burst. Small buffers fill so often that waking costs more
  * than moving pages; their reader comes at once (priority_realtime), so it may be woken late: at five sixths, two pages of
- * three. Kernels compare either the pages that are full (before 6.7 and its fixes in older series) or one more; 0.6 of a
- * page above serves both, and is never met by an empty small buffer, for which poll() would return at once. Of three pages
- * the first kind never wakes late: the reader notices (tracefs_wake_early). Absent before 5.0.
+ * three. Kernels compare either the pages that are full (older ones) or one more (6.12; 5.10 and 6.1 since it was fixed
+ * there); 0.6 of a page above serves both, and is never met by an empty small buffer, for which poll() would return at
+ * once. Of three pages the first kind never wakes late: the reader notices (tracefs_wake_early). 4.19 has no such file.
  */
 static bool set_buffer_percent(struct tracefs *t, bool late)
 {

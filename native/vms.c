@@ -86,7 +86,7 @@ static void put_vcpu(int pid, int tid, int index)
 		vcpus[nvcpus++] = (struct vcpu){ pid, tid, index, !first_scan };
 }
 
-/* KVM's own word, if debugfs is mounted: /sys/kernel/debug/kvm/<pid>-<fd>/vcpu<N>/pid holds the vCPU's thread (5.19+). */
+/* KVM's own word, if debugfs is mounted: /sys/kernel/debug/kvm/<pid>-<fd>/vcpu<N>/pid holds the vCPU's thread (6.1; not 5.10). */
 void vms_scan_debugfs(bool only_recent)
 {
 	static const char root[] = "/sys/kernel/debug/kvm";

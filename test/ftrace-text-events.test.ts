@@ -251,6 +251,8 @@ describe.each([
       ['kvm_inj_virq: Soft/INTn 0x80', { address: 0x80n, code: 1, arg0: 0n }],
       ['kvm_inj_exception: #GP (0x18) [reinjected]', { address: 13n, code: 1, errorCode: 0x18, arg0: 1n }],
       ['kvm_inj_exception: #UD', { address: 6n, code: 0 }],
+      ['kvm_inj_exception: #CP (0x1)', { address: 21n, code: 1, errorCode: 1 }],
+      ['kvm_inj_exception: #XM', { address: 19n, code: 0 }],
       ['kvm_halt_poll_ns: vcpu 0: halt_poll_ns 10000 (grow 0)', { vcpu: 0, code: 1, arg0: 10000n, arg1: 0n }],
       [
         'kvm_halt_poll_ns: vcpu 2: halt_poll_ns 0 (shrink 10000)',
@@ -463,12 +465,13 @@ describe('reasons', () => {
     ]);
   });
 
-  test('lower-case names of 2.6.3x Intel hosts: "hlt" after "apic_access" is VMX', () => {
-    const { rows } = readText(lineOf('apic_access') + lineOf('hlt'));
-    expect(rows.map((row) => [row.isa, row.code])).toEqual([
-      [ISA_VMX, 44],
-      [ISA_VMX, 12],
-    ]);
+  test('names of 2.6.32 on Intel hosts: "cpuid" after "ext_irq" is VMX', () => {
+    const names = ['cpuid', 'ext_irq', 'cpuid', 'exception', 'rdmsr', 'wrmsr', 'halt', 'hypercall'];
+    const { rows, diagnostics } = readText([...names, 'tpr_below_thres', 'apic_access'].map(lineOf).join(''));
+    expect(rows.slice(1).map((row) => [row.isa, row.code])).toEqual(
+      [1, 10, 0, 31, 32, 12, 18, 43, 44].map((code) => [ISA_VMX, code]),
+    );
+    expect(diagnostics).toEqual({});
   });
 
   test('names that no table knows are kept apart by name', () => {

@@ -41,9 +41,15 @@ const field = (name: string, { offset, size, signed }: Place): FormatField => ({
 });
 
 /** Row 1 of a batch whose columns held something else before. */
-function decode(name: string, fields: readonly FormatField[], record: Uint8Array, little = true): EventBatch {
+function decode(
+  name: string,
+  fields: readonly FormatField[],
+  record: Uint8Array,
+  little = true,
+  kernel: string | null = null,
+): EventBatch {
   const format = { system: 'kvm', name, id: 7, fields: new Map(fields.map((f) => [f.name, f])) };
-  const decoder = compileDecoder(format, createEventDictionary(), little);
+  const decoder = compileDecoder(format, createEventDictionary(), little, kernel);
   const batch = createEventBatch(2);
   for (const column of [...Object.keys(WIDE), ...Object.keys(NARROW)] as (WideColumn | NarrowColumn)[])
     batch[column].fill(0x77);
@@ -167,6 +173,22 @@ describe.each([true, false])('little endian: %s', (little) => {
     expect(exitOf(exit(0x80000002))).toEqual([ISA_ARM64, 36]);
     expect(exitOf(exit(2, 23))).toEqual([ISA_ARM64, null]);
     expect(exitOf(exit(2, 19))).toEqual([ISA_ARM64, null]);
+  });
+
+  test('arm64: a trap is type 1 before 4.9, as its headers have it', () => {
+    const fields = ['idx', 'exit_reason'].map((name, i) =>
+      field(name, { offset: 16 + 4 * i, size: 4, signed: false }),
+    );
+    fields.push(field('vcpu_pc', { offset: 8, size: 8, signed: false }));
+    const bytes = record(24, (view) => {
+      view.setUint32(16, 1, little);
+      view.setUint32(20, 36, little);
+    });
+    const exit = (kernel: string | null) => exitOf(decode('kvm_exit', fields, bytes, little, kernel));
+    expect(exit('4.4.0-210-generic')).toEqual([ISA_ARM64, 36]);
+    expect(exit('4.8.17')).toEqual([ISA_ARM64, 36]);
+    for (const kernel of ['4.9.214', '4.19.191', '4.40.1', '14.4.1', null])
+      expect(exit(kernel)).toEqual([ISA_ARM64, (ARM64_NOT_TRAP | 1) >>> 0]);
   });
 
   test('riscv: interrupts and exceptions of the same number are told apart, on 32 and on 64 bits', () => {

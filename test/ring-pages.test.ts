@@ -41,8 +41,11 @@ test('whole, cut off inside, with the missed-events flag', () => {
   const bytes = page(90);
   expect(isRingPage(bytes)).toBe(true);
   expect(isRingPage(bytes.subarray(0, 500))).toBe(true);
-  bytes.writeUInt32LE((bytes.readUInt32LE(8) | 0xc0000000) >>> 0, 8);
+  // As the kernel adds RB_MISSED_EVENTS (1 << 31) and RB_MISSED_STORED (1 << 30), both ints, to a long.
+  bytes.writeBigInt64LE(BigInt(bytes.readUInt32LE(8)) + BigInt(1 << 31) + BigInt(1 << 30), 8);
   expect(isRingPage(bytes)).toBe(true);
+  bytes.writeUInt32LE(1, 12);
+  expect(isRingPage(bytes)).toBe(false);
 });
 
 /** A page of events of the given types, the lengths that they have by ring_buffer.c, and words that are no pages. */

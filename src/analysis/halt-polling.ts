@@ -2,7 +2,7 @@
  * Halts as kvm_vcpu_wakeup tells them: how many ended while the vCPU thread was still polling, what polling cost, and
  * what other values of halt_poll_ns would have done with the same halts; how KVM grew and shrank each vCPU's window.
  *
- * The event's `ns` is the whole halt, polling included (virt/kvm/kvm_main.c, kvm_vcpu_halt; kvm_vcpu_block before 5.17).
+ * The event's `ns` is the whole halt, polling included (virt/kvm/kvm_main.c, kvm_vcpu_halt; in 5.10 kvm_vcpu_block).
  * A halt that was slept through has polled for its window before, in vain; the window is the `old` of the
  * kvm_halt_poll_ns that KVM writes just before such a wakeup, and 0 where it writes none: a window above 0 is shrunk
  * or grown after every halt that outlasted it.

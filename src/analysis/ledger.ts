@@ -31,7 +31,7 @@ import {
 import { type Ledger, ledgerSlot, logOf, setOrigin } from './ledger-state.ts';
 import { addChange, PREEMPT, restartLog, SLEEP, SWITCH_IN, WAKE } from './sched-log.ts';
 
-/** Bits of prev_state that mean "not runnable" in every kernel (S D T t X Z P I and their old numbers). */
+/** Bits of prev_state that mean "not runnable": S D T t X Z in every kernel, P I since 4.14 (in 4.9 such bits are x K). */
 const NOT_RUNNABLE = 0xff;
 
 export function addLedgerEvents(ledger: Ledger, batch: EventBatch): void {

@@ -1,7 +1,7 @@
 /**
  * Nested guests: exits by level, and what one exit of an L2 guest costs once it is handed on to L1. L1 handles it with
  * instructions that exit to this host themselves (VMREAD, VMWRITE, CLGI, MSRs …) until it enters L2 again: a cycle runs
- * from kvm_nested_vmexit_inject to the next kvm_nested_vmenter (kvm_nested_vmrun before 6.1) of the thread, and costs
+ * from kvm_nested_vmexit_inject to the next kvm_nested_vmenter (kvm_nested_vmrun in older kernels) of the thread, and costs
  * the exits in between, the VMRUN or VMRESUME that ends it included.
  *
  * A cycle during which events were lost, on whatever CPU, is left out and counted.

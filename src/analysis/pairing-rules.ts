@@ -245,7 +245,7 @@ function userspaceExit(pairing: Pairing, batch: EventBatch, row: number, at: num
   const { open, counts } = pairing;
   const isOpen = open[at + IS_OPEN] === 1;
   counts.userspaceExits++;
-  // errno is signed; where it is not recorded the exit counts as good (all kernels since 3.10 record it).
+  // errno is signed; where it is not recorded the exit counts as good (kernels from 3.6 to 7.2 record it).
   const errno = batch.fields[row] & F_ARG0 ? batch.arg0[2 * row] | 0 : 0;
   if (errno < 0) {
     if (errno === -EINTR) {

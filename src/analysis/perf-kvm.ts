@@ -1,6 +1,6 @@
 /**
- * Pass `perf-kvm`: `perf kvm stat report` by perf's own rules (tools/perf/builtin-kvm.c and util/kvm-stat.c of Linux
- * 6.1), which differ from ours: a thread counts from its first kvm_entry on, an exit that follows an exit replaces it,
+ * Pass `perf-kvm`: `perf kvm stat report` by perf's own rules (tools/perf/builtin-kvm.c and arch/ARCH/util/kvm-stat.c of
+ * Linux 6.1), which differ from ours: a thread counts from its first kvm_entry on, an exit that follows an exit replaces it,
  * losses invalidate nothing, accesses are timed from or to their own event (not over the whole exit), and on arm64 the
  * time is from entry to exit: the guest's run, not the handling of its exit.
  *

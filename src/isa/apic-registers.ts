@@ -1,4 +1,7 @@
-/** Registers of the local APIC by offset. Source: Intel SDM vol. 3, table 11-1; Linux arch/x86/include/asm/apicdef.h. */
+/**
+ * Registers of the local APIC by offset. Sources: Intel SDM vol. 3, "Local APIC Register Address Map"; Linux
+ * arch/x86/include/asm/apicdef.h.
+ */
 const NAMES: ReadonlyMap<number, string> = new Map([
   [0x20, 'ID'],
   [0x30, 'LVR'],

@@ -1,4 +1,7 @@
-/** CPUID leaves. Sources: Intel SDM vol. 2A CPUID, AMD APM vol. 3 appendix E, Linux asm/kvm_para.h, Hyper-V TLFS 2.4. */
+/**
+ * CPUID leaves. Sources: Intel SDM, CPUID instruction; AMD APM vol. 3, appendix E; Linux Documentation/virt/kvm/x86/
+ * cpuid.rst; Hyper-V TLFS, hypervisor CPUID leaves.
+ */
 const NAMES: ReadonlyMap<number, string> = new Map([
   [0x0, 'vendor'],
   [0x1, 'version, features'],

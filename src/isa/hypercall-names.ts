@@ -1,6 +1,7 @@
 /**
- * Hypercalls by number. Sources: Linux include/uapi/linux/kvm_para.h (kvm_hypercall), asm/hyperv-tlfs.h (call code,
- * kvm_hv_hypercall), the SMC calling convention (ARM DEN 0028) and PSCI (DEN 0022) for arm64's HVC/SMC function ids.
+ * Hypercalls by number. Sources: Linux include/uapi/linux/kvm_para.h (kvm_hypercall), include/hyperv/hvgdk_mini.h, in
+ * 6.12 and before include/asm-generic/hyperv-tlfs.h (call code, kvm_hv_hypercall), the SMC calling convention (ARM DEN
+ * 0028) and PSCI (DEN 0022) for arm64's HVC/SMC function ids.
  */
 const KVM: ReadonlyMap<number, string> = new Map([
   [1, 'KVM_HC_VAPIC_POLL_IRQ'],

@@ -1,7 +1,8 @@
 /**
  * Well-known guest physical addresses. x86: Intel SDM vol. 3 (LAPIC), ICH9 datasheet as QEMU's q35 and pc machines use
- * it. arm64: QEMU hw/arm/virt.c (base_memmap, up to 9.x); kvmtool and crosvm place devices elsewhere and get no names
- * beyond what lies at the same address. PCI windows are named as such: what a BAR there belongs to is not recorded.
+ * it. arm64: QEMU hw/arm/virt.c (base_memmap, the same in 7.2 and 10.0); kvmtool and crosvm place devices elsewhere and
+ * get no names beyond what lies at the same address. PCI windows are named as such: what a BAR there belongs to is not
+ * recorded.
  */
 import { apicRegisterName } from './apic-registers.ts';
 
@@ -19,7 +20,7 @@ const X86: readonly Window[] = [
   { first: 0xfed00000, last: 0xfed003ff, name: 'HPET' },
   { first: 0xfed1c000, last: 0xfed1ffff, name: 'RCBA (q35)' },
   { first: 0xfed40000, last: 0xfed44fff, name: 'TPM' },
-  { first: 0xfed80000, last: 0xfed8ffff, name: 'AMD FCH' },
+  { first: 0xfed80000, last: 0xfed8ffff, name: 'AMD FCH or IOMMU' },
   { first: 0xfed90000, last: 0xfed93fff, name: 'IOMMU' },
   { first: 0xffc00000, last: 0xffffffff, name: 'firmware flash' },
 ];
@@ -37,7 +38,7 @@ const ARM64: readonly Window[] = [
   { first: 0x09010000, last: 0x09010fff, name: 'PL031 RTC' },
   { first: 0x09020000, last: 0x09020017, name: 'fw_cfg' },
   { first: 0x09030000, last: 0x09030fff, name: 'PL061 GPIO' },
-  { first: 0x09040000, last: 0x09040fff, name: 'PL011 UART (secure)' },
+  { first: 0x09040000, last: 0x09040fff, name: 'PL011 UART (second)' },
   { first: 0x09050000, last: 0x0906ffff, name: 'SMMU' },
   { first: 0x09070000, last: 0x0907ffff, name: 'memory hotplug' },
   { first: 0x09080000, last: 0x0908ffff, name: 'ACPI GED' },

@@ -1,7 +1,7 @@
 /**
  * Names of x86 MSRs that guests of KVM touch. Sources: Linux arch/x86/include/asm/msr-index.h, Documentation/virt/kvm/
- * x86/msr.rst (0x4b564d00…), Hyper-V TLFS 6.0b appendix C with asm/hyperv-tlfs.h (0x40000000…), Intel SDM vol. 3 table
- * 11-6 for the x2APIC range (0x800 + APIC offset / 16).
+ * x86/msr.rst (0x4b564d00…), include/hyperv/hvgdk_mini.h, in 6.12 and before arch/x86/include/asm/hyperv-tlfs.h
+ * (0x40000000…), Intel SDM vol. 3, x2APIC register address space (0x800 + APIC offset / 16).
  */
 import { apicRegisterName } from './apic-registers.ts';
 

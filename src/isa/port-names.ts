@@ -1,7 +1,8 @@
 /**
  * Well-known x86 I/O ports. Sources: IBM PC/AT technical reference as QEMU's hw/i386/pc.c, hw/isa/lpc_ich9.c and
- * hw/acpi/piix4.c place them (PM timer: PMBASE + 8, PMBASE 0x600 on q35 and 0xb000 on pc/i440fx with SeaBIOS, 0x400 in
- * Bochs and older ones), Linux drivers for the rest. Ports given out at run time (virtio BARs) have no name here.
+ * hw/acpi/piix4.c place them, Linux drivers for the rest. The firmware chooses PMBASE (PM timer: PMBASE + 8): SeaBIOS
+ * 0x600 on pc and q35 (0xb000 if QEMU hands it no ACPI tables), OVMF 0x600 on q35 and 0xb000 on pc. Ports given out at
+ * run time (virtio BARs) have no name here.
  */
 const PORTS: readonly (readonly [first: number, last: number, name: string])[] = [
   [0x00, 0x0f, 'DMA 1'],
@@ -37,17 +38,18 @@ const PORTS: readonly (readonly [first: number, last: number, name: string])[] =
   [0x4d0, 0x4d1, 'PIC edge/level'],
   [0x505, 0x505, 'pvpanic'],
   [0x510, 0x51b, 'fw_cfg'],
-  [0x600, 0x603, 'ACPI PM events (q35)'],
-  [0x604, 0x605, 'ACPI PM control (q35)'],
-  [0x608, 0x60b, 'ACPI PM timer (q35)'],
+  [0x600, 0x603, 'ACPI PM events'],
+  [0x604, 0x605, 'ACPI PM control'],
+  [0x608, 0x60b, 'ACPI PM timer'],
   [0x620, 0x62f, 'ACPI GPE (q35)'],
   [0x660, 0x67f, 'TCO watchdog (q35)'],
-  [0xae00, 0xae13, 'PCI hotplug (pc)'],
+  [0xae00, 0xae17, 'PCI hotplug (pc)'],
   [0xaf00, 0xaf1f, 'CPU hotplug'],
   [0xafe0, 0xafe3, 'ACPI GPE (pc)'],
-  [0xb000, 0xb003, 'ACPI PM events (pc)'],
-  [0xb004, 0xb005, 'ACPI PM control (pc)'],
-  [0xb008, 0xb00b, 'ACPI PM timer (pc)'],
+  [0xb000, 0xb003, 'ACPI PM events'],
+  [0xb004, 0xb005, 'ACPI PM control'],
+  [0xb008, 0xb00b, 'ACPI PM timer'],
+  [0xcc0, 0xcd7, 'PCI hotplug (q35)'],
   [0xcd8, 0xce3, 'CPU hotplug (q35)'],
   [0xcf8, 0xcfb, 'PCI config address'],
   [0xcf9, 0xcf9, 'reset control'],

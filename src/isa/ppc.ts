@@ -1,8 +1,8 @@
 /**
  * Traps of PowerPC Book3S guests: `trap` of kvm_hv:kvm_guest_exit, `exit_nr` of kvm_pr:kvm_exit.
- * Source: Linux arch/powerpc/kvm/trace_book3s.h as of 7.2 (kvm_trace_symbol_exit); 0x0 and 0x501 are in perf's
- * book3s_hv_exits.h (and in older kernels) only. BookE (kvm_booke) counts from 0 with names of its own, many
- * equal to these: it stays numeric, so that ISA and name still identify a reason.
+ * Source: Linux arch/powerpc/kvm/trace_book3s.h as of 7.2 (kvm_trace_symbol_exit); 0x0 is in perf's
+ * book3s_hv_exits.h only, 0x501 in 4.19 and older kernels. BookE (kvm_booke) counts from 0 with names of its own,
+ * many equal to these: it stays numeric, so that ISA and name still identify a reason.
  */
 import type { ReasonRow } from './reason-row.ts';
 

@@ -70,4 +70,5 @@ export const REASON_ORDER: readonly (readonly [isa: number, codes: readonly numb
       0x41, 0x42, 0x43, 0x48, 0x49, 0x4a,
     ],
   ],
+  [ISA_SVM, [0x80000018, 0x8000001a]],
 ];

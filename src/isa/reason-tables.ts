@@ -26,6 +26,12 @@ export const VMX_FAILED_VMENTRY = 0x80000000;
 /** The basic reasons that the Intel SDM allows together with bit 31. */
 export const VMX_ENTRY_FAILURES: readonly number[] = [33, 34, 41];
 
+/** Of Linux 7.2's arch/x86/include/uapi/asm/svm.h, which has no print for them. */
+const SVM_LATER_ROWS: readonly ReasonRow[] = [
+  { code: 0x80000018, name: 'VMGEXIT_SNP_RUN_VMPL', aliases: ['SVM_VMGEXIT_SNP_RUN_VMPL'] },
+  { code: 0x8000001a, name: 'VMGEXIT_SAVIC', aliases: ['SVM_VMGEXIT_SAVIC'] },
+];
+
 const vmxEntryFailureRows: ReasonRow[] = VMX_ENTRY_FAILURES.map((basic) => ({
   code: VMX_FAILED_VMENTRY + basic,
   name: `${VMX_ROWS.find((row) => row.code === basic)?.name} FAILED_VMENTRY`,
@@ -34,7 +40,7 @@ const vmxEntryFailureRows: ReasonRow[] = VMX_ENTRY_FAILURES.map((basic) => ({
 
 export const REASON_TABLES: ReadonlyMap<number, readonly ReasonRow[]> = new Map([
   [ISA_VMX, [...VMX_ROWS, ...vmxEntryFailureRows]],
-  [ISA_SVM, SVM_ROWS],
+  [ISA_SVM, [...SVM_ROWS, ...SVM_LATER_ROWS]],
   [ISA_ARM64, ARM64_ROWS],
   [ISA_RISCV, RISCV_ROWS],
   [ISA_S390, S390_ROWS],

@@ -1,7 +1,8 @@
 /**
  * Reasons from printed trace text: the kernel's spelling (tracefs, perf trace) and that of libtraceevent's kvm
  * plugin (trace-cmd report, perf script). Spelling tells VMX from SVM: the kernel prints VMX names in upper case
- * and SVM names in lower case, the plugin prints VMX names in upper case and SVM names as EXIT_… or VMGEXIT_….
+ * and SVM names in lower case, the plugin prints VMX names in upper case and SVM names as EXIT_… (perf-prof's copy of it
+ * VMGEXIT_… as well).
  */
 import { ISA_ARM, ISA_ARM64, ISA_SVM, ISA_VMX } from '../core/isa-codes.ts';
 import { lazy } from '../core/lazy.ts';
@@ -14,23 +15,57 @@ const MAX_NAME = 128;
 
 type NameMap = Map<string, Reason>;
 
-function addNames(map: NameMap, isa: number, spelling: 'name' | 'printed' | 'old-name'): void {
+/** What 2.6.32 prints on Intel (arch/x86/kvm/vmx.c, vmx_exit_reasons_str). */
+const OLD_VMX_NAMES: readonly (readonly [name: string, code: number])[] = [
+  ['exception', 0],
+  ['ext_irq', 1],
+  ['triple_fault', 2],
+  ['interrupt_window', 7],
+  ['nmi_window', 8],
+  ['task_switch', 9],
+  ['cpuid', 10],
+  ['halt', 12],
+  ['invlpg', 14],
+  ['hypercall', 18],
+  ['cr_access', 28],
+  ['dr_access', 29],
+  ['io_instruction', 30],
+  ['rdmsr', 31],
+  ['wrmsr', 32],
+  ['tpr_below_thres', 43],
+  ['apic_access', 44],
+  ['ept_violation', 48],
+  ['wbinvd', 54],
+];
+
+function addNames(map: NameMap, isa: number, spelling: 'name' | 'printed'): void {
   for (const row of REASON_TABLES.get(isa) ?? []) {
-    const text = spelling === 'printed' ? row.printed : row.name;
-    if (text === undefined) continue;
-    const key = spelling === 'old-name' ? text.toLowerCase() : text;
-    if (!map.has(key)) map.set(key, { isa, code: row.code });
+    const text = row[spelling];
+    if (text !== undefined && !map.has(text)) map.set(text, { isa, code: row.code });
   }
 }
+
+/** Names of Intel's exits in lower case: those of 2.6.32, then those of later kernels so spelt. */
+const oldVmxNames = lazy(() => {
+  const names: NameMap = new Map(OLD_VMX_NAMES.map(([name, code]) => [name, { isa: ISA_VMX, code }]));
+  for (const { name, code } of REASON_TABLES.get(ISA_VMX) ?? [])
+    if (!names.has(name.toLowerCase())) names.set(name.toLowerCase(), { isa: ISA_VMX, code });
+  return names;
+});
 
 const x86Names = lazy(() => {
   const names: NameMap = new Map();
   for (const isa of [ISA_VMX, ISA_SVM]) addNames(names, isa, 'name');
   for (const isa of [ISA_VMX, ISA_SVM]) addNames(names, isa, 'printed');
-  // 2.6.3x kernels printed VMX names in lower case; those that SVM has too ("hlt") are read as SVM.
-  addNames(names, ISA_VMX, 'old-name');
+  // Those that SVM has too ("cpuid") are SVM's here.
+  for (const [name, reason] of oldVmxNames()) if (!names.has(name)) names.set(name, reason);
   return names;
 });
+
+/** The reason of a lower-case name on a host that is known to be an Intel one of old; null if there is none. */
+export function parseOldVmxName(name: string): Reason | null {
+  return oldVmxNames().get(name) ?? null;
+}
 
 const otherNames = lazy(
   (): ReadonlyMap<number, NameMap> =>
@@ -86,7 +121,10 @@ function parseFlagged(text: string, isaHint: number): Reason | null {
   return { isa: ISA_VMX, code: code >>> 0 };
 }
 
-/** `ret` values by the kernel's print (kvm_arm_exception_type); older kernels gave TRAP number 1, hence by name. */
+/**
+ * `ret` values by the kernel's print (kvm_arm_exception_type). Before 4.9 TRAP was number 1, hence by name; 4.9 to 4.19
+ * still print that number as TRAP, and a trap, which is number 2 there, as 0x2.
+ */
 const ARM64_TYPES: ReadonlyMap<string, number> = new Map([
   ['IRQ', 0],
   ['SERROR', 1],

@@ -21,7 +21,7 @@ import { reasonRow, VMX_FAILED_VMENTRY } from './reason-tables.ts';
 export { armReasonCode, basicReason, publicCode } from './reason-code.ts';
 export type { NamedReason, Reason } from './reason-row.ts';
 export { findReasons, reasonInputKey, suggestReasons } from './reason-search.ts';
-export { parseArmReason, parseReasonName } from './reason-text.ts';
+export { parseArmReason, parseOldVmxName, parseReasonName } from './reason-text.ts';
 
 /**
  * The kernel's own spelling. VMX: name of the low 16 bits, then flags as `__print_flags(…, " ", …)` in
@@ -51,9 +51,10 @@ function hex(value: number): string {
 
 /**
  * True where the time to the next entry is mostly the guest's own idling: the vCPU said that it has nothing to do
- * and KVM blocks (or polls) until an interrupt. Not idle: PAUSE (spinning on a lock is work), UMWAIT and TPAUSE
- * (short, bounded waits that KVM never blocks in), MONITOR (only arms). RISC-V's WFI and PowerPC's H_CEDE are
- * idling, but have no code of their own: virtual instruction and SYSCALL are busy exits too.
+ * and KVM blocks (or polls) until an interrupt. MWAIT says the same, though KVM takes it for a NOP. Not idle: PAUSE
+ * (spinning on a lock is work), UMWAIT and TPAUSE (short, bounded waits that KVM never blocks in), MONITOR (only arms).
+ * RISC-V's WFI and PowerPC's H_CEDE are idling, but have no code of their own: virtual instruction and SYSCALL are busy
+ * exits too.
  */
 export function isIdle(isa: number, code: number): boolean {
   switch (isa) {

@@ -1,12 +1,14 @@
 /**
  * arm64 system registers by encoding, packed as Op0<<16 | Op1<<12 | CRn<<8 | CRm<<4 | Op2 (core/event-fields.ts).
- * Source: Arm ARM (DDI 0487) chapter D17 and Linux arch/arm64/include/asm/sysreg.h: those that KVM traps.
+ * Source: Linux arch/arm64/tools/sysreg and arch/arm64/include/asm/sysreg.h, as the Arm ARM (DDI 0487) has them: those
+ * that KVM traps.
  */
 const pack = (op0: number, op1: number, crn: number, crm: number, op2: number) =>
   (op0 << 16) | (op1 << 12) | (crn << 8) | (crm << 4) | op2;
 
 const NAMES: ReadonlyMap<number, string> = new Map([
-  [pack(2, 0, 0, 2, 0), 'OSDTRRX_EL1'],
+  [pack(2, 0, 0, 0, 2), 'OSDTRRX_EL1'],
+  [pack(2, 0, 0, 2, 0), 'MDCCINT_EL1'],
   [pack(2, 0, 0, 2, 2), 'MDSCR_EL1'],
   [pack(2, 0, 1, 0, 4), 'OSLAR_EL1'],
   [pack(2, 0, 1, 1, 4), 'OSLSR_EL1'],

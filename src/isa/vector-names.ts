@@ -1,10 +1,11 @@
 /**
- * Interrupt vectors with a fixed meaning in Linux on x86 (arch/x86/include/asm/irq_vectors.h, names of 6.x). The same
- * numbers serve the host (vector of an EXTERNAL_INTERRUPT exit) and a Linux guest (injected vector).
+ * Interrupt vectors with a fixed meaning in Linux on x86 (arch/x86/include/asm/irq_vectors.h of 6.1 to 7.2). The same
+ * numbers serve the host (vector of an EXTERNAL_INTERRUPT exit) and a Linux guest (injected vector). In 6.1 0xeb is a
+ * device's and 0xf5 unused.
  */
 const NAMES: ReadonlyMap<number, string> = new Map([
   [0x80, 'int 0x80'],
-  [0xeb, 'posted MSI notification'],
+  [0xeb, 'device or posted MSI notification'],
   [0xec, 'local timer'],
   [0xed, 'Hyper-V stimer'],
   [0xee, 'Hyper-V reenlightenment'],
@@ -14,6 +15,7 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [0xf2, 'KVM posted interrupt'],
   [0xf3, 'hypervisor callback'],
   [0xf4, 'deferred error'],
+  [0xf5, 'PMI of a guest'],
   [0xf6, 'irq work'],
   [0xf7, 'platform IPI'],
   [0xf8, 'reboot'],

@@ -116,7 +116,7 @@ export function takeBetween(
 function userspaceExit(pairing: usize, batch: usize, row: usize, own: usize): void {
   const isOpen = load<u32>(own, IS_OPEN << 2) === 1;
   addOne(pairing + P_USERSPACE_EXITS);
-  // errno is signed; where it is not recorded the exit counts as good (all kernels since 3.10 record it).
+  // errno is signed; where it is not recorded the exit counts as good (kernels from 3.6 to 7.2 record it).
   const errno =
     load<u16>(load<usize>(batch, EVENT_FIELDS) + (row << 1)) & F_ARG0
       ? load<i32>(load<usize>(batch, EVENT_ARG0) + (row << 3))

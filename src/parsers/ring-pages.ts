@@ -1,12 +1,17 @@
 /**
  * Recognises the ring buffer's own pages, as `per_cpu/cpuN/trace_pipe_raw` and the NAME.cpuN files of a trace-cmd that
- * was killed hold them: they name no event, so that nothing but a word on what they are can be said
- * (Linux kernel/trace/ring_buffer.c: struct buffer_data_page, enum ring_buffer_type).
+ * was killed hold them: they name no event, so that nothing but a word on what they are can be said (Linux
+ * include/linux/ring_buffer.h: enum ring_buffer_type; kernel/trace/ring_buffer.c, in 7.2 include/linux/
+ * ring_buffer_types.h: struct buffer_data_page).
  */
 
-/** u64 time stamp, then u64 commit: bytes of events in the page, flags above bit 29. */
+/**
+ * u64 time stamp, then u64 commit: bytes of events in the page, flags from bit 30 on. That events were lost
+ * (RB_MISSED_EVENTS) is a negative int which the kernel adds: then all bits above are ones.
+ */
 const PAGE_HEADER = 16;
 const COMMIT_BYTES = 0x3fff_ffff;
+const LOST_EVENTS = 0x8000_0000;
 const LARGEST_PAGE = 65536;
 /** Chance makes fewer events that end where the page says. */
 const MIN_EVENTS = 3;
@@ -18,8 +23,11 @@ const PADDING = 29;
 export function isRingPage(head: Uint8Array): boolean {
   if (head.length < PAGE_HEADER + 4) return false;
   const view = new DataView(head.buffer, head.byteOffset, head.length);
-  const commit = view.getUint32(8, true) & COMMIT_BYTES;
-  if (view.getUint32(12, true) !== 0 || commit < 4 || commit > LARGEST_PAGE - PAGE_HEADER) return false;
+  const word = view.getUint32(8, true);
+  const commit = word & COMMIT_BYTES;
+  const above = view.getUint32(12, true);
+  if (above !== 0 && (above !== 0xffffffff || word < LOST_EVENTS)) return false;
+  if (commit < 4 || commit > LARGEST_PAGE - PAGE_HEADER) return false;
   const end = PAGE_HEADER + commit;
   let events = 0;
   let p = PAGE_HEADER;

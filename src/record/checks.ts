@@ -71,7 +71,7 @@ export function checkHost(facts: HostFacts): void {
   if (facts.lockedDown)
     throw new UsageError(
       'kernel lockdown (confidentiality) forbids tracing',
-      'Boot without lockdown=confidentiality. Secure Boot alone means lockdown=integrity, which allows tracing.',
+      'Boot without lockdown=confidentiality. Secure Boot alone means lockdown=integrity at most, which allows tracing.',
     );
   const privileged = facts.uid === 0 || facts.canAdmin;
   if (facts.tracefs === null)

@@ -41,7 +41,7 @@ export async function undoQemu(qmp: Qmp, undo: QemuUndo): Promise<string[]> {
     await attempt('trace file', async () => {
       await qmp.hmp('trace-file off');
       await qmp.hmp(`trace-file set ${quoteHmp(file)}`);
-      // QEMU before 3.0 switches on what it sets.
+      // Older QEMU switches on what it sets.
       await qmp.hmp('trace-file off');
     });
   }

@@ -1,6 +1,6 @@
 /**
  * The dump of ftrace's buffer in the kernel's log: ftrace_dump_on_oops, `echo z > /proc/sysrq-trigger`, rcutorture and
- * others (ftrace_dump() in kernel/trace/trace.c, 3.x to 6.18). Its lines are those of latency-format behind a stamp of
+ * others (ftrace_dump() in kernel/trace/trace.c, 3.6 to 7.2). Its lines are those of latency-format behind a stamp of
  * printk, with times in µs since tracing began, between two rules:
  *
  *     [   10.090300] Dumping ftrace buffer:

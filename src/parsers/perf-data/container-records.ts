@@ -62,7 +62,7 @@ export function takeContainerRecord(
         );
         nameEnabledEvents(state);
       }
-      // The kernel pads the blob to 8 bytes and states the padded size (tools/perf/util/synthetic-events.c).
+      // perf pads the blob to 8 bytes and states the padded size (tools/perf/util/synthetic-events.c).
       return length;
     }
     case RECORD_HEADER_ATTR: {

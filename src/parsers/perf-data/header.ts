@@ -84,7 +84,7 @@ export function readHeader(source: ByteSource, context: TraceContext): PerfHeade
       offset,
       ...(hint ? { hint } : {}),
     });
-  if (magic === 'PERFFILE') throw fail('version 1 files (perf before 2.6.36) are not supported', 0);
+  if (magic === 'PERFFILE') throw fail('version 1 files (perf 2.6.32) are not supported', 0);
   if (magic !== 'PERFILE2' && magic !== '2ELIFREP') throw fail('no PERFILE2 magic', 0);
   const little = magic === 'PERFILE2';
   const u64 = (offset: number) => Number(view.getBigUint64(offset, little));

@@ -23,7 +23,7 @@ import { closeRun, timedKey, WALK_CONTAINER, WALK_DAMAGED, WALK_ROUND, walkRecor
 const LOOK = 16 << 20;
 /** Fewer exits or entries prove nothing. */
 const ENOUGH = 20;
-/** Share of cases in which a rule must hold: threads may be cut anywhere, and kernels before 6.1 skip some entries. */
+/** Share of cases in which a rule must hold: threads may be cut anywhere, and the fast path of older kernels (5.10) traces no entry. */
 const NEARLY_ALL = 0.9;
 /** Share of entries at or just behind the exit's instruction; measured: 0.55 and more. */
 const RESUMED = 0.4;

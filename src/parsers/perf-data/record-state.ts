@@ -151,7 +151,7 @@ function showLayout({ window: { table }, layout, idKinds }: RecordState): void {
 export function addFormats(state: RecordState, formats: ReadonlyMap<number, EventFormat>): void {
   for (const [id, format] of formats) {
     if (id >= 65536 || state.decoders[id]) continue;
-    const decoder = compileDecoder(format, state.context.events, state.little);
+    const decoder = compileDecoder(format, state.context.events, state.little, state.context.kernel);
     state.decoders[id] = decoder;
     addPlan(state.plans, id, decoder, state.coreOnly);
     // Which ISA an exit without `isa` is of may be told later; one without reason needs a name (completeExit).

@@ -1,7 +1,8 @@
 /**
  * Declarations of QEMU's events that the analyses use, for recordings without their trace-events-all. Arguments carry
  * no types in a simpletrace file, so a declaration is only used for records of exactly its length.
- * From accel/kvm, hw/virtio and softmmu of QEMU 7.2; second lines are those of other versions.
+ * From accel/kvm, hw/virtio and softmmu of QEMU 7.2; second lines, and kvm_run_exit_system_event, are those of other
+ * versions.
  */
 import { type EventDeclaration, parseDeclaration } from './trace-events.ts';
 

@@ -63,7 +63,7 @@ export function parseDeclaration(line: string): EventDeclaration | null {
   const args = parseArguments(line.slice(open + 1, close));
   if (!args) return null;
   let format = line.slice(close + 1).trim();
-  // Up to QEMU 8.0 tracetool put the CPU's address in front of the arguments of `vcpu` events.
+  // tracetool puts the CPU's address in front of the arguments of `vcpu` events (7.2; 10.0 has none).
   if (words.includes('vcpu')) {
     args.unshift({ name: '__cpu', isString: false });
     format = `"cpu=%p " ${format}`;

@@ -2,7 +2,7 @@
 
 /** `TID@SECONDS.MICROSECONDS:` (-msg timestamp=on, QEMU up to 10.0). */
 export const STAMP_THREAD = 1;
-/** `2025-07-25T10:00:00.123456Z ` (-msg timestamp=on, QEMU 10.1 and later: commit 012842c075). */
+/** `2025-07-25T10:00:00.123456Z ` (-msg timestamp=on, QEMU after 10.0). */
 export const STAMP_DATE = 2;
 /** No `-msg timestamp=on`. */
 export const STAMP_NONE = 3;

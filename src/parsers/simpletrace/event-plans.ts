@@ -10,7 +10,7 @@ import { declarationsOf } from '../qemu-events/known-events.ts';
 import type { EventDeclaration, TraceEvents } from '../qemu-events/trace-events.ts';
 import { type EventWalk, planEvent } from './walk-events.ts';
 
-/** Longest string argument that QEMU writes (MAX_TRACE_STRLEN of trace/simple.c). */
+/** Longest string argument that QEMU writes (MAX_TRACE_STRLEN of trace/simple.h). */
 export const MAX_STRING = 512;
 
 export interface ArgumentPlan {

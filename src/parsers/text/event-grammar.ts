@@ -140,7 +140,7 @@ const GRAMMAR: Readonly<Record<string, readonly [Readonly<Record<string, KeyRule
   ],
   kvm_inj_virq: [
     {
-      // Up to 5.15 `irq N`, decimal; from 6.1 `IRQ 0xV` or `Soft/INTn 0xV`, then maybe ` [reinjected]`.
+      // 5.10: `irq N`, decimal; 6.1: `IRQ 0xV` or `Soft/INTn 0xV`, then maybe ` [reinjected]`.
       irq: { column: 'address', base: 'd' },
       IRQ: { column: 'address', base: 'x', sets: ['code', 0] },
       'Soft/INTn': { column: 'address', base: 'x', sets: ['code', 1] },

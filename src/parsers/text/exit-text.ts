@@ -1,5 +1,5 @@
 /**
- * Texts of kvm_exit, kvm_nested_vmexit and kvm_nested_vmexit_inject, all layouts since 2.6.3x, by the kernel and by
+ * Texts of kvm_exit, kvm_nested_vmexit and kvm_nested_vmexit_inject, all layouts since 2.6.32, by the kernel and by
  * libtraceevent's kvm plugin (arch/x86/kvm/trace.h, plugin_kvm.c; docs of the columns: core/event-fields.ts).
  */
 import {
@@ -41,7 +41,7 @@ const EXIT_TABLE = keyTable(
     intr_info: { column: 'intrInfo', base: 'x' },
     error_code: { column: 'errorCode', base: 'x' },
     requests: { column: 'arg0', base: 'x' },
-    // kvm_nested_vmexit up to 5.4, kvm_nested_vmexit_inject.
+    // kvm_nested_vmexit before 5.10, kvm_nested_vmexit_inject.
     ext_inf1: { column: 'info1', base: 'x' },
     ext_inf2: { column: 'info2', base: 'x' },
     ext_int: { column: 'intrInfo', base: 'x' },
@@ -96,7 +96,7 @@ function readAnyLayout(
   return complete;
 }
 
-/** `info A B` (hexadecimal without 0x) of layouts up to 5.9 and of the plugin. */
+/** `info A B` (hexadecimal without 0x) of layouts before 5.10 and of the plugin. */
 function readInfoPair(buf: Uint8Array, pos: number, end: number, batch: EventBatch, row: number): void {
   const at = findIn(buf, pos, end, INFO);
   if (at < 0) return;

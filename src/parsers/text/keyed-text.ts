@@ -42,7 +42,7 @@ interface KeyOp {
 
 /**
  * Fields whose print format is `%x` without `0x`. `trace-cmd report -R` prints a field by the conversion that the
- * event's print format has for it (since libtraceevent 1.2; older ones printed all of them in decimal).
+ * event's print format has for it (since libtraceevent 1.4; older ones printed all of them in decimal).
  */
 const BARE_HEX: Readonly<Record<string, readonly string[]>> = {
   kvm_exit: ['info1', 'info2'],

@@ -106,7 +106,7 @@ function afterDash(prefix: LinePrefix, buf: Uint8Array, dash: number, end: numbe
   do p++;
   while (buf[p] === BLANK);
   let pid = -1;
-  // TGID before [CPU] since 5.4, behind it in 4.15.
+  // TGID before [CPU] since 4.19, behind it in 4.15.
   if (buf[p] === 40) {
     p = readTgid(buf, p);
     if (p < 0) return -1;
@@ -134,7 +134,7 @@ function afterDash(prefix: LinePrefix, buf: Uint8Array, dash: number, end: numbe
   }
   digit = buf[p] - 48;
   if (!(digit >= 0 && digit <= 9)) {
-    // irq-info: 4 characters up to 5.10, 5 since; more where a preempt count is above 15, and from libtraceevent.
+    // irq-info: 4 characters in 5.10, 5 in 6.1; more where a preempt count is above 15, and from libtraceevent.
     first = p;
     while (buf[p] > BLANK) p++;
     const width = p - first;
@@ -283,8 +283,9 @@ function latencyColumns(
 }
 
 /**
- * Where a time begins that follows the flags at `pos` without a blank. The 4th flag (preempt count) and the 5th (since
- * 5.15) are a digit or a dot: if both places hold digits, the second may be the time's first, and nothing can be told.
+ * Where a time begins that follows the flags at `pos` without a blank. The 4th flag (preempt count) and the 5th (migration
+ * disabled; 6.1 has it, 5.10 not) are a digit or a dot: if both places hold digits, the second may be the time's first, and
+ * nothing can be told.
  */
 function endOfFlags(buf: Uint8Array, pos: number): number {
   for (let p = pos; p < pos + 3; p++) if (buf[p] <= BLANK || isDigit(buf[p])) return -1;
@@ -294,7 +295,7 @@ function endOfFlags(buf: Uint8Array, pos: number): number {
 
 let tgid = -1;
 
-/** `(%7d) ` or `(-------) ` (5 columns up to 5.4) at `pos`; the number is in `tgid`. */
+/** `(%7d) ` or `(-------) ` (5 columns in 4.19) at `pos`; the number is in `tgid`. */
 function readTgid(buf: Uint8Array, pos: number): number {
   let p = pos + 1;
   while (buf[p] === BLANK) p++;

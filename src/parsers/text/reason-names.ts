@@ -7,7 +7,7 @@ import { type EventBatch, F_CODE, F_ISA } from '../../core/event-batch.ts';
 import { ISA_NAMED, ISA_SVM, ISA_UNKNOWN, ISA_VMX } from '../../core/isa-codes.ts';
 import { internString } from '../../core/string-table.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
-import { parseReasonName } from '../../isa/reasons.ts';
+import { parseOldVmxName, parseReasonName } from '../../isa/reasons.ts';
 import { addName, type ByteNames, clearNames, createByteNames, findName, hashBytes } from './byte-names.ts';
 import { createKnownBytes, forgetKnown, type KnownBytes } from './known-bytes.ts';
 import { ascii, decodeText } from './numbers.ts';
@@ -25,7 +25,7 @@ export interface ReasonNames {
   changes: number;
   /** ISA that bare numbers belong to: that of the names seen, until then that of the host. */
   hint: number;
-  /** Names were in the lower case of 2.6.3x kernels on Intel, where "hlt" is VMX's. */
+  /** Names were in the lower case of 2.6.32 on Intel, where "cpuid" is VMX's. */
   oldNames: boolean;
 }
 
@@ -104,7 +104,7 @@ export function nameUnknown(
   batch.fields[row] |= F_CODE | F_ISA;
 }
 
-/** Name of exits whose text holds no reason (32-bit arm up to 3.x, `perf script` without `-F trace`, cut lines). */
+/** Name of exits whose text holds no reason (32-bit arm in 3.19, `perf script` without `-F trace`, cut lines). */
 export const NO_REASON = '(no reason printed)';
 const NO_REASON_BYTES = ascii(NO_REASON);
 const NO_REASON_HASH = hashBytes(NO_REASON_BYTES, 0, NO_REASON_BYTES.length);
@@ -137,8 +137,7 @@ export function countNamedReason(context: TraceContext, text: number): void {
 function learn(reasons: ReasonNames, buf: Uint8Array, start: number, end: number): number {
   const name = decodeText(buf, start, end);
   let reason = parseReasonName(name, reasons.hint);
-  if (reason && reasons.oldNames && reason.isa === ISA_SVM)
-    reason = parseReasonName(name.toUpperCase(), ISA_VMX) ?? reason;
+  if (reason && reasons.oldNames && reason.isa === ISA_SVM) reason = parseOldVmxName(name) ?? reason;
   if (reason && reasons.hint === ISA_UNKNOWN && (reason.isa === ISA_VMX || reason.isa === ISA_SVM))
     settleIsa(reasons, reason.isa);
   if (reason?.isa === ISA_VMX && !reasons.oldNames && /^[a-z_]+$/.test(name)) {

@@ -141,12 +141,19 @@ const EXCEPTIONS: ReadonlyMap<string, number> = new Map([
   ['MF', 16],
   ['AC', 17],
   ['MC', 18],
+  // Printed by 7.2, not yet by 6.1.
+  ['XM', 19],
+  ['VE', 20],
+  ['CP', 21],
+  ['HV', 28],
+  ['VC', 29],
+  ['SX', 30],
 ]);
 
 const REINJECTED = ascii('[reinjected]');
 const RAW_EXCEPTION = keyTable({}, F_ADDRESS, 'kvm_inj_exception');
 
-/** `#GP (0x0) [reinjected]`; the parenthesis says (from 6.1 on) that there is an error code. */
+/** `#GP (0x0) [reinjected]`; 6.1 prints the parenthesis only if there is an error code, 5.10 always. */
 export function readException(
   buf: Uint8Array,
   pos: number,

@@ -1,4 +1,4 @@
-/** Text of kvm_userspace_exit, the same since 2.6.3x: `reason NAME (N)`, `reason restart (4)`, `reason error (E)`. */
+/** Text of kvm_userspace_exit, the same from 3.6 to 7.2: `reason NAME (N)`, `reason restart (4)`, `reason error (E)`. */
 import { type EventBatch, F_ARG0, F_CODE } from '../../core/event-batch.ts';
 import { keyTable, readKeyed } from './keyed-text.ts';
 import { ascii, matchesAt, readDecimal, word } from './numbers.ts';

@@ -140,7 +140,7 @@ function markerDecoder(rows: EventRows, format: EventFormat): RecordDecoder {
   const { events } = rows.context;
   const text = format.fields.get('buf');
   if (format.system !== 'ftrace' || format.name !== 'print' || !text)
-    return compileDecoder(format, events, rows.little);
+    return compileDecoder(format, events, rows.little, rows.context.kernel);
   rows.markerOffset = text.offset;
   rows.context.markerName = format.name;
   return {

@@ -65,7 +65,7 @@ export const STEP_AGAIN = 2;
 
 /**
  * Bits of a page's commit word (kernel/trace/ring_buffer.c, RB_MISSED_EVENTS and RB_MISSED_STORED). Only its low 32 bits
- * count: the flags are negative 32-bit numbers that the kernel adds to a long, so the bits above come out as ones.
+ * count: RB_MISSED_EVENTS is a negative int that the kernel adds to a long, so the bits above come out as ones.
  */
 export const LENGTH_MASK = 0x07ffffff;
 export const LOST_EVENTS = 0x80000000;

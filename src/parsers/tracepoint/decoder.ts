@@ -64,11 +64,15 @@ interface CorePlan {
   readonly fields: number;
 }
 
-/** Makes the decoder of one event. Fields that the format lacks leave their columns unset. */
+/**
+ * Makes the decoder of one event. Fields that the format lacks leave their columns unset. `kernel`: release of the
+ * recording kernel, where it is known.
+ */
 export function compileDecoder(
   format: EventFormat,
   events: EventDictionary,
   littleEndian: boolean,
+  kernel: string | null = null,
 ): RecordDecoder {
   const wanted = RECORDED_FIELDS[format.name] ?? {};
   const wide: WideOp[] = [];
@@ -104,7 +108,7 @@ export function compileDecoder(
     minimum = Math.max(minimum, offset + size);
   }
   const pid = format.fields.get('common_pid');
-  const special = specialDecoder(format, littleEndian);
+  const special = specialDecoder(format, littleEndian, kernel);
   return {
     format,
     event: eventCode(events, format.name),
@@ -254,16 +258,25 @@ function readNarrow(view: DataView, at: number, size: number, signed: boolean, l
   }
 }
 
-function specialDecoder(format: EventFormat, little: boolean): RecordDecoder['special'] {
+/** ARM_EXCEPTION_TRAP before 4.9, where 1 is EL1_SERROR. The print format does not tell: its list stayed as it was. */
+const OLD_RET_TRAP = 1;
+const hasOldTrap = (kernel: string | null) => kernel !== null && /^4\.[0-8]\./.test(kernel);
+
+function specialDecoder(
+  format: EventFormat,
+  little: boolean,
+  kernel: string | null,
+): RecordDecoder['special'] {
   const wanted = RECORDED_FIELDS[format.name];
   if (!wanted) return null;
   if (wanted.armRet !== undefined) {
-    // 'idx' and 'exit_reason' were the names of 'ret' and 'esr_ec' in Linux 4.4–4.15
-    // (virt/kvm/arm/trace.h).
+    // 'idx' and 'exit_reason' were the names of 'ret' and 'esr_ec' (arch/arm/kvm/trace.h in 4.9, virt/kvm/arm/trace.h
+    // in 4.19).
     const pc = format.fields.get('vcpu_pc');
     const ret = format.fields.get('ret') ?? (pc ? format.fields.get('idx') : undefined);
     const ec = format.fields.get('esr_ec') ?? (pc ? format.fields.get('exit_reason') : undefined);
-    if (isInteger(ret) && isInteger(ec) && ret.size === 4 && ec.size === 4) return armExit(ret, ec, little);
+    if (isInteger(ret) && isInteger(ec) && ret.size === 4 && ec.size === 4)
+      return armExit(ret, ec, little, hasOldTrap(kernel) ? OLD_RET_TRAP : ARM64_RET_TRAP);
     const scause = format.fields.get('scause');
     if (isInteger(scause)) return riscvExit(scause, little);
   }
@@ -273,9 +286,9 @@ function specialDecoder(format: EventFormat, little: boolean): RecordDecoder['sp
 
 /**
  * arm64: the type of the exit is in `ret` (ARM_EXCEPTION_*, arch/arm64/include/asm/kvm_asm.h); only a TRAP has an
- * exception class, that of any other is left from an earlier one.
+ * exception class: of any other 4.x records that of an earlier exit, 5.10 and later 0.
  */
-function armExit(ret: FormatField, ec: FormatField, little: boolean): RecordDecoder['special'] {
+function armExit(ret: FormatField, ec: FormatField, little: boolean, trap: number): RecordDecoder['special'] {
   return (view, base, length, batch, row) => {
     batch.isa[row] = ISA_ARM64;
     batch.fields[row] |= F_ISA;
@@ -284,8 +297,7 @@ function armExit(ret: FormatField, ec: FormatField, little: boolean): RecordDeco
       return;
     }
     const type = view.getUint32(base + ret.offset, little) & 0x3fffffff;
-    batch.code[row] =
-      type === ARM64_RET_TRAP ? view.getUint32(base + ec.offset, little) : ARM64_NOT_TRAP | type;
+    batch.code[row] = type === trap ? view.getUint32(base + ec.offset, little) : ARM64_NOT_TRAP | type;
     batch.fields[row] |= F_CODE;
   };
 }

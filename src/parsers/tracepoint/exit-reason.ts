@@ -22,7 +22,7 @@ export function completeExit(context: TraceContext, batch: EventBatch, row: numb
       'exits whose records have no field that is known to hold the reason: they are kept apart from all others',
     );
   } else if ((batch.fields[row] & F_ISA) === 0 && context.defaultIsa !== 0) {
-    // Kernels before 2.6.38, and ISAs other than x86, do not record theirs; the host's machine tells.
+    // 2.6.32, and ISAs other than x86, do not record theirs; the host's machine tells.
     batch.isa[row] = context.defaultIsa;
     batch.fields[row] |= F_ISA;
   }

@@ -59,7 +59,7 @@ function parseDeclaration(
   if (!match) return null;
   const type = match[1].trim();
   const dynamic = type.startsWith('__data_loc') ? 'data' : type.startsWith('__rel_loc') ? 'rel' : null;
-  // Kernels before 2.6.39 printed no `signed:`; C's rules then decide.
+  // 2.6.32 printed no `signed:`; C's rules then decide.
   const signed =
     signedFlag === undefined ? /^(?:int|long|short|s\d+|char|pid_t)\b/.test(type) : signedFlag === '1';
   const array = match[3] !== undefined || dynamic !== null || size > 8;

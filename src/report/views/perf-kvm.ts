@@ -1,6 +1,6 @@
 /**
  * perf kvm stat report --event=vmexit|mmio|ioport|msr by perf's own rules (analysis/perf-kvm.ts), in the text layout of
- * perf up to 6.2 (--stdio since 6.3). Different on purpose: a reason without a name shows its number where perf has
+ * perf 6.1 (with --stdio in 6.12). Different on purpose: a reason without a name shows its number where perf has
  * UNKNOWN, and arm64's exits that are no TRAP are kept apart from the classes whose numbers they share.
  */
 import { exactToBigInt } from '../../analysis/exact-sum.ts';

@@ -10,7 +10,7 @@ export const apicExits: Rule = {
   id: 'apic-exits',
   title: 'Accesses of the local APIC leave the guest',
   fix: 'Where the CPU can virtualize the APIC (Intel: kvm_intel enable_apicv; AMD: kvm_amd avic), find out why it is off for this VM: the event kvm_apicv_inhibit_changed tells. Exits APIC_WRITE and avic_unaccelerated_access happen only where it is on, for the registers that the CPU leaves to KVM. Without it, x2APIC in the guest (-cpu ...,+x2apic) makes each access cheaper than MMIO, and paravirtual EOI saves some.',
-  reference: 'https://docs.kernel.org/admin-guide/kernel-parameters.html',
+  reference: 'https://docs.kernel.org/virt/kvm/x86/msr.html',
   applies: (facts) => {
     const found = [
       facts.reasons('vmx:44', 'vmx:56', 'svm:1026'),

@@ -6,7 +6,7 @@ export const dirtyLogging: Rule = {
   id: 'dirty-logging',
   title: 'Dirty pages were logged while recording',
   fix: 'Live migration, a snapshot or another user of dirty logging was under way. Record again without it before comparing with other recordings.',
-  reference: 'https://docs.kernel.org/virt/kvm/api.html#kvm-get-dirty-log-vm-ioctl',
+  reference: 'https://docs.kernel.org/virt/kvm/api.html#kvm-get-dirty-log',
   applies: (facts) => {
     const found = facts.reasons('vmx:62');
     return found ? evidence(found) : null;

@@ -9,7 +9,7 @@ const LEAST_COST_PCT = 1;
 export const haltPolling: Rule = {
   id: 'halt-polling',
   title: 'KVM polls in vain for the end of halts',
-  fix: 'A smaller halt_poll_ns of the kvm module (0 switches polling off), or a larger halt_poll_ns_shrink; section halt-polling shows what other values would have done. Guests that poll themselves (cpuidle-haltpoll) make KVM polling superfluous.',
+  fix: 'A smaller halt_poll_ns of the kvm module (0 switches polling off), or a window that shrinks faster: it is divided by halt_poll_ns_shrink, 0 lets it start anew; section halt-polling shows what other values would have done. Guests that poll themselves (cpuidle-haltpoll) make KVM polling superfluous.',
   reference: 'https://docs.kernel.org/virt/kvm/halt-polling.html',
   applies: ({ model, vcpuSeconds }) => {
     const total = model.haltPolling?.total ?? null;

@@ -9,7 +9,7 @@ const isClockPort = (port: number) =>
 export const hyperV: Rule = {
   id: 'hyper-v',
   title: 'The guest knows Hyper-V interfaces and still uses emulated clocks',
-  fix: 'Complete the Hyper-V enlightenments: hv-time (with an invariant TSC no exit per reading), hv-stimer and hv-synic (timers without RTC and HPET), hv-vapic, hv-frequencies; hv-passthrough in tests shows what is to be gained.',
+  fix: 'Complete the Hyper-V enlightenments: hv-time (with a stable TSC of the host no exit per reading), hv-stimer and hv-synic (timers without RTC and HPET), hv-vapic, hv-frequencies; hv-passthrough in tests shows what is to be gained.',
   reference: 'https://www.qemu.org/docs/master/system/i386/hyperv.html',
   applies: (facts) => {
     const known = facts.msrs(isHyperV);

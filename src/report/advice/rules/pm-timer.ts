@@ -2,7 +2,7 @@
 import { evidence, matters } from '../facts.ts';
 import type { Rule } from '../rule.ts';
 
-/** 0x608: QEMU's pc and q35 under SeaBIOS and OVMF; 0xb008: older PIIX4 set-ups. */
+/** PMBASE + 8 as the firmware sets it (isa/port-names.ts): 0x608 under SeaBIOS and, on q35, OVMF; 0xb008 on pc under OVMF. */
 const isPmTimer = (port: number) => (port >= 0x608 && port <= 0x60b) || (port >= 0xb008 && port <= 0xb00b);
 
 export const pmTimer: Rule = {
