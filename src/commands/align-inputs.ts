@@ -18,16 +18,11 @@ import { note } from '../core/diagnostics.ts';
 import { UsageError } from '../core/errors.ts';
 import { createTraceContext, type TraceContext } from '../core/trace-context.ts';
 import type { OpenedInput } from '../parsers/open-input.ts';
-import { traceEventsOf } from './event-stream.ts';
 import type { ReadOptions } from './options.ts';
+import { isQemu, traceEventsOf } from './qemu-inputs.ts';
 
 /** Offsets below this are the same clock: the two events of an exit are about 1 µs apart. */
 const SAME_CLOCK_NS = 100_000n;
-
-/** Whether an input was written by QEMU, not by the kernel. */
-export function isQemu(input: OpenedInput): boolean {
-  return input.format.ofQemu === true;
-}
 
 /** What a first reading of an input shows. */
 export interface Scan {

@@ -10,11 +10,11 @@ import { UsageError } from '../core/errors.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import { createTraceContext, type TraceContext } from '../core/trace-context.ts';
 import { type OpenedInput, openInput } from '../parsers/open-input.ts';
-import { findTraceEvents } from '../parsers/simpletrace/find-events.ts';
 import type { BlockRange, ParseOptions } from '../parsers/trace-format.ts';
-import { alignClocks, isQemu } from './align-inputs.ts';
+import { alignClocks } from './align-inputs.ts';
 import { findTwins } from './find-twins.ts';
 import type { ReadOptions } from './options.ts';
+import { isQemu, traceEventsOf } from './qemu-inputs.ts';
 
 /** Batches for a parser to fill, and the arena that they lie in (ParseOptions). */
 export type BatchLender = Required<Pick<ParseOptions, 'arena' | 'nextBatch'>>;
@@ -152,18 +152,6 @@ function sumProgress(
       total,
     );
   };
-}
-
-/** QEMU's event declarations: as given, else the file that lies beside the recording. */
-export function traceEventsOf(
-  path: string,
-  input: OpenedInput,
-  options: ReadOptions,
-): Pick<ParseOptions, 'traceEvents'> {
-  if (options.traceEvents !== null) return { traceEvents: options.traceEvents };
-  if (!isQemu(input)) return {};
-  const found = findTraceEvents(path);
-  return found ? { traceEvents: found.text } : {};
 }
 
 /** The merged stream; when it ends the run's facts are complete. */

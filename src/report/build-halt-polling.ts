@@ -6,13 +6,13 @@ import {
   WINDOWS,
   type WindowOutcome,
 } from '../analysis/halt-polling.ts';
+import { formatNs, formatPct, plural } from '../core/units.ts';
 import { count, foreign, left, plain, right, share, tableOf, time } from './cells.ts';
 import { csvOf } from './csv-data.ts';
 import { exitFiltersUnused } from './filters.ts';
 import type { Exact, ReportModel } from './model.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { compareThreads, identifyThread, type ThreadIdentity, vcpuNumbers } from './thread-identity.ts';
-import { formatNs, formatPct, plural } from './units.ts';
 
 export interface HaltFigures {
   halts: number;

@@ -15,6 +15,7 @@ import {
 import { AUTO_INTERVALS, type IntervalResult } from '../analysis/intervals.ts';
 import { NO_CPU } from '../core/event-batch.ts';
 import type { TraceContext } from '../core/trace-context.ts';
+import { formatCount, formatNsShort, formatOffset, plural } from '../core/units.ts';
 import { wordsToBigInt } from '../core/words.ts';
 import { isIdle } from '../isa/reasons.ts';
 import { cell, count, foreign, left, plain, right, tableOf, time } from './cells.ts';
@@ -23,7 +24,6 @@ import type { Exact, ReportModel } from './model.ts';
 import { reasonIdentity } from './reason-identity.ts';
 import { exitsRecorded, latencyGap, whyUnknown } from './recorded.ts';
 import type { Block, Section, SectionInput, SectionOptions } from './sections.ts';
-import { formatCount, formatNsShort, formatOffset, plural } from './units.ts';
 
 /** Rows that are filled up with intervals without exits, so that a line drawn through them falls to 0 in between. */
 const MOST_FILLED = 65_536;
