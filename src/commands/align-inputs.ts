@@ -55,7 +55,7 @@ export async function alignClocks(
   if (piped >= 0 && kernel >= 0)
     throw new UsageError(
       `${paths[piped]} cannot be read twice, which several inputs need`,
-      'save it to a file first',
+      'Save it to a file first.',
     );
   if (piped >= 0) {
     note(
@@ -83,7 +83,7 @@ export async function alignClocks(
     if (kernel >= 0 && !(other.timeIsNs && scans[reference].timeIsNs))
       throw new UsageError(
         `${other.timeIsNs ? paths[reference] : paths[i]} has no times that could be merged with another input`,
-        'report on each input alone',
+        'Report on each input alone.',
       );
     offsets[i] = !isQemu(inputs[i])
       ? alignKernel(paths[i], scans[reference], other, run)

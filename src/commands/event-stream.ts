@@ -147,7 +147,7 @@ function rejectSameFile(paths: readonly string[]): void {
     if (before !== undefined)
       throw new UsageError(
         before === path ? `${path} is given twice` : `${before} and ${path} are the same file`,
-        'name each input once',
+        'Name each input once.',
       );
     seen.set(file, path);
   }

@@ -199,7 +199,7 @@ function noteBadFields(reader: RowReader, fields: Uint16Array, rows: number): vo
     reader.context.diagnostics,
     'bad-fields-mask',
     'suspect',
-    'Rows of the capture mark values that this version does not know; those were ignored.',
+    'rows of the capture mark values that this version does not know: those were ignored',
     bad,
   );
 }
@@ -221,7 +221,7 @@ function noteBadIndices(reader: RowReader, what: string, count: number): void {
     reader.context.diagnostics,
     `bad-${what}-index`,
     'data-loss',
-    `Rows of the capture refer to ${what}s that it does not list; their ${what} is unknown.`,
+    `rows of the capture refer to ${what}s that it does not list: their ${what} is unknown`,
     count,
   );
 }
@@ -283,7 +283,7 @@ function checkOrder(reader: RowReader, time: Uint32Array, rows: number): void {
       reader.context.diagnostics,
       'time-backwards',
       'suspect',
-      'Events of the capture are not in the order of time.',
+      'events of the capture are not in the order of time',
       late,
     );
 }

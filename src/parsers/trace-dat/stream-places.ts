@@ -103,7 +103,7 @@ function withoutOverlaps(places: StreamPlace[], diagnostics: Diagnostics): Strea
       diagnostics,
       'overlapping-data',
       'data-loss',
-      'CPUs whose events would lie in the same bytes as another’s were left out',
+      "CPUs whose events would lie in the same bytes as another's were left out",
       left,
     );
   return places.flatMap((place) => {
