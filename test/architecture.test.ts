@@ -73,6 +73,11 @@ test.each(Object.entries(MAY_IMPORT))('%s imports nothing from above', (room, al
   expect(shown(others.filter(({ to }) => !allowed.some((folder) => within(to, folder))))).toEqual([]);
 });
 
+test.each(['isa', 'analysis', 'report'])('%s reads and writes no files', (room) => {
+  const users = SOURCES.filter((file) => within(file, room) && read(file).includes("from 'node:fs"));
+  expect(users).toEqual([]);
+});
+
 test('kernels take nothing but numbers from other rooms', () => {
   const shared = IMPORTS.filter(({ from, to }) => roomOf(from) === 'kernels' && roomOf(to) !== 'kernels');
   for (const file of new Set(shared.map(({ to }) => to))) {
@@ -109,7 +114,7 @@ describe('in parsers', () => {
 describe('in report', () => {
   /** What fills the model, and what knows of the analyses that a section or view asks for. */
   const BUILDERS =
-    /^report\/((diff\/|advice\/)?build|views\/|diff\/(figures|qemu)\.ts|(detail-names|exit-figures|group-sums|recorded|sections)\.ts)/;
+    /^report\/((diff\/|advice\/)?build|views\/|diff\/(figures|qemu)\.ts|(detail-names|exit-figures|group-sums|heatmap-lines|recorded|sections)\.ts)/;
 
   test('a renderer knows of no analysis', () => {
     const analyses = IMPORTS.filter(({ from, to }) => roomOf(from) === 'report' && roomOf(to) === 'analysis');
