@@ -179,15 +179,8 @@ function addCell(intervals: Intervals, from: Cells, cell: number, group: number,
 
 /** Both have to have the same origin (time-axis.ts). */
 function mergeIntervals(intervals: Intervals, other: Intervals): void {
+  if (!alignAxes(intervals, other, coarsen)) return;
   const theirs = other.axis.widthNs;
-  const aligned = alignAxes(
-    intervals.axis,
-    other.axis,
-    (doublings) => coarsen(intervals, doublings),
-    // Its cells are brought to the width one by one below.
-    () => {},
-  );
-  if (!aligned) return;
   intervals.omitted += other.omitted;
   for (let cell = 0; cell < other.cells.count; cell++) {
     const group = findGroup(intervals.groups, other.groups.keys, other.cells.group[cell] * KEY_INTS);

@@ -99,18 +99,17 @@ export function doublingsFor(axis: TimeAxis, bucket: number): number {
 }
 
 /**
- * Brings the axes of two parts to the same origin and width; each `coarsen` doubles the width of its part so many times.
- * False: the other part has seen nothing.
+ * Brings the axes of two parts to the same origin and width; `coarsen` doubles the width of a part so many times. False:
+ * the other part has seen nothing.
  */
-export function alignAxes(
-  axis: TimeAxis,
-  other: TimeAxis,
-  coarsen: (doublings: number) => void,
-  coarsenOther: (doublings: number) => void,
+export function alignAxes<Part extends { readonly axis: TimeAxis }>(
+  part: Part,
+  other: Part,
+  coarsen: (part: Part, doublings: number) => void,
 ): boolean {
-  if (!alignOrigins(axis, other)) return false;
-  const doublings = Math.log2(other.widthNs / axis.widthNs);
-  if (doublings > 0) coarsen(doublings);
-  else if (doublings < 0) coarsenOther(-doublings);
+  if (!alignOrigins(part.axis, other.axis)) return false;
+  const doublings = Math.log2(other.axis.widthNs / part.axis.widthNs);
+  if (doublings > 0) coarsen(part, doublings);
+  else if (doublings < 0) coarsen(other, -doublings);
   return true;
 }

@@ -1,6 +1,6 @@
 /**
  * A binary heap of numbers that stand for something, the first on top. Whoever merges keeps the heap and its size, and
- * says which of two comes before the other. Kernels that merge have it written out over their own tables of keys.
+ * says which of two comes before the other. Kernels have kernels/heap.ts.
  */
 
 export type ComesBefore = (a: number, b: number) => boolean;
