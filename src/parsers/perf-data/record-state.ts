@@ -8,6 +8,7 @@ import { compileDecoder, type RecordDecoder } from '../tracepoint/decoder.ts';
 import type { EventFormat } from '../tracepoint/format.ts';
 import { addRecordPlan, createRecordPlans } from '../tracepoint/record-plans.ts';
 import { PERF_TYPE_TRACEPOINT, type PerfAttr, type SampleLayout, sampleLayout } from './attr.ts';
+import type { PerfHeader } from './header.ts';
 import { addPlan, createPlans } from './plans.ts';
 import { createRecordWindow, type RecordWindow, WINDOW_LIMITS, type WindowLimits } from './record-window.ts';
 import { ID_FOREIGN, ID_MAIN, ID_OTHER_LAYOUT, ID_TABLE } from './sample-ids.ts';
@@ -71,9 +72,7 @@ export const MERGED_ROWS = 4096;
 
 export function createRecordState(
   context: TraceContext,
-  little: boolean,
-  attrs: PerfAttr[],
-  attrOfId: Map<number, number>,
+  { little, attrs, attrOfId }: Pick<PerfHeader, 'little' | 'attrs' | 'attrOfId'>,
   coreOnly: boolean,
   arena: Arena,
   limits: WindowLimits = WINDOW_LIMITS,
