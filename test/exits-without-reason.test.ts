@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { ISA_NAMED } from '../src/core/isa-codes.ts';
 import { readPerf } from './support/perf-data.ts';
-import { type PerfRecord, PLAIN, perfEncoder } from './support/perf-data-encoder.ts';
+import { perfEncoder } from './support/perf-data-encoder.ts';
+import { type PerfRecord, PLAIN } from './support/perf-data-records.ts';
 import { buildV6, entryRecord, exitRecord, readDat, X86 } from './support/trace-dat.ts';
 
 /** The same recording whose formats have no field `exit_reason`. */

@@ -35,7 +35,7 @@ function exitsAt(list: readonly number[]): ExitBatch {
 }
 
 const passOf = await loadPasses(PASS_NAMES.map((name) => ({ name, options: null })));
-const ON_EXITS = PASS_NAMES.filter((name) => name !== 'heatmap-lines' && passOf(name).exits);
+const ON_EXITS = PASS_NAMES.filter((name) => passOf(name).exits);
 
 /** Each comes twice: when it comes again, the kernel would find it if it had room for it. */
 const crowd = [0, 1].flatMap((round) => Array.from({ length: 2500 }, (_, i) => ({ round, i })));

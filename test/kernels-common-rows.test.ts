@@ -19,8 +19,7 @@ import { exitsOf, sliceExits } from './support/exits.ts';
 import { withKernels } from './support/feed.ts';
 import { PASS_OPTIONS } from './support/parts.ts';
 
-const NAMES = PASS_NAMES.filter((name) => name !== 'heatmap-lines');
-const passOf = await loadPasses(NAMES.map((name) => ({ name, options: null })));
+const passOf = await loadPasses(PASS_NAMES.map((name) => ({ name, options: null })));
 
 /** An arena whose kernels tell how often they stopped before the end of a batch. */
 function countingArena(): { arena: Arena; stops: () => number } {
@@ -86,26 +85,29 @@ const OPTIONS: Readonly<Record<string, unknown>> = {
   intervals: { ...(PASS_OPTIONS.intervals as object), widthNs: 1e12 },
 };
 
-test.each(NAMES)('%s: leaves no row of a recording that goes on as it began, and finds the same', (name) => {
-  const pass: AnyPass = passOf(name);
-  const { arena, stops } = countingArena();
-  const fed = withKernels(pass, (own) => pass.create(OPTIONS[name], ALL, own), 4096, arena);
-  const oneByOne = pass.create(OPTIONS[name], ALL);
-  const events = eventBatch(steady.flat());
-  const exits = exitsOf(events);
-  const feed = (from: number, to: number) => {
-    const rowOf = (exit: number) => steady.slice(0, exit).flat().length;
-    const part = sliceBatch(events, rowOf(from), rowOf(to));
-    const some = sliceExits(exits, from, to);
-    const before = stops();
-    fed.events(part);
-    fed.exits(some);
-    pass.events?.(oneByOne, part);
-    pass.exits?.(oneByOne, some, null);
-    return { rows: stops() - before, own: part.event.filter((event) => OWN[name]?.includes(event)).length };
-  };
-  feed(0, EXITS / 2);
-  const { rows, own } = feed(EXITS / 2, EXITS);
-  expect(rows).toBe(own);
-  expect(pass.result(fed.state)).toEqual(pass.result(oneByOne));
-});
+test.each(PASS_NAMES)(
+  '%s: leaves no row of a recording that goes on as it began, and finds the same',
+  (name) => {
+    const pass: AnyPass = passOf(name);
+    const { arena, stops } = countingArena();
+    const fed = withKernels(pass, (own) => pass.create(OPTIONS[name], ALL, own), 4096, arena);
+    const oneByOne = pass.create(OPTIONS[name], ALL);
+    const events = eventBatch(steady.flat());
+    const exits = exitsOf(events);
+    const feed = (from: number, to: number) => {
+      const rowOf = (exit: number) => steady.slice(0, exit).flat().length;
+      const part = sliceBatch(events, rowOf(from), rowOf(to));
+      const some = sliceExits(exits, from, to);
+      const before = stops();
+      fed.events(part);
+      fed.exits(some);
+      pass.events?.(oneByOne, part);
+      pass.exits?.(oneByOne, some, null);
+      return { rows: stops() - before, own: part.event.filter((event) => OWN[name]?.includes(event)).length };
+    };
+    feed(0, EXITS / 2);
+    const { rows, own } = feed(EXITS / 2, EXITS);
+    expect(rows).toBe(own);
+    expect(pass.result(fed.state)).toEqual(pass.result(oneByOne));
+  },
+);

@@ -9,13 +9,13 @@ import { exactToBigInt } from '../src/analysis/exact-sum.ts';
 import { type ExitBatch, PAIRED } from '../src/analysis/exit-batch.ts';
 import { KEY_CODE, KEY_INTS, KEY_ISA, KEY_TID } from '../src/analysis/groups.ts';
 import { heatmapPass, rowStart } from '../src/analysis/heatmap.ts';
-import { heatmapLinesPass } from '../src/analysis/heatmap-lines.ts';
 import {
   AUTO_INTERVALS,
   type IntervalOptions,
   type IntervalResult,
   intervalPass,
 } from '../src/analysis/intervals.ts';
+import { heatmapLinesPass } from '../src/commands/heatmap-pass.ts';
 import { EV_ENTRY, EV_EXIT } from '../src/core/events.ts';
 import { HAS_SHARED, listCaptures, SAMPLES, SHARED } from './support/corpus.ts';
 import { ALL, eventBatch, isReadable, readEvents, type TestEvent, timeOf } from './support/events.ts';

@@ -12,8 +12,7 @@ import { eventsOf, step } from './support/made-up-events.ts';
 import { PASS_OPTIONS } from './support/parts.ts';
 
 /** Those that write nothing but their result. */
-const NAMES = PASS_NAMES.filter((name) => name !== 'heatmap-lines');
-const passOf = await loadPasses(NAMES.map((name) => ({ name, options: null })));
+const passOf = await loadPasses(PASS_NAMES.map((name) => ({ name, options: null })));
 
 /** Options that let tables and lists become full. */
 const SMALL: Readonly<Record<string, unknown>> = {
@@ -62,7 +61,7 @@ function oneByOne(
   return pass.result(state);
 }
 
-test.each(NAMES)(
+test.each(PASS_NAMES)(
   '%s: made-up recordings',
   (name) => {
     const pass = passOf(name);
@@ -159,7 +158,7 @@ function batchOf(list: readonly (typeof exit extends fc.Arbitrary<infer T> ? T :
   return batch;
 }
 
-test.each(NAMES.filter((name) => passOf(name).exits))(
+test.each(PASS_NAMES.filter((name) => passOf(name).exits))(
   '%s: made-up exits',
   (name) => {
     const pass = passOf(name);

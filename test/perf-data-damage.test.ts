@@ -5,7 +5,8 @@ import { describe, expect, test } from 'vitest';
 import { TraceFormatError } from '../src/core/errors.ts';
 import { HAS_SHARED, SAMPLES, SHARED } from './support/corpus.ts';
 import { folderOf, type ReadPerf, type ReadPerfOptions, readPerf } from './support/perf-data.ts';
-import { type PerfRecord, PLAIN, perfEncoder } from './support/perf-data-encoder.ts';
+import { perfEncoder } from './support/perf-data-encoder.ts';
+import { type PerfRecord, PLAIN } from './support/perf-data-records.ts';
 
 const MAX_MS = 2000;
 const MAX_GROWTH = 400 << 20;

@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { readPerf } from './support/perf-data.ts';
-import { type PerfRecord, PLAIN, perfEncoder } from './support/perf-data-encoder.ts';
+import { perfEncoder } from './support/perf-data-encoder.ts';
+import { type PerfRecord, PLAIN } from './support/perf-data-records.ts';
 
 const [TIMES, ID, GROUP, LOST] = [3, 4, 8, 16];
 

@@ -2,13 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { folderOf, readPerf } from './support/perf-data.ts';
-import {
-  type PerfOptions,
-  type PerfRecord,
-  PLAIN,
-  perfEncoder,
-  type Stream,
-} from './support/perf-data-encoder.ts';
+import { perfEncoder, type Stream } from './support/perf-data-encoder.ts';
+import { type PerfOptions, type PerfRecord, PLAIN } from './support/perf-data-records.ts';
 
 const RUNS = 60;
 /** Shrinking a failure must end. */

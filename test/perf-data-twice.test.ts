@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { nothingLost } from '../src/report/facts.ts';
 import { readPerf } from './support/perf-data.ts';
-import { type PerfRecord, PLAIN, perfEncoder } from './support/perf-data-encoder.ts';
+import { perfEncoder } from './support/perf-data-encoder.ts';
+import { type PerfRecord, PLAIN } from './support/perf-data-records.ts';
 
 const record = (kind: PerfRecord['kind'], time: number, more: Partial<PerfRecord> = {}): PerfRecord => ({
   kind,

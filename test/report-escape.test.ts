@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { csvText, jsonString, markdownName, markdownText, plainText } from '../src/report/escape.ts';
+import { plainText } from '../src/core/plain-text.ts';
+import { csvText, jsonString, markdownName, markdownText } from '../src/report/escape.ts';
 import { HOSTILE_NAMES } from './fixtures/hostile-names.ts';
 
 /** Independent of the code's own list: everything Unicode calls control, format, surrogate or a line separator. */

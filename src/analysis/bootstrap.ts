@@ -4,6 +4,7 @@
  * come in bursts; how long the blocks are is what the slices themselves show: of 1, 2, 4, 8 and 16 the length at which
  * their sums scatter most, which only ever makes figures less certain.
  */
+import { TWO_32 } from '../core/words.ts';
 import { coarseBounds } from './coarse-histogram.ts';
 import type { SliceReason } from './slices.ts';
 
@@ -41,7 +42,7 @@ export function createRandom(seed: number): () => number {
     state = (state + 0x6d2b79f5) >>> 0;
     let mixed = Math.imul(state ^ (state >>> 15), state | 1);
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / TWO_32;
   };
 }
 

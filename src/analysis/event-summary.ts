@@ -2,7 +2,7 @@
 import { type Arena, allocateF64, allocateU8, allocateU32 } from '../core/arena.ts';
 import { type ArenaBatch, type EventBatch, F_ARG0, F_MARKER, liesIn, NO_CPU } from '../core/event-batch.ts';
 import { EV_LOST, MAX_EVENTS } from '../core/events.ts';
-import { compareWords, diffWords } from '../core/words.ts';
+import { compareWords, diffWords, TWO_32 } from '../core/words.ts';
 import { CPU_SEEN, S_BYTES, S_COUNTS, S_CPU_LAST, S_CPU_STATE, S_FIELDS } from './event-summary-layout.ts';
 
 export interface EventSummary {
@@ -185,7 +185,7 @@ function followGaps(summary: EventSummary, batch: EventBatch, from: number): voi
 function addLoss(summary: EventSummary, batch: EventBatch, row: number): void {
   summary.lostRegions++;
   if (batch.fields[row] & F_ARG0)
-    summary.lostEvents += batch.arg0[2 * row] + batch.arg0[2 * row + 1] * 4294967296;
+    summary.lostEvents += batch.arg0[2 * row] + batch.arg0[2 * row + 1] * TWO_32;
   else summary.lostUnknown++;
   summary.cpuState[batch.cpu[row]] |= GAP;
 }

@@ -4,6 +4,9 @@
  */
 const CARRY = 2 ** 52;
 
+/** The largest number that can be added at once. Longer times (52 days) are wrong, and count as this one. */
+export const LARGEST_ADDED = CARRY - 1;
+
 /** Adds a non-negative integer below 2^52 to sum `index` of `sums` (two doubles each). */
 export function addExact(sums: Float64Array, index: number, value: number): void {
   const low = sums[2 * index] + value;

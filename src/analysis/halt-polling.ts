@@ -10,7 +10,7 @@
 import { type EventBatch, F_ARG0, F_ARG1, UNKNOWN } from '../core/event-batch.ts';
 import { EV_HALT_POLL_NS, EV_VCPU_WAKEUP } from '../core/events.ts';
 import { TWO_32 } from '../core/words.ts';
-import { addExact, exactToBigInt, exactValue, mergeExact, toExact } from './exact-sum.ts';
+import { addExact, exactToBigInt, exactValue, LARGEST_ADDED, mergeExact, toExact } from './exact-sum.ts';
 import { EVERYTHING, type Pass, type PassScope, type VcpuNumbers } from './pass.ts';
 import { threadInScope, timeInScope } from './thread-scope.ts';
 import { createThreadSlots, slotWithin, type ThreadSlots } from './thread-slots.ts';
@@ -19,7 +19,6 @@ import { createThreadSlots, slotWithin, type ThreadSlots } from './thread-slots.
 export const WINDOWS = [5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 4e5, 5e5, 8e5, 1e6, 2e6, 5e6, 1e7] as const;
 /** Halts longer than every window. */
 const BANDS = WINDOWS.length + 1;
-const MAX_NS = 2 ** 52 - 1;
 /** Threads beyond this share the last row; those before keep theirs. */
 const MAX_THREADS = 1 << 16;
 
@@ -121,7 +120,7 @@ function addHaltEvents(halts: HaltPolling, batch: EventBatch): void {
 }
 
 function addWakeup(thread: Thread, batch: EventBatch, row: number): void {
-  const ns = Math.min(MAX_NS, batch.arg0[2 * row] + batch.arg0[2 * row + 1] * TWO_32);
+  const ns = Math.min(LARGEST_ADDED, batch.arg0[2 * row] + batch.arg0[2 * row + 1] * TWO_32);
   const waited = batch.code[row] !== 0;
   thread.halts++;
   if (!waited) thread.polled++;

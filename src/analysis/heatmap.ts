@@ -79,13 +79,7 @@ function coarsen({ axis, counts }: Heatmap, doublings: number): void {
 }
 
 function mergeHeatmaps(heatmap: Heatmap, other: Heatmap): void {
-  const aligned = alignAxes(
-    heatmap.axis,
-    other.axis,
-    (doublings) => coarsen(heatmap, doublings),
-    (doublings) => coarsen(other, doublings),
-  );
-  if (!aligned) return;
+  if (!alignAxes(heatmap, other, coarsen)) return;
   for (let i = 0; i < heatmap.counts.length; i++) heatmap.counts[i] += other.counts[i];
 }
 

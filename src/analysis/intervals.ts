@@ -26,6 +26,7 @@ import {
 import { type Cells, cellAt, clearCells, createCells, plainCells, showCells } from './interval-cells.ts';
 import { EVERYTHING, type Pass, type PassScope } from './pass.ts';
 import {
+  alignAxes,
   bucketAt,
   createTimeAxis,
   doublingsFor,
@@ -178,13 +179,8 @@ function addCell(intervals: Intervals, from: Cells, cell: number, group: number,
 
 /** Both have to have the same origin (time-axis.ts). */
 function mergeIntervals(intervals: Intervals, other: Intervals): void {
-  if (!other.axis.hasOrigin) return;
-  if (!intervals.axis.hasOrigin) {
-    intervals.axis.hasOrigin = true;
-    intervals.axis.origin.set(other.axis.origin);
-  }
-  const [mine, theirs] = [intervals.axis.widthNs, other.axis.widthNs];
-  if (mine < theirs) coarsen(intervals, Math.log2(theirs / mine));
+  if (!alignAxes(intervals, other, coarsen)) return;
+  const theirs = other.axis.widthNs;
   intervals.omitted += other.omitted;
   for (let cell = 0; cell < other.cells.count; cell++) {
     const group = findGroup(intervals.groups, other.groups.keys, other.cells.group[cell] * KEY_INTS);

@@ -2,7 +2,6 @@
 import type { Arena } from '../core/arena.ts';
 import { float64s, int32s, uint8s, uint16s, widened } from '../core/columns.ts';
 import type { KernelView } from '../core/kernel-view.ts';
-import { diffWords } from '../core/words.ts';
 import { type CpuLosses, createCpuLosses } from './cpu-losses.ts';
 import { createIdleMemory } from './idle-memory.ts';
 import { createLedgerView, createWaits } from './ledger-kernel.ts';
@@ -11,6 +10,7 @@ import { CATEGORIES, type Ending, UNKNOWN_STATE } from './ledger-segment.ts';
 import { EVERYTHING, type PassScope } from './pass.ts';
 import { createSchedLog, type SchedLog } from './sched-log.ts';
 import { createThreadSlots, slotWithin, type ThreadSlots } from './thread-slots.ts';
+import { limitOf } from './time-axis.ts';
 
 /** The first KVM event of a thread in this part: an earlier part decides what the time before it was. */
 export interface Head extends Ending {
@@ -193,8 +193,7 @@ export function setOrigin(ledger: Ledger, low: number, high: number): void {
     ledger.origin[0] = low;
     ledger.origin[1] = high;
   }
-  const to = ledger.scope.selection?.to ?? null;
-  if (to !== null) ledger.limit = diffWords(to[0], to[1], ledger.origin[0], ledger.origin[1]);
+  ledger.limit = limitOf(ledger.scope, ledger.origin);
 }
 
 /** The log of a thread; one that has no KVM event yet may begin in any state. */

@@ -17,7 +17,7 @@ import { addressOf } from '../core/kernel-view.ts';
 import { diffWords } from '../core/words.ts';
 import { addEventRows, showSlots } from './event-kernels.ts';
 import { NE_EXITS, NE_PIDS, NE_VCPUS } from './events-view-layout.ts';
-import { addExact, exactValue, mergeExact } from './exact-sum.ts';
+import { addExact, exactValue, LARGEST_ADDED, mergeExact } from './exact-sum.ts';
 import { logLatency, mergeLatencyLogs, quantilesOf } from './latency-log.ts';
 import { addLevels, type LevelRow, levelRows, mergeLevels } from './nested-levels.ts';
 import {
@@ -35,8 +35,6 @@ import {
 import type { Pass } from './pass.ts';
 import { EVENT_ROLES, ROLE_EXIT, ROLE_LOST } from './roles.ts';
 import { threadInScope, timeInScope } from './thread-scope.ts';
-
-const MAX_NS = 2 ** 52 - 1;
 
 function addNestedEvents(nested: Nested, batch: EventBatch): void {
   addEventRows(
@@ -135,7 +133,7 @@ function endCycle(
   const { pid, vcpu } = nested.columns;
   if (!threadInScope(nested.scope, thread.tid, pid[thread.slot], vcpu[thread.slot])) return;
   const reason = nested.reasons[thread.reason];
-  const elapsed = Math.min(MAX_NS, ns);
+  const elapsed = Math.min(LARGEST_ADDED, ns);
   reason.cycles++;
   reason.exits += exits;
   reason.maxExits = Math.max(reason.maxExits, exits);

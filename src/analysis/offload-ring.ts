@@ -10,7 +10,7 @@ import {
   createAnalysis,
   finishAnalysis,
 } from './analyze.ts';
-import { loadPasses } from './passes.ts';
+import type { PassOf } from './passes.ts';
 
 export interface RingJob {
   readonly options: AnalysisOptions;
@@ -23,10 +23,11 @@ export async function analyzeRing(
   { control, tables }: ThreadMemory,
   arena: Arena,
   { options, countsEvents }: RingJob,
+  passOf: PassOf,
 ): Promise<AnalysisResult> {
   const batches = tables.map((table) => arenaBatchAt(arena, table));
   const analyze = countsEvents ? analyzeBatch : analyzeExits;
-  const analysis = createAnalysis(null, options, await loadPasses(options.passes), arena);
+  const analysis = createAnalysis(null, options, passOf, arena);
   for (let done = 0; ; ) {
     while (Atomics.load(control, HANDED) === done) Atomics.wait(control, HANDED, done);
     const slot = done % batches.length;

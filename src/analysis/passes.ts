@@ -1,16 +1,17 @@
 /**
  * The passes that a report can ask for beside the ones every report has. A new one is one new file and one line here.
- * Each is loaded when it is requested.
  */
 import type { AnyPass, PassRequest } from './pass.ts';
 
-const PASSES: Readonly<Record<string, () => Promise<AnyPass>>> = {
+/** Passes by name, each loaded when it is requested. */
+export type PassLoaders = Readonly<Record<string, () => Promise<AnyPass>>>;
+
+const PASSES: PassLoaders = {
   accesses: async () => (await import('./accesses.ts')).accessPass,
   context: async () => (await import('./context.ts')).contextPass,
   detail: async () => (await import('./exit-detail.ts')).detailPass,
   'halt-polling': async () => (await import('./halt-polling.ts')).haltPollingPass,
   heatmap: async () => (await import('./heatmap.ts')).heatmapPass,
-  'heatmap-lines': async () => (await import('./heatmap-lines.ts')).heatmapLinesPass,
   'host-vectors': async () => (await import('./host-vectors.ts')).hostVectorPass,
   hotspots: async () => (await import('./hotspots.ts')).hotspotPass,
   intervals: async () => (await import('./intervals.ts')).intervalPass,
@@ -32,15 +33,16 @@ export const PASS_NAMES: readonly string[] = Object.keys(PASSES);
 export type PassOf = (name: string) => AnyPass;
 
 /**
- * Loads the requested passes, which can then be had by their names.
+ * Loads the requested passes, which can then be had by their names; `more`: passes that are no analyses.
  * @throws Error for an unknown name: names come from code, never from users.
  */
-export async function loadPasses(requests: readonly PassRequest[]): Promise<PassOf> {
+export async function loadPasses(requests: readonly PassRequest[], more: PassLoaders = {}): Promise<PassOf> {
+  const known = { ...PASSES, ...more };
   const loaded = new Map<string, AnyPass>();
   await Promise.all(
     requests.map(async ({ name }) => {
-      if (!Object.hasOwn(PASSES, name)) throw new Error(`no analysis pass "${name}"`);
-      loaded.set(name, await PASSES[name]());
+      if (!Object.hasOwn(known, name)) throw new Error(`no analysis pass "${name}"`);
+      loaded.set(name, await known[name]());
     }),
   );
   return (name) => {

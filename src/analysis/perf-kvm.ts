@@ -19,6 +19,7 @@ import { type EventBatch, F_ADDRESS, F_CODE, F_ISA } from '../core/event-batch.t
 import { EV_ENTRY, EV_EXIT, EV_MMIO, EV_MSR, EV_PIO } from '../core/events.ts';
 import { ISA_ARM64, ISA_RISCV } from '../core/isa-codes.ts';
 import { diffWords } from '../core/words.ts';
+import { LARGEST_ADDED } from './exact-sum.ts';
 import { EVERYTHING, type Pass, type PassScope } from './pass.ts';
 import { timeInScope } from './thread-scope.ts';
 import { createThreadSlots, slotOf, type ThreadSlots } from './thread-slots.ts';
@@ -30,6 +31,7 @@ export const PERF_MMIO = 1;
 export const PERF_IOPORT = 2;
 export const PERF_MSR = 3;
 export const PERF_EVENTS = ['vmexit', 'mmio', 'ioport', 'msr'] as const;
+const TABLES = PERF_EVENTS.length;
 
 /** Ints of a key: which table, thread, then isa and code, or direction (1: write) and address words. */
 export const K_EVENT = 0;
@@ -40,7 +42,7 @@ export const K_C = 4;
 const KEY_INTS = 5;
 const CAPACITY = 16384;
 
-/** Words of a thread and table: state, begin time, key of the begin event. */
+/** Words of a cell (a thread's slot and a table, cellOf): state, begin time, key of the begin event. */
 const STRIDE = 8;
 const STATE = 0;
 /** Nothing was begun in this part. */
@@ -55,14 +57,14 @@ const A = 4;
 /** 1: begun before the thread's first entry in this part. */
 const EARLY = 7;
 
-/** An event that ends what was begun, and the key that it tells. */
+/** What an event tells of a key: its words A, B, C; null: nothing. */
+type Told = Readonly<Uint32Array> | null;
+
+/** An event that ends what was begun. */
 interface EndEvent {
   readonly low: number;
   readonly high: number;
-  readonly keyed: boolean;
-  readonly a: number;
-  readonly b: number;
-  readonly c: number;
+  readonly told: Told;
 }
 
 /** Durations by key. */
@@ -83,14 +85,16 @@ export interface PerfKvm {
   readonly slots: ThreadSlots;
   /** 1 per slot of a thread that has had an entry in this part. */
   known: Uint8Array;
-  /** STRIDE words per slot and table. */
+  /** STRIDE words per cell. */
   open: Uint32Array;
   readonly counted: Durations;
   /** Counts if the thread had an entry in an earlier part. */
   readonly early: Durations;
-  /** By slot · 4 + table: what would end something that an earlier part began; the last one at the latest does. */
+  /** By cell: what would end something that an earlier part began; the last one at the latest does. */
   readonly heads: Map<number, EndEvent[]>;
   readonly key: Int32Array;
+  /** What the event at hand tells. */
+  readonly told: Uint32Array;
   /** Whether the recording has such events at all. */
   readonly seen: Uint8Array;
 }
@@ -142,6 +146,15 @@ function noteSeen({ seen }: PerfKvm, event: number): void {
   else seen[PERF_VMEXIT] = 1;
 }
 
+const cellOf = (slot: number, table: number) => TABLES * slot + table;
+
+function tell({ told }: PerfKvm, a: number, b: number, c: number): Told {
+  told[0] = a;
+  told[1] = b;
+  told[2] = c;
+  return told;
+}
+
 function step(state: PerfKvm, batch: EventBatch, row: number, slot: number, event: number): void {
   noteSeen(state, event);
   const low = batch.address[2 * row];
@@ -150,27 +163,30 @@ function step(state: PerfKvm, batch: EventBatch, row: number, slot: number, even
   const code = fields & F_CODE ? batch.code[row] : 0;
   const isa = fields & F_ISA ? batch.isa[row] : 0;
   switch (event) {
-    case EV_EXIT:
-      if (isa === ISA_ARM64 || isa === ISA_RISCV)
-        end(state, batch, row, slot, PERF_VMEXIT, true, isa, code, 0);
-      else begin(state, batch, row, slot, PERF_VMEXIT, 1, isa, code, 0);
-      begin(state, batch, row, slot, PERF_MMIO, 0, 0, 0, 0);
+    case EV_EXIT: {
+      const reason = tell(state, isa, code, 0);
+      if (isa === ISA_ARM64 || isa === ISA_RISCV) end(state, batch, row, cellOf(slot, PERF_VMEXIT), reason);
+      else begin(state, batch, row, cellOf(slot, PERF_VMEXIT), reason);
+      begin(state, batch, row, cellOf(slot, PERF_MMIO), null);
       break;
+    }
     case EV_ENTRY:
-      for (let table = 0; table < 4; table++) end(state, batch, row, slot, table, false, 0, 0, 0);
+      for (let table = 0; table < TABLES; table++) end(state, batch, row, cellOf(slot, table), null);
       // Where exits begin the time this one is replaced before anything ends it.
-      begin(state, batch, row, slot, PERF_VMEXIT, 0, 0, 0, 0);
+      begin(state, batch, row, cellOf(slot, PERF_VMEXIT), null);
       break;
-    case EV_MMIO:
+    case EV_MMIO: {
       if ((fields & F_ADDRESS) === 0) break;
-      if (code === MMIO_WRITE) begin(state, batch, row, slot, PERF_MMIO, 1, 1, low, high);
-      else if (code === MMIO_READ) end(state, batch, row, slot, PERF_MMIO, true, 0, low, high);
+      const cell = cellOf(slot, PERF_MMIO);
+      if (code === MMIO_WRITE) begin(state, batch, row, cell, tell(state, 1, low, high));
+      else if (code === MMIO_READ) end(state, batch, row, cell, tell(state, 0, low, high));
       break;
-    case EV_PIO:
-      if (fields & F_ADDRESS) begin(state, batch, row, slot, PERF_IOPORT, 1, code, low, 0);
-      break;
-    default:
-      if (fields & F_ADDRESS) begin(state, batch, row, slot, PERF_MSR, 1, code, low, 0);
+    }
+    default: {
+      if ((fields & F_ADDRESS) === 0) break;
+      const cell = cellOf(slot, event === EV_PIO ? PERF_IOPORT : PERF_MSR);
+      begin(state, batch, row, cell, tell(state, code, low, 0));
+    }
   }
 }
 
@@ -179,82 +195,54 @@ function inScope(scope: PassScope, { cpu, time }: EventBatch, row: number): bool
   return (cpus === null || cpus.has(cpu[row])) && timeInScope(scope, time[2 * row], time[2 * row + 1]);
 }
 
-function begin(
-  { open, known, scope }: PerfKvm,
-  batch: EventBatch,
-  row: number,
-  slot: number,
-  table: number,
-  keyed: number,
-  a: number,
-  b: number,
-  c: number,
-): void {
-  const at = (4 * slot + table) * STRIDE;
-  open[at + STATE] = inScope(scope, batch, row) ? OPEN : CLOSED;
-  open[at + EARLY] = known[slot] === 0 ? 1 : 0;
+function begin(state: PerfKvm, batch: EventBatch, row: number, cell: number, told: Told): void {
+  const { open, known } = state;
+  const at = cell * STRIDE;
+  open[at + STATE] = inScope(state.scope, batch, row) ? OPEN : CLOSED;
+  open[at + EARLY] = known[Math.floor(cell / TABLES)] === 0 ? 1 : 0;
   open[at + LOW] = batch.time[2 * row];
   open[at + HIGH] = batch.time[2 * row + 1];
-  open[at + KEYED] = keyed;
-  open[at + A] = a;
-  open[at + A + 1] = b;
-  open[at + A + 2] = c;
+  open[at + KEYED] = told === null ? 0 : 1;
+  if (told === null) return;
+  open[at + A] = told[0];
+  open[at + A + 1] = told[1];
+  open[at + A + 2] = told[2];
 }
 
-function end(
-  state: PerfKvm,
-  batch: EventBatch,
-  row: number,
-  slot: number,
-  table: number,
-  keyed: boolean,
-  a: number,
-  b: number,
-  c: number,
-): void {
+function end(state: PerfKvm, batch: EventBatch, row: number, cell: number, told: Told): void {
   const low = batch.time[2 * row];
   const high = batch.time[2 * row + 1];
-  const began = state.open[(4 * slot + table) * STRIDE + STATE];
-  if (began === OPEN) close(state, slot, table, low, high, keyed, a, b, c);
-  else if (began === UNKNOWN && state.later) remember(state, slot, table, { low, high, keyed, a, b, c });
+  const began = state.open[cell * STRIDE + STATE];
+  if (began === OPEN) close(state, cell, low, high, told);
+  else if (began === UNKNOWN && state.later)
+    remember(state, cell, { low, high, told: told === null ? null : told.slice() });
 }
 
 /** What an earlier part began outlives an end without key if it has no key itself, an end with key it never does. */
-function remember({ heads, open }: PerfKvm, slot: number, table: number, event: EndEvent): void {
-  const index = 4 * slot + table;
-  const events = heads.get(index);
-  if (events === undefined) heads.set(index, [event]);
-  else if (event.keyed) events.push(event);
-  if (event.keyed) open[index * STRIDE + STATE] = CLOSED;
+function remember({ heads, open }: PerfKvm, cell: number, event: EndEvent): void {
+  const events = heads.get(cell);
+  if (events === undefined) heads.set(cell, [event]);
+  else if (event.told !== null) events.push(event);
+  if (event.told !== null) open[cell * STRIDE + STATE] = CLOSED;
 }
 
-function close(
-  state: PerfKvm,
-  slot: number,
-  table: number,
-  low: number,
-  high: number,
-  keyed: boolean,
-  a: number,
-  b: number,
-  c: number,
-): void {
+function close(state: PerfKvm, cell: number, low: number, high: number, told: Told): void {
   const { open, key } = state;
-  const at = (4 * slot + table) * STRIDE;
+  const at = cell * STRIDE;
   const ownKey = open[at + KEYED] === 1;
-  if (!ownKey && !keyed) return;
+  if (!ownKey && told === null) return;
   open[at + STATE] = CLOSED;
   const ns = diffWords(low, high, open[at + LOW], open[at + HIGH]);
   if (ns < 0) return;
-  key[K_EVENT] = table;
-  key[K_TID] = state.slots.tids[slot];
-  key[K_A] = ownKey ? open[at + A] : a;
-  key[K_B] = ownKey ? open[at + A + 1] : b;
-  key[K_C] = ownKey ? open[at + A + 2] : c;
+  key[K_EVENT] = cell % TABLES;
+  key[K_TID] = state.slots.tids[Math.floor(cell / TABLES)];
+  key[K_A] = ownKey ? open[at + A] : told![0];
+  key[K_B] = ownKey ? open[at + A + 1] : told![1];
+  key[K_C] = ownKey ? open[at + A + 2] : told![2];
   const { top, sums } = open[at + EARLY] === 1 ? state.early : state.counted;
   const index = slotFor(top, key);
   if (top.evicted) clearTime(sums, index);
-  addTime(sums, index, Math.min(ns, 2 ** 52 - 1));
+  addTime(sums, index, Math.min(ns, LARGEST_ADDED));
 }
 
 /** Adds a later part. */
@@ -266,7 +254,7 @@ function merge(state: PerfKvm, later: PerfKvm): void {
     if (own[slot] >= 0) mergeTimes(state.counted.sums, slot, before, own[slot]);
     if (theirs[slot] >= 0) mergeTimes(state.counted.sums, slot, later.counted.sums, theirs[slot]);
   }
-  for (let table = 0; table < 4; table++) state.seen[table] |= later.seen[table];
+  for (let table = 0; table < TABLES; table++) state.seen[table] |= later.seen[table];
   addEarly(state, later);
   for (let from = 0; from < later.slots.count; from++) joinThread(state, later, from);
 }
@@ -289,11 +277,13 @@ function joinThread(state: PerfKvm, later: PerfKvm, from: number): void {
   const slot = slotOf(state.slots, later.slots.tids[from]);
   if (slot >= state.known.length) grow(state);
   const known = state.known[slot] === 1;
-  for (let table = 0; table < 4; table++) {
-    const at = (4 * slot + table) * STRIDE;
-    for (const { low, high, keyed, a, b, c } of later.heads.get(4 * from + table) ?? [])
-      if (state.open[at + STATE] === OPEN) close(state, slot, table, low, high, keyed, a, b, c);
-    const fromAt = (4 * from + table) * STRIDE;
+  for (let table = 0; table < TABLES; table++) {
+    const cell = cellOf(slot, table);
+    const at = cell * STRIDE;
+    const theirs = cellOf(from, table);
+    for (const { low, high, told } of later.heads.get(theirs) ?? [])
+      if (state.open[at + STATE] === OPEN) close(state, cell, low, high, told);
+    const fromAt = theirs * STRIDE;
     if (later.open[fromAt + STATE] === UNKNOWN) continue;
     state.open.set(later.open.subarray(fromAt, fromAt + STRIDE), at);
     // Without an entry before it nothing was begun.
@@ -311,12 +301,13 @@ export const perfKvmPass: Pass<null, PerfKvm, PerfKvmResult> = {
     later: scope.recordingStart !== undefined,
     slots: createThreadSlots(),
     known: new Uint8Array(64),
-    open: new Uint32Array(64 * 4 * STRIDE),
+    open: new Uint32Array(64 * TABLES * STRIDE),
     counted: createDurations(),
     early: createDurations(),
     heads: new Map(),
     key: new Int32Array(KEY_INTS),
-    seen: new Uint8Array(4),
+    told: new Uint32Array(3),
+    seen: new Uint8Array(TABLES),
   }),
   events: addEvents,
   merge,

@@ -161,13 +161,7 @@ export function addQemuSlices(slices: QemuSlices, batch: EventBatch): void {
 
 /** Adds a later part of the same recording with the same origin. */
 export function mergeQemuSlices(slices: QemuSlices, later: QemuSlices): void {
-  const aligned = alignAxes(
-    slices.axis,
-    later.axis,
-    (doublings) => coarsen(slices, doublings),
-    (doublings) => coarsen(later, doublings),
-  );
-  if (!aligned) return;
+  if (!alignAxes(slices, later, coarsen)) return;
   slices.last = Math.max(slices.last, later.last);
   for (const [key, { head }] of later.vcpus) {
     const vcpu = slices.vcpus.get(key);

@@ -187,13 +187,7 @@ function coarsen(series: RateSeries, doublings: number): void {
 
 /** Adds a part of the same recording with the same origin. */
 export function mergeRateSeries(series: RateSeries, other: RateSeries): void {
-  const aligned = alignAxes(
-    series.axis,
-    other.axis,
-    (doublings) => coarsen(series, doublings),
-    (doublings) => coarsen(other, doublings),
-  );
-  if (!aligned) return;
+  if (!alignAxes(series, other, coarsen)) return;
   series.last = Math.max(series.last, other.last);
   series.ignored += other.ignored;
   for (let bucket = 0; bucket < SERIES_BUCKETS; bucket++) series.all[bucket] += other.all[bucket];

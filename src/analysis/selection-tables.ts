@@ -1,5 +1,7 @@
 /** A Selection as its kernels (src/kernels/selection.ts) take it: sets of bits and hash tables in an arena. */
+
 import { type Arena, allocate, allocateU8, allocateU32 } from '../core/arena.ts';
+import { TWO_32 } from '../core/words.ts';
 import { type ArenaExits, EXIT_ROWS, type ExitBatch } from './exit-batch.ts';
 import type { EntryFilter } from './pairing.ts';
 import { passesEntry, type Selection, selectExit } from './selection.ts';
@@ -25,8 +27,6 @@ import {
   S_VCPU_LIMIT,
   S_VCPUS,
 } from './selection-layout.ts';
-
-const TWO_32 = 4294967296;
 
 export interface SelectionTables {
   readonly arena: Arena;

@@ -3,7 +3,7 @@
  * row. Batches go through a kernel that says the same (selection-tables.ts).
  */
 import { type EventBatch, F_CODE, F_ISA } from '../core/event-batch.ts';
-import { compareWords } from '../core/words.ts';
+import { compareWords, TWO_32 } from '../core/words.ts';
 import { basicReason } from '../isa/reason-code.ts';
 import type { ExitBatch } from './exit-batch.ts';
 
@@ -23,7 +23,7 @@ export interface Selection {
 
 /** One number for an exit reason, VMX's flag bits left aside: a failed entry is selected by its reason as well. */
 export function reasonKey(isa: number, code: number): number {
-  return isa * 4294967296 + basicReason(isa, code);
+  return isa * TWO_32 + basicReason(isa, code);
 }
 
 /** Whether an exit passes every filter. */

@@ -31,7 +31,7 @@ import { EVENT_ROLES, ROLE_EXIT } from './roles.ts';
 import { selectEvent } from './selection.ts';
 import { threadInScope, timeInScope } from './thread-scope.ts';
 import { createThreadSlots, plainSlots, slotWithin, type ThreadSlots } from './thread-slots.ts';
-import { limitOf } from './time-axis.ts';
+import { alignOrigins, createOrigin, limitOf, noteOrigin, type Origin } from './time-axis.ts';
 
 const DEFAULT_WINDOW_NS = 10_000;
 /** Fullest windows that are listed. */
@@ -39,11 +39,9 @@ const LISTED = 10;
 /** Threads that are told apart; the first to come. */
 const MAX_THREADS = 4096;
 
-export interface Simultaneous {
+export interface Simultaneous extends Origin {
   readonly scope: PassScope;
   readonly windowNs: number;
-  hasOrigin: boolean;
-  readonly origin: Uint32Array;
   readonly slots: ThreadSlots;
   /** By slot: 0 unknown, 1 in the selection, 2 not; windows in which it exited; its mark in the window at hand. */
   inScope: Uint8Array;
@@ -72,12 +70,10 @@ export function createSimultaneous(
   scope: PassScope,
   arena: Arena | null,
 ): Simultaneous {
-  const origin = scope.selection?.from ?? options.origin ?? scope.recordingStart ?? null;
   return {
     scope,
     windowNs: options.windowNs ?? DEFAULT_WINDOW_NS,
-    hasOrigin: origin !== null,
-    origin: Uint32Array.from(origin ?? [0, 0]),
+    ...createOrigin(options, scope),
     slots: createThreadSlots(arena),
     inScope: new Uint8Array(64),
     windows: float64s(arena, 64),
@@ -98,10 +94,7 @@ export function createSimultaneous(
 
 export function addSimultaneous(state: Simultaneous, batch: EventBatch): void {
   if (batch.length === 0) return;
-  if (!state.hasOrigin) {
-    state.hasOrigin = true;
-    state.origin.set(batch.time.subarray(0, 2));
-  }
+  noteOrigin(state, batch);
   const [low, high] = state.origin;
   addEventRows(
     state.view,
@@ -237,11 +230,7 @@ function compareTop(a: Simultaneous['top'][number], b: Simultaneous['top'][numbe
 
 /** Adds a later part with the same origin. */
 export function mergeSimultaneous(state: Simultaneous, later: Simultaneous): void {
-  if (!later.hasOrigin) return;
-  if (!state.hasOrigin) {
-    state.hasOrigin = true;
-    state.origin.set(later.origin);
-  }
+  if (!alignOrigins(state, later)) return;
   state.span = Math.max(state.span, later.span);
   state.ignored += later.ignored;
   const slots = Array.from(later.slots.tids.subarray(0, later.slots.count), (tid) => slotAt(state, tid));

@@ -266,13 +266,7 @@ function joinGuest(slices: Slices, later: Slices): void {
 
 /** Adds a later part of the same recording with the same origin. */
 export function mergeSlices(slices: Slices, other: Slices): void {
-  const aligned = alignAxes(
-    slices.axis,
-    other.axis,
-    (doublings) => coarsen(slices, doublings),
-    (doublings) => coarsen(other, doublings),
-  );
-  if (!aligned) return;
+  if (!alignAxes(slices, other, coarsen)) return;
   joinGuest(slices, other);
   slices.last = Math.max(slices.last, other.last);
   slices.ignored += other.ignored;

@@ -23,24 +23,30 @@ export interface TimeAxisOptions {
   readonly origin?: readonly [number, number] | undefined;
 }
 
-export interface TimeAxis {
-  readonly fixed: boolean;
-  readonly limit: number;
-  widthNs: number;
+/** What times are counted from: word pair. */
+export interface Origin {
   hasOrigin: boolean;
-  /** Word pair. */
   readonly origin: Uint32Array;
 }
 
+export interface TimeAxis extends Origin {
+  readonly fixed: boolean;
+  readonly limit: number;
+  widthNs: number;
+}
+
 /** A selection's --from is the origin where it is known, else the recording's beginning. */
+export function createOrigin({ origin }: Pick<TimeAxisOptions, 'origin'>, scope: PassScope): Origin {
+  const known = scope.selection?.from ?? origin ?? scope.recordingStart ?? null;
+  return { hasOrigin: known !== null, origin: Uint32Array.from(known ?? [0, 0]) };
+}
+
 export function createTimeAxis(options: TimeAxisOptions, scope: PassScope): TimeAxis {
-  const origin = scope.selection?.from ?? options.origin ?? scope.recordingStart ?? null;
   return {
     fixed: options.widthNs !== null,
     limit: options.limit,
     widthNs: options.widthNs ?? FINEST,
-    hasOrigin: origin !== null,
-    origin: Uint32Array.from(origin ?? [0, 0]),
+    ...createOrigin(options, scope),
   };
 }
 
@@ -51,11 +57,21 @@ export function limitOf({ selection }: PassScope, [low, high]: Uint32Array): num
 }
 
 /** Takes the first event as origin, unless there is one. */
-export function noteOrigin(axis: TimeAxis, batch: EventBatch): void {
-  if (axis.hasOrigin || batch.length === 0) return;
-  axis.hasOrigin = true;
-  axis.origin[0] = batch.time[0];
-  axis.origin[1] = batch.time[1];
+export function noteOrigin(state: Origin, batch: EventBatch): void {
+  if (state.hasOrigin || batch.length === 0) return;
+  state.hasOrigin = true;
+  state.origin[0] = batch.time[0];
+  state.origin[1] = batch.time[1];
+}
+
+/** Takes over the origin of another part, unless there is one. False: that part has seen nothing. */
+export function alignOrigins(state: Origin, other: Origin): boolean {
+  if (!other.hasOrigin) return false;
+  if (!state.hasOrigin) {
+    state.hasOrigin = true;
+    state.origin.set(other.origin);
+  }
+  return true;
 }
 
 /** Bucket of a time; −1 beyond what a fixed axis can number. Times before the origin are in bucket 0. */
@@ -83,22 +99,17 @@ export function doublingsFor(axis: TimeAxis, bucket: number): number {
 }
 
 /**
- * Brings the axes of two parts to the same origin and width; each `coarsen` doubles the width of its part so many times.
- * False: the other part has seen nothing.
+ * Brings the axes of two parts to the same origin and width; `coarsen` doubles the width of a part so many times. False:
+ * the other part has seen nothing.
  */
-export function alignAxes(
-  axis: TimeAxis,
-  other: TimeAxis,
-  coarsen: (doublings: number) => void,
-  coarsenOther: (doublings: number) => void,
+export function alignAxes<Part extends { readonly axis: TimeAxis }>(
+  part: Part,
+  other: Part,
+  coarsen: (part: Part, doublings: number) => void,
 ): boolean {
-  if (!other.hasOrigin) return false;
-  if (!axis.hasOrigin) {
-    axis.hasOrigin = true;
-    axis.origin.set(other.origin);
-  }
-  const doublings = Math.log2(other.widthNs / axis.widthNs);
-  if (doublings > 0) coarsen(doublings);
-  else if (doublings < 0) coarsenOther(-doublings);
+  if (!alignOrigins(part.axis, other.axis)) return false;
+  const doublings = Math.log2(other.axis.widthNs / part.axis.widthNs);
+  if (doublings > 0) coarsen(part, doublings);
+  else if (doublings < 0) coarsen(other, -doublings);
   return true;
 }

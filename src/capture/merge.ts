@@ -3,6 +3,7 @@
  * stream every row keeps its place, also where its times go backwards.
  */
 import { BATCH_ROWS, copyRow, createEventBatch, type EventBatch } from '../core/event-batch.ts';
+import { buildHeap, type ComesBefore, siftDown } from '../core/heap.ts';
 import { beginStream, endStream, type Pauses, passRow, writeGap } from './pauses.ts';
 
 /** State of the streams that still have rows, and a binary heap of them by (time of the next row, stream). */
@@ -15,6 +16,7 @@ interface Merge {
   readonly high: Int32Array;
   readonly heap: Int32Array;
   size: number;
+  readonly comesBefore: ComesBefore;
   /** Watches for times that no stream covers; null: nobody wants to know. */
   readonly pauses: Pauses | null;
 }
@@ -43,21 +45,6 @@ function isBefore(merge: Merge, a: number, b: number): boolean {
   if (merge.high[a] !== merge.high[b]) return merge.high[a] < merge.high[b];
   if (merge.low[a] !== merge.low[b]) return merge.low[a] < merge.low[b];
   return a < b;
-}
-
-function siftDown(merge: Merge, start: number): void {
-  const { heap, size } = merge;
-  const stream = heap[start];
-  let place = start;
-  for (;;) {
-    let child = 2 * place + 1;
-    if (child >= size) break;
-    if (child + 1 < size && isBefore(merge, heap[child + 1], heap[child])) child++;
-    if (!isBefore(merge, heap[child], stream)) break;
-    heap[place] = heap[child];
-    place = child;
-  }
-  heap[place] = stream;
 }
 
 /** The stream that follows the top of the heap, −1 if there is none. */
@@ -119,7 +106,7 @@ function* mergeHeap(merge: Merge): Generator<EventBatch, void, void> {
       heap[0] = heap[--merge.size];
       if (pauses) endStream(pauses, stream);
     }
-    if (merge.size > 0) siftDown(merge, 0);
+    siftDown(heap, merge.size, 0, merge.comesBefore);
   }
   if (merge.size === 1) {
     yield* markGap(merge, heap[0], out);
@@ -144,12 +131,13 @@ export function* mergeStreams(
     high: new Int32Array(streams.length),
     heap: new Int32Array(streams.length),
     size: 0,
+    comesBefore: (a, b) => isBefore(merge, a, b),
     pauses,
   };
   try {
     for (let stream = 0; stream < streams.length; stream++)
       if (advance(merge, stream, 0)) merge.heap[merge.size++] = stream;
-    for (let place = (merge.size >> 1) - 1; place >= 0; place--) siftDown(merge, place);
+    buildHeap(merge.heap, merge.size, merge.comesBefore);
     yield* mergeHeap(merge);
   } finally {
     for (const stream of streams) stream.return?.();

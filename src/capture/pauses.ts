@@ -3,8 +3,10 @@
  * entry at the start of the next. Files of one recording that was cut (perf's --switch-output, trace-cmd split) follow
  * each other as closely as the events within them, and their pairs go on.
  */
+
 import { clearRow, type EventBatch } from '../core/event-batch.ts';
 import { EV_LOST } from '../core/events.ts';
+import { TWO_32 } from '../core/words.ts';
 
 /** Shorter pauses are no gap between recordings: it takes longer to start a recorder. */
 const SHORTEST_GAP_NS = 100_000_000;
@@ -58,7 +60,7 @@ export function passRow(pauses: Pauses, stream: number, batch: EventBatch, row: 
 
 /** A difference of such times is exact to 256 ns, which is enough here. */
 function nsOf(low: number, high: number): number {
-  return high * 4294967296 + low;
+  return high * TWO_32 + low;
 }
 
 /**

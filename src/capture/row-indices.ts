@@ -118,7 +118,7 @@ function noteUnnamed(diagnostics: Diagnostics, count: number): void {
     diagnostics,
     'unnamed-event',
     'data-loss',
-    'Events without a name cannot be told apart in a capture.',
+    'events without a name cannot be told apart in a capture',
     count,
   );
 }

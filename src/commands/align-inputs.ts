@@ -18,16 +18,11 @@ import { note } from '../core/diagnostics.ts';
 import { UsageError } from '../core/errors.ts';
 import { createTraceContext, type TraceContext } from '../core/trace-context.ts';
 import type { OpenedInput } from '../parsers/open-input.ts';
-import { traceEventsOf } from './event-stream.ts';
 import type { ReadOptions } from './options.ts';
+import { isQemu, traceEventsOf } from './qemu-inputs.ts';
 
 /** Offsets below this are the same clock: the two events of an exit are about 1 µs apart. */
 const SAME_CLOCK_NS = 100_000n;
-
-/** Whether an input was written by QEMU, not by the kernel. */
-export function isQemu(input: OpenedInput): boolean {
-  return input.format.ofQemu === true;
-}
 
 /** What a first reading of an input shows. */
 export interface Scan {
@@ -60,7 +55,7 @@ export async function alignClocks(
   if (piped >= 0 && kernel >= 0)
     throw new UsageError(
       `${paths[piped]} cannot be read twice, which several inputs need`,
-      'save it to a file first',
+      'Save it to a file first.',
     );
   if (piped >= 0) {
     note(
@@ -88,7 +83,7 @@ export async function alignClocks(
     if (kernel >= 0 && !(other.timeIsNs && scans[reference].timeIsNs))
       throw new UsageError(
         `${other.timeIsNs ? paths[reference] : paths[i]} has no times that could be merged with another input`,
-        'report on each input alone',
+        'Report on each input alone.',
       );
     offsets[i] = !isQemu(inputs[i])
       ? alignKernel(paths[i], scans[reference], other, run)

@@ -7,6 +7,7 @@ import { DONE, FAILED, TASK, type ThreadMessage } from '../analysis/analysis-thr
 import { analyzeRing, type RingJob } from '../analysis/offload-ring.ts';
 import { joinArena } from '../core/arena.ts';
 import type { BlockJob } from './block-job.ts';
+import { loadAllPasses } from './load-passes.ts';
 import { optimizeAsUsual, optimizeLate } from './optimizer.ts';
 
 /** What the thread is to do, its only message. */
@@ -27,7 +28,7 @@ async function run(control: Int32Array): Promise<void> {
     if (task.kernels) optimizeLate();
     const result =
       'ring' in task
-        ? await analyzeRing(memory, arena, task.ring)
+        ? await analyzeRing(memory, arena, task.ring, await loadAllPasses(task.ring.options.passes))
         : await (await import('./block-job.ts')).analyzeBlocks(task.blocks, arena);
     if (task.kernels) optimizeAsUsual();
     parentPort!.postMessage(result);

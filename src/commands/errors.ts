@@ -1,6 +1,6 @@
 /** Errors as users see them: which file, where, what was expected, what to do; no stack unless asked for. */
 import { TraceFormatError, UsageError } from '../core/errors.ts';
-import { plainText } from '../report/escape.ts';
+import { plainText } from '../core/plain-text.ts';
 
 const FILE_ERRORS: Readonly<Record<string, { text: string; hint?: string } | undefined>> = {
   ENOENT: {

@@ -10,11 +10,11 @@ import { UsageError } from '../core/errors.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import { createTraceContext, type TraceContext } from '../core/trace-context.ts';
 import { type OpenedInput, openInput } from '../parsers/open-input.ts';
-import { findTraceEvents } from '../parsers/simpletrace/find-events.ts';
 import type { BlockRange, ParseOptions } from '../parsers/trace-format.ts';
-import { alignClocks, isQemu } from './align-inputs.ts';
-import { findTwins } from './find-twins.ts';
+import { type AlignedInputs, alignClocks } from './align-inputs.ts';
+import { findTwins, type TwinPlan } from './find-twins.ts';
 import type { ReadOptions } from './options.ts';
+import { isQemu, traceEventsOf } from './qemu-inputs.ts';
 
 /** Batches for a parser to fill, and the arena that they lie in (ParseOptions). */
 export type BatchLender = Required<Pick<ParseOptions, 'arena' | 'nextBatch'>>;
@@ -34,6 +34,21 @@ export interface EventStream {
   close(): void;
 }
 
+/** What can be asked for until the first batch is. */
+interface Asked {
+  lent?: BatchLender;
+  blocks?: BlockRange;
+  /** How much of an input the part of it stands for that is read. */
+  share: number;
+}
+
+/** Inputs that are read as one; by input. */
+interface Inputs {
+  readonly inputs: readonly OpenedInput[];
+  readonly contexts: readonly TraceContext[];
+  readonly parsers: readonly Generator<EventBatch, void, void>[];
+}
+
 /** Opens all inputs. Errors carry the input's name as `path`. */
 export async function openEvents(
   paths: readonly string[],
@@ -43,6 +58,48 @@ export async function openEvents(
 ): Promise<EventStream> {
   rejectSameFile(paths);
   const context = createTraceContext();
+  const inputs = await openInputs(paths, context);
+  const alone = inputs.length === 1;
+  // One input states the run's facts itself; of several each states its own, which are combined at the end.
+  const contexts = inputs.map(() => (alone ? context : createInputContext(context)));
+  const aligned = alone ? null : await alignClocks(paths, inputs, context, options);
+  const twins = aligned && findTwins(paths, inputs, aligned, context);
+  const progress = sumProgress(inputs, options);
+  const asked: Asked = { share: 1 };
+  const parsers = inputs.map((input, i) =>
+    named(
+      paths[i],
+      parseLazily(input, contexts[i], () => ({
+        // Merged streams copy rows into a batch of their own anyway.
+        ...(alone ? asked.lent : {}),
+        ...traceEventsOf(paths[i], input, options),
+        ...(asked.blocks ? { blocks: asked.blocks } : {}),
+        coreOnly,
+        onProgress: (bytes) => progress(i, bytes * asked.share),
+      })),
+    ),
+  );
+  return {
+    context,
+    batches: aligned ? mergeInputs({ inputs, contexts, parsers }, aligned, twins, context) : parsers[0],
+    inputs,
+    isFrom: (arch) => contexts.some((input) => input.arch?.startsWith(arch) ?? false),
+    lendBatches: (lender) => {
+      asked.lent = lender;
+    },
+    readBlocks: (range, count) => {
+      asked.blocks = range;
+      asked.share = count / (range.to - range.from);
+    },
+    close: () => {
+      // A parser that is left before its end lets go of what it has put on disk.
+      for (const events of parsers) events.return();
+      for (const input of inputs) input.source.close();
+    },
+  };
+}
+
+async function openInputs(paths: readonly string[], context: TraceContext): Promise<OpenedInput[]> {
   const inputs: OpenedInput[] = [];
   for (const path of paths) {
     try {
@@ -53,68 +110,27 @@ export async function openEvents(
       throw Object.assign(error as Error, { path });
     }
   }
-  const progress = sumProgress(inputs, options);
-  let lent: BatchLender | undefined;
-  let blocks: BlockRange | undefined;
-  /** How much of an input the part of it stands for that is read here. */
-  let share = 1;
-  const alone = inputs.length === 1;
-  // One input states the run's facts itself; of several each states its own, which are combined at the end.
-  const contexts = inputs.map(() => (alone ? context : createInputContext(context)));
-  const aligned = alone ? null : await alignClocks(paths, inputs, context, options);
-  const twins = aligned && findTwins(paths, inputs, aligned, context);
-  const isRead = (i: number) => !aligned?.skipped.has(i);
-  const parsers = inputs.map((input, i) =>
-    named(
-      paths[i],
-      parseLazily(input, contexts[i], () => ({
-        // Merged streams copy rows into a batch of their own anyway.
-        ...(alone ? lent : {}),
-        ...traceEventsOf(paths[i], input, options),
-        ...(blocks ? { blocks } : {}),
-        coreOnly,
-        onProgress: (bytes) => progress(i, bytes * share),
-      })),
-    ),
-  );
-  const streams = parsers.map((events, i) => {
-    const offset = aligned?.offsets[i] ?? 0n;
-    const shifted = offset === 0n ? events : shiftTimes(events, offset);
+  return inputs;
+}
+
+/** Several inputs as one stream: on one clock, each event once, times that no input covers marked as losses. */
+function mergeInputs(
+  { inputs, contexts, parsers }: Inputs,
+  { offsets, skipped }: AlignedInputs,
+  twins: TwinPlan | null,
+  run: TraceContext,
+): Iterator<EventBatch> {
+  const read = inputs.map((_, i) => i).filter((i) => !skipped.has(i));
+  const streams = read.map((i) => {
+    const offset = offsets[i] ?? 0n;
+    const shifted = offset === 0n ? parsers[i] : shiftTimes(parsers[i], offset);
     return twins ? twins.mark(i, shifted) : shifted;
   });
   // QEMU's traces tell nothing of the kernel's recorder.
-  const pauses = createPauses(inputs.filter((_, i) => isRead(i)).map((input) => !isQemu(input)));
-  const merged = alone
-    ? streams[0]
-    : mergeStreams(
-        streams.filter((_, i) => isRead(i)),
-        pauses,
-      );
-  return {
-    context,
-    batches: alone
-      ? merged
-      : combined(
-          twins ? twins.drop(merged) : merged,
-          context,
-          contexts.filter((_, i) => isRead(i)),
-          pauses,
-        ),
-    inputs,
-    isFrom: (arch) => contexts.some((input) => input.arch?.startsWith(arch) ?? false),
-    lendBatches: (lender) => {
-      lent = lender;
-    },
-    readBlocks: (range, count) => {
-      blocks = range;
-      share = count / (range.to - range.from);
-    },
-    close: () => {
-      // A parser that is left before its end lets go of what it has put on disk.
-      for (const events of parsers) events.return();
-      for (const input of inputs) input.source.close();
-    },
-  };
+  const pauses = createPauses(read.map((i) => !isQemu(inputs[i])));
+  const merged = mergeStreams(streams, pauses);
+  const contextsRead = read.map((i) => contexts[i]);
+  return combined(twins ? twins.drop(merged) : merged, run, contextsRead, pauses);
 }
 
 /** One file under two names or twice the same: all of it would count twice. */
@@ -131,7 +147,7 @@ function rejectSameFile(paths: readonly string[]): void {
     if (before !== undefined)
       throw new UsageError(
         before === path ? `${path} is given twice` : `${before} and ${path} are the same file`,
-        'name each input once',
+        'Name each input once.',
       );
     seen.set(file, path);
   }
@@ -152,18 +168,6 @@ function sumProgress(
       total,
     );
   };
-}
-
-/** QEMU's event declarations: as given, else the file that lies beside the recording. */
-export function traceEventsOf(
-  path: string,
-  input: OpenedInput,
-  options: ReadOptions,
-): Pick<ParseOptions, 'traceEvents'> {
-  if (options.traceEvents !== null) return { traceEvents: options.traceEvents };
-  if (!isQemu(input)) return {};
-  const found = findTraceEvents(path);
-  return found ? { traceEvents: found.text } : {};
 }
 
 /** The merged stream; when it ends the run's facts are complete. */

@@ -4,9 +4,9 @@
  * `*:` speaks of each row of the report, again without idle ones.
  */
 import { UsageError } from '../core/errors.ts';
+import { formatCount, formatNs, formatRatio, plural } from '../core/units.ts';
 import { PLACELESS } from '../report/facts.ts';
 import type { Exact, ReasonModel, ReportModel, TotalModel } from '../report/model.ts';
-import { formatCount, formatNs, formatRatio, plural } from '../report/units.ts';
 import { parseDuration } from './parse-duration.ts';
 
 const METRICS = ['count', 'total', 'avg', 'p50', 'p90', 'p99', 'max', 'escalation', 'lost'] as const;

@@ -5,7 +5,8 @@ import { note } from '../core/diagnostics.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import type { OpenedInput } from '../parsers/open-input.ts';
-import { type AlignedInputs, isQemu, noteTwins, type Scan } from './align-inputs.ts';
+import { type AlignedInputs, noteTwins, type Scan } from './align-inputs.ts';
+import { isQemu } from './qemu-inputs.ts';
 
 type Batches = Iterator<EventBatch>;
 

@@ -8,7 +8,7 @@ import {
   finishEvents,
   lostEvents,
 } from '../analysis/event-summary.ts';
-import { loadPasses, needsAllColumns } from '../analysis/passes.ts';
+import { needsAllColumns } from '../analysis/passes.ts';
 import { addThreadEvents, createThreadEvents } from '../analysis/thread-events.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import { wordsToBigInt } from '../core/words.ts';
@@ -20,6 +20,7 @@ import type { InfoModel } from '../report/info-model.ts';
 import type { ReportModel } from '../report/model.ts';
 import { analyzeStream } from './analyze-stream.ts';
 import { type EventStream, forEachBatch, openEvents } from './event-stream.ts';
+import { loadAllPasses } from './load-passes.ts';
 import { canNameReasons, type NamedReasons, unknownReasonError, watchNames } from './named-reasons.ts';
 import type { ConvertSummary, ReadOptions, ReportOptions, UnknownReason } from './options.ts';
 import {
@@ -92,7 +93,7 @@ async function analyzeFrom(
   const views = view ? await import('../report/views/views.ts') : null;
   const by = view ? views!.viewGrouping(view) : options.by;
   const passes = [...(options.passes ?? []), ...(view ? views!.viewPasses(view) : [])];
-  const passOf = await loadPasses(passes);
+  const passOf = await loadAllPasses(passes);
   const selection = resolveSelection(options.filters, span);
   const coreOnly = !needsAllColumns(passes, passOf);
   const stream = withVcpuThreads(await openEvents(paths, options, coreOnly));

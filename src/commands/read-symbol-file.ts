@@ -14,6 +14,6 @@ export function readSymbolFile(path: string): string {
   try {
     return zlib().gunzipSync(bytes, { maxOutputLength: MAX_BYTES }).toString('latin1');
   } catch (error) {
-    throw new UsageError(`${path}: ${(error as Error).message}`, 'the file is damaged or too large');
+    throw new UsageError(`${path}: ${(error as Error).message}`, 'The file is damaged or too large.');
   }
 }

@@ -3,6 +3,8 @@ import { execFile } from 'node:child_process';
 import { closeSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { UsageError } from '../core/errors.ts';
+import { plainText } from '../core/plain-text.ts';
+import { formatBytes, formatNs, plural } from '../core/units.ts';
 import { checkHost, readHostFacts } from '../record/checks.ts';
 import { findHelper } from '../record/helper.ts';
 import { createLiveLine, type LiveLine } from '../record/live-line.ts';
@@ -18,9 +20,7 @@ import { type RawRecord, type RecordOptions, readRecordOptions } from '../record
 import { type Recorded, runRecording, WHY_NO_EVENTS } from '../record/run-recording.ts';
 import { type SignalWatch, watchSignals } from '../record/signals.ts';
 import { type MessageLine, parseStatusLine } from '../record/status-line.ts';
-import { plainText } from '../report/escape.ts';
 import { describeLost } from '../report/trust.ts';
-import { formatBytes, formatNs, plural } from '../report/units.ts';
 import type { Environment } from './environment.ts';
 import { describeError } from './errors.ts';
 import type { ConvertSummary } from './options.ts';

@@ -46,7 +46,7 @@ export async function guessSpan(
   if (bounds.length > 0 && paths.some(isStream))
     throw new UsageError(
       '--from and --to cannot be used on standard input or a pipe',
-      'save it to a file first',
+      'Save it to a file first.',
     );
   const wantsFirst = bounds.some(({ fromEnd }) => !fromEnd);
   const wantsLast = bounds.some(({ fromEnd }) => fromEnd);

@@ -1,6 +1,6 @@
 /** What the terminal can do and what the user wants of it; the progress line. */
-import { plainText } from '../report/escape.ts';
-import { formatBytes } from '../report/units.ts';
+import { plainText } from '../core/plain-text.ts';
+import { formatBytes } from '../core/units.ts';
 import type { Output } from './standard-streams.ts';
 
 export type ColorChoice = 'auto' | 'always' | 'never';

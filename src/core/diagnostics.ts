@@ -10,7 +10,7 @@ export interface Diagnostic {
   /** Stable identifier, kebab-case: `lost-events`, `truncated-file`. */
   readonly code: string;
   readonly severity: Severity;
-  /** One sentence for people: what happened and what it means. */
+  /** For people, what happened and what it means: no capital at the beginning, no full stop at the end. */
   message: string;
   count: number;
 }

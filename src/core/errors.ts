@@ -6,7 +6,7 @@ export class TraceFormatError extends Error {
     readonly details: {
       /** Format id, or 'unknown'. */
       format: string;
-      /** What is wrong, one sentence. */
+      /** What is wrong: no capital at the beginning, no full stop at the end. */
       message: string;
       /** Byte offset in the input, if one is to blame. */
       offset?: number;
@@ -32,7 +32,9 @@ export class TraceFormatError extends Error {
 /** Wrong use of the command line: exit status 2, no stack trace. */
 export class UsageError extends Error {
   constructor(
+    /** As that of a TraceFormatError. */
     message: string,
+    /** What the user can do: sentences. */
     readonly hint?: string,
   ) {
     super(message);

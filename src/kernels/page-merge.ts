@@ -62,6 +62,7 @@ import {
   RECORD_VCPU_ELSE,
   RECORD_VCPU_MASK,
 } from '../parsers/tracepoint/record-plan-layout.ts';
+import { isBefore, siftDown } from './heap.ts';
 import { stepStream } from './page-walk.ts';
 import { fillColumns, isaField, narrowField, wideField } from './record-columns.ts';
 
@@ -108,7 +109,7 @@ export function mergePages(merge: usize, batch: usize, from: i32, to: i32): i32 
       let follower = load<u32>(heap, 4);
       if (heapSize > 2) {
         const other = load<u32>(heap, 8);
-        if (isBefore(streams, other, follower)) follower = other;
+        if (isBefore<u64>(streams, STREAM_SHIFT, other, follower)) follower = other;
       }
       last = timeOf(streams, follower) - u64(index > follower);
     }
@@ -190,7 +191,7 @@ export function mergePages(merge: usize, batch: usize, from: i32, to: i32): i32 
     store<u64>(stream, time, S_TIME);
     if (isOffset) store<u64>(stream, time - offset, S_RAW);
     store<f64>(stream, load<f64>(stream, S_RECORDS) + <f64>taken, S_RECORDS);
-    if (step === STEP_AGAIN || step === SWITCH) sink(streams, heap, heapSize);
+    if (step === STEP_AGAIN || step === SWITCH) siftDown<u64>(heap, heapSize, streams, STREAM_SHIFT);
     if (step !== SWITCH) break;
   }
   store<u32>(merge, step, M_STEP);
@@ -220,32 +221,4 @@ function listRow(merge: usize, row: u32, stream: u32, at: u32, length: u32): boo
 
 function timeOf(streams: usize, stream: u32): u64 {
   return load<u64>(streams + ((<usize>stream) << STREAM_SHIFT), S_TIME);
-}
-
-function isBefore(streams: usize, a: u32, b: u32): bool {
-  const timeA = timeOf(streams, a);
-  const timeB = timeOf(streams, b);
-  return timeA < timeB || (timeA === timeB && a < b);
-}
-
-/** Restores the heap when its first stream's time has grown. */
-function sink(streams: usize, heap: usize, heapSize: u32): void {
-  const stream = load<u32>(heap);
-  let hole: u32 = 0;
-  while (true) {
-    let child: u32 = 2 * hole + 1;
-    if (child >= heapSize) break;
-    let below = load<u32>(heap + ((<usize>child) << 2));
-    if (child + 1 < heapSize) {
-      const right = load<u32>(heap + ((<usize>child) << 2), 4);
-      if (isBefore(streams, right, below)) {
-        below = right;
-        child++;
-      }
-    }
-    if (!isBefore(streams, below, stream)) break;
-    store<u32>(heap + ((<usize>hole) << 2), below);
-    hole = child;
-  }
-  store<u32>(heap + ((<usize>hole) << 2), stream);
 }

@@ -61,7 +61,11 @@ import {
   W_TIME,
   W_VARIABLE,
 } from '../parsers/perf-data/window-layout.ts';
+import { isBefore, siftDown } from './heap.ts';
 import { findRaw, idKind } from './perf-sample.ts';
+
+/** Keys of runs are 64-bit floats, one after the other. */
+const KEY_SHIFT: usize = 3;
 
 /** Raw data: its size, and the common fields that all tracepoints have. */
 const SHORTEST: usize = 12;
@@ -115,7 +119,7 @@ export function mergeSamples(window: usize, batch: usize, from: i32, to: i32): i
       let next = load<u32>(heap, 4);
       if (heapSize > 2) {
         const other = load<u32>(heap, 8);
-        if (isBefore(runKey, other, next)) next = other;
+        if (isBefore<f64>(runKey, KEY_SHIFT, other, next)) next = other;
       }
       const nextKey = load<f64>(runKey + ((<usize>next) << 3));
       if (nextKey <= limit) last = <i64>min(nextKey, EXACT) - i64(run > next);
@@ -207,7 +211,7 @@ export function mergeSamples(window: usize, batch: usize, from: i32, to: i32): i
     store<u32>(runAt + ((<usize>run) << 2), <u32>(at - bytes));
     store<f64>(runKey + ((<usize>run) << 3), <f64>key);
     if (at >= end || !isPlain || at === first || <f64>key > limit) break;
-    if (heapSize > 1) siftDown(heap, heapSize, runKey);
+    if (heapSize > 1) siftDown<f64>(heap, heapSize, runKey, KEY_SHIFT);
   }
   return <i32>row;
 }
@@ -225,32 +229,4 @@ function argument(plan: usize, data: usize): u64 {
   const shift = <u64>load<u32>(plan, PLAN_ARG0_SHIFT);
   const left = load<u64>(data + load<usize>(plan, PLAN_ARG0)) << shift;
   return load<u32>(plan, PLAN_ARG0_SIGNED) ? <u64>(<i64>left >> <i64>shift) : left >> shift;
-}
-
-function isBefore(runKey: usize, a: u32, b: u32): bool {
-  const keyA = load<f64>(runKey + ((<usize>a) << 3));
-  const keyB = load<f64>(runKey + ((<usize>b) << 3));
-  return keyA < keyB || (keyA === keyB && a < b);
-}
-
-/** Restores the heap when its first run's key has grown. */
-function siftDown(heap: usize, heapSize: u32, runKey: usize): void {
-  const run = load<u32>(heap);
-  let hole: u32 = 0;
-  while (true) {
-    let child: u32 = 2 * hole + 1;
-    if (child >= heapSize) break;
-    let below = load<u32>(heap + ((<usize>child) << 2));
-    if (child + 1 < heapSize) {
-      const right = load<u32>(heap + ((<usize>child) << 2), 4);
-      if (isBefore(runKey, right, below)) {
-        below = right;
-        child++;
-      }
-    }
-    if (!isBefore(runKey, below, run)) break;
-    store<u32>(heap + ((<usize>hole) << 2), below);
-    hole = child;
-  }
-  store<u32>(heap + ((<usize>hole) << 2), run);
 }

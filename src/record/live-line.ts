@@ -1,5 +1,5 @@
 /** What a recording shows while it runs: one line on a terminal, drawn over; elsewhere nothing. */
-import { formatBytes, formatCount } from '../report/units.ts';
+import { formatBytes, formatCount } from '../core/units.ts';
 
 export interface LiveFacts {
   readonly seconds: number;

@@ -2,7 +2,7 @@
  * A small client of QEMU's monitor protocol (QMP) on a Unix socket: a greeting, qmp_capabilities, then one JSON object
  * per line each way (QEMU's docs/interop/qmp-spec). Events are skipped. Commands run one after the other.
  */
-import { createConnection } from 'node:net';
+import { createConnection, type Socket } from 'node:net';
 import { createLineSplitter } from './line-splitter.ts';
 
 /** What went wrong, so that callers can say what to do. */
@@ -36,7 +36,7 @@ const MAX_LINE = 16 << 20;
 const MAX_PATH = 107;
 
 interface Waiting {
-  resolve(value: unknown): void;
+  resolve(message: Message): void;
   reject(error: QmpError): void;
 }
 
@@ -49,72 +49,115 @@ const CONNECT_ERRORS: Readonly<Record<string, string>> = {
 };
 const ENDED = new Set(['ENOENT', 'ECONNREFUSED']);
 
+type Message = Readonly<Record<string, unknown>>;
+
+/** A socket, and who waits for its next message. */
+interface Connection {
+  readonly socket: Socket;
+  readonly timeoutMs: number;
+  waiting: Waiting | null;
+  /** Why nothing can be asked any more. */
+  broken: QmpError | null;
+}
+
 /** Rejects with QmpError when nobody answers within `timeoutMs`, or not in QMP. */
 export async function connectQmp(path: string, timeoutMs = 5000): Promise<Qmp> {
   if (Buffer.byteLength(path) > MAX_PATH)
     throw new QmpError('connect', `the path is longer than ${MAX_PATH} bytes, which no Unix socket can have`);
-  const socket = createConnection({ path });
-  socket.setEncoding('utf8');
-  let waiting: Waiting | null = null;
-  let broken: QmpError | null = null;
-  const fail = (error: QmpError) => {
-    broken ??= error;
-    waiting?.reject(broken);
-    waiting = null;
-    socket.destroy();
+  const connection: Connection = {
+    socket: createConnection({ path }),
+    timeoutMs,
+    waiting: null,
+    broken: null,
   };
-  const lines = createLineSplitter((line) => {
-    const text = line.trim();
-    if (text === '') return;
-    let message: Record<string, unknown> | null = null;
-    try {
-      message = JSON.parse(text);
-    } catch {
-      // Told below.
-    }
-    if (typeof message !== 'object' || message === null)
-      return fail(new QmpError('not-qmp', `it does not speak QMP (${JSON.stringify(text.slice(0, 60))})`));
-    if ('event' in message) return;
-    waiting?.resolve(message);
-    waiting = null;
-  }, MAX_LINE);
-  socket.on('data', (chunk) => lines.push(chunk as unknown as string));
-  socket.on('error', (error: NodeJS.ErrnoException) =>
-    fail(
-      new QmpError(
-        'connect',
-        CONNECT_ERRORS[error.code ?? ''] ?? error.code ?? error.message,
-        ENDED.has(error.code ?? ''),
-      ),
-    ),
-  );
-  socket.on('close', () => fail(new QmpError('closed', 'QEMU closed the connection')));
+  listen(connection);
+  const version = versionIn((await nextMessage(connection)).QMP);
+  if (version === null) {
+    const error = new QmpError('not-qmp', 'its greeting is not that of QMP');
+    fail(connection, error);
+    throw error;
+  }
+  const execute = inTurn(connection);
+  await execute('qmp_capabilities');
+  return {
+    version,
+    execute,
+    hmp: async (line) => String(await execute('human-monitor-command', { 'command-line': line })),
+    close: () => {
+      connection.broken ??= new QmpError('closed', 'the connection is closed');
+      connection.socket.destroy();
+    },
+  };
+}
 
-  /** The next message that is no event. */
-  const next = () =>
-    new Promise<Record<string, unknown>>((resolve, reject) => {
-      if (broken) return reject(broken);
-      const timer = setTimeout(
-        () => fail(new QmpError('silent', `no answer for ${timeoutMs / 1000} s`)),
-        timeoutMs,
-      );
-      waiting = {
-        resolve: (value) => {
-          clearTimeout(timer);
-          resolve(value as Record<string, unknown>);
-        },
-        reject: (error) => {
-          clearTimeout(timer);
-          reject(error);
-        },
-      };
-    });
+function fail(connection: Connection, error: QmpError): void {
+  connection.broken ??= error;
+  connection.waiting?.reject(connection.broken);
+  connection.waiting = null;
+  connection.socket.destroy();
+}
+
+/** Passes messages, and whatever ends the connection, to who waits. */
+function listen(connection: Connection): void {
+  const { socket } = connection;
+  const lines = createLineSplitter((line) => takeLine(connection, line.trim()), MAX_LINE);
+  socket.setEncoding('utf8');
+  socket.on('data', (chunk) => lines.push(chunk as unknown as string));
+  socket.on('error', ({ code = '', message }: NodeJS.ErrnoException) =>
+    fail(connection, new QmpError('connect', CONNECT_ERRORS[code] ?? (code || message), ENDED.has(code))),
+  );
+  socket.on('close', () => fail(connection, new QmpError('closed', 'QEMU closed the connection')));
+}
+
+function takeLine(connection: Connection, text: string): void {
+  if (text === '') return;
+  let message: Message | null = null;
+  try {
+    message = JSON.parse(text);
+  } catch {
+    // Told below.
+  }
+  if (typeof message !== 'object' || message === null) {
+    const start = JSON.stringify(text.slice(0, 60));
+    fail(connection, new QmpError('not-qmp', `it does not speak QMP (${start})`));
+  } else if (!('event' in message)) {
+    connection.waiting?.resolve(message);
+    connection.waiting = null;
+  }
+}
+
+/** The next message that is no event. */
+function nextMessage(connection: Connection): Promise<Message> {
+  const { timeoutMs } = connection;
+  return new Promise((resolve, reject) => {
+    if (connection.broken) return reject(connection.broken);
+    const timer = setTimeout(
+      () => fail(connection, new QmpError('silent', `no answer for ${timeoutMs / 1000} s`)),
+      timeoutMs,
+    );
+    connection.waiting = {
+      resolve: (message) => {
+        clearTimeout(timer);
+        resolve(message);
+      },
+      reject: (error) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    };
+  });
+}
+
+/** Runs commands one after the other, also where one is given before the one before is answered. */
+function inTurn(connection: Connection): Qmp['execute'] {
   let queue: Promise<unknown> = Promise.resolve();
-  const execute = (command: string, args?: Readonly<Record<string, unknown>>): Promise<unknown> => {
+  return (command, args) => {
     const run = async () => {
-      const answer = next();
-      if (!broken)
-        socket.write(`${JSON.stringify({ execute: command, ...(args && { arguments: args }) })}\n`);
+      const answer = nextMessage(connection);
+      if (!connection.broken)
+        connection.socket.write(
+          `${JSON.stringify({ execute: command, ...(args && { arguments: args }) })}\n`,
+        );
       const message = await answer;
       if ('return' in message) return message.return;
       const error = message.error as { desc?: unknown } | undefined;
@@ -127,23 +170,14 @@ export async function connectQmp(path: string, timeoutMs = 5000): Promise<Qmp> {
     queue = result.catch(() => {});
     return result;
   };
-  const greeting = (await next()).QMP as { version?: { qemu?: Record<string, unknown>; package?: unknown } };
-  if (typeof greeting !== 'object' || greeting === null) {
-    const error = new QmpError('not-qmp', 'its greeting is not that of QMP');
-    fail(error);
-    throw error;
-  }
-  await execute('qmp_capabilities');
-  const { major = '?', minor = '?', micro = '?' } = greeting.version?.qemu ?? {};
-  return {
-    version: `${major}.${minor}.${micro}`,
-    execute,
-    hmp: async (line) => String(await execute('human-monitor-command', { 'command-line': line })),
-    close: () => {
-      broken ??= new QmpError('closed', 'the connection is closed');
-      socket.destroy();
-    },
-  };
+}
+
+/** QEMU's version as its greeting tells it; null: that is no greeting. */
+function versionIn(greeting: unknown): string | null {
+  if (typeof greeting !== 'object' || greeting === null) return null;
+  const { qemu } = (greeting as { version?: { qemu?: Message } }).version ?? {};
+  const { major = '?', minor = '?', micro = '?' } = qemu ?? {};
+  return `${major}.${minor}.${micro}`;
 }
 
 /** What the user can do about it. */

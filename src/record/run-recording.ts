@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { rmSync, statSync } from 'node:fs';
 import { UsageError } from '../core/errors.ts';
-import { plainText } from '../report/escape.ts';
+import { plainText } from '../core/plain-text.ts';
 import type { LiveLine } from './live-line.ts';
 import type { OutputPlace } from './output-place.ts';
 import type { QemuSession } from './qemu-session.ts';

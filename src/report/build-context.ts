@@ -12,6 +12,7 @@ import {
   EV_USERSPACE_EXIT,
   EV_VCPU_WAKEUP,
 } from '../core/events.ts';
+import { formatCount, formatNs, formatOffset, plural } from '../core/units.ts';
 import { diffWords, wordsToBigInt, wordsToHex } from '../core/words.ts';
 import { userspaceExitName } from '../isa/userspace-exits.ts';
 import { foreign, left, plain, right, tableOf, time } from './cells.ts';
@@ -19,7 +20,6 @@ import { detailAddress, detailKind, detailName, directionName, hasArmGuests } fr
 import type { ReportModel, SlowModel } from './model.ts';
 import { latencyGap, whyUnknown } from './recorded.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
-import { formatCount, formatNs, formatOffset, plural } from './units.ts';
 
 export interface ContextEventModel {
   /** Since the exit, ns. */

@@ -17,6 +17,7 @@ import type { ExitTableResult } from '../analysis/exit-table.ts';
 import { EV_EOI, EV_INJ_VIRQ, EV_PV_EOI } from '../core/events.ts';
 import { ISA_ARM64 } from '../core/isa-codes.ts';
 import type { TraceContext } from '../core/trace-context.ts';
+import { formatCount, plural } from '../core/units.ts';
 import { vectorName } from '../isa/vector-names.ts';
 import { cell, count, foreign, left, plain, right, share, tableOf, time } from './cells.ts';
 import { csvOf } from './csv-data.ts';
@@ -34,7 +35,6 @@ import type { ReportModel } from './model.ts';
 import { reasonIdentity } from './reason-identity.ts';
 import { type Known, knowledge } from './recorded.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
-import { formatCount, plural } from './units.ts';
 
 export interface DetailRowModel extends ExitFigures {
   isa: string;

@@ -6,13 +6,13 @@ import {
   WINDOWS,
   type WindowOutcome,
 } from '../analysis/halt-polling.ts';
+import { formatNs, formatPct, plural } from '../core/units.ts';
 import { count, foreign, left, plain, right, share, tableOf, time } from './cells.ts';
 import { csvOf } from './csv-data.ts';
 import { exitFiltersUnused } from './filters.ts';
 import type { Exact, ReportModel } from './model.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { compareThreads, identifyThread, type ThreadIdentity, vcpuNumbers } from './thread-identity.ts';
-import { formatNs, formatPct, plural } from './units.ts';
 
 export interface HaltFigures {
   halts: number;
@@ -120,75 +120,83 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
   return [
     {
       title,
-      sentences: [
-        `${plural(total.halts, 'halt')}, of which polling caught ${formatPct(100 * total.successRatio!)}; ${formatNs(total.polledNs)} polled with success, ${
-          total.failedPollNs === null
-            ? 'polling in vain is not recorded (kvm_halt_poll_ns)'
-            : `at most ${formatNs(total.failedPollNs)} in vain`
-        }.`,
-        ...exitFiltersUnused(model.selection),
-        ...beside,
-      ],
-      table: tableOf(
-        [
-          right('vCPU'),
-          right('tid'),
-          left('thread', { shrinkTo: 10, drop: 0 }),
-          right('halts'),
-          right('caught %'),
-          right('polled'),
-          right('in vain', { drop: 2 }),
-          right('slept'),
-          right('window now', { drop: 3 }),
-          right('most', { drop: 4 }),
-          right('grown', { drop: 1 }),
-          right('shrunk', { drop: 1 }),
-        ],
-        haltPolling.rows,
-        rows,
-        (row) => [
-          plain(row.vcpu),
-          plain(row.tid),
-          foreign(row.comm),
-          count(row.halts),
-          share(row.polled, row.halts),
-          time(row.polledNs),
-          time(row.failedPollNs),
-          time(row.waitedNs),
-          time(row.window?.lastNs ?? null),
-          time(row.window?.maxNs ?? null),
-          count(row.window?.grown ?? null),
-          count(row.window?.shrunk ?? null),
-        ],
-      ),
+      sentences: [halted(total), ...exitFiltersUnused(model.selection), ...beside],
+      table: threadTable(haltPolling.rows, rows),
     },
     {
       title: 'What other values of halt_poll_ns would have done',
       sentences: [
         'With the recorded halts, if every halt polled for so long; KVM adapts each window between 0 and halt_poll_ns, so that it catches and costs this at most.',
       ],
-      table: tableOf(
-        [
-          right('halt_poll_ns'),
-          right('would catch'),
-          right('%', { gap: 1 }),
-          right('polling time'),
-          right('of it in vain'),
-          right('% of halted', { drop: 0 }),
-        ],
-        total.windows,
-        0,
-        (row) => [
-          time(row.windowNs),
-          count(row.caught),
-          share(row.caught, total.halts),
-          time(row.pollNs),
-          time(row.wastedNs),
-          share(Number(row.pollNs), Number(total.polledNs) + Number(total.waitedNs)),
-        ],
-      ),
+      table: windowTable(total),
     },
   ];
+}
+
+function halted(total: HaltFigures): string {
+  return `${plural(total.halts, 'halt')}, of which polling caught ${formatPct(100 * total.successRatio!)}; ${formatNs(total.polledNs)} polled with success, ${
+    total.failedPollNs === null
+      ? 'polling in vain is not recorded (kvm_halt_poll_ns)'
+      : `at most ${formatNs(total.failedPollNs)} in vain`
+  }.`;
+}
+
+function threadTable(threads: readonly HaltRowModel[], rows: number): Block['table'] {
+  return tableOf(
+    [
+      right('vCPU'),
+      right('tid'),
+      left('thread', { shrinkTo: 10, drop: 0 }),
+      right('halts'),
+      right('caught %'),
+      right('polled'),
+      right('in vain', { drop: 2 }),
+      right('slept'),
+      right('window now', { drop: 3 }),
+      right('most', { drop: 4 }),
+      right('grown', { drop: 1 }),
+      right('shrunk', { drop: 1 }),
+    ],
+    threads,
+    rows,
+    (row) => [
+      plain(row.vcpu),
+      plain(row.tid),
+      foreign(row.comm),
+      count(row.halts),
+      share(row.polled, row.halts),
+      time(row.polledNs),
+      time(row.failedPollNs),
+      time(row.waitedNs),
+      time(row.window?.lastNs ?? null),
+      time(row.window?.maxNs ?? null),
+      count(row.window?.grown ?? null),
+      count(row.window?.shrunk ?? null),
+    ],
+  );
+}
+
+function windowTable(total: HaltFigures): Block['table'] {
+  return tableOf(
+    [
+      right('halt_poll_ns'),
+      right('would catch'),
+      right('%', { gap: 1 }),
+      right('polling time'),
+      right('of it in vain'),
+      right('% of halted', { drop: 0 }),
+    ],
+    total.windows,
+    0,
+    (row) => [
+      time(row.windowNs),
+      count(row.caught),
+      share(row.caught, total.halts),
+      time(row.pollNs),
+      time(row.wastedNs),
+      share(Number(row.pollNs), Number(total.polledNs) + Number(total.waitedNs)),
+    ],
+  );
 }
 
 export const haltPollingSection: Section = {

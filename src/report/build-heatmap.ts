@@ -1,11 +1,11 @@
 /** Section `heatmap`: how many pairs there were over time and latency. */
 import type { HeatmapResult } from '../analysis/heatmap.ts';
+import { formatNs, formatNsShort } from '../core/units.ts';
 import { wordsToBigInt } from '../core/words.ts';
 import { cell, left, right, tableOf } from './cells.ts';
 import type { ReportModel } from './model.ts';
 import { latencyGap, whyUnknown } from './recorded.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
-import { formatNs, formatNsShort } from './units.ts';
 
 export interface HeatmapModel {
   /** False: no exits or no entries, or a clock without unit. */

@@ -14,6 +14,7 @@ import {
   isKernelAddress,
 } from '../analysis/hotspots.ts';
 import type { TraceContext } from '../core/trace-context.ts';
+import { formatCount } from '../core/units.ts';
 import { wordsToHex } from '../core/words.ts';
 import { cell, count, foreign, left, plain, right, share, tableOf, time } from './cells.ts';
 import { csvOf } from './csv-data.ts';
@@ -23,7 +24,6 @@ import type { ReportModel } from './model.ts';
 import { reasonIdentity } from './reason-identity.ts';
 import { knowledge } from './recorded.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
-import { formatCount } from './units.ts';
 
 export interface HotspotRowModel extends ExitFigures {
   isa: string;

@@ -15,15 +15,15 @@ import {
 import { AUTO_INTERVALS, type IntervalResult } from '../analysis/intervals.ts';
 import { NO_CPU } from '../core/event-batch.ts';
 import type { TraceContext } from '../core/trace-context.ts';
+import { formatCount, formatNsShort, formatOffset, plural } from '../core/units.ts';
 import { wordsToBigInt } from '../core/words.ts';
 import { isIdle } from '../isa/reasons.ts';
 import { cell, count, foreign, left, plain, right, tableOf, time } from './cells.ts';
 import { mean, sum, sumExact } from './group-sums.ts';
-import type { Exact, ReportModel } from './model.ts';
+import type { Exact, GroupModel, ReportModel } from './model.ts';
 import { reasonIdentity } from './reason-identity.ts';
 import { exitsRecorded, latencyGap, whyUnknown } from './recorded.ts';
 import type { Block, Section, SectionInput, SectionOptions } from './sections.ts';
-import { formatCount, formatNsShort, formatOffset, plural } from './units.ts';
 
 /** Rows that are filled up with intervals without exits, so that a line drawn through them falls to 0 in between. */
 const MOST_FILLED = 65_536;
@@ -44,18 +44,7 @@ export interface IntervalFigures {
   maxNs: number | null;
 }
 
-export interface IntervalRowModel extends IntervalFigures {
-  /** Grouping values, present with --by. */
-  pid?: number | null;
-  tid?: number | null;
-  vcpu?: number | null;
-  cpu?: number | null;
-  level?: string;
-  isa: string;
-  code: number | null;
-  name: string;
-  idle: boolean;
-}
+export interface IntervalRowModel extends IntervalFigures, GroupModel {}
 
 export interface IntervalsModel {
   /** False: a clock without unit. */

@@ -17,6 +17,7 @@ import {
   T_USERSPACE,
 } from '../analysis/ledger-segment.ts';
 import { EV_USERSPACE_EXIT } from '../core/events.ts';
+import { formatNs, plural } from '../core/units.ts';
 import { foreign, left, plain, right, share, tableOf, time } from './cells.ts';
 import { costliest } from './costliest.ts';
 import { csvOf } from './csv-data.ts';
@@ -25,7 +26,6 @@ import type { ReportModel } from './model.ts';
 import { latencyGap } from './recorded.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 import { compareThreads, identifyThread, type ThreadIdentity, vcpuNumbers } from './thread-identity.ts';
-import { formatNs, plural } from './units.ts';
 
 /** All in ns. null: the events that tell it were not recorded; its time is then in another column, never lost. */
 export interface LedgerRowModel extends ThreadIdentity {

@@ -8,6 +8,7 @@ import { KEY_CODE, KEY_CPU, KEY_ISA, KEY_LEVEL, KEY_PID, KEY_TID, KEY_VCPU } fro
 import type { Quantiles } from '../analysis/latency-log.ts';
 import { NO_CPU } from '../core/event-batch.ts';
 import type { TraceContext } from '../core/trace-context.ts';
+import { plural } from '../core/units.ts';
 import { wordsToBigInt, wordsToHex } from '../core/words.ts';
 import { isIdle } from '../isa/reasons.ts';
 import { userspaceExitName } from '../isa/userspace-exits.ts';
@@ -30,7 +31,6 @@ import { printedIsa, reasonIdentity } from './reason-identity.ts';
 import { type Known, latencyGap, nestingGap, threadlessExits } from './recorded.ts';
 import { withSections } from './sections.ts';
 import { compareThreads, identifyThread } from './thread-identity.ts';
-import { plural } from './units.ts';
 
 export interface ModelOptions {
   readonly toolVersion: string;

@@ -3,13 +3,13 @@ import type { QemuCheckResult, QemuCheckRow } from '../analysis/qemu-check.ts';
 import { NO_ACCESS, OTHERS } from '../analysis/qemu-devices.ts';
 import type { QemuDeviceResult, QemuExitResult, QemuExitRow } from '../analysis/qemu-exit-result.ts';
 import { vcpuOfThread } from '../core/thread-table.ts';
+import { formatCount, plural } from '../core/units.ts';
 import { userspaceExitName } from '../isa/userspace-exits.ts';
 import { cell, count, foreign, left, plain, right, share, tableOf, time } from './cells.ts';
 import { csvOf } from './csv-data.ts';
 import { detailAddress } from './detail-names.ts';
 import type { Exact, ReportModel } from './model.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
-import { formatCount, plural } from './units.ts';
 
 /** What the filters choose, but for `check`, which is over the whole recording. */
 export interface QemuModel {

@@ -1,10 +1,11 @@
 /** What a report's numbers say, in words: only what they show, no causes and no advice. */
+
+import { formatCount, formatNs, formatPct, plural } from '../core/units.ts';
 import type { QemuModel } from './build-qemu.ts';
 import type { Exact, ReasonModel, ReportModel, VerdictModel } from './model.ts';
 import { shownReason } from './reason-identity.ts';
 import { holdsExits, recordedThreadNs } from './recorded.ts';
 import { hasSeveralIsas } from './tables.ts';
-import { formatCount, formatNs, formatPct, plural } from './units.ts';
 
 const MOST_FINDINGS = 3;
 

@@ -1,6 +1,7 @@
 /** Tables for people, as data: the cells and columns that all renderers of tables understand. */
+
+import { formatCount, formatNsCell, formatPct, UNKNOWN_CELL } from '../core/units.ts';
 import type { Column } from './table.ts';
-import { formatCount, formatNsCell, formatPct, UNKNOWN_CELL } from './units.ts';
 
 /** `untrusted`: text from the recording, which the renderer has to escape. */
 export interface Cell {

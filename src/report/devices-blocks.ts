@@ -1,9 +1,10 @@
 /** Section `devices` for people. */
+
+import { formatCount, plural } from '../core/units.ts';
 import type { DeviceRowModel, DevicesModel } from './build-devices.ts';
 import { cell, count, foreign, left, plain, right, share, tableOf, time } from './cells.ts';
 import type { ReportModel } from './model.ts';
 import type { Block } from './sections.ts';
-import { formatCount, plural } from './units.ts';
 
 const BRIEF_ROWS = 8;
 

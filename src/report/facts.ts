@@ -1,20 +1,15 @@
 /** Header lines of reports for people: what was recorded, where, on which clock. */
+
+import { formatBytes, formatNs, formatNsShort, formatPct, formatStamp, plural } from '../core/units.ts';
 import type { CaptureModel, QualityModel, SelectionModel, WarningModel } from './model.ts';
-import {
-  formatBytes,
-  formatNs,
-  formatNsShort,
-  formatPct,
-  formatStamp,
-  NOT_RECORDED,
-  plural,
-} from './units.ts';
 
 /** `untrusted` parts are to be escaped by the renderer, in order: text, untrusted, text … */
 export interface Fact {
   readonly key: string;
   readonly parts: readonly { readonly text: string; readonly untrusted?: boolean }[];
 }
+
+const NOT_RECORDED = 'not recorded';
 
 const text = (value: string) => ({ text: value });
 const untrusted = (value: string) => ({ text: value, untrusted: true });

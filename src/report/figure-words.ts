@@ -1,7 +1,8 @@
 /** What every report for people says in words beside the same figures: the legend of exits, how many went to user space. */
+
+import { formatCount, formatNs, formatRatio, plural, UNKNOWN_CELL } from '../core/units.ts';
 import type { EscalationModel, ReportModel } from './model.ts';
 import { IDLE_MARK } from './tables.ts';
-import { formatCount, formatNs, formatRatio, plural, UNKNOWN_CELL } from './units.ts';
 
 /** Marks and columns of the exits' table; `userColumn`: its title for the share of user space, null: not shown. */
 export function reasonsLegend(model: ReportModel, userColumn: string | null): string[] {

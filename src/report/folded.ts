@@ -3,7 +3,7 @@
  * The figure is the time from exit to entry in ns, or with folded-counts (and where there is no time) the number of
  * exits. Idle exits are left out unless --with-idle asks for them: they would dwarf everything.
  */
-import { plainText } from './escape.ts';
+import { plainText } from '../core/plain-text.ts';
 import type { ReportModel } from './model.ts';
 
 /** Frames are separated by semicolons, and the figure by the last blank. */

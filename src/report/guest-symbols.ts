@@ -4,6 +4,7 @@
  * does not know. Some exits come from known functions (HLT from the idle loop, MSR_WRITE from native_write_msr …): an
  * offset that puts their addresses into such functions is the offset.
  */
+import { TWO_32 } from '../core/words.ts';
 
 /** Addresses are kept as their distance from the start of the kernel half, which a double holds exactly. */
 const KERNEL_HIGH = 0xffff0000;
@@ -46,7 +47,7 @@ export function parseGuestSymbols(text: string): GuestSymbols | SymbolProblem {
 
 /** Distance of an address (words) from the start of the kernel half; null below it. */
 export function kernelOffset(low: number, high: number): number | null {
-  return high >>> 0 >= KERNEL_HIGH ? ((high >>> 0) - KERNEL_HIGH) * 4294967296 + (low >>> 0) : null;
+  return high >>> 0 >= KERNEL_HIGH ? ((high >>> 0) - KERNEL_HIGH) * TWO_32 + (low >>> 0) : null;
 }
 
 /** Functions that exits come from for sure: idle loops, MSR, port and CPUID helpers, interrupt controllers. */

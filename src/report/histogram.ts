@@ -1,9 +1,9 @@
 /** Log2 histograms with stars, in the shape that users of bcc and KVM BPF Tools know. */
-import { plainText } from './escape.ts';
+import { plainText } from '../core/plain-text.ts';
+import { formatCount, formatNsCell, plural } from '../core/units.ts';
 import type { ReasonModel, ReportModel } from './model.ts';
 import type { Style } from './style.ts';
 import { displayWidth, truncate } from './table.ts';
-import { formatCount, formatNsCell, plural } from './units.ts';
 
 const MOST_STARS = 40;
 

@@ -1,13 +1,13 @@
 /** `kvmtrace info` as text: what the file is, in aligned key and value lines. */
 
-import { plainText } from './escape.ts';
+import { plainText } from '../core/plain-text.ts';
+import { formatCount, formatNs, formatPct, plural, UNKNOWN_CELL } from '../core/units.ts';
 import { captureFacts, nothingLost, recordingFacts } from './facts.ts';
 import type { InfoModel } from './info-model.ts';
 import { COLOR, PLAIN } from './style.ts';
 import { renderTable, wrapText } from './table.ts';
 import { factLines, warningLines } from './text.ts';
 import { describeLost } from './trust.ts';
-import { formatCount, formatNs, formatPct, plural, UNKNOWN_CELL } from './units.ts';
 
 export interface InfoTextOptions {
   readonly color: boolean;

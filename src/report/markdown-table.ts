@@ -1,7 +1,8 @@
 /** A table of cells as a Markdown pipe table. */
+
+import { formatCount } from '../core/units.ts';
 import { type Cell, hiddenWords, type TableData } from './cells.ts';
 import { markdownName, markdownText } from './escape.ts';
-import { formatCount } from './units.ts';
 
 function cellText(cell: Cell): string {
   // Blanks that line numbers up in plain text.

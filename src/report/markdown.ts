@@ -1,4 +1,6 @@
 /** The report as Markdown with pipe tables, as GitHub, GitLab and Jira render them: no HTML, no footnotes. */
+
+import { formatCount } from '../core/units.ts';
 import type { TableData } from './cells.ts';
 import { markdownName, markdownText } from './escape.ts';
 import { captureFacts, type Fact, qualityCounters } from './facts.ts';
@@ -20,7 +22,6 @@ import {
   vcpusTable,
 } from './tables.ts';
 import { assessTrust } from './trust.ts';
-import { formatCount } from './units.ts';
 import { holdsQemuOnly, VERDICT_TITLE, verdictWords } from './verdict-words.ts';
 
 const HISTOGRAM_WIDTH = 100;

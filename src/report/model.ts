@@ -145,9 +145,8 @@ export interface VcpuModel {
   idleNs: Exact | null;
 }
 
-export interface ReasonModel {
-  /** Grouping values, present with --by. */
-  vm?: string | null;
+/** Which exits a row is about. Grouping values are present with --by. */
+export interface GroupModel {
   pid?: number | null;
   tid?: number | null;
   vcpu?: number | null;
@@ -159,6 +158,10 @@ export interface ReasonModel {
   name: string;
   /** True where the time is mostly the guest's own idling (HLT, WFx). */
   idle: boolean;
+}
+
+export interface ReasonModel extends GroupModel {
+  vm?: string | null;
   exits: number;
   paired: number;
   totalNs: Exact | null;

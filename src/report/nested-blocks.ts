@@ -1,10 +1,11 @@
 /** Section `nested` for people. */
+
+import { formatCount, formatNs, plural } from '../core/units.ts';
 import type { LevelFigures, NestedModel } from './build-nested.ts';
 import { cell, count, foreign, left, right, tableOf, time } from './cells.ts';
 import { exitFiltersUnused } from './filters.ts';
 import type { ReportModel, SelectionModel } from './model.ts';
 import type { Block } from './sections.ts';
-import { formatCount, formatNs, plural } from './units.ts';
 
 const LEVELS = 'Nested guests: exits by level (average time)';
 const COST = 'What an L2 exit costs that L1 handles';

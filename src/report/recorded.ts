@@ -6,9 +6,9 @@ import type { AnalysisResult } from '../analysis/analyze.ts';
 import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT } from '../analysis/roles.ts';
 import { createEventDictionary, EV_NESTED_VMEXIT } from '../core/events.ts';
 import type { TraceContext } from '../core/trace-context.ts';
+import { formatNs } from '../core/units.ts';
 import { selectsBy } from './filters.ts';
 import type { ReportModel } from './model.ts';
-import { formatNs } from './units.ts';
 
 export interface Recording {
   readonly context: TraceContext;

@@ -1,10 +1,11 @@
 /** Section `storms` for people. */
+
+import { formatNs, formatNsShort, formatOffset, plural } from '../core/units.ts';
 import type { RateOfModel, StormsModel } from './build-storms.ts';
 import { cell, count, foreign, left, plain, right, share, tableOf, time } from './cells.ts';
 import type { ReportModel } from './model.ts';
 import { whyUnknown } from './recorded.ts';
 import type { Block } from './sections.ts';
-import { formatNs, formatNsShort, formatOffset, plural } from './units.ts';
 
 export function stormBlocks(model: ReportModel, rows: number, asked: boolean): Block[] {
   const { storms, capture } = model;

@@ -1,4 +1,6 @@
 /** The tables of a report for people, shared by text and Markdown: which columns, which cells, in words. */
+
+import { formatNsShort, formatOffset, UNKNOWN_CELL } from '../core/units.ts';
 import { shortUserspaceName } from '../isa/userspace-exits.ts';
 import {
   type Cell,
@@ -18,7 +20,6 @@ import { costliest } from './costliest.ts';
 import type { GroupKey, ReasonModel, ReportModel, SlowModel, TotalModel, VcpuModel } from './model.ts';
 import { shownReason } from './reason-identity.ts';
 import type { Column } from './table.ts';
-import { formatNsShort, formatOffset, UNKNOWN_CELL } from './units.ts';
 
 /** Marks exits whose time is mostly the guest's own idling. */
 export const IDLE_MARK = '*';

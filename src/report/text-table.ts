@@ -1,9 +1,10 @@
 /** A table of cells as lines of plain text. */
+
+import { plainText } from '../core/plain-text.ts';
+import { formatCount } from '../core/units.ts';
 import { type Cell, hiddenWords, type TableData } from './cells.ts';
-import { plainText } from './escape.ts';
 import type { Style } from './style.ts';
 import { renderTable, wrapText } from './table.ts';
-import { formatCount } from './units.ts';
 
 function cellText(cell: Cell): string {
   return (cell.untrusted ? plainText(cell.text) : cell.text) + (cell.mark ?? '');

@@ -2,8 +2,10 @@
  * The report as plain text of at most 100 columns: what people read in a terminal and paste into tickets. Only tables
  * take more of a terminal that is wider.
  */
+
+import { plainText } from '../core/plain-text.ts';
+import { formatCount } from '../core/units.ts';
 import type { TableData } from './cells.ts';
-import { plainText } from './escape.ts';
 import { captureFacts, type Fact, qualityCounters } from './facts.ts';
 import { escalationFacts, reasonsLegend, whyNoEscalations } from './figure-words.ts';
 import { histogramLines } from './histogram.ts';
@@ -24,7 +26,6 @@ import {
 } from './tables.ts';
 import { tableLines } from './text-table.ts';
 import { assessTrust } from './trust.ts';
-import { formatCount } from './units.ts';
 import { holdsQemuOnly, VERDICT_TITLE, verdictWords } from './verdict-words.ts';
 
 const MAX_WIDTH = 100;

@@ -1,6 +1,7 @@
 /** Whether a report's numbers cover the recording: the one line that a ticket's reader looks for first. */
+
+import { formatCount, formatPct, plural } from '../core/units.ts';
 import type { CaptureModel, ReportModel } from './model.ts';
-import { formatCount, formatPct, plural } from './units.ts';
 
 export interface Trust {
   readonly ok: boolean;

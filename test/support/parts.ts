@@ -1,7 +1,4 @@
 /** Analyses in one pass and in parts, as plain data that can be compared whatever the order of their rows. */
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import {
   type AnalysisOptions,
   type AnalysisResult,
@@ -36,7 +33,6 @@ export const PASS_OPTIONS: Readonly<Record<string, unknown>> = {
   detail: { capacity: 8192 },
   'halt-polling': null,
   heatmap: {},
-  'heatmap-lines': null,
   'host-vectors': null,
   hotspots: { capacity: 65536 },
   intervals: { widthNs: null, limit: 64, grouping: NO_GROUPING },
@@ -52,28 +48,14 @@ export const PASS_OPTIONS: Readonly<Record<string, unknown>> = {
   'userspace-events': null,
 };
 
-function withOptions<T>(run: (options: AnalysisOptions) => T): T & { lines: string } {
-  const folder = mkdtempSync(join(tmpdir(), 'kvmtrace-parts-'));
-  const file = join(folder, 'heatmap');
-  const fd = openSync(file, 'w');
-  try {
-    const result = run({
-      selection: null,
-      grouping: NO_GROUPING,
-      slowLimit: 100,
-      slowThanNs: 0,
-      slowIncludeIdle: true,
-      passes: PASS_NAMES.map((name) => ({
-        name,
-        options: name === 'heatmap-lines' ? { fd } : PASS_OPTIONS[name],
-      })),
-    });
-    return { ...result, lines: readFileSync(file, 'utf8').split('\n').sort().join('\n') };
-  } finally {
-    closeSync(fd);
-    rmSync(folder, { recursive: true });
-  }
-}
+const OPTIONS: AnalysisOptions = {
+  selection: null,
+  grouping: NO_GROUPING,
+  slowLimit: 100,
+  slowThanNs: 0,
+  slowIncludeIdle: true,
+  passes: PASS_NAMES.map((name) => ({ name, options: PASS_OPTIONS[name] })),
+};
 
 /** `cuts`: rows before which a new part begins, ascending; `step`: rows of a batch. */
 export function analyzeInParts(
@@ -82,33 +64,29 @@ export function analyzeInParts(
   cuts: readonly number[],
   step: number,
 ): unknown {
-  return withOptions((options) => {
-    const start = [events.time[0], events.time[1]] as const;
-    const edges = [0, ...cuts, events.length];
-    const parts = edges.slice(1).map((to, i) => {
-      const arena = createArena();
-      const part = createAnalysisPart(threads, options, passOf, i === 0 ? null : start, arena);
-      const batch = createArenaBatch(arena, step);
-      for (let at = edges[i]; at < to; at += step) {
-        copyRows(events, at, batch, Math.min(to - at, step));
-        analyzePart(part, batch);
-      }
-      endPart(part);
-      // As another thread would send it, but for the file that one pass writes to.
-      return i === 0 ? part : unpackPart(structuredClone(packPart(part, start)), threads, options, passOf);
-    });
-    for (const next of parts.slice(1)) mergeParts(parts[0], next);
-    return plainResult(finishAnalysisParts(parts[0]));
+  const start = [events.time[0], events.time[1]] as const;
+  const edges = [0, ...cuts, events.length];
+  const parts = edges.slice(1).map((to, i) => {
+    const arena = createArena();
+    const part = createAnalysisPart(threads, OPTIONS, passOf, i === 0 ? null : start, arena);
+    const batch = createArenaBatch(arena, step);
+    for (let at = edges[i]; at < to; at += step) {
+      copyRows(events, at, batch, Math.min(to - at, step));
+      analyzePart(part, batch);
+    }
+    endPart(part);
+    // As another thread would send it.
+    return i === 0 ? part : unpackPart(structuredClone(packPart(part, start)), threads, OPTIONS, passOf);
   });
+  for (const next of parts.slice(1)) mergeParts(parts[0], next);
+  return plainResult(finishAnalysisParts(parts[0]));
 }
 
 export function analyzeAtOnce(events: EventBatch, threads: ThreadTable | null, step: number): unknown {
-  return withOptions((options) => {
-    const analysis = createAnalysis(threads, options, passOf);
-    for (let at = 0; at < events.length; at += step)
-      analyzeBatch(analysis, sliceBatch(events, at, Math.min(events.length, at + step)));
-    return plainResult(finishAnalysis(analysis));
-  });
+  const analysis = createAnalysis(threads, OPTIONS, passOf);
+  for (let at = 0; at < events.length; at += step)
+    analyzeBatch(analysis, sliceBatch(events, at, Math.min(events.length, at + step)));
+  return plainResult(finishAnalysis(analysis));
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: any result

@@ -98,7 +98,7 @@ export function* readCapture(
       context.diagnostics,
       'missing-event-names',
       'data-loss',
-      'The capture has lost its list of event names.',
+      'the capture has lost its list of event names',
     );
   const events = mapEvents(values.get(EVENT_DICTIONARY) ?? [], context);
   const texts = mapTexts(values.get(TEXT_DICTIONARY) ?? [], context);
@@ -115,7 +115,7 @@ export function* readCapture(
         context.diagnostics,
         'damaged-batch',
         'data-loss',
-        `Batches of rows are damaged and were skipped; the first: ${error.message}.`,
+        `batches of rows are damaged and were left out (first: ${error.message})`,
       );
     }
     options.onProgress?.(

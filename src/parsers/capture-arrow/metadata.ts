@@ -140,7 +140,7 @@ export function applyMetadata(metadata: ReadonlyMap<string, string>, context: Tr
         context.diagnostics,
         'damaged-metadata',
         'suspect',
-        'Part of what the capture says about host, threads and recording cannot be read.',
+        'part of what the capture says about host, threads and recording cannot be read',
       );
       continue;
     }

@@ -135,14 +135,14 @@ function openByMessages(source: ByteSource, diagnostics: Diagnostics): OpenedFil
       diagnostics,
       'capture-footer-damaged',
       'suspect',
-      'The end of the capture is damaged: all rows are there, but some threads, diagnostics and facts may be missing.',
+      'the end of the capture is damaged: all rows are there, but some threads, diagnostics and facts may be missing',
     );
   else
     note(
       diagnostics,
       'capture-unfinished',
       'data-loss',
-      'The capture was not finished (its writer died, or the file was cut): rows after the last whole batch are missing.',
+      'the capture was not finished (its writer died, or the file was cut): rows after the last whole batch are missing',
     );
   return {
     header,
@@ -156,7 +156,7 @@ function openByMessages(source: ByteSource, diagnostics: Diagnostics): OpenedFil
             values.set(id, list);
         } catch (error) {
           if (!isFormatError(error)) throw error;
-          note(diagnostics, 'damaged-dictionary', 'data-loss', `Names are missing: ${error.message}.`);
+          note(diagnostics, 'damaged-dictionary', 'data-loss', `names are missing (${error.message})`);
         }
       }
       return values;
@@ -193,7 +193,7 @@ export function openFile(source: ByteSource, diagnostics: Diagnostics): OpenedFi
           diagnostics,
           'damaged-dictionary',
           'data-loss',
-          `Names may be missing, a list of them is damaged: ${error.message}.`,
+          `names may be missing, as a list of them is damaged (${error.message})`,
         );
         return openByMessages(source, diagnostics).readDictionaries(wanted);
       }

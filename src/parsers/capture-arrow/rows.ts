@@ -199,7 +199,7 @@ function noteBadFields(reader: RowReader, fields: Uint16Array, rows: number): vo
     reader.context.diagnostics,
     'bad-fields-mask',
     'suspect',
-    'Rows of the capture mark values that this version does not know; those were ignored.',
+    'rows of the capture mark values that this version does not know: those were ignored',
     bad,
   );
 }
@@ -221,7 +221,7 @@ function noteBadIndices(reader: RowReader, what: string, count: number): void {
     reader.context.diagnostics,
     `bad-${what}-index`,
     'data-loss',
-    `Rows of the capture refer to ${what}s that it does not list; their ${what} is unknown.`,
+    `rows of the capture refer to ${what}s that it does not list: their ${what} is unknown`,
     count,
   );
 }
@@ -283,7 +283,7 @@ function checkOrder(reader: RowReader, time: Uint32Array, rows: number): void {
       reader.context.diagnostics,
       'time-backwards',
       'suspect',
-      'Events of the capture are not in the order of time.',
+      'events of the capture are not in the order of time',
       late,
     );
 }
@@ -319,16 +319,14 @@ function readSlice(
   batch.length = rows;
 }
 
+/** @throws TraceFormatError if the message does not fit its body */
+function batchTable({ layout }: RowReader, { flat, header, bodyLength }: Message): BatchTable {
+  return readBatchTable(flat, header, bodyLength, layout.nodes, layout.buffers);
+}
+
 /** Makes the last row of a record batch message the one before the next that is read, for the check of the order. */
 export function startBehind(reader: RowReader, message: Message): void {
-  const { layout } = reader;
-  const table = readBatchTable(
-    message.flat,
-    message.header,
-    message.bodyLength,
-    layout.nodes,
-    layout.buffers,
-  );
+  const table = batchTable(reader, message);
   const time = new Uint32Array(2);
   const column = reader.columns.find(({ column }) => column === 'time')!;
   if (table.rows === 0 || !readColumn(reader, message, table, column, time, table.rows - 1, 1)) return;
@@ -340,15 +338,8 @@ export function startBehind(reader: RowReader, message: Message): void {
  * @throws TraceFormatError if the message does not fit its body; nothing was yielded then.
  */
 export function* readRows(reader: RowReader, message: Message): Generator<EventBatch, void, void> {
-  const { layout } = reader;
-  const table = readBatchTable(
-    message.flat,
-    message.header,
-    message.bodyLength,
-    layout.nodes,
-    layout.buffers,
-  );
-  for (const { node, buffer, spec } of layout.places) {
+  const table = batchTable(reader, message);
+  for (const { node, buffer, spec } of reader.layout.places) {
     if (node < 0) continue;
     regionStart(message.flat, table, buffer + 1, (table.rows * spec.bits) / 8);
     if (table.nulls[node] !== 0 && table.regions[2 * buffer + 1] !== 0)

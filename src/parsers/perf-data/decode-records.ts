@@ -14,7 +14,7 @@ import { completeExit } from '../tracepoint/exit-reason.ts';
 import { rawOffset } from './attr.ts';
 import { layoutOf, MERGED_ROWS, type RecordState } from './record-state.ts';
 import { RECORD_LOST, RECORD_SAMPLE } from './record-types.ts';
-import { dropRuns, popRun, siftDown } from './record-window.ts';
+import { dropRuns, popRun, sinkRun } from './record-window.ts';
 import { fillListed, mergeSamples } from './sample-kernels.ts';
 import { addGroupMembers } from './sampled-groups.ts';
 import { loadBlock, unloadSpills } from './spill.ts';
@@ -38,7 +38,7 @@ export function decodeReady(state: RecordState, batch: EventBatch): boolean {
     // The best run is used up, beyond the limit, or stands at a record that is to be looked at by itself.
     const run = window.heap[0];
     if (findKey(state, run)) {
-      if (window.heapSize > 1) siftDown(window, 0);
+      sinkRun(window);
       if (window.heap[0] !== run) continue;
       if (window.runKey[run] <= window.limit) {
         decodeOther(state, batch, window.runAt[run]);
@@ -48,7 +48,7 @@ export function decodeReady(state: RecordState, batch: EventBatch): boolean {
     }
     if (window.runAt[run] >= window.runEnd[run] && run < window.loaded.length) loadBlock(state, run);
     if (window.runAt[run] >= window.runEnd[run] || window.runKey[run] > window.limit) popRun(window);
-    else if (window.heapSize > 1) siftDown(window, 0);
+    else sinkRun(window);
   }
   dropRuns(window, unloadSpills(window));
   return false;

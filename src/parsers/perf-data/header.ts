@@ -71,73 +71,41 @@ export interface PerfHeader {
 const latin1 = new TextDecoder('latin1');
 const utf8 = new TextDecoder();
 
-export function readHeader(source: ByteSource, context: TraceContext): PerfHeader {
-  const fixed = new Uint8Array(104);
-  const got = readFully(source, 0, fixed, 0, 104);
-  const view = new DataView(fixed.buffer);
-  const magic = latin1.decode(fixed.subarray(0, 8));
-  const fail = (message: string, offset: number, hint?: string) =>
-    new TraceFormatError({
-      format: 'perf.data',
-      section: 'header',
-      message,
-      offset,
-      ...(hint ? { hint } : {}),
-    });
-  if (magic === 'PERFFILE') throw fail('version 1 files (perf 2.6.32) are not supported', 0);
-  if (magic !== 'PERFILE2' && magic !== '2ELIFREP') throw fail('no PERFILE2 magic', 0);
-  const little = magic === 'PERFILE2';
-  const u64 = (offset: number) => Number(view.getBigUint64(offset, little));
-  const headerSize = got >= 16 ? u64(8) : 0;
-  if (headerSize === PIPE_HEADER)
-    return {
-      little,
-      pipe: true,
-      attrs: [],
-      attrOfId: new Map(),
-      dataOffset: PIPE_HEADER,
-      dataEnd: null,
-      fileEnd: null,
-      tracingData: null,
-      unfinished: false,
-      mmapLength: null,
-      folder: false,
-    };
-  if (got < 72)
-    throw fail(`the file ends inside the header (${got} bytes)`, got, 'the file is cut off; record again');
-  if (headerSize < 72) throw fail(`header size ${headerSize} is not that of a perf.data file`, 8);
-  const entrySize = u64(16);
-  const attrsOffset = u64(24);
-  const attrsSize = u64(32);
-  const dataOffset = u64(40);
-  const dataSize = u64(48);
-  const size = source.parts?.[0].size ?? source.size ?? Infinity;
-  if (entrySize < 80 || entrySize > 4096) throw fail(`attr entries of ${entrySize} bytes cannot be`, 16);
-  const count = Math.floor(attrsSize / entrySize);
-  if (count === 0) throw fail('the file describes no event (no attrs)', 32);
-  if (count > MAX_ATTRS || attrsOffset + attrsSize > size)
-    throw fail(
-      `${count} attrs at byte ${attrsOffset} do not fit the file`,
-      24,
-      'the file is cut off or damaged',
-    );
-  if (dataOffset > size)
-    throw fail(`the records start at byte ${dataOffset}, beyond the file's end`, 40, 'the file is cut off');
+/** Bytes of the header with its bits of features, and without. */
+const HEADER_BYTES = 104;
+const HEADER_WITHOUT_FEATURES = 72;
 
-  const { attrs, attrOfId } = readAttrs(source, attrsOffset, entrySize, count, little, context);
-  let dataEnd: number | null = dataOffset + dataSize;
-  if (dataSize === 0) dataEnd = null;
-  else if (dataEnd > size) {
-    note(
-      context.diagnostics,
-      'truncated-file',
-      'data-loss',
-      `the file ends ${dataEnd - size} bytes before the end of its records; what is there was read`,
-    );
-    dataEnd = size;
-  }
-  const bits =
-    dataSize === 0 || got < 104 || headerSize < 104 ? [] : setBits(fixed.subarray(72, 104), little);
+/** What the header of a file says, as far as the file has it. */
+interface FixedHeader {
+  readonly pipe: false;
+  readonly little: boolean;
+  readonly attrsOffset: number;
+  readonly entrySize: number;
+  /** Number of attrs. */
+  readonly count: number;
+  readonly dataOffset: number;
+  /** 0: perf did not finish the file. */
+  readonly dataSize: number;
+  /** Features that the file has sections of. */
+  readonly bits: readonly number[];
+  /** Bytes of the file. */
+  readonly size: number;
+}
+
+export function readHeader(source: ByteSource, context: TraceContext): PerfHeader {
+  const fixed = readFixedHeader(source);
+  if (fixed.pipe) return pipeHeader(fixed.little);
+  const { little, dataOffset, dataSize, bits } = fixed;
+  const unfinished = dataSize === 0;
+  const { attrs, attrOfId } = readAttrs(
+    source,
+    fixed.attrsOffset,
+    fixed.entrySize,
+    fixed.count,
+    little,
+    context,
+  );
+  const dataEnd = unfinished ? null : endOfData(fixed, context);
   const index = dataOffset + dataSize;
   const features = readFeatures(source, bits, index, little, context);
   applyFeatures(features, little, attrs, context);
@@ -148,12 +116,96 @@ export function readHeader(source: ByteSource, context: TraceContext): PerfHeade
     attrOfId,
     dataOffset,
     dataEnd,
-    fileEnd: dataSize === 0 ? null : endOfFile(source, index, bits, little),
+    fileEnd: unfinished ? null : endOfFile(source, index, bits, little),
     tracingData: features.get(FEATURE_TRACING_DATA) ?? null,
-    unfinished: dataSize === 0,
+    unfinished,
     mmapLength: mmapLength(features.get(FEATURE_COMPRESSED), little),
     folder: isFolder(features.get(FEATURE_DIR_FORMAT), little),
   };
+}
+
+function readFixedHeader(
+  source: ByteSource,
+): FixedHeader | { readonly pipe: true; readonly little: boolean } {
+  const fixed = new Uint8Array(HEADER_BYTES);
+  const got = readFully(source, 0, fixed, 0, HEADER_BYTES);
+  const view = new DataView(fixed.buffer);
+  const magic = latin1.decode(fixed.subarray(0, 8));
+  if (magic === 'PERFFILE') throw headerError('version 1 files (perf 2.6.32) are not supported', 0);
+  if (magic !== 'PERFILE2' && magic !== '2ELIFREP') throw headerError('no PERFILE2 magic', 0);
+  const little = magic === 'PERFILE2';
+  const u64 = (offset: number) => Number(view.getBigUint64(offset, little));
+  const headerSize = got >= PIPE_HEADER ? u64(8) : 0;
+  if (headerSize === PIPE_HEADER) return { pipe: true, little };
+  if (got < HEADER_WITHOUT_FEATURES)
+    throw headerError(
+      `the file ends inside the header (${got} bytes)`,
+      got,
+      'the file is cut off; record again',
+    );
+  if (headerSize < HEADER_WITHOUT_FEATURES)
+    throw headerError(`header size ${headerSize} is not that of a perf.data file`, 8);
+  const [entrySize, attrsOffset, attrsSize] = [u64(16), u64(24), u64(32)];
+  const [dataOffset, dataSize] = [u64(40), u64(48)];
+  const size = source.parts?.[0].size ?? source.size ?? Infinity;
+  if (entrySize < 80 || entrySize > 4096)
+    throw headerError(`attr entries of ${entrySize} bytes cannot be`, 16);
+  const count = Math.floor(attrsSize / entrySize);
+  if (count === 0) throw headerError('the file describes no event (no attrs)', 32);
+  if (count > MAX_ATTRS || attrsOffset + attrsSize > size)
+    throw headerError(
+      `${count} attrs at byte ${attrsOffset} do not fit the file`,
+      24,
+      'the file is cut off or damaged',
+    );
+  if (dataOffset > size)
+    throw headerError(
+      `the records start at byte ${dataOffset}, beyond the file's end`,
+      40,
+      'the file is cut off',
+    );
+  const hasFeatures = dataSize > 0 && got >= HEADER_BYTES && headerSize >= HEADER_BYTES;
+  const bits = hasFeatures ? setBits(fixed.subarray(HEADER_WITHOUT_FEATURES), little) : [];
+  return { pipe: false, little, attrsOffset, entrySize, count, dataOffset, dataSize, bits, size };
+}
+
+function headerError(message: string, offset: number, hint?: string): TraceFormatError {
+  return new TraceFormatError({
+    format: 'perf.data',
+    section: 'header',
+    message,
+    offset,
+    ...(hint ? { hint } : {}),
+  });
+}
+
+function pipeHeader(little: boolean): PerfHeader {
+  return {
+    little,
+    pipe: true,
+    attrs: [],
+    attrOfId: new Map(),
+    dataOffset: PIPE_HEADER,
+    dataEnd: null,
+    fileEnd: null,
+    tracingData: null,
+    unfinished: false,
+    mmapLength: null,
+    folder: false,
+  };
+}
+
+/** Where the records end, or the file, if it ends before. */
+function endOfData({ dataOffset, dataSize, size }: FixedHeader, context: TraceContext): number {
+  const dataEnd = dataOffset + dataSize;
+  if (dataEnd <= size) return dataEnd;
+  note(
+    context.diagnostics,
+    'truncated-file',
+    'data-loss',
+    `the file ends ${dataEnd - size} bytes before the end of its records; what is there was read`,
+  );
+  return size;
 }
 
 function readAttrs(

@@ -59,10 +59,10 @@ export function* parsePerfData(
 ): Generator<EventBatch, void, void> {
   refuseStream(source);
   const header = readHeader(source, context);
-  const { little, attrs, attrOfId, pipe } = header;
+  const { pipe } = header;
   const startBytes = Math.min(START_BYTES, (source.size ?? START_BYTES) + 8);
   const arena = options.arena ?? createArena();
-  const state = createRecordState(context, little, attrs, attrOfId, options.coreOnly ?? false, arena, {
+  const state = createRecordState(context, header, options.coreOnly ?? false, arena, {
     startBytes,
     ...limits,
   });

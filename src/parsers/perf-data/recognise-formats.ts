@@ -48,9 +48,7 @@ export function recogniseFormats(
     : 'the file is cut off before the event formats or was made without them';
   const scratch = createRecordState(
     createTraceContext(),
-    header.little,
-    header.attrs,
-    header.attrOfId,
+    header,
     false,
     // Apart, since it goes when the formats are known.
     createArena(),

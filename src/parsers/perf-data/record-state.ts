@@ -3,10 +3,12 @@ import { type Arena, allocateU8, allocateU32 } from '../../core/arena.ts';
 import { F_CODE, F_ISA } from '../../core/event-columns.ts';
 import { EXIT_REASON_EVENTS } from '../../core/events.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
+import { TWO_32 } from '../../core/words.ts';
 import { compileDecoder, type RecordDecoder } from '../tracepoint/decoder.ts';
 import type { EventFormat } from '../tracepoint/format.ts';
 import { addRecordPlan, createRecordPlans } from '../tracepoint/record-plans.ts';
 import { PERF_TYPE_TRACEPOINT, type PerfAttr, type SampleLayout, sampleLayout } from './attr.ts';
+import type { PerfHeader } from './header.ts';
 import { addPlan, createPlans } from './plans.ts';
 import { createRecordWindow, type RecordWindow, WINDOW_LIMITS, type WindowLimits } from './record-window.ts';
 import { ID_FOREIGN, ID_MAIN, ID_OTHER_LAYOUT, ID_TABLE } from './sample-ids.ts';
@@ -70,9 +72,7 @@ export const MERGED_ROWS = 4096;
 
 export function createRecordState(
   context: TraceContext,
-  little: boolean,
-  attrs: PerfAttr[],
-  attrOfId: Map<number, number>,
+  { little, attrs, attrOfId }: Pick<PerfHeader, 'little' | 'attrs' | 'attrOfId'>,
   coreOnly: boolean,
   arena: Arena,
   limits: WindowLimits = WINDOW_LIMITS,
@@ -168,7 +168,7 @@ export function idKind(state: RecordState, at: number, size: number): number {
   const low = view.getUint32(at + layout.id + (little ? 0 : 4), little);
   const high = view.getUint32(at + layout.id + (little ? 4 : 0), little);
   if (high === 0 && low < ID_TABLE) return idKinds[low] || ID_MAIN;
-  const attr = state.attrs[state.attrOfId.get(high * 4294967296 + low) ?? -1];
+  const attr = state.attrs[state.attrOfId.get(high * TWO_32 + low) ?? -1];
   return attr && attr.type !== PERF_TYPE_TRACEPOINT ? ID_FOREIGN : attr ? ID_OTHER_LAYOUT : ID_MAIN;
 }
 
@@ -181,5 +181,5 @@ export function layoutOf(state: RecordState, at: number, size: number): SampleLa
   const { layout, little } = state;
   const low = view.getUint32(at + layout.id + (little ? 0 : 4), little);
   const high = view.getUint32(at + layout.id + (little ? 4 : 0), little);
-  return state.attrs[state.attrOfId.get(high * 4294967296 + low) ?? -1]?.layout ?? layout;
+  return state.attrs[state.attrOfId.get(high * TWO_32 + low) ?? -1]?.layout ?? layout;
 }

@@ -5,6 +5,7 @@
  * older record can come, the runs are merged (tools/perf/util/ordered-events.c does the same with a list of objects).
  */
 import { type Arena, allocate, allocateF64, allocateI32, allocateU32 } from '../../core/arena.ts';
+import { buildHeap, type ComesBefore, siftDown } from '../../core/heap.ts';
 import type { Spill } from './spill.ts';
 import {
   W_BASE,
@@ -46,6 +47,8 @@ export interface RecordWindow {
   /** Runs that are being merged, a binary heap by (key, run); empty when nothing is ready. */
   heap: Int32Array;
   heapSize: number;
+  /** Equal keys: the earlier run first, which keeps file order. */
+  readonly comesBefore: ComesBefore;
   /** Records up to this key may be handed out. */
   limit: number;
   /** The largest limit so far: what is older comes too late. */
@@ -102,6 +105,10 @@ export function createRecordWindow(arena: Arena, limits: WindowLimits = WINDOW_L
     roundKey: Number.NEGATIVE_INFINITY,
     heap: new Int32Array(0),
     heapSize: 0,
+    comesBefore: (a, b) => {
+      const { runKey } = window;
+      return runKey[a] < runKey[b] || (runKey[a] === runKey[b] && a < b);
+    },
     limit: Number.NEGATIVE_INFINITY,
     handedOut: Number.NEGATIVE_INFINITY,
     spills: [],
@@ -223,37 +230,19 @@ export function startMerge(window: RecordWindow, limit: number): void {
   let size = 0;
   for (let run = 0; run < window.runs; run++) if (runKey[run] <= limit) heap[size++] = run;
   window.heapSize = size;
-  for (let i = (size >> 1) - 1; i >= 0; i--) siftDown(window, i);
+  buildHeap(heap, size, window.comesBefore);
 }
 
-/** Restores the heap below position `i`. Equal keys: the earlier run first, which keeps file order. */
-export function siftDown(window: RecordWindow, i: number): void {
-  const { heap, heapSize, runKey } = window;
-  const run = heap[i];
-  const key = runKey[run];
-  let at = i;
-  while (true) {
-    let child = 2 * at + 1;
-    if (child >= heapSize) break;
-    const right = child + 1;
-    if (right < heapSize && before(runKey, heap[right], heap[child])) child = right;
-    const below = heap[child];
-    if (runKey[below] > key || (runKey[below] === key && below > run)) break;
-    heap[at] = below;
-    at = child;
-  }
-  heap[at] = run;
-}
-
-function before(runKey: Float64Array, a: number, b: number): boolean {
-  return runKey[a] < runKey[b] || (runKey[a] === runKey[b] && a < b);
+/** Restores the order when the first run's key has grown. */
+export function sinkRun({ heap, heapSize, comesBefore }: RecordWindow): void {
+  siftDown(heap, heapSize, 0, comesBefore);
 }
 
 /** Takes the first run out of the heap: it is used up or beyond the limit. */
 export function popRun(window: RecordWindow): void {
   const { heap } = window;
   heap[0] = heap[--window.heapSize];
-  if (window.heapSize > 1) siftDown(window, 0);
+  sinkRun(window);
 }
 
 /** Forgets the first `blocks` runs and those that were handed out completely. */

@@ -1,6 +1,7 @@
 /** Members of sampled groups, which have no records of their own. */
 import { note } from '../../core/diagnostics.ts';
 import { copyRow, type EventBatch } from '../../core/event-batch.ts';
+import { TWO_32 } from '../../core/words.ts';
 import { PERF_TYPE_TRACEPOINT } from './attr.ts';
 import { layoutOf, type RecordState } from './record-state.ts';
 
@@ -24,7 +25,7 @@ export function addGroupMembers(
   if (!layout.hasRead || (format & 12) !== 12) return 0;
   const u64 = (offset: number) =>
     view.getUint32(offset + (little ? 0 : 4), little) +
-    view.getUint32(offset + (little ? 4 : 0), little) * 4294967296;
+    view.getUint32(offset + (little ? 4 : 0), little) * TWO_32;
   const own = layout.id < 0 ? -1 : u64(at + layout.id);
   let position = at + layout.variable;
   const count = u64(position);

@@ -14,7 +14,7 @@ import {
   moveTo,
   popRun,
   type RecordWindow,
-  siftDown,
+  sinkRun,
   startMerge,
 } from './record-window.ts';
 import { closeRun, timedKey } from './walk-records.ts';
@@ -53,7 +53,7 @@ function spillWindow(state: RecordState): void {
       const run = window.heap[0];
       copyRun(state, run, out);
       if (window.runAt[run] >= window.runEnd[run]) popRun(window);
-      else if (window.heapSize > 1) siftDown(window, 0);
+      else sinkRun(window);
     }
     file.write(out.bytes.subarray(0, out.used));
     window.spills.push({ source: file.open('(spilled records)'), size: file.size(), at: 0, key });

@@ -1,5 +1,6 @@
 /** Tracepoints that were recorded more than once: `-e 'kvm:*' -e kvm:kvm_exit`. */
 import { note } from '../../core/diagnostics.ts';
+import { TWO_32 } from '../../core/words.ts';
 import { PERF_TYPE_TRACEPOINT, type PerfAttr, type SampleLayout } from './attr.ts';
 import type { RecordState } from './record-state.ts';
 
@@ -55,7 +56,7 @@ export function isTwin(
   const u32 = (offset: number) => view.getUint32(offset, little);
   const attr =
     state.attrOfId.get(
-      u32(at + layout.id + (little ? 0 : 4)) + u32(at + layout.id + (little ? 4 : 0)) * 2 ** 32,
+      u32(at + layout.id + (little ? 0 : 4)) + u32(at + layout.id + (little ? 4 : 0)) * TWO_32,
     ) ?? -1;
   const place = layout.cpu >= 0 ? u32(at + layout.cpu) : layout.tid >= 0 ? u32(at + layout.tid + 4) : 0;
   const key = place * 65536 + view.getUint16(base, little);

@@ -20,7 +20,7 @@ import { walkSamples } from './sample-kernels.ts';
 import { applyThreadRecord } from './thread-records.ts';
 
 /** Why walking stopped. */
-export const WALK_MORE = 0;
+const WALK_MORE = 0;
 /** Behind a FINISHED_ROUND: the window has records ready. */
 export const WALK_ROUND = 1;
 /** At a record of the container, which the caller must handle. */

@@ -50,6 +50,6 @@ export function readTraceEventsFile(file: string): string {
 function tooLarge(file: string): UsageError {
   return new UsageError(
     `${file}: too large for a trace-events file`,
-    'it is the file trace-events-all of the QEMU build that recorded',
+    'It is the file trace-events-all of the QEMU build that recorded.',
   );
 }

@@ -1,6 +1,6 @@
 /** Printed time → ns in the time column. */
 import { note } from '../../core/diagnostics.ts';
-import { storeNumber, storeSecondsNs } from '../../core/words.ts';
+import { storeNumber, storeSecondsNs, TWO_32 } from '../../core/words.ts';
 import type { LinePrefix } from './line-prefix.ts';
 import { CLOCK_DELTAS, CLOCK_INTEGER, CLOCK_SECONDS, CLOCK_UNSEEN, type LineState } from './line-state.ts';
 
@@ -45,7 +45,7 @@ export function storeTime(state: LineState, time: Uint32Array, row: number): boo
 }
 
 function ticks(prefix: LinePrefix): number {
-  return Math.min(prefix.timeWords[1] * 4294967296 + prefix.timeWords[0], 9e11);
+  return Math.min(prefix.timeWords[1] * TWO_32 + prefix.timeWords[0], 9e11);
 }
 
 function startClock(state: LineState, kind: number): void {
@@ -81,7 +81,7 @@ export function noteDenseTimes({ context, clock, lines, firstNs, window }: LineS
   // Only of rows in order the last one handed out is the latest.
   if (clock !== CLOCK_SECONDS || lines < MANY_LINES || window.late > 0 || window.backwards > 0) return;
   const { handedTime } = window;
-  const span = (handedTime[1] | 0) * 4294967296 + handedTime[0] - firstNs;
+  const span = (handedTime[1] | 0) * TWO_32 + handedTime[0] - firstNs;
   if (!window.handed || span < 0 || span >= lines) return;
   context.timeIsNs = false;
   note(

@@ -1,6 +1,7 @@
 /** `CPU:1 [LOST 903 EVENTS]` → an EV_LOST row right before that CPU's next event, stamped with its time. */
 import { clearRow, F_ARG0, NO_CPU } from '../../core/event-batch.ts';
 import { EV_LOST } from '../../core/events.ts';
+import { TWO_32 } from '../../core/words.ts';
 import { type LineState, ROWS_PER_LINE } from './line-state.ts';
 import { lost } from './lost-line.ts';
 import { isFull, place } from './reorder.ts';
@@ -30,7 +31,7 @@ export function addLoss(state: LineState, cpu: number): void {
   state.losses.delete(cpu);
   if (count >= 0) {
     batch.arg0[2 * row] = count;
-    batch.arg0[2 * row + 1] = Math.floor(count / 4294967296);
+    batch.arg0[2 * row + 1] = Math.floor(count / TWO_32);
     batch.fields[row] = F_ARG0;
   }
   place(state.window);

@@ -38,7 +38,7 @@ export function compareCounters(recording: Recording, streams: CpuStreams, diagn
       diagnostics,
       'left-in-buffer',
       'info',
-      'events that were still in the kernel’s buffer when the recorder stopped (size limit, full disk): the file ends before them',
+      "events that were still in the kernel's buffer when the recorder stopped (size limit, full disk): the file ends before them",
       left,
     );
   if (missing > 0)

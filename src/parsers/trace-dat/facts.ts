@@ -77,7 +77,7 @@ function applyClock(recording: Recording, context: TraceContext): void {
         diagnostics,
         'buffer-clock-differs',
         'info',
-        'buffers name another clock than the recording does (trace-cmd notes the top buffer’s for instances): the recording’s was taken',
+        "buffers name another clock than the recording does (trace-cmd notes the top buffer's for instances): the recording's was taken",
       );
     }
   if (options.tscToNs) facts.set('cycles to ns', `× ${options.tscToNs.mult} >> ${options.tscToNs.shift}`);
@@ -102,7 +102,7 @@ function applyClock(recording: Recording, context: TraceContext): void {
       diagnostics,
       'guest-file',
       'info',
-      'recorded in a guest: its times were shifted to the host’s clock, and it holds no exits of the host',
+      "recorded in a guest: its times were shifted to the host's clock, and it holds no exits of the host",
     );
   }
 }

@@ -76,10 +76,10 @@ function* parse(
   const streams = createCpuStreams(
     tables,
     places.map(
-      ({ buffer, cpu, offset, end, pageSize, compressed, cut }, i): StreamSetup => ({
-        buffer,
-        cpu,
-        pages: createPageSource(pool, pageSize, offset, end, compressed, cut, tableOf(tables, i)),
+      (place, i): StreamSetup => ({
+        buffer: place.buffer,
+        cpu: place.cpu,
+        pages: createPageSource(pool, place, tableOf(tables, i)),
       }),
     ),
     recording.little,

@@ -28,8 +28,9 @@ export function readLatencyText(
     context.diagnostics,
     1,
   );
-  const end = text.compressed ? (source.size ?? Infinity) : text.offset + text.size;
-  const pages = createPageSource(pool, 1, text.offset, end, text.compressed);
+  const { offset, size, compressed } = text;
+  const end = compressed ? (source.size ?? Infinity) : offset + size;
+  const pages = createPageSource(pool, { offset, end, pageSize: 1, compressed, cut: false });
   return ftraceText.parse(sequentialSource(pages, source.name), context, options);
 }
 

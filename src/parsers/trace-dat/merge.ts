@@ -4,6 +4,7 @@
  */
 import { type Arena, allocateI32 } from '../../core/arena.ts';
 import { type EventBatch, liesIn, NO_CPU } from '../../core/event-batch.ts';
+import { buildHeap, type ComesBefore, siftDown } from '../../core/heap.ts';
 import {
   advance,
   type CpuStreams,
@@ -25,6 +26,7 @@ export interface StreamMerge {
   readonly arena: Arena;
   readonly heap: Int32Array;
   size: number;
+  readonly comesBefore: ComesBefore;
   /** Takes what is common; null where the file is not such that it can. */
   readonly fast: PageMerge | null;
   /** The top stream's event is in the batch before: the batch was full. */
@@ -53,6 +55,7 @@ export function createStreamMerge(
     arena,
     heap,
     size: 0,
+    comesBefore: (a, b) => comesBefore(streams.times, a, b),
     fast: isFast ? createPageMerge(arena, streams, rows, heap, coreOnly) : null,
     isTaken: false,
     seen: buffers > 1 ? Array.from({ length: buffers }, () => new Uint8Array(65536)) : null,
@@ -62,24 +65,8 @@ export function createStreamMerge(
     if (advance(streams, stream)) merge.heap[merge.size++] = stream;
     else if (lossesOf(streams, stream) !== NO_LOSS) merge.emptyLosses.push(stream);
   }
-  for (let place = (merge.size >> 1) - 1; place >= 0; place--) siftDown(merge, place);
+  buildHeap(heap, merge.size, merge.comesBefore);
   return merge;
-}
-
-function siftDown(merge: StreamMerge, start: number): void {
-  const { heap, size } = merge;
-  const { times } = merge.streams;
-  const stream = heap[start];
-  let place = start;
-  for (;;) {
-    let child = 2 * place + 1;
-    if (child >= size) break;
-    if (child + 1 < size && comesBefore(times, heap[child + 1], heap[child])) child++;
-    if (!comesBefore(times, heap[child], stream)) break;
-    heap[place] = heap[child];
-    place = child;
-  }
-  heap[place] = stream;
 }
 
 /** Adds rows in time order until the batch is full (true) or the streams have ended (false). */
@@ -155,5 +142,5 @@ function takeNext(merge: StreamMerge, batch: EventBatch): void {
     }
     heap[0] = heap[--merge.size];
   }
-  if (merge.size > 0) siftDown(merge, 0);
+  siftDown(heap, merge.size, 0, merge.comesBefore);
 }

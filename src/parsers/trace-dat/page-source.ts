@@ -77,13 +77,18 @@ export function createSourcePool(
   return { source, little, decompress, diagnostics, arena, windowBytes, livePlain: 0, readBytes: 0 };
 }
 
+/** Where a stream's pages lie in the file; `cut`: the file ends before they do. */
+export interface PagePlace {
+  readonly offset: number;
+  readonly end: number;
+  readonly pageSize: number;
+  readonly compressed: boolean;
+  readonly cut: boolean;
+}
+
 export function createPageSource(
   pool: SourcePool,
-  pageSize: number,
-  offset: number,
-  end: number,
-  compressed: boolean,
-  cut = false,
+  { offset, end, pageSize, compressed, cut }: PagePlace,
   table: Int32Array = new Int32Array(STREAM_BYTES >> 2),
 ): PageSource {
   table[S_PAGE_SIZE >> 2] = pageSize;

@@ -1,18 +1,12 @@
 /** Where the pages of each CPU of each buffer lie, after checks that keep memory and time within the file's size. */
 import { type Diagnostics, note } from '../../core/diagnostics.ts';
-import { TRUNCATED } from './page-source.ts';
+import { type PagePlace, TRUNCATED } from './page-source.ts';
 import type { Recording, TraceBuffer } from './recording.ts';
 
-export interface StreamPlace {
+export interface StreamPlace extends PagePlace {
   /** Index into the recording's buffers. */
   readonly buffer: number;
   readonly cpu: number;
-  readonly offset: number;
-  readonly end: number;
-  readonly pageSize: number;
-  readonly compressed: boolean;
-  /** The file ends before the data does. */
-  readonly cut: boolean;
 }
 
 /** Sub-buffers of the kernel have at most 2^20 bytes or so; commit words allow for 2^27. */
@@ -103,7 +97,7 @@ function withoutOverlaps(places: StreamPlace[], diagnostics: Diagnostics): Strea
       diagnostics,
       'overlapping-data',
       'data-loss',
-      'CPUs whose events would lie in the same bytes as another’s were left out',
+      "CPUs whose events would lie in the same bytes as another's were left out",
       left,
     );
   return places.flatMap((place) => {

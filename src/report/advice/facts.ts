@@ -1,9 +1,9 @@
 /** What rules ask of a report, so that each of them is only its own question. */
-import { plainText } from '../escape.ts';
+import { plainText } from '../../core/plain-text.ts';
+import { formatCount, formatNs, formatPct, plural } from '../../core/units.ts';
 import type { ExitFigures } from '../exit-figures.ts';
 import type { Exact, ReasonModel, ReportModel } from '../model.ts';
 import { recordedThreadNs } from '../recorded.ts';
-import { formatCount, formatNs, formatPct, plural } from '../units.ts';
 
 /** Some exits together. */
 export interface Group {

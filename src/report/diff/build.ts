@@ -14,10 +14,10 @@ import type { PassRequest } from '../../analysis/pass.ts';
 import type { QemuSlicesResult } from '../../analysis/qemu-slices.ts';
 import type { SliceReason, SlicesResult } from '../../analysis/slices.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
+import { formatNsShort, plural } from '../../core/units.ts';
 import type { ReasonModel, ReportModel, TotalModel } from '../model.ts';
 import { reasonIdentity } from '../reason-identity.ts';
 import { assessTrust } from '../trust.ts';
-import { formatNsShort, plural } from '../units.ts';
 import { holdsQemuOnly } from '../verdict-words.ts';
 import { CONFIDENCE, decide, type Estimate, makeFigure, type Pending, perUnit } from './figures.ts';
 import type {

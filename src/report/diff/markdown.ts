@@ -1,7 +1,8 @@
 /** A comparison as Markdown with pipe tables. */
+
+import { formatCount } from '../../core/units.ts';
 import { markdownName, markdownText } from '../escape.ts';
 import { markdownTable } from '../markdown-table.ts';
-import { formatCount } from '../units.ts';
 import type { DiffModel } from './model.ts';
 import type { DiffRenderOptions } from './renderers.ts';
 import {

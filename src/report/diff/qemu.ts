@@ -1,10 +1,10 @@
 /** What changed on QEMU's side: returns of KVM_RUN and QEMU's time for them. */
 import { spreadOf } from '../../analysis/bootstrap.ts';
 import { toExact } from '../../analysis/exact-sum.ts';
+import { plural } from '../../core/units.ts';
 import { userspaceExitName } from '../../isa/userspace-exits.ts';
 import type { QemuModel } from '../build-qemu.ts';
 import type { Exact } from '../model.ts';
-import { plural } from '../units.ts';
 import type { Side } from './build.ts';
 import { type Estimate, makeFigure, type Pending, perUnit } from './figures.ts';
 import type { DiffQemuModel } from './model.ts';

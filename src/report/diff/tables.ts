@@ -1,9 +1,10 @@
 /** Tables and sentences of a comparison, shared by text, Markdown and HTML. */
+
+import { formatCount, formatNs, formatNsCell, formatRatio, plural, UNKNOWN_CELL } from '../../core/units.ts';
 import type { Cell, TableData } from '../cells.ts';
 import { cell, count, foreign, left, plain, right, tableOf } from '../cells.ts';
 import { shownReason } from '../reason-identity.ts';
 import { IDLE_MARK } from '../tables.ts';
-import { formatCount, formatNs, formatNsCell, formatRatio, plural, UNKNOWN_CELL } from '../units.ts';
 import type { DiffFigure, DiffFigures, DiffModel, DiffQemuModel, DiffWork } from './model.ts';
 
 /** Stands where a change cannot be told from noise. */

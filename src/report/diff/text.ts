@@ -1,9 +1,9 @@
 /** A comparison as plain text of at most 100 columns. */
-import { plainText } from '../escape.ts';
+import { plainText } from '../../core/plain-text.ts';
+import { formatCount } from '../../core/units.ts';
 import { COLOR, PLAIN } from '../style.ts';
 import { wrapText } from '../table.ts';
 import { tableLines } from '../text-table.ts';
-import { formatCount } from '../units.ts';
 import type { DiffModel } from './model.ts';
 import type { DiffRenderOptions } from './renderers.ts';
 import {

@@ -1,14 +1,14 @@
 /** Which exits the kernel handled itself, and which went on to user space, as a flow. */
 
+import { plainText } from '../../core/plain-text.ts';
+import { formatCount, formatRatio, plural } from '../../core/units.ts';
 import { shortUserspaceName } from '../../isa/userspace-exits.ts';
-import { plainText } from '../escape.ts';
 import { escalationFacts, whyNoEscalations } from '../figure-words.ts';
 import type { ReportModel } from '../model.ts';
 import { shownReason } from '../reason-identity.ts';
 import { type FlowLink, type FlowNode, flow } from '../svg/flow.ts';
 import { truncate } from '../table.ts';
 import { escalationByReason, escalationByUserspaceReason, hasSeveralIsas } from '../tables.ts';
-import { formatCount, formatRatio, plural } from '../units.ts';
 import { type Markup, markup } from './markup.ts';
 import type { Part } from './part.ts';
 import { sharedTable } from './table.ts';

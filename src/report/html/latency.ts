@@ -1,4 +1,6 @@
 /** How long exits took: one log-scale histogram per reason, all on the same axis. */
+
+import { formatCount, formatNs, formatNsShort, plural } from '../../core/units.ts';
 import type { ReasonModel, ReportModel } from '../model.ts';
 import { shownReason } from '../reason-identity.ts';
 import { whyUnknown } from '../recorded.ts';
@@ -7,7 +9,6 @@ import { fitHeatmap, heatmap } from '../svg/heatmap.ts';
 import { histogram } from '../svg/histogram.ts';
 import { linearScale, logScale, type Scale } from '../svg/scale.ts';
 import { hasSeveralIsas } from '../tables.ts';
-import { formatCount, formatNs, formatNsShort, plural } from '../units.ts';
 import { type Markup, markup } from './markup.ts';
 import type { Part } from './part.ts';
 import { countCell, dataTable, textCell, timeCell } from './table.ts';

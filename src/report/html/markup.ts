@@ -2,7 +2,7 @@
  * Markup that cannot be injected into: the tag `markup` escapes every text that is put in, only other Markup goes in
  * as it is. Attribute values are always written in double quotes.
  */
-import { plainText } from '../escape.ts';
+import { plainText } from '../../core/plain-text.ts';
 
 /** A piece of HTML or SVG that this program wrote. */
 export interface Markup {

@@ -1,11 +1,12 @@
 /** How many exits per second over the time of the recording, with what stands out. */
+
+import { formatCount, formatNs, formatNsShort, formatOffset } from '../../core/units.ts';
 import type { IntervalFigures } from '../build-intervals.ts';
 import type { RateOfModel } from '../build-storms.ts';
 import type { ReportModel } from '../model.ts';
 import { whyUnknown } from '../recorded.ts';
 import { linearScale } from '../svg/scale.ts';
 import { series } from '../svg/series.ts';
-import { formatCount, formatNs, formatNsShort, formatOffset } from '../units.ts';
 import { type Markup, markup } from './markup.ts';
 import type { Part } from './part.ts';
 import { sectionBlocks } from './sections.ts';

@@ -1,9 +1,10 @@
 /** Top of the page: what was recorded, and in one line how far to trust it, with the details to open. */
+
+import { formatCount, formatNs, plural } from '../../core/units.ts';
 import { captureFacts, type Fact, qualityCounters, recordingFacts } from '../facts.ts';
 import type { ReportModel } from '../model.ts';
 import { holdsExits } from '../recorded.ts';
 import { assessTrust } from '../trust.ts';
-import { formatCount, formatNs, plural } from '../units.ts';
 import { type Markup, markup, prose } from './markup.ts';
 import { countCell, htmlTable, textCell } from './table.ts';
 

@@ -1,6 +1,7 @@
 /** How to get this report again: the command, versions and checksums. */
+
+import { formatBytes } from '../../core/units.ts';
 import type { ReportModel } from '../model.ts';
-import { formatBytes } from '../units.ts';
 import { type Markup, markup } from './markup.ts';
 import type { Part } from './part.ts';
 import { htmlTable, textCell } from './table.ts';

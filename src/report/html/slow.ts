@@ -1,7 +1,8 @@
 /** The slowest exits. */
+
+import { formatCount, formatNsShort } from '../../core/units.ts';
 import { whyNoneSlow } from '../recorded.ts';
 import { slowTable } from '../tables.ts';
-import { formatCount, formatNsShort } from '../units.ts';
 import { markup } from './markup.ts';
 import { limited, type Part } from './part.ts';
 import { sectionBlocks } from './sections.ts';

@@ -1,8 +1,8 @@
 /** Tables of an HTML report. Titles become buttons that sort where scripts run. */
 
+import { formatCount, formatNs, formatPct, UNKNOWN_CELL } from '../../core/units.ts';
 import { type Cell, hiddenWords, type TableData } from '../cells.ts';
 import type { Exact } from '../model.ts';
-import { formatCount, formatNs, formatPct, UNKNOWN_CELL } from '../units.ts';
 import { type Content, type Markup, markup } from './markup.ts';
 
 export interface HtmlColumn {

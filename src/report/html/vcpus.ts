@@ -1,10 +1,11 @@
 /** The vCPU threads and where their time went. */
+
+import { formatNs, formatPct } from '../../core/units.ts';
 import { handlingNs, type LedgerRowModel } from '../build-ledger.ts';
 import { costliest } from '../costliest.ts';
 import type { ReportModel } from '../model.ts';
 import { legend, stackedBars } from '../svg/stacked-bars.ts';
 import { busyCost, vcpusTable } from '../tables.ts';
-import { formatNs, formatPct } from '../units.ts';
 import { type Markup, markup } from './markup.ts';
 import type { Part } from './part.ts';
 import { sectionBlocks } from './sections.ts';

@@ -1,6 +1,7 @@
 /** Where the time goes: a few figures, sentences, the costliest reasons. */
+
+import { formatCount, formatNs, formatPct } from '../../core/units.ts';
 import type { ReportModel } from '../model.ts';
-import { formatCount, formatNs, formatPct } from '../units.ts';
 import { VERDICT_TITLE } from '../verdict-words.ts';
 import { type Markup, markup, prose } from './markup.ts';
 import type { Part } from './part.ts';

@@ -6,8 +6,8 @@
  * of a KVM_RUN that failed, whose reason is a stale one: the tool counts them by that.
  */
 import type { UserspaceEventsResult } from '../../analysis/userspace-events.ts';
+import { plainText } from '../../core/plain-text.ts';
 import { shortUserspaceName, userspaceExitName } from '../../isa/userspace-exits.ts';
-import { plainText } from '../escape.ts';
 import { kvmEventCounts } from './event-counts.ts';
 import { lines, notRecorded, unapplied, type View } from './view.ts';
 

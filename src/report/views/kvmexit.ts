@@ -1,5 +1,5 @@
 /** bcc's kvmexit: counts of exits. Layouts of -p, -p -v, -p -a (here --by tid), -t, -T and of all threads. */
-import { plainText } from '../escape.ts';
+import { plainText } from '../../core/plain-text.ts';
 import { otherFilters } from '../filters.ts';
 import type { GroupKey, ReasonModel, ReportModel } from '../model.ts';
 import { columns, lines, type View, type ViewOptions, withoutExits } from './view.ts';

@@ -3,7 +3,7 @@
  * (IRQ, SError: the class is 0 there) shows as UNKNOWN_EC, and it divides the time of pairs by all exits; here such
  * exits have their own names and the mean is over pairs. Classes keep the tool's EC_ prefix.
  */
-import { plainText } from '../escape.ts';
+import { plainText } from '../../core/plain-text.ts';
 import { columns, lines, type View, withoutExits } from './view.ts';
 
 const WIDTHS = [-8, -8, -16, -16, -8, -12];

@@ -6,8 +6,8 @@
 import type { PerfProfResult, PerfProfRow } from '../../analysis/perf-prof.ts';
 import { ISA_VMX } from '../../core/isa-codes.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
+import { formatStamp } from '../../core/units.ts';
 import { reasonIdentity } from '../reason-identity.ts';
-import { formatStamp } from '../units.ts';
 import { columns, lines, type View, withoutTimes } from './view.ts';
 
 const us = (ns: number | bigint) => {

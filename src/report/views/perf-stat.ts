@@ -1,6 +1,6 @@
 /** perf stat -e 'kvm:*': how often each event was recorded. Events that were not switched on have no line. */
-import { plainText } from '../escape.ts';
-import { formatCount } from '../units.ts';
+import { plainText } from '../../core/plain-text.ts';
+import { formatCount } from '../../core/units.ts';
 import { kvmEventCounts } from './event-counts.ts';
 import { lines, notRecorded, unapplied, type View } from './view.ts';
 

@@ -14,4 +14,3 @@ export const VIEW_NAMES = [
   'perf-stat',
   'kvm_stat',
 ] as const;
-export type ViewName = (typeof VIEW_NAMES)[number];

@@ -1,6 +1,6 @@
 /** A view: the report in another tool's layout, for people who come from it. One file each, one line in views.ts. */
 import type { PassRequest } from '../../analysis/pass.ts';
-import { plainText } from '../escape.ts';
+import { plainText } from '../../core/plain-text.ts';
 import { otherFilters } from '../filters.ts';
 import type { FilterKind, GroupKey } from '../model.ts';
 import { exitsRecorded, latencyGap } from '../recorded.ts';

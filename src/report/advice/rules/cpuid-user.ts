@@ -1,7 +1,7 @@
 /** CPUID always exits; programs that ask again and again pay for it, and firmware while it waits. */
 
+import { formatPct } from '../../../core/units.ts';
 import type { ReasonModel } from '../../model.ts';
-import { formatPct } from '../../units.ts';
 import { evidence, matters } from '../facts.ts';
 import type { Rule } from '../rule.ts';
 

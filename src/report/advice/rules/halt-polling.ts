@@ -1,5 +1,5 @@
 /** Polling for the end of halts that did not come: CPU time of the host for nothing. */
-import { formatNs, formatPct, plural } from '../../units.ts';
+import { formatNs, formatPct, plural } from '../../../core/units.ts';
 import { LEAST_EXITS } from '../facts.ts';
 import type { Rule } from '../rule.ts';
 

@@ -1,6 +1,7 @@
 /** virtio queues that are kicked by way of user space. */
+
+import { formatCount, plural } from '../../../core/units.ts';
 import type { DeviceRowModel } from '../../build-devices.ts';
-import { formatCount, plural } from '../../units.ts';
 import { LEAST_EXITS, LEAST_PCT } from '../facts.ts';
 import type { Rule } from '../rule.ts';
 

@@ -1,5 +1,5 @@
 /** KVM_RUN is interrupted by signals. */
-import { formatCount, formatPct, plural } from '../../units.ts';
+import { formatCount, formatPct, plural } from '../../../core/units.ts';
 import { LEAST_EXITS, LEAST_PCT } from '../facts.ts';
 import type { Rule } from '../rule.ts';
 

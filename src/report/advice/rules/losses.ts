@@ -1,6 +1,7 @@
 /** Events were lost while recording. */
+
+import { formatPct, plural } from '../../../core/units.ts';
 import { describeLost } from '../../trust.ts';
-import { formatPct, plural } from '../../units.ts';
 import type { Rule } from '../rule.ts';
 
 export const losses: Rule = {

@@ -1,5 +1,5 @@
 /** The guest runs guests of its own: each of their exits costs several. */
-import { plural } from '../../units.ts';
+import { plural } from '../../../core/units.ts';
 import { evidence, LEAST_EXITS, matters } from '../facts.ts';
 import type { Rule } from '../rule.ts';
 

@@ -1,6 +1,6 @@
 /** Guest memory that the host has to map first. */
 
-import { formatCount } from '../../units.ts';
+import { formatCount } from '../../../core/units.ts';
 import { evidence, type Group, matters } from '../facts.ts';
 import type { Rule } from '../rule.ts';
 

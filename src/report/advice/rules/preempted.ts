@@ -1,5 +1,5 @@
 /** vCPUs that want to run and may not: the host has more to do than CPUs. */
-import { formatNs, formatPct } from '../../units.ts';
+import { formatNs, formatPct } from '../../../core/units.ts';
 import type { Rule } from '../rule.ts';
 
 const LEAST_PCT_OF_TIME = 5;

@@ -3,7 +3,7 @@
  * hypervisor is over for this host when L1 enters: it is none, and as short as any.
  */
 
-import { formatCount, formatNs, formatPct } from '../../units.ts';
+import { formatCount, formatNs, formatPct } from '../../../core/units.ts';
 import { LEAST_EXITS } from '../facts.ts';
 import type { Rule } from '../rule.ts';
 

@@ -1,5 +1,5 @@
 /** The guest sets its timer again and again: TSC deadline, and the exits by which it fires. */
-import { plural } from '../../units.ts';
+import { plural } from '../../../core/units.ts';
 import { evidence, matters } from '../facts.ts';
 import type { Rule } from '../rule.ts';
 

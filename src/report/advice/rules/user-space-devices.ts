@@ -1,6 +1,6 @@
 /** Escalations to user space are a large part, and devices are behind them. */
-import { plainText } from '../../escape.ts';
-import { formatCount, formatNs, formatPct, plural } from '../../units.ts';
+import { plainText } from '../../../core/plain-text.ts';
+import { formatCount, formatNs, formatPct, plural } from '../../../core/units.ts';
 import { LEAST_EXITS } from '../facts.ts';
 import type { Rule } from '../rule.ts';
 

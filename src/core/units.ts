@@ -1,9 +1,7 @@
 /** Numbers for people: durations, counts, shares and sizes. Machine formats never use these. */
-import type { Exact } from './model.ts';
 
-/** What a cell shows where a value was not recorded; never 0. */
+/** What is shown where a value was not recorded; never 0. */
 export const UNKNOWN_CELL = '-';
-export const NOT_RECORDED = 'not recorded';
 
 const TIME_UNITS = [
   ['ns', 1],
@@ -13,7 +11,7 @@ const TIME_UNITS = [
 ] as const;
 
 /** A duration with four significant digits: `123 ns`, `1.234 ms`, `12.35 s`. */
-export function formatNs(ns: Exact | null): string {
+export function formatNs(ns: number | bigint | null): string {
   if (ns === null) return UNKNOWN_CELL;
   const value = Number(ns);
   if (value < 0) return `-${formatNs(-value)}`;
@@ -31,20 +29,20 @@ function fourDigits(value: number): string {
 }
 
 /** As formatNs without trailing zeros, for thresholds that people gave: `1 ms`, `1.5 us`. */
-export function formatNsShort(ns: Exact): string {
+export function formatNsShort(ns: number | bigint): string {
   return formatNs(ns).replace(/\.?0+(?= )/, (zeros, at, text) =>
     text.slice(0, at + zeros.length).includes('.') ? '' : zeros,
   );
 }
 
 /** As formatNs, with the unit two characters wide so that columns line up: `12.35  s`. */
-export function formatNsCell(ns: Exact | null): string {
+export function formatNsCell(ns: number | bigint | null): string {
   const text = formatNs(ns);
   return text.endsWith(' s') ? `${text.slice(0, -1)} s` : text;
 }
 
 /** A count with thousands separators. */
-export function formatCount(count: Exact | null): string {
+export function formatCount(count: number | bigint | null): string {
   return count === null ? UNKNOWN_CELL : String(count).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 

@@ -10,7 +10,7 @@ import {
   formatPct,
   formatRatio,
   formatStamp,
-} from '../src/report/units.ts';
+} from '../src/core/units.ts';
 
 const SIZE = { ns: 1, us: 1e3, ms: 1e6, s: 1e9 } as const;
 
