@@ -5,7 +5,7 @@
 import type { Arena } from '../core/arena.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import { findBursts, findChanges } from './change-points.ts';
-import { EVERYTHING, type Pass, type PassScope } from './pass.ts';
+import { EVERYTHING, type Pass, type PassScope, type VcpuNumbers } from './pass.ts';
 import {
   addPeriodic,
   createPeriodic,
@@ -85,7 +85,7 @@ export interface StormResult {
   readonly ignored: number;
 }
 
-function stormResult({ series, simultaneous, periodic }: Storms): StormResult {
+function stormResult({ series, simultaneous, periodic }: Storms, numbers?: VcpuNumbers): StormResult {
   const all = listSeries(series);
   const width = series.axis.widthNs;
   const perSecond = (count: number, buckets: number) => (count * 1e9) / (buckets * width);
@@ -121,7 +121,7 @@ function stormResult({ series, simultaneous, periodic }: Storms): StormResult {
     buckets: all[0].counts.length,
     changes,
     bursts,
-    simultaneous: simultaneousResult(simultaneous),
+    simultaneous: simultaneousResult(simultaneous, numbers),
     periodic: periodicResult(periodic),
     ignored: series.ignored,
   };
