@@ -3,13 +3,14 @@
 import type { AccessResult } from '../analysis/accesses.ts';
 import {
   D_CODE,
-  D_DIRECTION,
   D_EVENT,
+  D_FLAGS,
   D_HIGH,
   D_ISA,
   D_LOW,
   DETAIL_CAPACITY,
   type DetailResult,
+  DIRECTION_MASK,
   P_HIGH,
   P_LOW,
 } from '../analysis/exit-detail.ts';
@@ -118,7 +119,10 @@ function detailRows(
   const groups = groupRows(rows, (row) =>
     key(row, D_EVENT) === 0
       ? null
-      : [D_ISA, D_CODE, D_EVENT, D_DIRECTION, D_LOW, D_HIGH].map((i) => key(row, i)).join(),
+      : [
+          key(row, D_FLAGS) & DIRECTION_MASK,
+          ...[D_ISA, D_CODE, D_EVENT, D_LOW, D_HIGH].map((i) => key(row, i)),
+        ].join(),
   );
   return [...groups.values()].map((members) => {
     const [row] = members;
@@ -128,7 +132,7 @@ function detailRows(
     return {
       ...reasonIdentity(context, isa, code),
       kind,
-      direction: directionName(key(row, D_DIRECTION)),
+      direction: directionName(key(row, D_FLAGS) & DIRECTION_MASK),
       address: detailAddress(key(row, D_LOW), key(row, D_HIGH)),
       what: detailName(kind, key(row, D_LOW), key(row, D_HIGH), isa === ISA_ARM64),
       ...exitFigures(sums, members, known),

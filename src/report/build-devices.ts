@@ -8,14 +8,16 @@ import { A_DIRECTION, A_EVENT, A_HIGH, A_LOW, type AccessResult } from '../analy
 import { isDevice } from '../analysis/detail-key.ts';
 import {
   D_CODE,
-  D_DIRECTION,
   D_EVENT,
+  D_FLAGS,
   D_HIGH,
   D_ISA,
   D_LOW,
   D_USERSPACE,
   DETAIL_CAPACITY,
   type DetailResult,
+  DIRECTION_MASK,
+  ESCALATED,
 } from '../analysis/exit-detail.ts';
 import type { ExitTableResult } from '../analysis/exit-table.ts';
 import {
@@ -156,7 +158,7 @@ function deviceRows(table: ExitTableResult, known: Known, side: QemuSide, isArm:
   const groups = groupRows(rows, (row) => {
     const event = key(row, D_EVENT);
     return isDevice(event)
-      ? `${kindOf(event)} ${key(row, D_DIRECTION)} ${key(row, D_LOW)} ${key(row, D_HIGH)}`
+      ? `${kindOf(event)} ${key(row, D_FLAGS) & DIRECTION_MASK} ${key(row, D_LOW)} ${key(row, D_HIGH)}`
       : null;
   });
   return [...groups.values()]
@@ -173,7 +175,7 @@ function deviceRows(table: ExitTableResult, known: Known, side: QemuSide, isArm:
       const device = nameOf(key(row, D_EVENT), key(row, D_LOW), key(row, D_HIGH), isArm, side);
       return {
         kind,
-        direction: directionName(key(row, D_DIRECTION))!,
+        direction: directionName(key(row, D_FLAGS) & DIRECTION_MASK)!,
         address,
         device,
         handler: handlerOf(kind, key(row, D_LOW), device, figures, fast, ioeventfd),
@@ -219,17 +221,17 @@ function escalationRows(
   const key = (row: number, i: number) => keys[row * keyInts + i];
   const found: EscalationRowModel[] = [];
   for (let row = 0; row < rows; row++) {
-    if (key(row, D_USERSPACE) === 0) continue;
+    if ((key(row, D_FLAGS) & ESCALATED) === 0) continue;
     const isa = key(row, D_ISA);
     const code = key(row, D_CODE) >>> 0;
     const event = key(row, D_EVENT);
     const { escalated, restarts, kernelNs, userspaceNs } = exitFigures(sums, [row], known);
     found.push({
       ...reasonIdentity(context, isa, code),
-      userspaceCode: (key(row, D_USERSPACE) - 1) >>> 0,
-      userspaceName: userspaceExitName(key(row, D_USERSPACE) - 1),
+      userspaceCode: key(row, D_USERSPACE) >>> 0,
+      userspaceName: userspaceExitName(key(row, D_USERSPACE)),
       kind: detailKind(event),
-      direction: directionName(key(row, D_DIRECTION)),
+      direction: directionName(key(row, D_FLAGS) & DIRECTION_MASK),
       address: event === 0 ? null : detailAddress(key(row, D_LOW), key(row, D_HIGH)),
       device: event === 0 ? null : nameOf(event, key(row, D_LOW), key(row, D_HIGH), isa === ISA_ARM64, side),
       count: escalated ?? 0,

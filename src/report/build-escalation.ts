@@ -1,6 +1,7 @@
 /** Which exits went to user space: per exit reason and per KVM_EXIT reason. */
 import type { AnalysisResult } from '../analysis/analyze.ts';
 import { exactValue, toExact } from '../analysis/exact-sum.ts';
+import { USERSPACE_REASONS } from '../analysis/exit-count-layout.ts';
 import { groupKey } from '../analysis/exit-stats.ts';
 import { KEY_CODE, KEY_ISA } from '../analysis/groups.ts';
 import { EV_RUN_EXIT, EV_USERSPACE_EXIT } from '../core/events.ts';
@@ -118,7 +119,8 @@ export function buildEscalation(
       .filter((code) => userspace.count[code] > 0)
       .map((code) => ({
         code,
-        name: userspaceExitName(code),
+        name:
+          code === USERSPACE_REASONS - 1 ? `${userspaceExitName(code)} and above` : userspaceExitName(code),
         count: userspace.count[code],
         userspaceNs: time(exactValue(userspace.userspaceNs, code)),
       }))
