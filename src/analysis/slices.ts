@@ -14,6 +14,7 @@ import {
   mergeCoarse,
 } from './coarse-histogram.ts';
 import { type ExitBatch, PAIRED } from './exit-batch.ts';
+import { USERSPACE_REASONS } from './exit-count-layout.ts';
 import {
   createGroupTable,
   findGroup,
@@ -42,8 +43,6 @@ export const SLICES = 256;
 export const FINEST = 1000;
 /** Reasons that are followed; the first to come. */
 const MAX_REASONS = 128;
-/** KVM_EXIT_* codes that are followed. */
-const USERSPACE_CODES = 64;
 /** Threads whose guest time is followed; the first to come. */
 const MAX_THREADS = 65536;
 
@@ -62,7 +61,7 @@ export interface Slices {
   ns: Float64Array;
   /** Cell = reason · SLICES + slice. */
   histograms: CoarseHistograms;
-  /** By KVM_EXIT code · SLICES + slice. */
+  /** By KVM_EXIT code · SLICES + slice; larger numbers share the last, as in UserspaceStats. */
   readonly userspace: Float64Array;
   readonly guest: Float64Array;
   readonly threads: ThreadSlots;
@@ -115,7 +114,7 @@ export function createSlices(_options: unknown, scope: PassScope): Slices {
     escalated: empty(),
     ns: empty(),
     histograms: createCoarseHistograms(),
-    userspace: new Float64Array(USERSPACE_CODES * SLICES),
+    userspace: new Float64Array(USERSPACE_REASONS * SLICES),
     guest: new Float64Array(SLICES),
     threads: createThreadSlots(),
     entered: new Float64Array(64).fill(-1),
@@ -194,8 +193,8 @@ function addSliceExits(slices: Slices, batch: ExitBatch, selected: Uint8Array | 
     if (selected !== null && selected[row] === 0) continue;
     const slice = sliceOf(slices, batch.exitTime[2 * row], batch.exitTime[2 * row + 1]);
     const escalated = batch.userspaceExits[row] > 0;
-    if (escalated && batch.userspaceCode[row] < USERSPACE_CODES)
-      slices.userspace[batch.userspaceCode[row] * SLICES + slice]++;
+    if (escalated)
+      slices.userspace[Math.min(batch.userspaceCode[row], USERSPACE_REASONS - 1) * SLICES + slice]++;
     const reason = groupOf(slices.reasons, batch, row);
     if (reason >= MAX_REASONS) {
       slices.ignored++;
@@ -321,7 +320,7 @@ export function slicesResult(slices: Slices): SlicesResult {
       ns: part(slices.ns, reason),
       ...coarseCounts(histograms, reason * SLICES, count),
     })),
-    userspace: [...Array(USERSPACE_CODES).keys()]
+    userspace: [...Array(USERSPACE_REASONS).keys()]
       .map((code) => ({ code, count: part(userspace, code) }))
       .filter(({ count: column }) => column.some((value) => value > 0)),
     ignored,
