@@ -113,8 +113,8 @@ function stormResult({ series, simultaneous, periodic }: Storms, numbers?: VcpuN
         usualPerSecond: perSecond(usual, 1),
       });
   }
-  changes.sort((a, b) => a.atNs - b.atNs);
-  bursts.sort((a, b) => a.fromNs - b.fromNs);
+  changes.sort((a, b) => a.atNs - b.atNs || compareSeries(a, b));
+  bursts.sort((a, b) => a.fromNs - b.fromNs || compareSeries(a, b));
   return {
     origin: series.axis.origin,
     bucketNs: width,
@@ -125,6 +125,14 @@ function stormResult({ series, simultaneous, periodic }: Storms, numbers?: VcpuN
     periodic: periodicResult(periodic),
     ignored: series.ignored,
   };
+}
+
+/** All exits, then reasons, then threads. */
+function compareSeries(a: SeriesName, b: SeriesName): number {
+  const [x, y] = [a.reason, b.reason];
+  if (x && y) return x.isa - y.isa || x.code - y.code;
+  if (x || y) return x ? (b.tid === null ? 1 : -1) : a.tid === null ? -1 : 1;
+  return (a.tid ?? -1) - (b.tid ?? -1);
 }
 
 export const stormPass: Pass<StormOptions, Storms, StormResult> = {

@@ -32,6 +32,7 @@ import {
 import { type ExitFigures, exitFigures, groupRows } from './exit-figures.ts';
 import { sum } from './group-sums.ts';
 import type { ReportModel } from './model.ts';
+import { orderBy } from './order.ts';
 import { reasonIdentity } from './reason-identity.ts';
 import { type Known, knowledge } from './recorded.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
@@ -105,8 +106,12 @@ function build(input: SectionInput): Partial<ReportModel> | null {
   return { detail };
 }
 
-function byWeight(a: ExitFigures & { address: string }, b: ExitFigures & { address: string }): number {
-  return b.exits - a.exits || (a.address < b.address ? -1 : a.address > b.address ? 1 : 0);
+type Weighed = ExitFigures & { address: string } & Partial<DetailRowModel>;
+
+const byIdentity = orderBy<Weighed>('address', 'kind', 'direction', 'isa', 'code', 'name');
+
+function byWeight(a: Weighed, b: Weighed): number {
+  return b.exits - a.exits || byIdentity(a, b);
 }
 
 /** Exits by what they were about, whatever became of them in user space. */

@@ -38,6 +38,7 @@ import { deviceBlocks } from './devices-blocks.ts';
 import { type ExitFigures, exitFigures, groupRows } from './exit-figures.ts';
 import { sum } from './group-sums.ts';
 import type { Exact, ReportModel } from './model.ts';
+import { orderBy } from './order.ts';
 import { reasonIdentity } from './reason-identity.ts';
 import { type Known, knowledge } from './recorded.ts';
 import type { Section, SectionInput } from './sections.ts';
@@ -150,6 +151,21 @@ function qemuSide({ ioeventfds, regions }: AccessResult, strings: readonly strin
   };
 }
 
+const byPlace = orderBy<Pick<DeviceRowModel, 'address' | 'kind' | 'direction'>>(
+  'address',
+  'kind',
+  'direction',
+);
+const byIdentity = orderBy<EscalationRowModel>(
+  'isa',
+  'code',
+  'name',
+  'userspaceCode',
+  'kind',
+  'address',
+  'direction',
+);
+
 const kindOf = (event: number): 'port' | 'mmio' => (event === EV_PIO ? 'port' : 'mmio');
 
 function deviceRows(table: ExitTableResult, known: Known, side: QemuSide, isArm: boolean): DeviceRowModel[] {
@@ -186,7 +202,7 @@ function deviceRows(table: ExitTableResult, known: Known, side: QemuSide, isArm:
         mayMiss: sum(missed, members),
       };
     })
-    .sort((a, b) => b.exits - a.exits || (a.address < b.address ? -1 : 1));
+    .sort((a, b) => b.exits - a.exits || byPlace(a, b));
 }
 
 function nameOf(event: number, low: number, high: number, isArm: boolean, side: QemuSide): string | null {
@@ -240,7 +256,10 @@ function escalationRows(
       userspaceNs,
     });
   }
-  return found.sort((a, b) => b.count - a.count || Number(b.userspaceNs ?? 0) - Number(a.userspaceNs ?? 0));
+  return found.sort(
+    (a, b) =>
+      b.count - a.count || Number(b.userspaceNs ?? 0) - Number(a.userspaceNs ?? 0) || byIdentity(a, b),
+  );
 }
 
 function accessRows({ accesses }: AccessResult, side: QemuSide, isArm: boolean): DevicesModel['accesses'] {
@@ -255,15 +274,16 @@ function accessRows({ accesses }: AccessResult, side: QemuSide, isArm: boolean):
         count: accesses.counts[row],
       };
     })
-    .sort((a, b) => b.count - a.count || (a.address < b.address ? -1 : 1));
+    .sort((a, b) => b.count - a.count || byPlace(a, b));
 }
 
 function ioeventfdRows({ ioeventfds }: AccessResult): DevicesModel['ioeventfds'] {
-  return [...Array(ioeventfds.rows).keys()].map((row) => ({
+  const rows = [...Array(ioeventfds.rows).keys()].map((row): DevicesModel['ioeventfds'][number] => ({
     kind: ioeventfds.keys[3 * row + 2] === 1 ? 'port' : 'mmio',
     address: detailAddress(ioeventfds.keys[3 * row], ioeventfds.keys[3 * row + 1]),
     registrations: ioeventfds.counts[row],
   }));
+  return rows.sort(orderBy('kind', 'address'));
 }
 
 export const devicesSection: Section = {

@@ -9,6 +9,7 @@ import type { TraceContext } from '../core/trace-context.ts';
 import { userspaceExitName } from '../isa/userspace-exits.ts';
 import { sum, sumExact } from './group-sums.ts';
 import type { EscalationModel, Exact } from './model.ts';
+import { orderBy } from './order.ts';
 import { reasonIdentity } from './reason-identity.ts';
 import { exitsOccurred, exitsRecorded, type Known, threadlessExits } from './recorded.ts';
 
@@ -18,6 +19,8 @@ export interface EscalationGap {
   /** A sentence. */
   readonly because: string;
 }
+
+const byIdentity = orderBy<{ isa: string; code: number | null; name: string }>('name', 'isa', 'code');
 
 const notJoined = (why: string): EscalationGap => ({ kind: 'not-joined', because: `Not known: ${why}.` });
 
@@ -114,7 +117,7 @@ export function buildEscalation(
           userspaceNs: time(toExact(sumExact(stats.userspaceNs, members))),
         };
       })
-      .sort((a, b) => b.escalated - a.escalated || b.exits - a.exits || (a.name < b.name ? -1 : 1)),
+      .sort((a, b) => b.escalated - a.escalated || b.exits - a.exits || byIdentity(a, b)),
     byUserspaceReason: [...userspace.count.keys()]
       .filter((code) => userspace.count[code] > 0)
       .map((code) => ({
