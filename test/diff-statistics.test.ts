@@ -320,10 +320,21 @@ describe('slices', () => {
         fc.array(step, { minLength: 1, maxLength: 120 }).map((steps) => eventsOf(steps, true)),
         fc.constantFrom(null, new Set([100]), new Set([101, 102])),
         fc.array(fc.nat(120), { maxLength: 3 }),
-        (events, tids, cuts) => {
+        fc.boolean(),
+        (events, tids, cuts, byVcpu) => {
           const none = { pids: null, vcpus: null, cpus: null, reasons: null, excludes: null, levels: null };
           const origin: [number, number] = [events.time[0], events.time[1]];
-          const selection = tids && { ...none, tids, from: null, to: null };
+          const vcpus = tids && new Set([...tids].map((tid) => tid - 100));
+          const selection = tids && {
+            ...none,
+            ...(byVcpu ? { vcpus, tids: null } : { tids }),
+            from: null,
+            to: null,
+          };
+          // As on older x86, where entries alone tell their vCPU.
+          if (byVcpu)
+            for (let row = 0; row < events.length; row++)
+              if (events.event[row] === EV_EXIT) events.vcpu[row] = -1;
           const edges = [0, ...cuts.map((at) => Math.min(at, events.length)), events.length];
           edges.sort((a, b) => a - b);
           const exits = exitsOf(events);

@@ -26,7 +26,7 @@ import {
 } from './groups.ts';
 import type { Pass, PassScope } from './pass.ts';
 import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT, ROLE_LOST } from './roles.ts';
-import { threadInScope } from './thread-scope.ts';
+import { threadInScope, threadVerdict } from './thread-scope.ts';
 import { createThreadSlots, slotWithin, type ThreadSlots } from './thread-slots.ts';
 import {
   alignAxes,
@@ -67,8 +67,13 @@ export interface Slices {
   readonly threads: ThreadSlots;
   /** Time of the thread's latest entry from the origin, −1 while it is not in the guest. */
   entered: Float64Array;
-  /** Of a later part, by tid: time words of its first event if that ends a stretch in the guest, else null. */
-  readonly heads: Map<number, readonly [number, number] | null>;
+  /** Its vCPU as entries told it, −1 before: on older x86 exits do not. */
+  told: Int32Array;
+  /**
+   * Of a later part, by tid: time words of its first event if that ends a stretch in the guest, else null; whether filters
+   * choose the thread depends on a number that an earlier part knows.
+   */
+  readonly heads: Map<number, readonly [low: number, high: number, untold: boolean] | null>;
   lossSeen: boolean;
   /** Exits of reasons beyond the limit. */
   ignored: number;
@@ -118,6 +123,7 @@ export function createSlices(_options: unknown, scope: PassScope): Slices {
     guest: new Float64Array(SLICES),
     threads: createThreadSlots(),
     entered: new Float64Array(64).fill(-1),
+    told: new Int32Array(64).fill(-1),
     heads: new Map(),
     lossSeen: false,
     ignored: 0,
@@ -148,8 +154,12 @@ function addSliceEvents(slices: Slices, batch: EventBatch): void {
     if (scope.recordingStart && !slices.heads.has(tid[row])) addHead(slices, batch, row, role);
     const entered = slices.entered[thread];
     slices.entered[thread] = role === ROLE_ENTRY && at < limit ? Math.max(0, at) : -1;
-    if (role === ROLE_ENTRY || entered < 0) continue;
-    if (!threadInScope(scope, tid[row], batch.pid[row], batch.vcpu[row])) continue;
+    if (role === ROLE_ENTRY) {
+      if (batch.vcpu[row] >= 0) slices.told[thread] = batch.vcpu[row];
+      continue;
+    }
+    const vcpu = batch.vcpu[row] >= 0 ? batch.vcpu[row] : slices.told[thread];
+    if (entered < 0 || !threadInScope(scope, tid[row], batch.pid[row], vcpu)) continue;
     addGuest(slices, entered, Math.min(at, limit));
   }
 }
@@ -162,8 +172,9 @@ function addGuest(slices: Slices, from: number, to: number): void {
 /** An earlier part knows since when the thread was in the guest, unless something was lost before this event. */
 function addHead({ heads, scope, lossSeen }: Slices, batch: EventBatch, row: number, role: number): void {
   const { tid, pid, vcpu, time } = batch;
-  const ends = role === ROLE_EXIT && !lossSeen && threadInScope(scope, tid[row], pid[row], vcpu[row]);
-  heads.set(tid[row], ends ? [time[2 * row], time[2 * row + 1]] : null);
+  const chosen = threadVerdict(scope, tid[row], pid[row], vcpu[row]);
+  const ends = role === ROLE_EXIT && !lossSeen && chosen !== false;
+  heads.set(tid[row], ends ? [time[2 * row], time[2 * row + 1], chosen === null] : null);
 }
 
 function threadOf(slices: Slices, tid: number): number {
@@ -172,6 +183,9 @@ function threadOf(slices: Slices, tid: number): number {
     const grown = new Float64Array(2 * slices.entered.length).fill(-1);
     grown.set(slices.entered);
     slices.entered = grown;
+    const told = new Int32Array(grown.length).fill(-1);
+    told.set(slices.told);
+    slices.told = told;
   }
   return thread;
 }
@@ -253,12 +267,15 @@ function joinGuest(slices: Slices, later: Slices): void {
   for (const [tid, head] of later.heads) {
     const thread = threadOf(slices, tid);
     if (thread < 0 || head === null || slices.entered[thread] < 0) continue;
+    if (head[2] && !slices.scope.selection?.vcpus?.has(slices.told[thread])) continue;
     addGuest(slices, slices.entered[thread], Math.min(diffWords(head[0], head[1], low, high), limit));
   }
   if (later.lossSeen) slices.entered.fill(-1);
   for (let from = 0; from < later.threads.count; from++) {
     const thread = threadOf(slices, later.threads.tids[from]);
-    if (thread >= 0) slices.entered[thread] = later.entered[from];
+    if (thread < 0) continue;
+    slices.entered[thread] = later.entered[from];
+    if (later.told[from] >= 0) slices.told[thread] = later.told[from];
   }
   slices.lossSeen ||= later.lossSeen;
 }
