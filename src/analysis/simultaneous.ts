@@ -162,8 +162,8 @@ function addEvent(state: Simultaneous, batch: EventBatch, row: number): void {
   const role = EVENT_ROLES[batch.event[row]];
   if (role !== ROLE_EXIT) {
     // On older x86 and arm64 exits do not carry their vCPU, and these events do.
-    if (state.waitingMembers > 0 || state.scope.selection?.vcpus)
-      if (role === ROLE_ENTRY || role === ROLE_VCPU) learn(state, batch, row);
+    const tells = role === ROLE_ENTRY || role === ROLE_VCPU;
+    if (tells && state.scope.selection?.vcpus) learn(state, batch, row);
     return;
   }
   const slot = slotAt(state, tid);
