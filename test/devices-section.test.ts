@@ -175,6 +175,30 @@ test('reasons beyond 2^31 keep their number', () => {
 
 const AROUND = new Set([EV_EXIT, EV_USERSPACE_EXIT, EV_ENTRY]);
 
+test('a KVM_EXIT of any number is an escalation: the largest is not taken for none', () => {
+  const codes = [0, 0xfffffffe, 0xffffffff];
+  const events = codes.flatMap((code, i): TestEvent[] => [
+    { time: 10 * i, event: EV_EXIT, isa: ISA_VMX, code: 30 },
+    { time: 10 * i + 2, event: EV_USERSPACE_EXIT, code },
+    { time: 10 * i + 5, event: EV_ENTRY },
+  ]);
+  // One that stays in the kernel.
+  events.push({ time: 100, event: EV_EXIT, isa: ISA_VMX, code: 30 }, { time: 101, event: EV_ENTRY });
+  events.push({ time: 103, event: EV_PIO, code: 0, address: 0x3f8 });
+  const { devices, escalation } = report(events, ENABLED);
+  const rows = devices!.escalations.map(({ userspaceCode, count, kernelNs }) => [
+    userspaceCode,
+    count,
+    kernelNs,
+  ]);
+  expect(rows.sort()).toEqual(codes.map((code) => [code, 1, 2]).sort());
+  // By KVM_EXIT reason alone there is no room for numbers that nobody defined.
+  expect(escalation.byUserspaceReason.map(({ name, count }) => [name, count])).toEqual([
+    ['0xff and above', 2],
+    ['KVM_EXIT_UNKNOWN', 1],
+  ]);
+});
+
 test('accesses count with and without an exit around them', () => {
   fc.assert(
     fc.property(list, fc.boolean(), (exits, around) => {

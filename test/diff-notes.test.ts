@@ -39,6 +39,11 @@ describe('notes', () => {
       { ...report(capture({ timeIsNs: false })), slices: 0 },
       ['Quality of "?": the clock has no known unit, so there are no durations.', `The clock of "?" ${UNIT}`],
     ],
+    [
+      'one with more returns to QEMU than are followed',
+      { qemuIgnored: 3 },
+      ['"?": 3 returns to QEMU of rare reasons or of no known vCPU are compared without intervals.'],
+    ],
     ['a short one', { slices: 31 }, ['"?" is too short to tell changes from noise.']],
     [
       'lost events',

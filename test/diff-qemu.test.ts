@@ -68,6 +68,31 @@ describe('slices', () => {
     );
   });
 
+  test('each of many KVM_EXIT numbers has slices, vCPUs of large numbers are told apart, and the rest is counted', () => {
+    const [all] = SCOPES;
+    const at = (i: number, kind: Event['kind'], vcpu: number, code: number): Event => ({
+      ...{ kind, vcpu, code },
+      ...{ time: 2n ** 40n + BigInt(100 * i), pid: 7 },
+    });
+    const codes = [...Array(900).keys(), 0xffffffff];
+    const many = codes.flatMap((code, i) => [at(2 * i, 'exit', 0, code), at(2 * i + 1, 'run', 0, 0)]);
+    const { reasons, ignored } = qemuSlicesResult(slicesOf(many, all));
+    expect(reasons.map(({ code }) => code)).toEqual(codes);
+    for (const { paired } of reasons) expect(paired.reduce((sum, count) => sum + count, 0)).toBe(1);
+    expect(ignored).toBe(0);
+    // vCPU 0 and 65536: the call of one is not that of the other.
+    const far = [at(0, 'exit', 0, 2), at(1, 'run', 65536, 0), at(5, 'run', 0, 0)];
+    expect(qemuSlicesResult(slicesOf(far, all)).reasons[0].ns[0]).toBe(500);
+    // More than there is room for, at once and in parts.
+    const crowd = Array.from({ length: 1500 }, (_, i) => at(i, 'exit', 0, i));
+    expect(qemuSlicesResult(slicesOf(crowd, all)).ignored).toBe(1500 - 1024);
+    const first = slicesOf(crowd.slice(0, 700), all);
+    mergeQemuSlices(first, slicesOf(crowd.slice(700), all));
+    expect(qemuSlicesResult(first).ignored).toBe(1500 - 1024);
+    const vcpus = Array.from({ length: 5000 }, (_, i) => at(i, 'exit', i, 2));
+    expect(qemuSlicesResult(slicesOf(vcpus, all)).ignored).toBe(5000 - 4096);
+  });
+
   test('parts put together give the same as one pass, drops included', () => {
     fc.assert(
       fc.property(

@@ -287,6 +287,18 @@ describe('slices', () => {
     expect(guest + handling).toBe(whole.last);
   });
 
+  test('escalations of any KVM_EXIT number have slices; numbers that nobody defined share those of the last', () => {
+    const codes = [2, 64, 200, 255, 256, 0xffffffff];
+    const events = codes.flatMap((code, i): TestEvent[] => [
+      { time: 1000 * i, event: EV_EXIT, tid: 7, isa: ISA_VMX, code: 30 },
+      { time: 1000 * i + 2, event: EV_USERSPACE_EXIT, tid: 7, code },
+      { time: 1000 * i + 5, event: EV_ENTRY, tid: 7 },
+    ]);
+    const { userspace } = slicesResult(runSlices(eventBatch(events)));
+    const counts = userspace.map(({ code, count }) => [code, count.reduce((a, b) => a + b, 0)]);
+    expect(counts).toEqual([2, 64, 200].map((code) => [code, 1]).concat([[255, 3]]));
+  });
+
   /** Time in the guest: from an entry to the exit that is the thread's next, if nothing was lost in between. */
   function guestStretches(events: EventBatch): { tid: number; from: number; exit: number }[] {
     const kinds = [EV_ENTRY, EV_EXIT];
@@ -308,10 +320,21 @@ describe('slices', () => {
         fc.array(step, { minLength: 1, maxLength: 120 }).map((steps) => eventsOf(steps, true)),
         fc.constantFrom(null, new Set([100]), new Set([101, 102])),
         fc.array(fc.nat(120), { maxLength: 3 }),
-        (events, tids, cuts) => {
+        fc.boolean(),
+        (events, tids, cuts, byVcpu) => {
           const none = { pids: null, vcpus: null, cpus: null, reasons: null, excludes: null, levels: null };
           const origin: [number, number] = [events.time[0], events.time[1]];
-          const selection = tids && { ...none, tids, from: null, to: null };
+          const vcpus = tids && new Set([...tids].map((tid) => tid - 100));
+          const selection = tids && {
+            ...none,
+            ...(byVcpu ? { vcpus, tids: null } : { tids }),
+            from: null,
+            to: null,
+          };
+          // As on older x86, where entries alone tell their vCPU.
+          if (byVcpu)
+            for (let row = 0; row < events.length; row++)
+              if (events.event[row] === EV_EXIT) events.vcpu[row] = -1;
           const edges = [0, ...cuts.map((at) => Math.min(at, events.length)), events.length];
           edges.sort((a, b) => a - b);
           const exits = exitsOf(events);
@@ -462,7 +485,10 @@ describe('slices', () => {
         Array.from({ length: 128 }, (_, code) => [code, 20, 20 * code + 200 * 190]),
       );
       expect(ignored).toBe(4000 - 128 * 20);
-      expect(userspace.map(({ code, count }) => [code, sum(count)])).toEqual([[63, 2000]]);
+      expect(userspace.map(({ code, count }) => [code, sum(count)])).toEqual([
+        [63, 2000],
+        [64, 2000],
+      ]);
     }
   });
 

@@ -28,6 +28,20 @@ test('what holds no list or object is on one line; what does, and counts by even
   expect(line('exits')).toBe('    "exits": 2562,');
 });
 
+test('events stand in the order of their counts, whatever they are called', () => {
+  const { capture } = plausibleModel();
+  const events = { '123': 7, kvm_exit: 9, '7': 7, __proto: 8, kvm_entry: 7 };
+  const lines = linesOf(plausibleModel({ capture: { ...capture, events } }));
+  const from = lines.findIndex((text) => text.trim().startsWith('"events": {'));
+  expect(lines.slice(from + 1, from + 6).map((text) => text.trim().replace(/,$/, ''))).toEqual([
+    '"kvm_exit": 9',
+    '"__proto": 8',
+    '"123": 7',
+    '"7": 7',
+    '"kvm_entry": 7',
+  ]);
+});
+
 test('rows have a line each, lists of words one for all, and what is empty none of its own', () => {
   const model = manyVcpusModel(2);
   const lines = linesOf({

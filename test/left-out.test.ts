@@ -4,11 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { runReport } from '../src/commands/pipeline.ts';
+import { EV_ENTRY, EV_EXIT } from '../src/core/events.ts';
+import { ISA_VMX } from '../src/core/isa-codes.ts';
 import { haltPollingSection } from '../src/report/build-halt-polling.ts';
 import { stormsSection } from '../src/report/build-storms.ts';
 import type { ReportModel } from '../src/report/model.ts';
 import { sectionRequests } from '../src/report/sections.ts';
 import { plausibleModel } from './fixtures/report-models.ts';
+import { madeUp } from './support/made-up-report.ts';
 import { defaultReportOptions } from './support/options.ts';
 
 test('storms of more threads than are told apart', async () => {
@@ -39,6 +42,27 @@ test('storms of more threads than are told apart', async () => {
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+test('periodic exits that are known only after later ones of their thread', async () => {
+  const report = await madeUp(['storms']);
+  const leftOut = (cpu: number) => {
+    const model = report(
+      [
+        // Whether CPU 0 lost something before the entry on CPU 1 shows only with its next event.
+        { time: 10, event: EV_EXIT, isa: ISA_VMX, code: 12, cpu },
+        { time: 20, event: EV_ENTRY, cpu: 1 },
+        { time: 30, event: EV_EXIT, isa: ISA_VMX, code: 12, cpu: 1 },
+        { time: 40, event: EV_ENTRY, cpu: 1 },
+        { time: 50, event: EV_EXIT, isa: ISA_VMX, code: 12, cpu, tid: 8 },
+      ],
+      null,
+    );
+    const words = stormsSection.blocks(model, 30, true).flatMap(({ sentences }) => sentences);
+    return [model.storms!.leftOut.late, words.some((word) => /known only after later ones/.test(word))];
+  };
+  expect(leftOut(0)).toEqual([1, true]);
+  expect(leftOut(1)).toEqual([0, false]);
 });
 
 test('halts that tell no thread or no time', () => {

@@ -144,3 +144,40 @@ test('which tables the recording has events for, also of threads without entry',
     expect(seen([...before, access(1, EV_MSR, 1, 1)])).toEqual(before.length ? ['vmexit', 'msr'] : ['msr']);
   }
 });
+
+test('more keys than are kept, most of threads that never count: in parts nothing is missing unsaid', () => {
+  // Thread 8 never has an entry.
+  const crowdOf = (keys: number) =>
+    Array.from({ length: keys }, (_, i): TestEvent[] => [
+      { ...exit(1000 + 2 * i, 48), tid: 8 },
+      { ...access(1001 + 2 * i, EV_MMIO, READ, 0x1000 * i), tid: 8 },
+    ]).flat();
+  const first = [exit(0, 30), entry(5)];
+  const laterOf = (keys: number) => [
+    ...[exit(900, 48), access(910, EV_MMIO, READ, 0x42)],
+    ...crowdOf(keys),
+    entry(999_000),
+  ];
+  const run = (parts: readonly TestEvent[][]) => {
+    const [state, ...rest] = parts.map((events, i): PerfKvm => {
+      const made = perfKvmPass.create(null, i === 0 ? ALL : { ...ALL, recordingStart: [0, 0] });
+      perfKvmPass.events!(made, eventBatch(events.map((event) => ({ tid: 7, ...event }))));
+      return made;
+    });
+    for (const part of rest) perfKvmPass.merge(state, part);
+    const { rows, keys, floor } = perfKvmPass.result(state);
+    const reads = Array.from({ length: rows }, (_, row) =>
+      keys.subarray(row * KEY_INTS, (row + 1) * KEY_INTS),
+    );
+    return { hasRead: reads.some((key) => key[K_EVENT] === 1 && key[K_B] === 0x42), floor };
+  };
+  const some = laterOf(20_000);
+  expect(run([[...first, ...some]])).toEqual({ hasRead: true, floor: 0 });
+  expect(run([first, some])).toEqual({ hasRead: true, floor: 0 });
+  const many = laterOf(300_000);
+  const parts = run([first, many]);
+  expect(parts.hasRead).toBe(false);
+  expect(parts.floor).toBeGreaterThanOrEqual(1);
+  // Nothing of a recording without an entry counts, and nothing can be missing.
+  expect(run([[exit(0, 30)], many]).floor).toBe(0);
+});

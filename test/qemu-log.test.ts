@@ -3,6 +3,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { TraceFormatError } from '../src/core/errors.ts';
+import { createTraceContext } from '../src/core/trace-context.ts';
+import type { ByteSource } from '../src/parsers/byte-source.ts';
 import { qemuLog } from '../src/parsers/qemu-log/index.ts';
 import { detectFormat, loadFormats } from '../src/parsers/registry.ts';
 import { simpletrace } from '../src/parsers/simpletrace/index.ts';
@@ -281,6 +283,18 @@ describe('robustness', () => {
     expect(() => read(Buffer.alloc(200_000), undefined, 5000)).toThrow(/nothing but zero bytes/);
     expect(() => read('nothing to see here\n'.repeat(100))).toThrow(/no line of the file is a trace event/);
     expect(() => read(`${'\0'.repeat(50_000)}nothing to see here\n`)).toThrow(/no line of the file/);
+  });
+
+  test('an endless device of zero bytes is refused', () => {
+    const endless: ByteSource = {
+      ...{ name: '/dev/zero', size: null, seekable: false, close: () => {} },
+      readAt: (_at, target, offset, length) => {
+        target.fill(0, offset, offset + length);
+        return length;
+      },
+    };
+    const rows = qemuLog.parse(endless, createTraceContext(), { coreOnly: false });
+    expect(() => [...rows]).toThrow(/began with \d+ zero bytes and nothing else/);
   });
 
   test('lines without end and names without number are bounded', () => {

@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { runReport } from '../src/commands/pipeline.ts';
+import { EV_ENTRY, EV_EXIT } from '../src/core/events.ts';
+import { ISA_VMX } from '../src/core/isa-codes.ts';
 import { buildAdvice } from '../src/report/advice/build.ts';
 import { RULES } from '../src/report/advice/rules.ts';
 import { adviceSection } from '../src/report/advice/section.ts';
@@ -12,6 +14,7 @@ import type { ReasonModel, ReportModel } from '../src/report/model.ts';
 import { sectionRequests } from '../src/report/sections.ts';
 import { emptyModel, reason, vcpu } from './fixtures/report-models.ts';
 import { HAS_SHARED, SAMPLES, SHARED } from './support/corpus.ts';
+import { madeUp } from './support/made-up-report.ts';
 import { defaultReportOptions } from './support/options.ts';
 
 const FIGURES = {
@@ -455,6 +458,55 @@ test('evidence says what else is known, and nothing of what is not', () => {
   expect(wordsOf('preempted', { over: { ledger: { ...wait, rows: [...wait.rows, other] } } })).toEqual([
     'The vCPU threads wanted to run for 2.000 s (10.0% of their time) without a CPU: 2.000 s after being taken off one, 0 ns after being woken up.',
   ]);
+});
+
+describe('times of exits that mean nothing are not spoken of', () => {
+  const parts = { reasons: [exits('svm', 96, 900), hlt(90, 10)], over: { ledger: ledger(2e9) } };
+  const base = model(parts);
+  const warning = (code: string) => ({
+    quality: { ...base.quality, warnings: [{ code, severity: 'suspect' as const, message: '', count: 1 }] },
+  });
+  const spoken = (over: Partial<ReportModel>) => {
+    const report = { ...base, ...over };
+    const advice = buildAdvice(report);
+    return { advice, words: adviceSection.blocks({ ...report, advice }, 30, true)[0].sentences.join(' ') };
+  };
+  const counted = 'svm-96: 900 exits (47.4%, 45 per second and vCPU).';
+
+  test('where they mean something they are', () => {
+    const { advice, words } = spoken({});
+    expect(advice.map(({ id }) => id).sort()).toEqual(['host-interrupts', 'preempted', 'short-halts']);
+    expect(words).toContain('900.0 us, 47.4% of the time in exits');
+    expect(words).toContain('Shares are of the exits and of their time without idle ones.');
+  });
+
+  test.each<[string, Partial<ReportModel>]>([
+    ['a clock of 10 ms (uptime)', { capture: { ...base.capture, timeResolutionNs: 10_000_000 } }],
+    ['members of sampled groups', warning('leader-sampled-group')],
+    ['sampled tracepoints', warning('sampled-tracepoints')],
+  ])('%s', (_, over) => {
+    const { advice, words } = spoken(over);
+    expect(advice).toMatchObject([{ id: 'host-interrupts', evidence: [counted], ns: null }]);
+    expect(words).toContain('Shares are of the exits without idle ones.');
+  });
+
+  test('a clock without unit', async () => {
+    const report = await madeUp(['advice']);
+    const events = Array.from({ length: 100 }, (_, i) => [
+      { time: 1000 * i, event: EV_EXIT, isa: ISA_VMX, code: i % 2 ? 1 : 12 },
+      { time: 1000 * i + 100, event: EV_ENTRY },
+    ]).flat();
+    const found = report(events, null, null, (context) => {
+      context.timeIsNs = false;
+      context.clock = 'counter';
+    });
+    expect(found.advice).toMatchObject([
+      { id: 'host-interrupts', evidence: ['EXTERNAL_INTERRUPT: 50 exits (100.0%).'], ns: null },
+    ]);
+    expect(adviceSection.blocks(found, 30, true)[0].sentences[0]).toBe(
+      'Shares are of the exits without idle ones.',
+    );
+  });
 });
 
 test('people see the costliest first, six at most', () => {

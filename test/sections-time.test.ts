@@ -207,6 +207,49 @@ test('the ledger: what was not recorded is null and in another column, what neve
   });
 });
 
+test('intervals: the last, shorter one has a rate over its own length, or none if little is left of it', async () => {
+  const report = await madeUp(['intervals']);
+  const rates = (endNs: number) => {
+    const pair = (ns: number): TestEvent[] => [
+      { time: ns, event: EV_EXIT, tid: 7, isa: ISA_VMX, code: 30 },
+      { time: ns + 1, event: EV_ENTRY, tid: 7 },
+    ];
+    const model = report([0, 500_000, endNs - 1].flatMap(pair), null);
+    const text = renderText(model, {
+      ...{ color: false, width: 100, rows: 0, histogram: false, table: 'reasons' },
+      sections: ['intervals'],
+    });
+    const { headers, rows } = csvData(model, 'intervals');
+    return {
+      json: model.intervals!.totals.map(({ lengthNs, perSecond }) => [lengthNs, perSecond]),
+      csv: [...rows].map((row) => row[headers.indexOf('perSecond')]),
+      said: /The (?:last|only) interval [^.]*(?:\.\d[^.]*)?\./.exec(text.replace(/\s+/g, ' '))?.[0],
+    };
+  };
+  expect(rates(1_003_000)).toEqual({
+    json: [
+      [1e6, 2000],
+      [3000, null],
+    ],
+    csv: [2000, null],
+    said: 'The last interval is 3 us long, too short for a rate.',
+  });
+  expect(rates(1_250_000)).toEqual({
+    json: [
+      [1e6, 2000],
+      [250_000, 4000],
+    ],
+    csv: [2000, 4000],
+    said: 'The last interval is 250 us long, and its rate is over that time.',
+  });
+  // All that there is.
+  expect(rates(600_000)).toEqual({
+    json: [[600_000, 5000]],
+    csv: [5000],
+    said: 'The only interval is 600 us long, and its rate is over that time.',
+  });
+});
+
 test('intervals: rates, averages and which keys rows have; without exits or entries, what is not known', async () => {
   const report = await madeUp(['intervals']);
   // Far beyond 2^32 ns: the first 2 ms have 4 exits of 10, 20, 30 and 40 ns, the third ms none, the fourth 1.

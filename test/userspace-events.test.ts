@@ -90,3 +90,30 @@ test('more reasons than there are can be: what is in no row is counted with the 
     expect(parts.reasons.reduce((sum, row) => sum + row.events, parts.others)).toBe(4000);
   }
 });
+
+test('of a vCPU whose number other events tell, in parts as well', () => {
+  const none = { pids: null, tids: null, cpus: null, reasons: null, excludes: null, levels: null };
+  const scope: PassScope = {
+    selection: { ...none, vcpus: new Set([1]), from: null, to: null },
+    threads: null,
+  };
+  const at = (time: number, tid: number, code: number, over: Partial<TestEvent> = {}): TestEvent => ({
+    ...{ time, event: EV_USERSPACE_EXIT, tid, code, ...over },
+  });
+  const events = [at(1, 7, 2), at(2, 8, 6), at(3, 7, 6), at(4, 7, 2, { arg0: -4 }), at(5, 9, 2)];
+  // This event carries it.
+  events.push(at(6, 10, 5, { vcpu: 1 }), at(7, 11, 5, { vcpu: 0 }));
+  for (let cut = 0; cut <= events.length; cut++) {
+    const states = [events.slice(0, cut), events.slice(cut)].map((part) => {
+      const state = userspaceEventsPass.create(null, scope);
+      userspaceEventsPass.events!(state, eventBatch(part));
+      return state;
+    });
+    userspaceEventsPass.merge(states[0], states[1]);
+    const numbers = new Map([7, 8, 9].map((tid) => [tid, tid === 9 ? -1 : tid - 6]));
+    expect(sorted(userspaceEventsPass.result(states[0], numbers))).toEqual({
+      ...{ restarts: 1, errors: 0, others: 0 },
+      reasons: [2, 5, 6].map((code) => ({ code, events: 1 })),
+    });
+  }
+});

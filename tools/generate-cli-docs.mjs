@@ -151,7 +151,8 @@ function adviceMarkdown() {
 ${GENERATED} Each rule is one file in \`src/report/advice/rules\`, with its numbers in the report. A finding says what the
 recording shows; what is known to help depends on the set-up and may not fit.
 
-Shares are of the exits and of their time without idle ones. \`preempted\` and \`halt-polling\` rest on the sections ledger and
+Shares are of the exits and of their time without idle ones. Where times mean nothing (a clock without unit or of 10 ms,
+sampled groups or tracepoints), findings state counts only, and those that rest on times are left out. \`preempted\` and \`halt-polling\` rest on the sections ledger and
 halt-polling, which cost time: \`--section advice\`, \`--table advice\` and HTML compute them, other reports name what was recorded
 and not looked at.
 

@@ -39,6 +39,8 @@ export const NE_BYTES = EV_BYTES + 16;
 export const K_NONE = 0;
 export const K_COMMON = 1;
 export const K_RARE = 2;
+/** The kernel's: says whose thread it is, and no more. */
+export const K_TELLS = 3;
 
 /** QemuCheck: threads by vCPU number that need not be learned any more, −1 none, −2 any; how many numbers. */
 export const QC_TIDS = EV_BYTES;

@@ -83,7 +83,7 @@ export const T_PID = 36;
 export const T_VCPU = 40;
 export const T_BYTES = 64;
 
-/** Record of a KVM_EXIT_*. Larger numbers (none exists) share the last. */
+/** Record of a KVM_EXIT_*. Larger numbers (none exists) share the last, whose name says so. */
 export const USERSPACE_REASONS = 256;
 export const U_COUNT = 0;
 export const U_NS = 8;

@@ -21,13 +21,15 @@ import {
 } from './exit-table.ts';
 import {
   D_CODE,
-  D_DIRECTION,
   D_EVENT,
+  D_FLAGS,
   D_HIGH,
   D_ISA,
   D_LOW,
   D_USERSPACE,
   DETAIL_INTS,
+  DIRECTION_MASK,
+  ESCALATED,
   PAGE_MASK,
   REGION_MASK,
 } from './exit-table-layout.ts';
@@ -35,7 +37,7 @@ import { DT_BYTES, DT_DETAILS, DT_KINDS, DT_PAGES, DT_VECTORS } from './exits-vi
 import type { Pass } from './pass.ts';
 import { hasDetails } from './recorded-events.ts';
 
-export { D_CODE, D_DIRECTION, D_EVENT, D_HIGH, D_ISA, D_LOW, D_USERSPACE };
+export { D_CODE, D_EVENT, D_FLAGS, D_HIGH, D_ISA, D_LOW, D_USERSPACE, DIRECTION_MASK, ESCALATED };
 
 /** Ints of a key of `pages`: page of 4 KiB. */
 export const P_LOW = 0;
@@ -84,15 +86,17 @@ function addExit({ details, pages, vectors }: DetailState, batch: ExitBatch, row
   const event = batch.detailEvent[row];
   key[D_ISA] = batch.isa[row];
   key[D_CODE] = batch.code[row];
-  key[D_USERSPACE] = batch.userspaceExits[row] > 0 ? batch.userspaceCode[row] + 1 : 0;
+  const escalated = batch.userspaceExits[row] > 0;
+  const flag = escalated ? ESCALATED : 0;
+  key[D_USERSPACE] = escalated ? batch.userspaceCode[row] : 0;
   key[D_EVENT] = event;
   if (event === 0) {
-    key[D_DIRECTION] = 0;
+    key[D_FLAGS] = flag;
     key[D_LOW] = 0;
     key[D_HIGH] = 0;
   } else {
     const low = batch.detailAddress[2 * row];
-    key[D_DIRECTION] = directionOf(event, batch.detailCode[row]);
+    key[D_FLAGS] = directionOf(event, batch.detailCode[row]) | flag;
     key[D_LOW] = low;
     key[D_HIGH] = batch.detailAddress[2 * row + 1];
     if (isFault(event)) {

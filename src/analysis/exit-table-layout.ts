@@ -50,15 +50,18 @@ export const HALF_KERNEL = 2;
 /** Ints of a key of details (exit-detail.ts). */
 export const D_ISA = 0;
 export const D_CODE = 1;
-/** KVM_EXIT_* + 1 of an escalated exit, 0 of one that stayed in the kernel. */
+/** KVM_EXIT_* of an escalated exit (D_FLAGS says which are), else 0. */
 export const D_USERSPACE = 2;
 /** Event code of the detail, 0: none. */
 export const D_EVENT = 3;
-export const D_DIRECTION = 4;
+/** Direction (detail-key.ts) in the bits of DIRECTION_MASK; ESCALATED. */
+export const D_FLAGS = 4;
 /** Address; of page faults the 2 MiB region. */
 export const D_LOW = 5;
 export const D_HIGH = 6;
 export const DETAIL_INTS = 7;
+export const DIRECTION_MASK = 3;
+export const ESCALATED = 4;
 
 /** Bits of an address that tell faults apart: regions of 2 MiB, pages of 4 KiB. */
 export const REGION_MASK = -2097152;

@@ -9,11 +9,11 @@ import {
 } from '../core/events.ts';
 import type { KernelView } from '../core/kernel-view.ts';
 import { createEventView } from './event-kernels.ts';
-import { K_COMMON, K_NONE, K_RARE, NE_BYTES } from './events-view-layout.ts';
+import { K_COMMON, K_NONE, K_RARE, K_TELLS, NE_BYTES } from './events-view-layout.ts';
 import { createLatencyLog, type LatencyLog } from './latency-log.ts';
 import { createLevelTable, type LevelTable, plainLevels } from './nested-levels.ts';
 import { EVERYTHING, type PassScope } from './pass.ts';
-import { EVENT_ROLES, ROLE_EXIT, ROLE_LOST } from './roles.ts';
+import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT, ROLE_LOST } from './roles.ts';
 import { createThreadSlots, plainSlots, slotOf, type ThreadSlots } from './thread-slots.ts';
 
 /** Values of the log that stay exact: counts are small. */
@@ -41,7 +41,7 @@ export interface Thread {
   headLost: boolean;
 }
 
-/** By slot: exits of the open cycle so far, or since the part began; process and vCPU as exits told them, else −1. */
+/** By slot: exits of the open cycle so far, or since the part began; process and vCPU as its events told them, else −1. */
 export interface Columns {
   exits: Float64Array;
   pid: Int32Array;
@@ -92,6 +92,10 @@ const KINDS: Uint8Array = (() => {
     kinds[event] = K_RARE;
   return kinds;
 })();
+/** On older x86 only kvm_entry tells the vCPU, which filters may ask for. */
+const KINDS_BY_VCPU: Uint8Array = KINDS.map((kind, event) =>
+  EVENT_ROLES[event] === ROLE_ENTRY ? K_TELLS : kind,
+);
 
 export function createNested(
   _options: unknown,
@@ -115,7 +119,10 @@ export function createNested(
     brokenCycles: 0,
     negative: 0,
     ignored: 0,
-    view: arena === null ? null : createEventView(arena, NE_BYTES, KINDS),
+    view:
+      arena === null
+        ? null
+        : createEventView(arena, NE_BYTES, scope.selection?.vcpus ? KINDS_BY_VCPU : KINDS),
   };
 }
 

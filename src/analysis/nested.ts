@@ -33,7 +33,7 @@ import {
   threadAt,
 } from './nested-state.ts';
 import type { Pass } from './pass.ts';
-import { EVENT_ROLES, ROLE_EXIT, ROLE_LOST } from './roles.ts';
+import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT, ROLE_LOST } from './roles.ts';
 import { threadInScope, timeInScope } from './thread-scope.ts';
 
 function addNestedEvents(nested: Nested, batch: EventBatch): void {
@@ -63,11 +63,12 @@ function addEvent(nested: Nested, batch: EventBatch, row: number): void {
   const isInject = event === EV_NESTED_VMEXIT_INJECT;
   const isEnter = event === EV_NESTED_VMENTER || event === EV_NESTED_VMRUN;
   if (event === EV_NESTED_VMEXIT) nested.nestedExits++;
-  if (!(isExit || isInject || isEnter) || batch.tid[row] < 0) return;
+  const tells = role === ROLE_ENTRY && nested.scope.selection?.vcpus;
+  if (!(isExit || isInject || isEnter || tells) || batch.tid[row] < 0) return;
   const thread = threadAt(nested, batch.tid[row]);
-  if (isExit) {
+  if (isExit || tells) {
     const { columns } = nested;
-    columns.exits[thread.slot]++;
+    if (isExit) columns.exits[thread.slot]++;
     if (batch.pid[row] >= 0) columns.pid[thread.slot] = batch.pid[row];
     if (batch.vcpu[row] >= 0) columns.vcpu[thread.slot] = batch.vcpu[row];
     return;

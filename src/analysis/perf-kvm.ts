@@ -41,6 +41,8 @@ export const K_B = 3;
 export const K_C = 4;
 const KEY_INTS = 5;
 const CAPACITY = 16384;
+/** Keys of threads that may never count are no reason to lose those of others. */
+const EARLY_CAPACITY = 1 << 18;
 
 /** Words of a cell (a thread's slot and a table, cellOf): state, begin time, key of the begin event. */
 const STRIDE = 8;
@@ -73,8 +75,8 @@ interface Durations {
   sums: TimeSums;
 }
 
-const createDurations = (): Durations => ({
-  top: createTopTable(KEY_INTS, CAPACITY),
+const createDurations = (capacity: number): Durations => ({
+  top: createTopTable(KEY_INTS, capacity),
   sums: createTimeSums(),
 });
 
@@ -90,6 +92,8 @@ export interface PerfKvm {
   readonly counted: Durations;
   /** Counts if the thread had an entry in an earlier part. */
   readonly early: Durations;
+  /** Most durations of a key that were lost from earlier parts' `early`, which may have been full. */
+  earlyFloor: number;
   /** By cell: what would end something that an earlier part began; the last one at the latest does. */
   readonly heads: Map<number, EndEvent[]>;
   readonly key: Int32Array;
@@ -103,7 +107,7 @@ export interface PerfKvmResult {
   readonly rows: number;
   readonly keys: Int32Array;
   readonly sums: TimeSums;
-  /** 0: nothing was evicted. */
+  /** Most durations that a key without a row can have; 0: nothing was evicted. */
   readonly floor: number;
   /** By table: 1 if the recording has its events. */
   readonly seen: Uint8Array;
@@ -119,8 +123,7 @@ function addEvents(state: PerfKvm, batch: EventBatch): void {
     if (event !== EV_EXIT && event !== EV_ENTRY && event !== EV_MMIO && event !== EV_PIO && event !== EV_MSR)
       continue;
     if (tids[row] < 0) continue;
-    const slot = slotOf(state.slots, tids[row]);
-    if (slot >= state.known.length) grow(state);
+    const slot = slotAt(state, tids[row]);
     if (event === EV_ENTRY) state.known[slot] = 1;
     else if (state.known[slot] === 0 && !state.later) {
       noteSeen(state, event);
@@ -128,6 +131,12 @@ function addEvents(state: PerfKvm, batch: EventBatch): void {
     }
     step(state, batch, row, slot, event);
   }
+}
+
+function slotAt(state: PerfKvm, tid: number): number {
+  const slot = slotOf(state.slots, tid);
+  if (slot >= state.known.length) grow(state);
+  return slot;
 }
 
 function grow(state: PerfKvm): void {
@@ -260,13 +269,14 @@ function merge(state: PerfKvm, later: PerfKvm): void {
 }
 
 /** What a later part supposed has happened where this one has seen the thread's entry. */
-function addEarly(state: PerfKvm, { early }: PerfKvm): void {
+function addEarly(state: PerfKvm, { early, earlyFloor, slots }: PerfKvm): void {
   const { key, counted } = state;
+  const isKnown = (tid: number) => state.known[slotAt(state, tid)] === 1;
+  // What a full table gave up may have been of a thread that counts.
+  if (slots.tids.subarray(0, slots.count).some(isKnown)) state.earlyFloor += floorOf(early.top) + earlyFloor;
   for (let from = 0; from < early.top.count; from++) {
     key.set(early.top.keys.subarray(from * KEY_INTS, (from + 1) * KEY_INTS));
-    const slot = slotOf(state.slots, key[K_TID]);
-    if (slot >= state.known.length) grow(state);
-    if (state.known[slot] === 0) continue;
+    if (!isKnown(key[K_TID])) continue;
     const index = slotFor(counted.top, key, early.top.observed[from]);
     if (counted.top.evicted) clearTime(counted.sums, index);
     mergeTimes(counted.sums, index, early.sums, from);
@@ -274,8 +284,7 @@ function addEarly(state: PerfKvm, { early }: PerfKvm): void {
 }
 
 function joinThread(state: PerfKvm, later: PerfKvm, from: number): void {
-  const slot = slotOf(state.slots, later.slots.tids[from]);
-  if (slot >= state.known.length) grow(state);
+  const slot = slotAt(state, later.slots.tids[from]);
   const known = state.known[slot] === 1;
   for (let table = 0; table < TABLES; table++) {
     const cell = cellOf(slot, table);
@@ -302,8 +311,9 @@ export const perfKvmPass: Pass<null, PerfKvm, PerfKvmResult> = {
     slots: createThreadSlots(),
     known: new Uint8Array(64),
     open: new Uint32Array(64 * TABLES * STRIDE),
-    counted: createDurations(),
-    early: createDurations(),
+    counted: createDurations(CAPACITY),
+    early: createDurations(EARLY_CAPACITY),
+    earlyFloor: 0,
     heads: new Map(),
     key: new Int32Array(KEY_INTS),
     told: new Uint32Array(3),
@@ -311,11 +321,11 @@ export const perfKvmPass: Pass<null, PerfKvm, PerfKvmResult> = {
   }),
   events: addEvents,
   merge,
-  result: ({ counted: { top, sums }, seen }) => ({
+  result: ({ counted: { top, sums }, earlyFloor, seen }) => ({
     rows: top.count,
     keys: top.keys,
     sums,
-    floor: floorOf(top),
+    floor: floorOf(top) + earlyFloor,
     seen,
   }),
 };

@@ -291,7 +291,14 @@ export function periodicResult(state: Periodic): PeriodicResult {
     });
   }
   beats.sort(
-    (a, b) => b.strength * b.intervals - a.strength * a.intervals || a.tid - b.tid || a.code - b.code,
+    (a, b) =>
+      b.strength * b.intervals - a.strength * a.intervals ||
+      a.tid - b.tid ||
+      a.code - b.code ||
+      a.isa - b.isa ||
+      a.detailEvent - b.detailEvent ||
+      a.detailAddress[1] - b.detailAddress[1] ||
+      a.detailAddress[0] - b.detailAddress[0],
   );
   return { beats, judged, ignored: state.ignored, late: state.late };
 }

@@ -371,6 +371,6 @@ export const qemuCheckPass: Pass<null, QemuCheck, QemuCheckResult> = {
     rows: [...byTid.values(), ...byVcpu.values()]
       .map(checkRow)
       .filter((row) => row.kernel + row.qemu > 0)
-      .sort((a, b) => a.tid - b.tid || a.vcpu - b.vcpu),
+      .sort((a, b) => a.tid - b.tid || a.vcpu - b.vcpu || a.pid - b.pid),
   }),
 };

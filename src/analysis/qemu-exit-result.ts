@@ -80,7 +80,10 @@ export function qemuExitResult(exits: QemuExits): QemuExitResult {
   const seconds = spanOf(exits) / 1e9;
   const slots = [...exits.slots.values()];
   const pairs = slots.flatMap((slot) => [...slot.rows.values()].map((row) => ({ slot, row })));
-  pairs.sort((a, b) => b.row.count - a.row.count || a.slot.vcpu - b.slot.vcpu || a.row.code - b.row.code);
+  pairs.sort(
+    ({ row: x, slot: a }, { row: y, slot: b }) =>
+      y.count - x.count || a.vcpu - b.vcpu || x.code - y.code || a.pid - b.pid || a.tid - b.tid,
+  );
   const quantiles = quantilesOf(
     exits.log,
     pairs.map(({ row }) => Uint32Array.of(row.group)),
@@ -162,6 +165,9 @@ function deviceResults(slots: readonly QemuSlot[]): QemuDeviceResult[] {
         Number(b.totalNs) - Number(a.totalNs) ||
         b.pairs - a.pairs ||
         a.text - b.text ||
-        a.from[0] - b.from[0],
+        a.from[1] - b.from[1] ||
+        a.from[0] - b.from[0] ||
+        a.code - b.code ||
+        Number(a.write) - Number(b.write),
     );
 }

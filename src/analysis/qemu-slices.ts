@@ -21,8 +21,8 @@ import {
   type TimeAxis,
 } from './time-axis.ts';
 
-/** KVM_EXIT_* and vCPUs that are followed, the first to come: hostile input must not make more. */
-const MAX_CODES = 64;
+/** KVM_EXIT_* and vCPUs (as many as qemu-exits.ts has) that are followed, the first to come: hostile input must not make more. */
+const MAX_CODES = 1024;
 const MAX_VCPUS = 4096;
 
 interface Columns {
@@ -48,6 +48,8 @@ export interface QemuSlices {
   readonly codes: Map<number, Columns>;
   readonly vcpus: Map<number, Vcpu>;
   dropSeen: boolean;
+  /** Returns beyond the limits. */
+  ignored: number;
 }
 
 export interface QemuSlicesResult {
@@ -55,12 +57,13 @@ export interface QemuSlicesResult {
   readonly exposure: Float64Array;
   /** `exits`: returns; `ns`: kvm_run_exit → KVM_RUN. */
   readonly reasons: readonly SliceReason[];
+  readonly ignored: number;
 }
 
 export function createQemuSlices(_options: unknown, scope: PassScope = EVERYTHING): QemuSlices {
   const axis = createTimeAxis({ widthNs: null, limit: SLICES }, scope);
   axis.widthNs = FINEST;
-  return { scope, axis, last: 0, codes: new Map(), vcpus: new Map(), dropSeen: false };
+  return { scope, axis, last: 0, codes: new Map(), vcpus: new Map(), dropSeen: false, ignored: 0 };
 }
 
 function columnsOf({ codes }: QemuSlices, code: number): Columns | null {
@@ -74,11 +77,11 @@ function columnsOf({ codes }: QemuSlices, code: number): Columns | null {
   return columns;
 }
 
-/** As slotKey() of qemu-exits.ts, but a number. */
+/** As slotKey() of qemu-exits.ts, but a number, which is exact for any process number of Linux (below 2²²). */
 function vcpuOf(slices: QemuSlices, batch: EventBatch, row: number, isRun: boolean): Vcpu | null {
   const { pid, tid, vcpu, time } = batch;
   if (vcpu[row] < 0) return null;
-  const key = (pid[row] >= 0 ? pid[row] : -2 - tid[row]) * 65536 + (vcpu[row] & 0xffff);
+  const key = (pid[row] >= 0 ? pid[row] : -2 - tid[row]) * 0x80000000 + vcpu[row];
   const found = slices.vcpus.get(key);
   if (found !== undefined) return found;
   if (slices.vcpus.size === MAX_VCPUS) return null;
@@ -113,6 +116,7 @@ function addReturn(slices: QemuSlices, batch: EventBatch, row: number, vcpu: Vcp
   const chosen =
     timeInScope(scope, low, high) && threadInScope(scope, batch.tid[row], batch.pid[row], batch.vcpu[row]);
   const columns = chosen ? columnsOf(slices, batch.code[row]) : null;
+  if (chosen && columns === null) slices.ignored++;
   vcpu.code = columns === null ? -1 : batch.code[row];
   vcpu.low = low;
   vcpu.high = high;
@@ -153,7 +157,10 @@ export function addQemuSlices(slices: QemuSlices, batch: EventBatch): void {
     if ((!isReturn && (kind !== EV_QEMU_VCPU_IOCTL || !isKvmRun(code[row]))) || (fields[row] & F_CODE) === 0)
       continue;
     const vcpu = vcpuOf(slices, batch, row, !isReturn);
-    if (vcpu === null) continue;
+    if (vcpu === null) {
+      if (isReturn) slices.ignored++;
+      continue;
+    }
     if (isReturn) addReturn(slices, batch, row, vcpu);
     else addRun(slices, vcpu, time[2 * row], time[2 * row + 1]);
   }
@@ -163,6 +170,7 @@ export function addQemuSlices(slices: QemuSlices, batch: EventBatch): void {
 export function mergeQemuSlices(slices: QemuSlices, later: QemuSlices): void {
   if (!alignAxes(slices, later, coarsen)) return;
   slices.last = Math.max(slices.last, later.last);
+  slices.ignored += later.ignored;
   for (const [key, { head }] of later.vcpus) {
     const vcpu = slices.vcpus.get(key);
     if (vcpu !== undefined && head !== null) addRun(slices, vcpu, ...head);
@@ -175,6 +183,7 @@ export function mergeQemuSlices(slices: QemuSlices, later: QemuSlices): void {
   }
   for (const [code, columns] of later.codes) {
     const into = columnsOf(slices, code);
+    if (into === null) slices.ignored += columns.exits.reduce((sum, exits) => sum + exits, 0);
     for (let slice = 0; into !== null && slice < SLICES; slice++) {
       into.exits[slice] += columns.exits[slice];
       into.paired[slice] += columns.paired[slice];
@@ -196,6 +205,7 @@ export function qemuSlicesResult(slices: QemuSlices): QemuSlicesResult {
       buckets: new Uint16Array(),
       histogram: new Float64Array(),
     })),
+    ignored: slices.ignored,
   };
 }
 

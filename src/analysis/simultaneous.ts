@@ -26,10 +26,11 @@ import {
   SM_WIDTH,
   SM_WINDOWS,
 } from './events-view-layout.ts';
-import type { PassScope } from './pass.ts';
-import { EVENT_ROLES, ROLE_EXIT } from './roles.ts';
+import type { PassScope, VcpuNumbers } from './pass.ts';
+import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT, ROLE_VCPU } from './roles.ts';
 import { selectEvent } from './selection.ts';
-import { threadInScope, timeInScope } from './thread-scope.ts';
+import { tailChances } from './tail-chances.ts';
+import { threadVerdict, timeInScope } from './thread-scope.ts';
 import { createThreadSlots, plainSlots, slotWithin, type ThreadSlots } from './thread-slots.ts';
 import { alignOrigins, createOrigin, limitOf, noteOrigin, type Origin } from './time-axis.ts';
 
@@ -38,12 +39,18 @@ const DEFAULT_WINDOW_NS = 10_000;
 const LISTED = 10;
 /** Threads that are told apart; the first to come. */
 const MAX_THREADS = 4096;
+/** Most members of windows that wait for a thread's vCPU number. */
+const MAX_WAITING = 1 << 20;
+/** Whether the selection has a thread; unknown: its vCPU number is not told yet. */
+const UNTOLD = 0;
+const CHOSEN = 1;
+const LEFT_OUT = 2;
 
 export interface Simultaneous extends Origin {
   readonly scope: PassScope;
   readonly windowNs: number;
   readonly slots: ThreadSlots;
-  /** By slot: 0 unknown, 1 in the selection, 2 not; windows in which it exited; its mark in the window at hand. */
+  /** By slot: UNTOLD, CHOSEN or LEFT_OUT; windows in which it exited; its mark in the window at hand. */
   inScope: Uint8Array;
   windows: Float64Array;
   marks: Float64Array;
@@ -54,6 +61,9 @@ export interface Simultaneous extends Origin {
   mark: number;
   /** First window of this part, which an earlier part may share; null until it is over. */
   head: { readonly index: number; readonly tids: number[] } | null;
+  /** Windows that cannot be booked before a member's vCPU number is told, and how many members they have. */
+  waiting: { readonly index: number; readonly members: readonly number[] }[];
+  waitingMembers: number;
   /** Windows by number of vCPUs. */
   readonly histogram: Float64Array;
   /** The fullest, in order. */
@@ -83,6 +93,8 @@ export function createSimultaneous(
     count: 0,
     mark: 0,
     head: null,
+    waiting: [],
+    waitingMembers: 0,
     histogram: float64s(arena, MAX_THREADS + 1),
     top: [],
     span: 0,
@@ -139,15 +151,35 @@ function readWindow(state: Simultaneous, { words, doubles }: KernelView): void {
 
 function addEvent(state: Simultaneous, batch: EventBatch, row: number): void {
   const tid = batch.tid[row];
-  if (EVENT_ROLES[batch.event[row]] !== ROLE_EXIT || tid < 0) return;
+  if (tid < 0) return;
+  const role = EVENT_ROLES[batch.event[row]];
+  if (role !== ROLE_EXIT) {
+    // On older x86 and arm64 exits do not carry their vCPU, and these events do.
+    const tells = role === ROLE_ENTRY || role === ROLE_VCPU;
+    if (tells && state.scope.selection?.vcpus) learn(state, batch, row);
+    return;
+  }
   const slot = slotAt(state, tid);
-  if (slot < 0 || !isSelected(state, batch, row, slot)) return;
+  if (slot < 0 || !mayBeSelected(state, batch, row, slot)) return;
   const [low, high] = state.origin;
   const index = Math.floor(
     diffWords(batch.time[2 * row], batch.time[2 * row + 1], low, high) / state.windowNs,
   );
   if (index !== state.index) nextWindow(state, index);
   addMember(state, slot);
+}
+
+function learn(state: Simultaneous, batch: EventBatch, row: number): void {
+  if (batch.vcpu[row] < 0) return;
+  const slot = roomFor(state, batch.tid[row]);
+  if (slot >= 0) decide(state, batch, row, slot);
+}
+
+/** Looks whether the selection has the thread, unless that was decided before. */
+function decide({ scope, inScope }: Simultaneous, batch: EventBatch, row: number, slot: number): void {
+  if (inScope[slot] !== UNTOLD) return;
+  const verdict = threadVerdict(scope, batch.tid[row], batch.pid[row], batch.vcpu[row]);
+  if (verdict !== null) inScope[slot] = verdict ? CHOSEN : LEFT_OUT;
 }
 
 function addMember(state: Simultaneous, slot: number): void {
@@ -169,12 +201,15 @@ export function plainSimultaneous(state: Simultaneous): Simultaneous {
   };
 }
 
+/** The slot of an exit's thread; −1 where there is no room for it, which is counted. */
 function slotAt(state: Simultaneous, tid: number): number {
+  const slot = roomFor(state, tid);
+  if (slot < 0) state.ignored++;
+  return slot;
+}
+
+function roomFor(state: Simultaneous, tid: number): number {
   const slot = slotWithin(state.slots, tid, MAX_THREADS);
-  if (slot < 0) {
-    state.ignored++;
-    return -1;
-  }
   if (slot >= state.windows.length) {
     const size = 2 * slot;
     const inScope = new Uint8Array(size);
@@ -187,13 +222,12 @@ function slotAt(state: Simultaneous, tid: number): number {
   return slot;
 }
 
-function isSelected(state: Simultaneous, batch: EventBatch, row: number, slot: number): boolean {
+function mayBeSelected(state: Simultaneous, batch: EventBatch, row: number, slot: number): boolean {
   const { scope, inScope } = state;
   if (scope.selection === null) return true;
   if (!selectEvent(scope.selection, batch, row)) return false;
-  if (inScope[slot] === 0)
-    inScope[slot] = threadInScope(scope, batch.tid[row], batch.pid[row], batch.vcpu[row]) ? 1 : 2;
-  return inScope[slot] === 1 && timeInScope(scope, batch.time[2 * row], batch.time[2 * row + 1]);
+  decide(state, batch, row, slot);
+  return inScope[slot] !== LEFT_OUT && timeInScope(scope, batch.time[2 * row], batch.time[2 * row + 1]);
 }
 
 /** Books the window at hand and begins another. */
@@ -202,11 +236,55 @@ function nextWindow(state: Simultaneous, index: number): void {
     const members = state.members.subarray(0, state.count);
     if (state.head === null)
       state.head = { index: state.index, tids: Array.from(members, (slot) => state.slots.tids[slot]) };
-    else bookWindow(state, state.index, members);
+    else closeWindow(state, state.index, members);
   }
   state.index = index;
   state.count = 0;
   state.mark++;
+}
+
+/** Books a window, now or when it is known which of its members count. */
+function closeWindow(state: Simultaneous, index: number, members: ArrayLike<number>): void {
+  if (!state.scope.selection?.vcpus) {
+    bookWindow(state, index, members);
+    return;
+  }
+  const all = Array.from(members);
+  if (!all.some((slot) => state.inScope[slot] === UNTOLD)) {
+    bookChosen(state, index, all);
+    return;
+  }
+  state.waiting.push({ index, members: all });
+  state.waitingMembers += all.length;
+  if (state.waitingMembers <= MAX_WAITING) return;
+  settleWaiting(state);
+  if (state.waitingMembers <= MAX_WAITING / 2) return;
+  // Threads whose number nothing tells: what cannot be kept is counted.
+  for (const { members: some } of state.waiting)
+    for (const slot of some) if (state.inScope[slot] === UNTOLD) state.ignored++;
+  bookWaiting(state, state.waiting);
+  state.waiting = [];
+  state.waitingMembers = 0;
+}
+
+/** Books those waiting windows of whose members all is known by now. */
+function settleWaiting(state: Simultaneous): void {
+  const isUntold = (slot: number) => state.inScope[slot] === UNTOLD;
+  bookWaiting(
+    state,
+    state.waiting.filter(({ members }) => !members.some(isUntold)),
+  );
+  state.waiting = state.waiting.filter(({ members }) => members.some(isUntold));
+  state.waitingMembers = state.waiting.reduce((sum, { members }) => sum + members.length, 0);
+}
+
+function bookWaiting(state: Simultaneous, windows: Simultaneous['waiting']): void {
+  for (const { index, members } of windows) bookChosen(state, index, members);
+}
+
+function bookChosen(state: Simultaneous, index: number, members: readonly number[]): void {
+  const chosen = members.filter((slot) => state.inScope[slot] === CHOSEN);
+  if (chosen.length > 0) bookWindow(state, index, chosen);
 }
 
 function bookWindow(state: Simultaneous, index: number, members: ArrayLike<number>): void {
@@ -234,6 +312,8 @@ export function mergeSimultaneous(state: Simultaneous, later: Simultaneous): voi
   state.span = Math.max(state.span, later.span);
   state.ignored += later.ignored;
   const slots = Array.from(later.slots.tids.subarray(0, later.slots.count), (tid) => slotAt(state, tid));
+  for (const [from, slot] of slots.entries())
+    if (slot >= 0 && state.inScope[slot] === UNTOLD) state.inScope[slot] = later.inScope[from];
   const tail = Array.from(later.members.subarray(0, later.count), (slot) => slots[slot]).filter(
     (slot) => slot >= 0,
   );
@@ -246,6 +326,12 @@ export function mergeSimultaneous(state: Simultaneous, later: Simultaneous): voi
   for (const [vcpus, count] of later.histogram.entries()) state.histogram[vcpus] += count;
   for (const [from, slot] of slots.entries()) if (slot >= 0) state.windows[slot] += later.windows[from];
   for (const window of later.top) addTop(state, window);
+  for (const { index, members } of later.waiting)
+    closeWindow(
+      state,
+      index,
+      members.map((slot) => slots[slot]).filter((slot) => slot >= 0),
+    );
   if (later.index >= 0) enter(state, later.index, tail);
 }
 
@@ -267,11 +353,18 @@ export interface SimultaneousResult {
   readonly ignored: number;
 }
 
-export function simultaneousResult(state: Simultaneous): SimultaneousResult {
+/** `numbers`: of threads, from events that this pass did not see (Pass.result). */
+export function simultaneousResult(state: Simultaneous, numbers?: VcpuNumbers): SimultaneousResult {
   nextWindow(state, -1);
-  const { head } = state;
+  const { head, inScope, slots } = state;
+  const vcpus = state.scope.selection?.vcpus;
+  if (vcpus)
+    for (let slot = 0; slot < slots.count; slot++)
+      if (inScope[slot] === UNTOLD)
+        inScope[slot] = vcpus.has(numbers?.get(slots.tids[slot]) ?? -1) ? CHOSEN : LEFT_OUT;
+  settleWaiting(state);
   if (head !== null)
-    bookWindow(
+    closeWindow(
       state,
       head.index,
       head.tids.map((tid) => slotWithin(state.slots, tid, MAX_THREADS)),
@@ -298,18 +391,4 @@ export function simultaneousResult(state: Simultaneous): SimultaneousResult {
     origin: state.origin,
     ignored: state.ignored,
   };
-}
-
-/** Probability of at least k of independent events, for k up to `most`. */
-export function tailChances(chances: readonly number[], most: number): Float64Array {
-  // Distribution of the number, everything from `most` on in the last place.
-  const exactly = new Float64Array(most + 1);
-  exactly[0] = 1;
-  for (const p of chances)
-    for (let k = most; k >= 0; k--) {
-      const stays = k === most ? exactly[k] : exactly[k] * (1 - p);
-      exactly[k] = stays + (k > 0 ? exactly[k - 1] * p : 0);
-    }
-  for (let k = most - 1; k >= 0; k--) exactly[k] += exactly[k + 1];
-  return exactly;
 }

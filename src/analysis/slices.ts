@@ -14,6 +14,7 @@ import {
   mergeCoarse,
 } from './coarse-histogram.ts';
 import { type ExitBatch, PAIRED } from './exit-batch.ts';
+import { USERSPACE_REASONS } from './exit-count-layout.ts';
 import {
   createGroupTable,
   findGroup,
@@ -25,7 +26,7 @@ import {
 } from './groups.ts';
 import type { Pass, PassScope } from './pass.ts';
 import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT, ROLE_LOST } from './roles.ts';
-import { threadInScope } from './thread-scope.ts';
+import { threadInScope, threadVerdict } from './thread-scope.ts';
 import { createThreadSlots, slotWithin, type ThreadSlots } from './thread-slots.ts';
 import {
   alignAxes,
@@ -42,8 +43,6 @@ export const SLICES = 256;
 export const FINEST = 1000;
 /** Reasons that are followed; the first to come. */
 const MAX_REASONS = 128;
-/** KVM_EXIT_* codes that are followed. */
-const USERSPACE_CODES = 64;
 /** Threads whose guest time is followed; the first to come. */
 const MAX_THREADS = 65536;
 
@@ -62,14 +61,19 @@ export interface Slices {
   ns: Float64Array;
   /** Cell = reason · SLICES + slice. */
   histograms: CoarseHistograms;
-  /** By KVM_EXIT code · SLICES + slice. */
+  /** By KVM_EXIT code · SLICES + slice; larger numbers share the last, as in UserspaceStats. */
   readonly userspace: Float64Array;
   readonly guest: Float64Array;
   readonly threads: ThreadSlots;
   /** Time of the thread's latest entry from the origin, −1 while it is not in the guest. */
   entered: Float64Array;
-  /** Of a later part, by tid: time words of its first event if that ends a stretch in the guest, else null. */
-  readonly heads: Map<number, readonly [number, number] | null>;
+  /** Its vCPU as entries told it, −1 before: on older x86 exits do not. */
+  told: Int32Array;
+  /**
+   * Of a later part, by tid: time words of its first event if that ends a stretch in the guest, else null; whether filters
+   * choose the thread depends on a number that an earlier part knows.
+   */
+  readonly heads: Map<number, readonly [low: number, high: number, untold: boolean] | null>;
   lossSeen: boolean;
   /** Exits of reasons beyond the limit. */
   ignored: number;
@@ -115,10 +119,11 @@ export function createSlices(_options: unknown, scope: PassScope): Slices {
     escalated: empty(),
     ns: empty(),
     histograms: createCoarseHistograms(),
-    userspace: new Float64Array(USERSPACE_CODES * SLICES),
+    userspace: new Float64Array(USERSPACE_REASONS * SLICES),
     guest: new Float64Array(SLICES),
     threads: createThreadSlots(),
     entered: new Float64Array(64).fill(-1),
+    told: new Int32Array(64).fill(-1),
     heads: new Map(),
     lossSeen: false,
     ignored: 0,
@@ -149,8 +154,12 @@ function addSliceEvents(slices: Slices, batch: EventBatch): void {
     if (scope.recordingStart && !slices.heads.has(tid[row])) addHead(slices, batch, row, role);
     const entered = slices.entered[thread];
     slices.entered[thread] = role === ROLE_ENTRY && at < limit ? Math.max(0, at) : -1;
-    if (role === ROLE_ENTRY || entered < 0) continue;
-    if (!threadInScope(scope, tid[row], batch.pid[row], batch.vcpu[row])) continue;
+    if (role === ROLE_ENTRY) {
+      if (batch.vcpu[row] >= 0) slices.told[thread] = batch.vcpu[row];
+      continue;
+    }
+    const vcpu = batch.vcpu[row] >= 0 ? batch.vcpu[row] : slices.told[thread];
+    if (entered < 0 || !threadInScope(scope, tid[row], batch.pid[row], vcpu)) continue;
     addGuest(slices, entered, Math.min(at, limit));
   }
 }
@@ -163,8 +172,9 @@ function addGuest(slices: Slices, from: number, to: number): void {
 /** An earlier part knows since when the thread was in the guest, unless something was lost before this event. */
 function addHead({ heads, scope, lossSeen }: Slices, batch: EventBatch, row: number, role: number): void {
   const { tid, pid, vcpu, time } = batch;
-  const ends = role === ROLE_EXIT && !lossSeen && threadInScope(scope, tid[row], pid[row], vcpu[row]);
-  heads.set(tid[row], ends ? [time[2 * row], time[2 * row + 1]] : null);
+  const chosen = threadVerdict(scope, tid[row], pid[row], vcpu[row]);
+  const ends = role === ROLE_EXIT && !lossSeen && chosen !== false;
+  heads.set(tid[row], ends ? [time[2 * row], time[2 * row + 1], chosen === null] : null);
 }
 
 function threadOf(slices: Slices, tid: number): number {
@@ -173,6 +183,9 @@ function threadOf(slices: Slices, tid: number): number {
     const grown = new Float64Array(2 * slices.entered.length).fill(-1);
     grown.set(slices.entered);
     slices.entered = grown;
+    const told = new Int32Array(grown.length).fill(-1);
+    told.set(slices.told);
+    slices.told = told;
   }
   return thread;
 }
@@ -194,8 +207,8 @@ function addSliceExits(slices: Slices, batch: ExitBatch, selected: Uint8Array | 
     if (selected !== null && selected[row] === 0) continue;
     const slice = sliceOf(slices, batch.exitTime[2 * row], batch.exitTime[2 * row + 1]);
     const escalated = batch.userspaceExits[row] > 0;
-    if (escalated && batch.userspaceCode[row] < USERSPACE_CODES)
-      slices.userspace[batch.userspaceCode[row] * SLICES + slice]++;
+    if (escalated)
+      slices.userspace[Math.min(batch.userspaceCode[row], USERSPACE_REASONS - 1) * SLICES + slice]++;
     const reason = groupOf(slices.reasons, batch, row);
     if (reason >= MAX_REASONS) {
       slices.ignored++;
@@ -254,12 +267,15 @@ function joinGuest(slices: Slices, later: Slices): void {
   for (const [tid, head] of later.heads) {
     const thread = threadOf(slices, tid);
     if (thread < 0 || head === null || slices.entered[thread] < 0) continue;
+    if (head[2] && !slices.scope.selection?.vcpus?.has(slices.told[thread])) continue;
     addGuest(slices, slices.entered[thread], Math.min(diffWords(head[0], head[1], low, high), limit));
   }
   if (later.lossSeen) slices.entered.fill(-1);
   for (let from = 0; from < later.threads.count; from++) {
     const thread = threadOf(slices, later.threads.tids[from]);
-    if (thread >= 0) slices.entered[thread] = later.entered[from];
+    if (thread < 0) continue;
+    slices.entered[thread] = later.entered[from];
+    if (later.told[from] >= 0) slices.told[thread] = later.told[from];
   }
   slices.lossSeen ||= later.lossSeen;
 }
@@ -315,7 +331,7 @@ export function slicesResult(slices: Slices): SlicesResult {
       ns: part(slices.ns, reason),
       ...coarseCounts(histograms, reason * SLICES, count),
     })),
-    userspace: [...Array(USERSPACE_CODES).keys()]
+    userspace: [...Array(USERSPACE_REASONS).keys()]
       .map((code) => ({ code, count: part(userspace, code) }))
       .filter(({ count: column }) => column.some((value) => value > 0)),
     ignored,

@@ -86,7 +86,11 @@ function compareSlow(rows: ExitBatch, a: number, b: number): number {
       rows.exitTime[2 * a],
       rows.exitTime[2 * a + 1],
     ) ||
-    rows.tid[a] - rows.tid[b]
+    rows.tid[a] - rows.tid[b] ||
+    // A thread's exits of one stamp: parts of a recording may tell them in another order.
+    rows.isa[a] - rows.isa[b] ||
+    rows.code[a] - rows.code[b] ||
+    compareWords(rows.rip[2 * a], rows.rip[2 * a + 1], rows.rip[2 * b], rows.rip[2 * b + 1])
   );
 }
 

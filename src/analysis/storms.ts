@@ -5,7 +5,7 @@
 import type { Arena } from '../core/arena.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import { findBursts, findChanges } from './change-points.ts';
-import { EVERYTHING, type Pass, type PassScope } from './pass.ts';
+import { EVERYTHING, type Pass, type PassScope, type VcpuNumbers } from './pass.ts';
 import {
   addPeriodic,
   createPeriodic,
@@ -85,7 +85,7 @@ export interface StormResult {
   readonly ignored: number;
 }
 
-function stormResult({ series, simultaneous, periodic }: Storms): StormResult {
+function stormResult({ series, simultaneous, periodic }: Storms, numbers?: VcpuNumbers): StormResult {
   const all = listSeries(series);
   const width = series.axis.widthNs;
   const perSecond = (count: number, buckets: number) => (count * 1e9) / (buckets * width);
@@ -113,18 +113,26 @@ function stormResult({ series, simultaneous, periodic }: Storms): StormResult {
         usualPerSecond: perSecond(usual, 1),
       });
   }
-  changes.sort((a, b) => a.atNs - b.atNs);
-  bursts.sort((a, b) => a.fromNs - b.fromNs);
+  changes.sort((a, b) => a.atNs - b.atNs || compareSeries(a, b));
+  bursts.sort((a, b) => a.fromNs - b.fromNs || compareSeries(a, b));
   return {
     origin: series.axis.origin,
     bucketNs: width,
     buckets: all[0].counts.length,
     changes,
     bursts,
-    simultaneous: simultaneousResult(simultaneous),
+    simultaneous: simultaneousResult(simultaneous, numbers),
     periodic: periodicResult(periodic),
     ignored: series.ignored,
   };
+}
+
+/** All exits, then reasons, then threads. */
+function compareSeries(a: SeriesName, b: SeriesName): number {
+  const [x, y] = [a.reason, b.reason];
+  if (x && y) return x.isa - y.isa || x.code - y.code;
+  if (x || y) return x ? (b.tid === null ? 1 : -1) : a.tid === null ? -1 : 1;
+  return (a.tid ?? -1) - (b.tid ?? -1);
 }
 
 export const stormPass: Pass<StormOptions, Storms, StormResult> = {

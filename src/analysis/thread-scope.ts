@@ -22,6 +22,16 @@ export function threadInScope(
   return (pids === null || pids.has(process)) && (vcpus === null || vcpus.has(number));
 }
 
+/** As threadInScope(); null: that depends on the thread's vCPU number, which nothing has told yet. */
+export function threadVerdict(scope: PassScope, tid: number, pid: number, vcpu: number): boolean | null {
+  if (threadInScope(scope, tid, pid, vcpu)) return true;
+  const { selection, threads } = scope;
+  if (!selection?.vcpus || vcpu >= 0) return false;
+  const info = threads?.byTid.get(tid);
+  if (info && vcpuOfThread(info) >= 0) return false;
+  return threadInScope({ ...scope, selection: { ...selection, vcpus: null } }, tid, pid, vcpu) ? null : false;
+}
+
 export function timeInScope({ selection }: PassScope, low: number, high: number): boolean {
   if (selection === null) return true;
   const { from, to } = selection;

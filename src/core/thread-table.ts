@@ -1,7 +1,10 @@
 /** What is known of the host's threads: tid → process id and names. */
+import { type Diagnostics, note } from './diagnostics.ts';
 
 /** Most threads that are kept; hostile input must not grow the table without bound. */
 export const MAX_THREADS = 1 << 20;
+const NOT_KEPT =
+  'times that the recording named a thread beyond the first 1,048,576: names and processes of such threads are not kept, so that what is filtered or grouped by them may be incomplete';
 
 export interface ThreadInfo {
   readonly tid: number;
@@ -17,10 +20,12 @@ export interface ThreadInfo {
 
 export interface ThreadTable {
   readonly byTid: Map<number, ThreadInfo>;
+  /** Where threads are counted for which there is no room. */
+  readonly diagnostics: Diagnostics | null;
 }
 
-export function createThreadTable(): ThreadTable {
-  return { byTid: new Map() };
+export function createThreadTable(diagnostics: Diagnostics | null = null): ThreadTable {
+  return { byTid: new Map(), diagnostics };
 }
 
 /** The thread's entry, made if it is new. Beyond MAX_THREADS a throw-away entry is returned. */
@@ -28,9 +33,16 @@ export function threadOf(table: ThreadTable, tid: number): ThreadInfo {
   let info = table.byTid.get(tid);
   if (!info) {
     info = { tid, pid: -1, comm: null, vcpu: -1, vm: null };
-    if (table.byTid.size < MAX_THREADS) table.byTid.set(tid, info);
+    if (hasRoom(table)) table.byTid.set(tid, info);
   }
   return info;
+}
+
+/** Whether one more thread can be kept; if not, that is counted. */
+export function hasRoom({ byTid, diagnostics }: ThreadTable): boolean {
+  if (byTid.size < MAX_THREADS) return true;
+  if (diagnostics !== null) note(diagnostics, 'threads-not-kept', 'suspect', NOT_KEPT);
+  return false;
 }
 
 /** Names that VMMs give their vCPU threads: QEMU (debug-threads=on), cloud-hypervisor, kvmtool, firecracker, crosvm. */

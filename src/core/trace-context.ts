@@ -47,12 +47,13 @@ export interface TraceContext {
 }
 
 export function createTraceContext(): TraceContext {
+  const diagnostics = createDiagnostics();
   return {
     sources: [],
     events: createEventDictionary(),
-    threads: createThreadTable(),
+    threads: createThreadTable(diagnostics),
     strings: createStringTable(),
-    diagnostics: createDiagnostics(),
+    diagnostics,
     arch: null,
     kernel: null,
     host: null,

@@ -8,6 +8,7 @@ import {
   EV_THREADS,
   K_COMMON,
   K_NONE,
+  K_TELLS,
   NE_EXITS,
   NE_PIDS,
   NE_VCPUS,
@@ -46,13 +47,13 @@ export function countThreadExits(view: usize, batch: usize, from: i32, length: i
     const at: usize = row;
     const kind = load<u8>(kinds + <usize>load<u16>(events + (at << 1)));
     if (kind === K_NONE) continue;
-    if (kind !== K_COMMON) break;
+    if (kind !== K_COMMON && kind !== K_TELLS) break;
     const tid = load<i32>(tids + (at << 2));
     if (tid < 0) continue;
     const slot = findThread(table, mask, slotTids, tid);
     if (slot < 0 || slot >= threads) break;
     const own: usize = slot;
-    addOne(exits + (own << 3));
+    if (kind === K_COMMON) addOne(exits + (own << 3));
     const pid = load<i32>(pids + (at << 2));
     if (pid >= 0) store<i32>(ownPids + (own << 2), pid);
     const vcpu = load<i32>(vcpus + (at << 2));

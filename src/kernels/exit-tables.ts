@@ -21,8 +21,8 @@ import {
 } from '../analysis/exit-columns.ts';
 import {
   D_CODE,
-  D_DIRECTION,
   D_EVENT,
+  D_FLAGS,
   D_HIGH,
   D_ISA,
   D_LOW,
@@ -38,6 +38,7 @@ import {
   ES_RESTARTS,
   ES_TOTAL,
   ES_USERSPACE_NS,
+  ESCALATED,
   ET_COUNT,
   ET_HEAP,
   ET_INTS,
@@ -152,9 +153,9 @@ export function countDetails(view: usize, batch: usize, from: i32, length: i32):
     const escalated = load<u16>(row2, X_USERSPACE_EXITS) > 0;
     store<u32>(key, <u32>load<u8>(batch + at, X_ISA), D_ISA << 2);
     store<u32>(key, load<u32>(row4, X_CODE), D_CODE << 2);
-    store<u32>(key, escalated ? load<u32>(row4, X_USERSPACE_CODE) + 1 : 0, D_USERSPACE << 2);
+    store<u32>(key, escalated ? load<u32>(row4, X_USERSPACE_CODE) : 0, D_USERSPACE << 2);
     store<u32>(key, event, D_EVENT << 2);
-    store<u32>(key, direction, D_DIRECTION << 2);
+    store<u32>(key, direction | (escalated ? ESCALATED : 0), D_FLAGS << 2);
     store<u32>(key, low, D_LOW << 2);
     store<u32>(key, high, D_HIGH << 2);
     const slot = findTop(details);

@@ -5,6 +5,7 @@ import { toExact } from '../analysis/exact-sum.ts';
 import { listDiagnostics } from '../core/diagnostics.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import { wordsToBigInt } from '../core/words.ts';
+import { byCount } from './event-order.ts';
 import type { CaptureModel, WarningModel } from './model.ts';
 
 /** `isas`: names of the ISAs that the exits have. */
@@ -16,7 +17,6 @@ export function buildCapture(context: TraceContext, summary: EventSummary, isas:
   for (const [code, name] of context.events.names.entries())
     if (summary.counts[code] > 0) events.push([name || '(unnamed)', summary.counts[code]]);
   if (summary.markers > 0) events.push([context.markerName, summary.markers]);
-  events.sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
   const covered = duration === null ? 0 : Number(duration) * summary.cpus;
   return {
     sources: context.sources.map(({ path, format, bytes, sha256 }) => ({
@@ -36,7 +36,7 @@ export function buildCapture(context: TraceContext, summary: EventSummary, isas:
     firstNs: first,
     lastNs: last,
     durationNs: duration === null || !context.timeIsNs ? null : toExact(duration),
-    events: Object.fromEntries(events),
+    events: Object.fromEntries(byCount(Object.fromEntries(events))),
     lost: {
       events: lostEvents(summary),
       regions: summary.lostRegions,

@@ -3,13 +3,14 @@
 import type { AccessResult } from '../analysis/accesses.ts';
 import {
   D_CODE,
-  D_DIRECTION,
   D_EVENT,
+  D_FLAGS,
   D_HIGH,
   D_ISA,
   D_LOW,
   DETAIL_CAPACITY,
   type DetailResult,
+  DIRECTION_MASK,
   P_HIGH,
   P_LOW,
 } from '../analysis/exit-detail.ts';
@@ -32,6 +33,7 @@ import {
 import { type ExitFigures, exitFigures, groupRows } from './exit-figures.ts';
 import { sum } from './group-sums.ts';
 import type { ReportModel } from './model.ts';
+import { orderBy } from './order.ts';
 import { reasonIdentity } from './reason-identity.ts';
 import { type Known, knowledge } from './recorded.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
@@ -104,8 +106,12 @@ function build(input: SectionInput): Partial<ReportModel> | null {
   return { detail };
 }
 
-function byWeight(a: ExitFigures & { address: string }, b: ExitFigures & { address: string }): number {
-  return b.exits - a.exits || (a.address < b.address ? -1 : a.address > b.address ? 1 : 0);
+type Weighed = ExitFigures & { address: string } & Partial<DetailRowModel>;
+
+const byIdentity = orderBy<Weighed>('address', 'kind', 'direction', 'isa', 'code', 'name');
+
+function byWeight(a: Weighed, b: Weighed): number {
+  return b.exits - a.exits || byIdentity(a, b);
 }
 
 /** Exits by what they were about, whatever became of them in user space. */
@@ -118,7 +124,10 @@ function detailRows(
   const groups = groupRows(rows, (row) =>
     key(row, D_EVENT) === 0
       ? null
-      : [D_ISA, D_CODE, D_EVENT, D_DIRECTION, D_LOW, D_HIGH].map((i) => key(row, i)).join(),
+      : [
+          key(row, D_FLAGS) & DIRECTION_MASK,
+          ...[D_ISA, D_CODE, D_EVENT, D_LOW, D_HIGH].map((i) => key(row, i)),
+        ].join(),
   );
   return [...groups.values()].map((members) => {
     const [row] = members;
@@ -128,7 +137,7 @@ function detailRows(
     return {
       ...reasonIdentity(context, isa, code),
       kind,
-      direction: directionName(key(row, D_DIRECTION)),
+      direction: directionName(key(row, D_FLAGS) & DIRECTION_MASK),
       address: detailAddress(key(row, D_LOW), key(row, D_HIGH)),
       what: detailName(kind, key(row, D_LOW), key(row, D_HIGH), isa === ISA_ARM64),
       ...exitFigures(sums, members, known),

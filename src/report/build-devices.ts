@@ -8,14 +8,16 @@ import { A_DIRECTION, A_EVENT, A_HIGH, A_LOW, type AccessResult } from '../analy
 import { isDevice } from '../analysis/detail-key.ts';
 import {
   D_CODE,
-  D_DIRECTION,
   D_EVENT,
+  D_FLAGS,
   D_HIGH,
   D_ISA,
   D_LOW,
   D_USERSPACE,
   DETAIL_CAPACITY,
   type DetailResult,
+  DIRECTION_MASK,
+  ESCALATED,
 } from '../analysis/exit-detail.ts';
 import type { ExitTableResult } from '../analysis/exit-table.ts';
 import {
@@ -36,6 +38,7 @@ import { deviceBlocks } from './devices-blocks.ts';
 import { type ExitFigures, exitFigures, groupRows } from './exit-figures.ts';
 import { sum } from './group-sums.ts';
 import type { Exact, ReportModel } from './model.ts';
+import { orderBy } from './order.ts';
 import { reasonIdentity } from './reason-identity.ts';
 import { type Known, knowledge } from './recorded.ts';
 import type { Section, SectionInput } from './sections.ts';
@@ -148,6 +151,21 @@ function qemuSide({ ioeventfds, regions }: AccessResult, strings: readonly strin
   };
 }
 
+const byPlace = orderBy<Pick<DeviceRowModel, 'address' | 'kind' | 'direction'>>(
+  'address',
+  'kind',
+  'direction',
+);
+const byIdentity = orderBy<EscalationRowModel>(
+  'isa',
+  'code',
+  'name',
+  'userspaceCode',
+  'kind',
+  'address',
+  'direction',
+);
+
 const kindOf = (event: number): 'port' | 'mmio' => (event === EV_PIO ? 'port' : 'mmio');
 
 function deviceRows(table: ExitTableResult, known: Known, side: QemuSide, isArm: boolean): DeviceRowModel[] {
@@ -156,7 +174,7 @@ function deviceRows(table: ExitTableResult, known: Known, side: QemuSide, isArm:
   const groups = groupRows(rows, (row) => {
     const event = key(row, D_EVENT);
     return isDevice(event)
-      ? `${kindOf(event)} ${key(row, D_DIRECTION)} ${key(row, D_LOW)} ${key(row, D_HIGH)}`
+      ? `${kindOf(event)} ${key(row, D_FLAGS) & DIRECTION_MASK} ${key(row, D_LOW)} ${key(row, D_HIGH)}`
       : null;
   });
   return [...groups.values()]
@@ -173,7 +191,7 @@ function deviceRows(table: ExitTableResult, known: Known, side: QemuSide, isArm:
       const device = nameOf(key(row, D_EVENT), key(row, D_LOW), key(row, D_HIGH), isArm, side);
       return {
         kind,
-        direction: directionName(key(row, D_DIRECTION))!,
+        direction: directionName(key(row, D_FLAGS) & DIRECTION_MASK)!,
         address,
         device,
         handler: handlerOf(kind, key(row, D_LOW), device, figures, fast, ioeventfd),
@@ -184,7 +202,7 @@ function deviceRows(table: ExitTableResult, known: Known, side: QemuSide, isArm:
         mayMiss: sum(missed, members),
       };
     })
-    .sort((a, b) => b.exits - a.exits || (a.address < b.address ? -1 : 1));
+    .sort((a, b) => b.exits - a.exits || byPlace(a, b));
 }
 
 function nameOf(event: number, low: number, high: number, isArm: boolean, side: QemuSide): string | null {
@@ -219,17 +237,17 @@ function escalationRows(
   const key = (row: number, i: number) => keys[row * keyInts + i];
   const found: EscalationRowModel[] = [];
   for (let row = 0; row < rows; row++) {
-    if (key(row, D_USERSPACE) === 0) continue;
+    if ((key(row, D_FLAGS) & ESCALATED) === 0) continue;
     const isa = key(row, D_ISA);
     const code = key(row, D_CODE) >>> 0;
     const event = key(row, D_EVENT);
     const { escalated, restarts, kernelNs, userspaceNs } = exitFigures(sums, [row], known);
     found.push({
       ...reasonIdentity(context, isa, code),
-      userspaceCode: (key(row, D_USERSPACE) - 1) >>> 0,
-      userspaceName: userspaceExitName(key(row, D_USERSPACE) - 1),
+      userspaceCode: key(row, D_USERSPACE) >>> 0,
+      userspaceName: userspaceExitName(key(row, D_USERSPACE)),
       kind: detailKind(event),
-      direction: directionName(key(row, D_DIRECTION)),
+      direction: directionName(key(row, D_FLAGS) & DIRECTION_MASK),
       address: event === 0 ? null : detailAddress(key(row, D_LOW), key(row, D_HIGH)),
       device: event === 0 ? null : nameOf(event, key(row, D_LOW), key(row, D_HIGH), isa === ISA_ARM64, side),
       count: escalated ?? 0,
@@ -238,7 +256,10 @@ function escalationRows(
       userspaceNs,
     });
   }
-  return found.sort((a, b) => b.count - a.count || Number(b.userspaceNs ?? 0) - Number(a.userspaceNs ?? 0));
+  return found.sort(
+    (a, b) =>
+      b.count - a.count || Number(b.userspaceNs ?? 0) - Number(a.userspaceNs ?? 0) || byIdentity(a, b),
+  );
 }
 
 function accessRows({ accesses }: AccessResult, side: QemuSide, isArm: boolean): DevicesModel['accesses'] {
@@ -253,15 +274,16 @@ function accessRows({ accesses }: AccessResult, side: QemuSide, isArm: boolean):
         count: accesses.counts[row],
       };
     })
-    .sort((a, b) => b.count - a.count || (a.address < b.address ? -1 : 1));
+    .sort((a, b) => b.count - a.count || byPlace(a, b));
 }
 
 function ioeventfdRows({ ioeventfds }: AccessResult): DevicesModel['ioeventfds'] {
-  return [...Array(ioeventfds.rows).keys()].map((row) => ({
+  const rows = [...Array(ioeventfds.rows).keys()].map((row): DevicesModel['ioeventfds'][number] => ({
     kind: ioeventfds.keys[3 * row + 2] === 1 ? 'port' : 'mmio',
     address: detailAddress(ioeventfds.keys[3 * row], ioeventfds.keys[3 * row + 1]),
     registrations: ioeventfds.counts[row],
   }));
+  return rows.sort(orderBy('kind', 'address'));
 }
 
 export const devicesSection: Section = {

@@ -1,6 +1,7 @@
 /** Which exits went to user space: per exit reason and per KVM_EXIT reason. */
 import type { AnalysisResult } from '../analysis/analyze.ts';
 import { exactValue, toExact } from '../analysis/exact-sum.ts';
+import { USERSPACE_REASONS } from '../analysis/exit-count-layout.ts';
 import { groupKey } from '../analysis/exit-stats.ts';
 import { KEY_CODE, KEY_ISA } from '../analysis/groups.ts';
 import { EV_RUN_EXIT, EV_USERSPACE_EXIT } from '../core/events.ts';
@@ -8,6 +9,7 @@ import type { TraceContext } from '../core/trace-context.ts';
 import { userspaceExitName } from '../isa/userspace-exits.ts';
 import { sum, sumExact } from './group-sums.ts';
 import type { EscalationModel, Exact } from './model.ts';
+import { orderBy } from './order.ts';
 import { reasonIdentity } from './reason-identity.ts';
 import { exitsOccurred, exitsRecorded, type Known, threadlessExits } from './recorded.ts';
 
@@ -17,6 +19,8 @@ export interface EscalationGap {
   /** A sentence. */
   readonly because: string;
 }
+
+const byIdentity = orderBy<{ isa: string; code: number | null; name: string }>('name', 'isa', 'code');
 
 const notJoined = (why: string): EscalationGap => ({ kind: 'not-joined', because: `Not known: ${why}.` });
 
@@ -113,12 +117,13 @@ export function buildEscalation(
           userspaceNs: time(toExact(sumExact(stats.userspaceNs, members))),
         };
       })
-      .sort((a, b) => b.escalated - a.escalated || b.exits - a.exits || (a.name < b.name ? -1 : 1)),
+      .sort((a, b) => b.escalated - a.escalated || b.exits - a.exits || byIdentity(a, b)),
     byUserspaceReason: [...userspace.count.keys()]
       .filter((code) => userspace.count[code] > 0)
       .map((code) => ({
         code,
-        name: userspaceExitName(code),
+        name:
+          code === USERSPACE_REASONS - 1 ? `${userspaceExitName(code)} and above` : userspaceExitName(code),
         count: userspace.count[code],
         userspaceNs: time(exactValue(userspace.userspaceNs, code)),
       }))

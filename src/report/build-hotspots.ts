@@ -21,6 +21,7 @@ import { csvOf } from './csv-data.ts';
 import { type ExitFigures, exitFigures, groupRows } from './exit-figures.ts';
 import { kernelOffset, parseGuestSymbols, solveOffset, symbolAt } from './guest-symbols.ts';
 import type { ReportModel } from './model.ts';
+import { orderBy } from './order.ts';
 import { reasonIdentity } from './reason-identity.ts';
 import { knowledge } from './recorded.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
@@ -65,6 +66,19 @@ export interface HotspotsModel {
 const PER_REASON = 10;
 const HOTSPOT_CAPACITY = 16384;
 
+const byReason = orderBy<{ isa: string; code: number | null; name: string }>('isa', 'code', 'name');
+const byIdentity = orderBy<HotspotRowModel>('rip', 'pid', 'isa', 'code', 'name');
+
+/** Rows of the table, the most frequent first. */
+function byFrequency({ keys, keyInts, sums }: HotspotResult['rips']): (a: number, b: number) => number {
+  const key = (row: number, i: number) => keys[row * keyInts + i];
+  return (a, b) =>
+    sums.exits[b] - sums.exits[a] ||
+    (key(a, H_HIGH) >>> 0) - (key(b, H_HIGH) >>> 0) ||
+    (key(a, H_LOW) >>> 0) - (key(b, H_LOW) >>> 0) ||
+    key(a, H_PID) - key(b, H_PID);
+}
+
 function build(input: SectionInput): Partial<ReportModel> | null {
   const result = input.analysis.passes.hotspots as HotspotResult | undefined;
   if (result === undefined) return null;
@@ -76,7 +90,7 @@ function build(input: SectionInput): Partial<ReportModel> | null {
   const rows: HotspotRowModel[] = [];
   const totals = halfCounts(input.context, result);
   for (const [id, members] of groups) {
-    const best = members.sort((a, b) => rips.sums.exits[b] - rips.sums.exits[a]).slice(0, PER_REASON);
+    const best = members.sort(byFrequency(rips)).slice(0, PER_REASON);
     for (const row of best) {
       const isa = key(row, H_ISA);
       const code = key(row, H_CODE) >>> 0;
@@ -98,11 +112,9 @@ function build(input: SectionInput): Partial<ReportModel> | null {
   }
   const hotspots: HotspotsModel = {
     known: rips.rows > 0,
-    rows: rows.sort(
-      (a, b) => b.exits - a.exits || (a.rip < b.rip ? -1 : a.rip > b.rip ? 1 : (a.pid ?? -1) - (b.pid ?? -1)),
-    ),
+    rows: rows.sort((a, b) => b.exits - a.exits || byIdentity(a, b)),
     halves: [...totals.values()].sort(
-      (a, b) => b.user + b.kernel + b.unknown - (a.user + a.kernel + a.unknown),
+      (a, b) => b.user + b.kernel + b.unknown - (a.user + a.kernel + a.unknown) || byReason(a, b),
     ),
     floor: rips.floor,
     symbols: resolver.model,
@@ -170,7 +182,7 @@ function resolve(text: string | null, { rips }: HotspotResult): Resolver {
         address: kernelOffset(key(row, H_LOW), key(row, H_HIGH))!,
         exits: rips.sums.exits[row],
       }))
-      .sort((a, b) => b.exits - a.exits)
+      .sort((a, b) => b.exits - a.exits || a.address - b.address)
       .slice(0, EVIDENCE);
     const solution = solveOffset(symbols, hot);
     if (solution !== null) offsets.set(Number(id), solution.offset);

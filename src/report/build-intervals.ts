@@ -27,6 +27,11 @@ import type { Block, Section, SectionInput, SectionOptions } from './sections.ts
 
 /** Rows that are filled up with intervals without exits, so that a line drawn through them falls to 0 in between. */
 const MOST_FILLED = 65_536;
+/**
+ * A last interval below this share of the others has no rate: the recording ends at an event, so that the shorter the
+ * rest, the more that one event makes of it (a single exit within 3 us: 333,333 per second).
+ */
+const LEAST_SHARE = 0.1;
 
 /** An exit belongs to the interval in which it exited. Times in ns over pairs. */
 export interface IntervalFigures {
@@ -35,6 +40,7 @@ export interface IntervalFigures {
   /** Shorter than the others at the end of the recording. */
   lengthNs: number;
   exits: number;
+  /** Over `lengthNs`; null for a last interval that is too short for a rate. */
   perSecond: number | null;
   paired: number;
   /** null: kvm_entry was not recorded. */
@@ -86,6 +92,7 @@ function build({ context, analysis, model }: SectionInput): Partial<ReportModel>
     const fromNs = origin + BigInt(bucket) * BigInt(widthNs);
     const left = Math.min(Number(end - fromNs), result.limitNs - bucket * widthNs);
     const lengthNs = Math.max(0, Math.min(widthNs, left));
+    const hasRate = lengthNs > 0 && (bucket === 0 || lengthNs >= LEAST_SHARE * widthNs);
     const paired = sum(result.paired, cells);
     const total = sumExact(result.total, cells);
     const exits = sum(result.exits, cells);
@@ -93,7 +100,7 @@ function build({ context, analysis, model }: SectionInput): Partial<ReportModel>
       fromNs,
       lengthNs,
       exits,
-      perSecond: lengthNs > 0 ? (exits * 1e9) / lengthNs : null,
+      perSecond: hasRate ? (exits * 1e9) / lengthNs : null,
       paired,
       totalNs: timed ? toExact(total) : null,
       avgNs: paired > 0 ? mean(total, paired) : null,
@@ -148,6 +155,19 @@ function groupKeys(context: TraceContext, { keys }: IntervalResult, group: numbe
   };
 }
 
+/** Said of the last interval if it is shorter than the others. */
+function shortLast({ totals, widthNs }: IntervalsModel): string[] {
+  const last = totals.at(-1);
+  if (!last || last.lengthNs >= widthNs) return [];
+  const length = formatNsShort(last.lengthNs);
+  if (totals.length === 1) return [`The only interval is ${length} long, and its rate is over that time.`];
+  return [
+    last.perSecond === null
+      ? `The last interval is ${length} long, too short for a rate.`
+      : `The last interval is ${length} long, and its rate is over that time.`,
+  ];
+}
+
 const GROUPS = ['pid', 'vcpu', 'tid', 'cpu', 'level'] as const;
 
 function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
@@ -179,6 +199,7 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
       title,
       sentences: [
         `p99 within ${intervals.percentileErrorPct.toFixed(1)}%.`,
+        ...shortLast(intervals),
         ...(intervals.omitted > 0
           ? [
               `${plural(intervals.omitted, 'exit')} left out: there are more intervals and groups than are kept. Choose a longer --interval.`,

@@ -7,6 +7,7 @@ import { csvOf } from './csv-data.ts';
 import { mean } from './group-sums.ts';
 import type { Exact, ReportModel } from './model.ts';
 import { nestedBlocks } from './nested-blocks.ts';
+import { orderBy } from './order.ts';
 import { reasonIdentity } from './reason-identity.ts';
 import type { Section, SectionInput } from './sections.ts';
 
@@ -126,7 +127,7 @@ function build({ context, analysis }: SectionInput): Partial<ReportModel> | null
   };
 }
 
-const compare = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
+const compare = orderBy<{ isa: string; code: number | null; name: string }>('name', 'isa', 'code');
 
 const LEVEL_KEYS = ['all', 'L1', 'L2', 'L2-handled', 'L2-reflected'] as const;
 

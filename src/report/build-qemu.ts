@@ -273,7 +273,9 @@ function leftOut(qemu: QemuModel): string[] {
 }
 
 function unplacedOf({ unplaced }: QemuModel): string[] {
-  return unplaced > 0 ? [`${plural(unplaced, 'return')} named no vCPU and are in no row.`] : [];
+  return unplaced > 0
+    ? [`${plural(unplaced, 'return')} named no vCPU, or one of more than are kept, and are in no row.`]
+    : [];
 }
 
 /** Exported for its test. */

@@ -87,9 +87,10 @@ export interface StormsModel {
   judgedForBeats: number;
   /**
    * Exits of more threads and reasons than are told apart. They are in the rate of all exits only (`rates` counts an exit
-   * once for its reason and once for its thread), in no window, and not judged for beats.
+   * once for its reason and once for its thread), in no window, and not judged for beats. `late`: of threads that changed
+   * CPUs, known only after later exits of their kind, so that they make no interval of a beat.
    */
-  leftOut: { rates: number; simultaneous: number; beats: number };
+  leftOut: { rates: number; simultaneous: number; beats: number; late: number };
 }
 
 function build(input: SectionInput): Partial<ReportModel> | null {
@@ -141,7 +142,12 @@ function build(input: SectionInput): Partial<ReportModel> | null {
           : null,
       beats: known ? periodic.beats.map((beat) => buildBeat(input, beat)) : [],
       judgedForBeats: periodic.judged,
-      leftOut: { rates: result.ignored, simultaneous: simultaneous.ignored, beats: periodic.ignored },
+      leftOut: {
+        rates: result.ignored,
+        simultaneous: simultaneous.ignored,
+        beats: periodic.ignored,
+        late: periodic.late,
+      },
     },
   };
 }

@@ -1,5 +1,7 @@
 /** What each CSV table holds: the columns carry the names of the JSON keys, integers are ns, unknown is empty. */
+
 import { type CsvData, type CsvValue, csvOf } from './csv-data.ts';
+import { byCount } from './event-order.ts';
 import type { ReasonModel, ReportModel } from './model.ts';
 import {
   ESCALATED_REASON_KEYS,
@@ -89,7 +91,7 @@ function ownTable(model: ReportModel, table: CsvTable): CsvData {
     case 'quality':
       return quality(model);
     case 'events':
-      return { headers: ['event', 'count'], rows: Object.entries(model.capture.events) };
+      return { headers: ['event', 'count'], rows: byCount(model.capture.events) };
     case 'vcpus':
       return csvOf(VCPU_KEYS, model.vcpus);
     case 'escalation':

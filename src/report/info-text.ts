@@ -2,6 +2,7 @@
 
 import { plainText } from '../core/plain-text.ts';
 import { formatCount, formatNs, formatPct, plural, UNKNOWN_CELL } from '../core/units.ts';
+import { byCount } from './event-order.ts';
 import { captureFacts, nothingLost, recordingFacts } from './facts.ts';
 import type { InfoModel } from './info-model.ts';
 import { COLOR, PLAIN } from './style.ts';
@@ -72,7 +73,7 @@ function more(hidden: number): string[] {
 
 /** Recorded events with their counts, then those that were switched on and never came. */
 function eventLines(model: InfoModel, width: number, limit: number): string[] {
-  const events = Object.entries(model.capture.events);
+  const events = byCount(model.capture.events);
   const silent = (model.enabledEvents ?? []).filter((event) => !Object.hasOwn(model.capture.events, event));
   if (events.length === 0 && silent.length === 0) return ['  none'];
   const shown = limit > 0 ? events.slice(0, limit) : events;

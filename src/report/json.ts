@@ -2,9 +2,11 @@
  * The report model as JSON, keys as they are (docs/json.md). Integers are written digit by digit (a BigInt does
  * not lose any), unknown values are null, the order of keys is fixed and does not depend on how the model was built.
  */
+
 import { DIFF_KEY_ORDER } from './diff/key-order.ts';
 import type { DiffModel } from './diff/model.ts';
 import { jsonString } from './escape.ts';
+import { byCount } from './event-order.ts';
 import type { InfoModel } from './info-model.ts';
 import type { ReportModel } from './model.ts';
 import {
@@ -104,7 +106,7 @@ const KEY_ORDER: Readonly<Record<string, readonly string[]>> = {
   ...DIFF_KEY_ORDER,
 };
 
-/** Objects whose keys are data: most frequent event first, facts as the file states them. */
+/** Objects whose keys are data: most frequent event first, facts as the file states them (decimal numbers first). */
 const DATA_KEYED = new Set(['capture.events', 'capture.facts']);
 
 /** A model as JSON text in pieces, the last one ending in a newline. */
@@ -122,6 +124,7 @@ const isPlain = (value: unknown): value is Plain =>
 
 function orderedKeys(value: Plain, path: string): string[] {
   const present = Object.keys(value).filter((key) => value[key] !== undefined);
+  if (path === 'capture.events') return byCount(value as Record<string, number>).map(([name]) => name);
   if (DATA_KEYED.has(path)) return present;
   const known = KEY_ORDER[path] ?? [];
   return [

@@ -123,6 +123,11 @@ function beatsBlock(storms: StormsModel, rows: number): Block {
         ? 'Strength: share of the intervals between such exits that lie within 3% of the period.'
         : `None in ${plural(storms.judgedForBeats, 'thread and reason', 'threads and reasons')} with enough exits.`,
       ...leftOut(storms.leftOut.beats),
+      ...(storms.leftOut.late > 0
+        ? [
+            `${plural(storms.leftOut.late, 'exit')} of threads that changed CPUs make no interval: they were known only after later ones.`,
+          ]
+        : []),
     ],
     table:
       storms.beats.length === 0

@@ -32,6 +32,8 @@ export interface Given {
   readonly sliced: readonly number[];
   readonly userspace: readonly number[];
   readonly ignored: number;
+  /** Returns to QEMU that no slices count; absent: no returns. */
+  readonly qemuIgnored?: number;
 }
 
 export function inputOf(given: Given, seed: number): DiffInput {
@@ -44,7 +46,10 @@ export function inputOf(given: Given, seed: number): DiffInput {
   const userspace = given.userspace.map((code) => ({ code, count: sliced(code, slices, seed + code).exits }));
   return {
     ...{ context: createTraceContext(), model },
-    qemuSlices: null,
+    qemuSlices:
+      given.qemuIgnored === undefined
+        ? null
+        : { exposure: new Float64Array(slices).fill(1e6), reasons: [], ignored: given.qemuIgnored },
     slices: { slices, widthNs: 1e6, ...times, reasons, userspace, ignored: given.ignored },
     ledger: {
       wallNs,

@@ -3,6 +3,7 @@
  * no trace lines (their formats are surer of themselves).
  */
 import { TraceFormatError } from '../../core/errors.ts';
+import { TRACE_CMD_STATISTICS } from '../trace-cmd-text/statistics.ts';
 import type { TraceFormat } from '../trace-format.ts';
 
 interface Table {
@@ -14,6 +15,12 @@ interface Table {
 const RECORD = 'record the events and give that recording';
 
 const TABLES: readonly Table[] = [
+  {
+    tool: 'trace-cmd report --stat',
+    head: TRACE_CMD_STATISTICS,
+    instead:
+      'give the trace.dat itself (`kvmtrace info` tells what it lost), or what trace-cmd report prints without --stat',
+  },
   {
     tool: 'perf kvm stat',
     head: /^\s*(?:VM-EXIT|Event name)\s+Samples\s+Samples%/m,

@@ -25,6 +25,8 @@ export const qemuLog: TraceFormat = {
   parse,
 };
 
+/** A pipe or device that has brought so many zero bytes and nothing else, as /dev/zero does, is not waited for any longer. */
+const MOST_ZEROS = 2 ** 30;
 /** Text that is looked at to see how the log is stamped. */
 const LOOK_AHEAD = 65536;
 
@@ -64,11 +66,21 @@ function* parse(
   noteColours(reader, context.diagnostics);
 }
 
+function refuseZeros({ events, holes }: LogState, { position }: LineReader): void {
+  if (events > 0 || holes !== position) return;
+  throw new TraceFormatError({
+    format: 'qemu-log',
+    message: `the input began with ${holes} zero bytes and nothing else`,
+    hint: 'name the recording: a device as /dev/zero never ends. If a log follows after a hole that long: tr -d "\\0"',
+  });
+}
+
 /** What stands in front of the events; 0 if the first lines do not tell, then the first event with a time will. */
 function findStamp(state: LogState, reader: LineReader): number {
   while (!reader.ended && reader.end - reader.start < LOOK_AHEAD) {
     refill(reader);
     skipHole(state, reader);
+    if (reader.source.size === null && state.holes > MOST_ZEROS) refuseZeros(state, reader);
   }
   const end = Math.min(reader.end, reader.start + LOOK_AHEAD);
   const kind = logKind(reader.buf.slice(reader.start, reader.end + 1), 0, end - reader.start);

@@ -11,6 +11,7 @@ import type { LineState } from '../text/line-state.ts';
 import { ascii, decodeText, findIn } from '../text/numbers.ts';
 import { parseLines } from '../text/parse-lines.ts';
 import type { TraceFormat, Verdict } from '../trace-format.ts';
+import { TRACE_CMD_STATISTICS } from './statistics.ts';
 
 export const TRACE_CMD_TEXT: LineDialect = {
   format: 'trace-cmd-text',
@@ -59,6 +60,8 @@ function sniff(head: Uint8Array): Verdict {
         ? 'begins with cpus=, as trace-cmd report does'
         : `${shapes.traceCmd} of ${shapes.lines} lines have padded event names, as in trace-cmd report`,
     };
+  if (shapes.likeliest === null && TRACE_CMD_STATISTICS.test(decodeText(head, 0, head.length)))
+    return { confidence: 0, reason: 'statistics of trace-cmd report --stat, and no events' };
   if (shapes.likeliest === null && (shapes.cpus || shapes.drops > 0))
     return { confidence: shapes.others === 0 ? 2 : 1, reason: 'trace-cmd report without events' };
   return { confidence: 0, reason: 'neither cpus= nor padded event names as in trace-cmd report' };

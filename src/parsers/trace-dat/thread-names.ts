@@ -2,7 +2,7 @@
  * Names of threads that events tell (sched_switch, sched_wakeup, sched_process_fork …): fields NAME_comm and NAME_pid
  * of one record. They only fill in what saved_cmdlines has forgotten, as in trace-cmd report.
  */
-import { MAX_THREADS, type ThreadTable, threadOf } from '../../core/thread-table.ts';
+import { hasRoom, type ThreadTable, threadOf } from '../../core/thread-table.ts';
 import { type EventFormat, isInteger } from '../tracepoint/format.ts';
 
 export interface NameField {
@@ -39,7 +39,7 @@ export function learnNames(
     const tid = view.getInt32(at + pidOffset, little);
     if (tid <= 0) continue;
     const thread = threads.byTid.get(tid);
-    if (thread ? thread.comm !== null : threads.byTid.size >= MAX_THREADS) continue;
+    if (thread ? thread.comm !== null : !hasRoom(threads)) continue;
     const bytes = new Uint8Array(view.buffer, view.byteOffset + at + nameOffset, nameSize);
     const end = bytes.indexOf(0);
     threadOf(threads, tid).comm = utf8.decode(end < 0 ? bytes : bytes.subarray(0, end));

@@ -4,11 +4,12 @@ import type { ReportModel } from '../model.ts';
 import { adviceFacts } from './facts.ts';
 import type { AdviceModel } from './rule.ts';
 import { RULES } from './rules.ts';
+import { forAdvice } from './times.ts';
 
 export function buildAdvice(model: ReportModel): AdviceModel[] {
   // Shares of a few chosen reasons say nothing about the whole.
   if (selectsBy(model.selection, 'reason')) return [];
-  const facts = adviceFacts(model);
+  const facts = adviceFacts(forAdvice(model));
   const found = RULES.flatMap(({ id, title, fix, reference, applies }): AdviceModel[] => {
     const evidence = applies(facts);
     return evidence === null

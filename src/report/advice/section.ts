@@ -3,15 +3,15 @@ import { csvOf } from '../csv-data.ts';
 import { selectsBy } from '../filters.ts';
 import type { ReportModel } from '../model.ts';
 import type { Section } from '../sections.ts';
+import { timesTell } from './times.ts';
 
 /** Beyond the reader's patience; --section advice and JSON have all. */
 const MOST = 6;
 
 /** Of what the shares in findings are parts, where tables show others; []: of all exits, as there. */
-export function shareOf({ reasons }: ReportModel): string[] {
-  return reasons.some(({ idle }) => idle)
-    ? ['Shares are of the exits and of their time without idle ones.']
-    : [];
+export function shareOf(model: ReportModel): string[] {
+  if (!model.reasons.some(({ idle }) => idle)) return [];
+  return [`Shares are of the exits${timesTell(model) ? ' and of their time' : ''} without idle ones.`];
 }
 
 /** What was recorded, and no rule has seen. */

@@ -303,6 +303,10 @@ function notesOf(before: Side, after: Side, perWork: boolean): string[] {
     if (!input.model.escalation.known && !holdsQemuOnly(input.model))
       notes.push(`"${name}" has no userspace exits: escalation is unknown.`);
     notes.push(...qemuNotes(name, input.model.qemu));
+    if (input.qemuSlices && input.qemuSlices.ignored > 0)
+      notes.push(
+        `"${name}": ${plural(input.qemuSlices.ignored, 'return')} to QEMU of rare reasons or of no known vCPU are compared without intervals.`,
+      );
     if (input.slices.ignored > 0)
       notes.push(
         `"${name}": ${plural(input.slices.ignored, 'exit')} of rare reasons are compared without intervals.`,

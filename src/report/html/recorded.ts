@@ -1,6 +1,7 @@
 /** Top of the page: what was recorded, and in one line how far to trust it, with the details to open. */
 
 import { formatCount, formatNs, plural } from '../../core/units.ts';
+import { byCount } from '../event-order.ts';
 import { captureFacts, type Fact, qualityCounters, recordingFacts } from '../facts.ts';
 import type { ReportModel } from '../model.ts';
 import { holdsExits } from '../recorded.ts';
@@ -55,7 +56,7 @@ function qualityTable({ quality, capture }: ReportModel): Markup {
 }
 
 function eventTable({ capture }: ReportModel, rows: number): Markup | null {
-  const events = Object.entries(capture.events);
+  const events = byCount(capture.events);
   if (events.length === 0) return null;
   const shown = rows > 0 ? events.slice(0, rows) : events;
   return markup`<details><summary>Events: ${plural(events.length, 'kind')}</summary>${htmlTable(

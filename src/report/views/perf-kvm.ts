@@ -3,6 +3,7 @@
  * perf 6.1 (with --stdio in 6.12). Different on purpose: a reason without a name shows its number where perf has
  * UNKNOWN, and arm64's exits that are no TRAP are kept apart from the classes whose numbers they share.
  */
+
 import { exactToBigInt } from '../../analysis/exact-sum.ts';
 import {
   K_A,
@@ -21,6 +22,7 @@ import type { TraceContext } from '../../core/trace-context.ts';
 import { wordsToHex } from '../../core/words.ts';
 import { selectsBy } from '../filters.ts';
 import type { FilterKind, ReasonModel } from '../model.ts';
+import { ascending } from '../order.ts';
 import { reasonIdentity } from '../reason-identity.ts';
 import type { SectionInput } from '../sections.ts';
 import { notRecorded, unapplied, type View, type ViewOptions, withoutTimes } from './view.ts';
@@ -58,6 +60,7 @@ function chosenReasons({ model }: SectionInput, table: number): ReadonlySet<stri
 }
 
 interface Row {
+  readonly id: string;
   readonly name: string;
   readonly index: number;
 }
@@ -78,7 +81,7 @@ function collect(
     const name = nameOf(context, table, key(K_A), key(K_B), key(K_C));
     const id = table === PERF_VMEXIT ? `${key(K_A)} ${name}` : name;
     if (reasons !== null && !reasons.has(keyOf(reasonIdentity(context, key(K_A), key(K_B) >>> 0)))) continue;
-    const row = rows.get(id) ?? { name, index: rows.size };
+    const row = rows.get(id) ?? { id, name, index: rows.size };
     rows.set(id, row);
     mergeTimes(sums, row.index, result.sums, from);
   }
@@ -104,7 +107,9 @@ function render(table: number, input: SectionInput, { pids, tids, vcpus }: ViewO
   const { rows, sums } = collect(context, result, table, chosen, chosenReasons(input, table));
   const count = rows.reduce((total, { index }) => total + sums.count[index], 0);
   const time = Number(rows.reduce((total, { index }) => total + exactToBigInt(sums.total, index), 0n));
-  rows.sort((a, b) => sums.count[b.index] - sums.count[a.index] || (a.name < b.name ? -1 : 1));
+  rows.sort(
+    (a, b) => sums.count[b.index] - sums.count[a.index] || ascending(a.name, b.name) || ascending(a.id, b.id),
+  );
   const whom = pids === null ? 'all VMs' : `pid(s) ${pids.join(',')}`;
   const which = vcpus === null ? 'all VCPUs' : `VCPU ${vcpus.join(',')}`;
   const titles = ['Samples', 'Samples%', 'Time%', 'Min Time', 'Max Time', 'Avg time'];

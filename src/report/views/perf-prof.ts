@@ -58,7 +58,9 @@ function block(
   const widths = [-width, 8, 16, 12, 12, 12, 12, 6];
   const dashes = [width, 8, 16, 12, 12, 12, 12, 6].map((n) => '-'.repeat(n));
   const sorted = [...rows].sort(
-    (a, b) => a.tid - b.tid || (a.totalNs > b.totalNs ? -1 : a.totalNs < b.totalNs ? 1 : a.code - b.code),
+    (a, b) =>
+      a.tid - b.tid ||
+      (a.totalNs > b.totalNs ? -1 : a.totalNs < b.totalNs ? 1 : a.code - b.code || a.isa - b.isa),
   );
   return [
     `${stamp} kvm-exit latency`,
