@@ -180,8 +180,13 @@ struct readers *readers_start(struct tracefs *t, struct shared *s, int out_fd, u
 enum stop_reason reason_of(int err); /* why writing failed */
 bool disk_refused(int err);          /* not just that the file system has no such call */
 enum stop_reason readers_failed(const struct readers *r);
-/* Drains what is left, ends the threads, closes their files. */
-void readers_finish(struct readers *r, uint64_t *dropped_bytes);
+/* What did not reach the file although it was in the kernel's buffer. */
+struct unwritten {
+	uint64_t dropped; /* bytes that were read, but not written */
+	int unread, error; /* CPUs of which not all could be read; errno of the last one */
+};
+/* Drains what is left, ends the threads, closes their files. Returns what readers_failed() would, also of this last time. */
+enum stop_reason readers_finish(struct readers *r, struct unwritten *u);
 
 /* ---- watchdog.c */
 struct watchdog {

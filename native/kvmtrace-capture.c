@@ -237,8 +237,11 @@ static int finish(struct readers *readers)
 	tracefs_on(&self.t, false);
 	read_clocks(&self.stop_mono, &self.stop_boot, &self.stop_real);
 	write_file_at(self.t.dir_fd, "events/enable", "0");
-	readers_finish(readers, &self.dropped);
+	enum stop_reason late = readers_finish(readers, &self.unwritten);
 	tracefs_stats(self.t.instance, self.t.ncpu, &self.totals, &options);
+	/* The last pages may have met a full disk, or the size limit, when the reason to end was already known. */
+	if (!ended_badly() && late != STOP_NOT && (late != STOP_SIZE || self.totals.left))
+		self.why = late;
 	tracefs_stats_close();
 	close(self.t.free_fd);
 	self.t.free_fd = -1;
@@ -282,7 +285,7 @@ static int finish(struct readers *readers)
 	buf_free(&options);
 	buf_free(&description);
 	buf_free(&json);
-	return ended_badly() ? EXIT_FAILED : EXIT_OK;
+	return cut_short() ? EXIT_FAILED : EXIT_OK;
 }
 
 static void begin(void)

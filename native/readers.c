@@ -36,6 +36,8 @@ struct reader {
 	size_t pipe_size;
 	char *page; /* for the last, partly filled page, which splice leaves behind */
 	uint64_t dropped;
+	int unread, error; /* see struct unwritten */
+	int patience;      /* times 20 ms */
 };
 
 struct readers {
@@ -96,6 +98,22 @@ static void empty_pipe(struct reader *r, size_t n)
 	}
 }
 
+static bool nothing_there(int err)
+{
+	return err == EAGAIN || err == ENODATA || err == ENODEV; /* ENODEV: a CPU that was never online */
+}
+
+/* The kernel refuses what is in a buffer. While recording, that ends it; at the end it concerns this CPU alone. */
+static void cannot_read(struct reader *r, struct cpu *cpu, int err)
+{
+	r->unread++;
+	r->error = err;
+	if (!atomic_load(&r->all->stopping))
+		fail(r->all, STOP_IO_ERROR);
+	close(cpu->raw);
+	cpu->raw = -1;
+}
+
 /* Moves the pages of one CPU that are complete. Returns bytes moved; 0 when there are none now. */
 static size_t drain(struct reader *r, struct cpu *cpu)
 {
@@ -111,9 +129,9 @@ static size_t drain(struct reader *r, struct cpu *cpu)
 		ssize_t got = splice(cpu->raw, NULL, r->pipe[1], NULL, want, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
 		if (got <= 0) {
 			atomic_fetch_sub(&all->shared->spent, want);
-			/* ENOMEM: no page to put in the place of a full one just now; the next round tries again */
-			if (got < 0 && errno != EAGAIN && errno != EINTR && errno != ENODATA && errno != ENOMEM)
-				fail(all, STOP_IO_ERROR);
+			/* ENOMEM: no page to put in the place of a full one just now; the next round, or drain_rest(), tries again */
+			if (got < 0 && !nothing_there(errno) && errno != EINTR && errno != ENOMEM)
+				cannot_read(r, cpu, errno);
 			break;
 		}
 		if ((size_t)got < want)
@@ -158,7 +176,16 @@ static void drain_rest(struct reader *r, struct cpu *cpu)
 		memset(r->page, 0, page);
 		ssize_t got = read(cpu->raw, r->page, page);
 		if (got <= 0) {
+			int err = got < 0 ? errno : EAGAIN;
 			atomic_fetch_sub(&all->shared->spent, page);
+			if (err == EINTR)
+				continue;
+			if (err == ENOMEM && r->patience-- > 0) { /* memory may come back in a moment */
+				poll(NULL, 0, 20);
+				continue;
+			}
+			if (!nothing_there(err))
+				cannot_read(r, cpu, err);
 			return;
 		}
 		if (!pwrite_all(all->out_fd, r->page, page, slot->offset + slot->size)) {
@@ -315,6 +342,7 @@ struct readers *readers_start(struct tracefs *t, struct shared *s, int out_fd, u
 		struct reader *r = &readers[i];
 		int per = (t->ncpu + count - 1) / count;
 		r->all = all;
+		r->patience = 50;
 		r->cpus = calloc((size_t)per, sizeof *r->cpus);
 		r->epoll = epoll_create1(EPOLL_CLOEXEC);
 		r->page = malloc(s->subbuf);
@@ -347,15 +375,17 @@ enum stop_reason readers_failed(const struct readers *all)
 	return (enum stop_reason)atomic_load(&all->failed);
 }
 
-void readers_finish(struct readers *all, uint64_t *dropped)
+enum stop_reason readers_finish(struct readers *all, struct unwritten *u)
 {
 	atomic_store(&all->stopping, true);
-	*dropped = 0;
+	*u = (struct unwritten){ 0 };
 	for (int i = 0; i < all->count; i++)
 		pthread_join(all->reader[i].thread, NULL);
 	for (int i = 0; i < all->count; i++) {
 		struct reader *r = &all->reader[i];
-		*dropped += r->dropped;
+		u->dropped += r->dropped;
+		u->unread += r->unread;
+		u->error = r->error ? r->error : u->error;
 		for (int c = 0; c < r->ncpus; c++)
 			if (r->cpus[c].raw >= 0)
 				close(r->cpus[c].raw);
@@ -365,6 +395,8 @@ void readers_finish(struct readers *all, uint64_t *dropped)
 		free(r->cpus);
 		free(r->page);
 	}
+	enum stop_reason why = readers_failed(all);
 	free(all->reader);
 	free(all);
+	return why;
 }

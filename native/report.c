@@ -12,6 +12,17 @@ static void clocks_json(struct buf *b, const char *key, uint64_t mono, uint64_t 
 		(unsigned long long)boot, (unsigned long long)real);
 }
 
+static void stats_json(struct buf *b)
+{
+	buf_fmt(b, "\"stats\":{\"events\":%llu,\"lost\":%llu,\"left\":%llu", (unsigned long long)self.totals.events,
+		(unsigned long long)self.totals.lost, (unsigned long long)self.totals.left);
+	if (self.unwritten.unread) {
+		buf_fmt(b, ",\"unreadCpus\":%d,\"unreadError\":", self.unwritten.unread);
+		buf_json(b, strerror(self.unwritten.error));
+	}
+	buf_str(b, "},");
+}
+
 /* The description that travels in the file; README.md documents it. */
 void report_description(struct buf *b, const char *phase)
 {
@@ -46,8 +57,7 @@ void report_description(struct buf *b, const char *phase)
 	buf_json(b, self.o.cpus ? self.o.cpus : "");
 	buf_str(b, "},");
 	if (self.stop_mono)
-		buf_fmt(b, "\"stats\":{\"events\":%llu,\"lost\":%llu,\"left\":%llu},", (unsigned long long)self.totals.events,
-			(unsigned long long)self.totals.lost, (unsigned long long)self.totals.left);
+		stats_json(b);
 	processes_json(b);
 	buf_str(b, "}}");
 }
@@ -107,6 +117,11 @@ bool ended_badly(void)
 	return self.why == STOP_DISK_FULL || self.why == STOP_DISK_LOW || self.why == STOP_IO_ERROR || self.why == STOP_WATCHDOG;
 }
 
+bool cut_short(void)
+{
+	return ended_badly() || self.unwritten.unread;
+}
+
 void report_end(bool packed)
 {
 	uint64_t bytes = bytes_written();
@@ -114,9 +129,9 @@ void report_end(bool packed)
 	if (msg_has_json()) {
 		struct buf b = { 0 };
 		buf_fmt(&b, "{\"type\":\"end\",\"reason\":\"%s\",\"seconds\":%.3f,\"events\":%llu,\"bytes\":%llu,\"lost\":%llu,\"left\":%llu,"
-			"\"droppedBytes\":%llu,\"packed\":%s,\"file\":", stop_names[self.why], seconds,
+			"\"droppedBytes\":%llu,\"unreadCpus\":%d,\"packed\":%s,\"file\":", stop_names[self.why], seconds,
 			(unsigned long long)self.totals.events, (unsigned long long)bytes, (unsigned long long)self.totals.lost,
-			(unsigned long long)self.totals.left, (unsigned long long)self.dropped, packed ? "true" : "false");
+			(unsigned long long)self.totals.left, (unsigned long long)self.unwritten.dropped, self.unwritten.unread, packed ? "true" : "false");
 		buf_json(&b, self.o.output);
 		buf_str(&b, "}");
 		msg_json_line(&b);
@@ -125,6 +140,9 @@ void report_end(bool packed)
 	if (self.totals.lost)
 		msg(MSG_WARNING, "lost", "use a larger -b, fewer events, or a filter: -p PID, -C CPUS", "%llu events were lost (buffer of %llu KB per CPU)",
 			(unsigned long long)self.totals.lost, (unsigned long long)(self.t.buffer_bytes >> 10));
+	if (self.unwritten.unread)
+		msg(MSG_ERROR, "unread", "what was read is in the file; see dmesg for the cause", "the buffers of %d CPUs could not be read to their end, "
+			"%llu events are missing: %s", self.unwritten.unread, (unsigned long long)self.totals.left, strerror(self.unwritten.error));
 	if (ended_badly())
 		msg(MSG_ERROR, stop_names[self.why], atomic_load(&self.disk_error) ? "the disk refused part of what it had taken; see dmesg" :
 			"what was written until then is in the file", "recording ended early: %s", stop_names[self.why]);

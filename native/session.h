@@ -12,7 +12,7 @@ struct session {
 	uint64_t start_mono, start_boot, start_real, stop_mono, stop_boot, stop_real, synced;
 	pid_t command;
 	enum stop_reason why;
-	uint64_t dropped;
+	struct unwritten unwritten;
 	_Atomic int disk_error; /* errno of a disk that refused what had been written; 0 none */
 	struct totals totals;
 };
@@ -34,5 +34,6 @@ void report_status(uint64_t now, uint64_t *events_before);
 void report_end(bool packed);
 void report_text_end(uint64_t bytes);
 bool ended_badly(void); /* a failure, not a limit that was asked for, ended it */
+bool cut_short(void); /* that, or its end is not all in the file */
 
 #endif

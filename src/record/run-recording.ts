@@ -42,7 +42,7 @@ const REASONS: Readonly<Record<string, string>> = {
   'target-gone': 'all recorded processes ended',
   'disk-full': 'the disk is full',
   'disk-low': 'the disk is nearly full',
-  'io-error': 'writing the file failed',
+  'io-error': "reading the kernel's buffer or writing the file failed",
   watchdog: 'its watchdog process was killed and could not be replaced',
   duration: 'the time is over',
 };
