@@ -151,6 +151,7 @@ struct shared {
 	uint32_t subbuf;
 	uint64_t names_off, names_room; /* blank lines after the names written so far */
 	uint64_t table_off, pad_off, pad_size, data_off, region;
+	uint64_t min_free;      /* what packing leaves on the disk */
 	_Atomic uint64_t spent; /* bytes of ring-buffer pages, reserved by the readers against the size limit */
 	struct cpu_slot cpu[];
 };
@@ -165,10 +166,16 @@ void dat_option(struct buf *b, uint16_t id, const void *data, size_t n);
 bool in_memory(int fd); /* no disk below it */
 /* Waits until these bytes are on the disk. False: the disk refused what the page cache had taken; errno. */
 bool dat_settle(int fd, uint64_t at, uint64_t n);
-/* Moves the CPUs' regions together and cuts the file; the file is valid at every instant. False: left sparse. */
-bool dat_pack(int fd, struct shared *s, bool (*give_up)(void));
-int dat_recover(const char *path);
+uint64_t round_up(uint64_t v, uint64_t to);
+int dat_recover(const char *path, uint64_t min_free); /* 0: the usual */
 enum { OPT_CPUSTAT = 2, OPT_TRACECLOCK = 4, OPT_UNAME = 5, OPT_VERSION = 9, OPT_PROCMAPS = 10, OPT_GUEST = 13 };
+
+/* ---- pack.c */
+uint64_t free_space(int fd);
+uint64_t usual_min_free(int fd);
+enum packing { PACK_DONE, PACK_NO_ROOM, PACK_INTERRUPTED, PACK_FAILED }; /* all but the first: left sparse */
+/* Moves the CPUs' regions together and cuts the file; the file is valid at every instant. */
+enum packing dat_pack(int fd, struct shared *s, bool (*give_up)(void));
 
 /* ---- readers.c */
 struct readers;

@@ -42,19 +42,17 @@ static void undo(void)
 /* Fills in the limits that were not given; refuses what does not fit. */
 void check_disk(int fd)
 {
-	struct statvfs v;
-	if (fstatvfs(fd, &v))
-		die("output", NULL, "statvfs: %s", strerror(errno));
-	uint64_t space = (uint64_t)v.f_bavail * v.f_frsize, all = (uint64_t)v.f_blocks * v.f_frsize;
+	uint64_t space = free_space(fd);
 	if (!self.o.min_free)
-		self.o.min_free = all / 20 < (256 << 20) ? all / 20 : 256 << 20;
+		self.o.min_free = usual_min_free(fd);
 	if (space < self.o.min_free + (4 << 20))
 		die("disk", "free some, choose another place with -o, or lower --min-free",
 			"only %llu MB free on the disk (of which --min-free keeps %llu)", (unsigned long long)(space >> 20),
 			(unsigned long long)(self.o.min_free >> 20));
+	uint64_t room = space - self.o.min_free, usual = space / 2 < 4ull << 30 ? space / 2 : 4ull << 30;
 	if (!self.o.max_size)
-		self.o.max_size = space / 2 < 4ull << 30 ? space / 2 : 4ull << 30;
-	else if (self.o.max_size > space - self.o.min_free)
+		self.o.max_size = usual < room ? usual : room;
+	else if (self.o.max_size > room)
 		die("disk", "give a smaller --max-size, or another place with -o",
 			"--max-size of %llu MB does not fit into %llu MB free (of which --min-free keeps %llu)",
 			(unsigned long long)(self.o.max_size >> 20), (unsigned long long)(space >> 20),
@@ -232,7 +230,7 @@ static bool settle(void)
 
 static int finish(struct readers *readers)
 {
-	bool packed = true;
+	enum packing packed = PACK_DONE;
 	struct buf options = { 0 }, description = { 0 }, json = { 0 };
 	tracefs_on(&self.t, false);
 	read_clocks(&self.stop_mono, &self.stop_boot, &self.stop_real);
@@ -271,7 +269,7 @@ static int finish(struct readers *readers)
 		msg(MSG_WARNING, "metadata", NULL, "the description of the end is missing in the file: %s", strerror(errno));
 	atomic_store(&self.s->phase, PHASE_FINISHED);
 	if (!complete || !settled)
-		packed = false;
+		packed = PACK_FAILED;
 	else if (!self.o.no_pack)
 		packed = dat_pack(self.out_fd, self.s, second_signal);
 	msg_progress(NULL);
@@ -280,7 +278,7 @@ static int finish(struct readers *readers)
 		atomic_store(&self.disk_error, errno);
 		self.why = reason_of(errno);
 	}
-	report_end(packed || self.o.no_pack);
+	report_end(packed);
 	watchdog_dismiss(&self.dog);
 	buf_free(&options);
 	buf_free(&description);
@@ -311,6 +309,7 @@ static int record(void)
 	make_instance();
 	processes_first_scan(self.t.root_fd);
 	self.s->subbuf = self.t.subbuf;
+	self.s->min_free = self.o.min_free;
 	self.s->region = (self.o.max_size + self.t.subbuf - 1) / self.t.subbuf * self.t.subbuf;
 	read_clocks(&self.start_mono, &self.start_boot, &self.start_real);
 	report_description(&json, "start");
@@ -367,7 +366,7 @@ int main(int argc, char **argv)
 			return EXIT_USAGE;
 	options_parse(&self.o, argc, argv);
 	if (self.o.recover)
-		return dat_recover(self.o.recover);
+		return dat_recover(self.o.recover, self.o.min_free);
 	if (self.o.cleanup) {
 		tracefs_find(&self.t, self.o.tracefs);
 		return tracefs_cleanup(&self.t, true) ? EXIT_FAILED : EXIT_OK;

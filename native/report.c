@@ -122,7 +122,18 @@ bool cut_short(void)
 	return ended_badly() || self.unwritten.unread;
 }
 
-void report_end(bool packed)
+/* The file is complete either way; why it still has holes, and what to do about them. */
+static void report_sparse(enum packing packed)
+{
+	static const char copy[] = "copy it with cp --sparse=always, tar -S or rsync -S; --recover packs it when there is room";
+	if (packed == PACK_NO_ROOM)
+		msg(MSG_WARNING, "sparse", copy, "the file opens but was left sparse: packing it would leave less than %llu MB free on the disk (--min-free)",
+			(unsigned long long)(self.o.min_free >> 20));
+	else if (packed != PACK_DONE)
+		msg(MSG_WARNING, "sparse", copy, "the file opens but was left sparse%s", packed == PACK_INTERRUPTED ? ": packing it was interrupted" : "");
+}
+
+void report_end(enum packing packed)
 {
 	uint64_t bytes = bytes_written();
 	double seconds = (double)(self.stop_mono - self.start_mono) / 1e9;
@@ -131,7 +142,7 @@ void report_end(bool packed)
 		buf_fmt(&b, "{\"type\":\"end\",\"reason\":\"%s\",\"seconds\":%.3f,\"events\":%llu,\"bytes\":%llu,\"lost\":%llu,\"left\":%llu,"
 			"\"droppedBytes\":%llu,\"unreadCpus\":%d,\"packed\":%s,\"file\":", stop_names[self.why], seconds,
 			(unsigned long long)self.totals.events, (unsigned long long)bytes, (unsigned long long)self.totals.lost,
-			(unsigned long long)self.totals.left, (unsigned long long)self.unwritten.dropped, self.unwritten.unread, packed ? "true" : "false");
+			(unsigned long long)self.totals.left, (unsigned long long)self.unwritten.dropped, self.unwritten.unread, packed == PACK_DONE ? "true" : "false");
 		buf_json(&b, self.o.output);
 		buf_str(&b, "}");
 		msg_json_line(&b);
@@ -146,9 +157,7 @@ void report_end(bool packed)
 	if (ended_badly())
 		msg(MSG_ERROR, stop_names[self.why], atomic_load(&self.disk_error) ? "the disk refused part of what it had taken; see dmesg" :
 			"what was written until then is in the file", "recording ended early: %s", stop_names[self.why]);
-	if (!packed)
-		msg(MSG_WARNING, "sparse", "copy it with cp --sparse=always, tar -S or rsync -S; --recover packs it when there is room",
-			"the file opens but was left sparse");
+	report_sparse(packed);
 	if (!msg_has_json())
 		msg(MSG_INFO, "end", NULL, "%s: %llu events, %.1f MB in %.1f s, %llu lost (%s)", self.o.output,
 			(unsigned long long)(self.totals.events - self.totals.left), (double)bytes / 1e6, seconds,

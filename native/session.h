@@ -31,7 +31,7 @@ void keeper_finish(void);
 void report_description(struct buf *b, const char *phase); /* the JSON inside the file, phase "start" or "end" */
 void report_start(void);
 void report_status(uint64_t now, uint64_t *events_before);
-void report_end(bool packed);
+void report_end(enum packing packed);
 void report_text_end(uint64_t bytes);
 bool ended_badly(void); /* a failure, not a limit that was asked for, ended it */
 bool cut_short(void); /* that, or its end is not all in the file */

@@ -1,12 +1,25 @@
 /** kvmtrace-capture where a system call fails, or a process is stopped: strace injects what no test can wait for. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { run as kvmtraceMain } from '../src/commands/main.ts';
+import type { Pipeline } from '../src/commands/options.ts';
 import { readHostFacts } from '../src/record/checks.ts';
 import { ensureBuilt, kvmtrace } from './support/built.ts';
-import { buildHelper } from './support/recording.ts';
+import { buildHelper, until } from './support/recording.ts';
 
 const INSTANCES = '/sys/kernel/tracing/instances';
 const facts = readHostFacts();
@@ -44,6 +57,9 @@ interface Ended {
   readonly status: number | null;
   readonly stderr: string;
 }
+
+const run = (args: readonly string[]) =>
+  spawnSync(helper, args, { cwd: work, encoding: 'utf8', timeout: 30_000 });
 
 /** The helper under strace, which keeps it our child (-D), with its own instance's files as `$I` in `inject`. */
 function underStrace(inject: string, args: readonly string[]): Promise<Ended> {
@@ -95,4 +111,93 @@ live('a disk that is full only for the last pages is told as one that was full b
     '0.3',
   ]);
   expect([status, stderr]).toEqual([1, expect.stringContaining('recording ended early: disk-full')]);
+});
+
+/** A file system of its own as `work`, until `run` has ended. */
+async function onSmallDisk<T>(size: string, run: () => Promise<T>): Promise<T> {
+  expect(spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'none', work]).status).toBe(0);
+  try {
+    return await run();
+  } finally {
+    spawnSync('umount', ['-l', work]);
+  }
+}
+const freeMb = () => {
+  const { bavail, bsize } = statfsSync(work);
+  return (bavail * bsize) / 2 ** 20;
+};
+/** More than 24 MB of events on the last CPU, whose pages are those that packing moves. */
+const LAST = String(availableParallelism() - 1);
+const ON_LAST = ['-C', LAST, '--only', '-e', 'raw_syscalls:*', '-o', 'a.dat', '-s', '24M'];
+const LOAD = ['taskset', '-c', LAST, 'dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', 'count=400000'];
+const isSparse = () => statSync(join(work, 'a.dat')).size > 2 ** 25;
+
+live(
+  'packing leaves --min-free on the disk, and the file as it is, which --recover packs later',
+  async () => {
+    if (missing('taskset') || LAST === '0') return;
+    const said = 'left sparse: packing it would leave less than 56 MB free on the disk (--min-free)';
+    await onSmallDisk('100M', async () => {
+      const { status, stderr } = run(['--min-free', '56M', ...ON_LAST, '--', ...LOAD]);
+      expect([status, stderr]).toEqual([0, expect.stringContaining(said)]);
+      expect(isSparse()).toBe(true);
+      expect(run(['--recover', 'a.dat', '--min-free', '56M']).stderr).toContain('too little free space');
+      expect([run(['--recover', 'a.dat', '--min-free', '5M']).status, isSparse()]).toEqual([0, false]);
+    });
+  },
+);
+
+live('packing gives up when others fill the disk meanwhile', async () => {
+  if (missing('taskset') || LAST === '0') return;
+  await onSmallDisk('100M', async () => {
+    const slow = '-e trace=copy_file_range -e inject=copy_file_range:delay_exit=400000';
+    // The command under strace would take a minute: it is started beside it.
+    const ended = underStrace(slow, ['--min-free', '20M', ...ON_LAST, '-d', '9']);
+    const load = spawn(LOAD[0], LOAD.slice(1), { stdio: 'ignore' });
+    children.push(load);
+    // 24 MB recorded, and the copy begins.
+    await until('it packs', () => freeMb() < 72);
+    spawnSync('dd', ['if=/dev/zero', `of=${work}/other`, 'bs=1M', 'count=50']);
+    const { status, stderr } = await ended;
+    expect([status, stderr]).toEqual([
+      0,
+      expect.stringContaining('left sparse: packing it would leave less'),
+    ]);
+    expect(freeMb()).toBeGreaterThan(20);
+    expect(isSparse()).toBe(true);
+  });
+});
+
+live('a disk that others fill while a recording is converted: the raw file stays, and is told', async () => {
+  const fake = join(folder, 'fake');
+  const recorded =
+    'echo "{\\"type\\":\\"start\\"}" >&3; while [ "$1" != -o ]; do shift; done; echo junk >"$2"; echo "{\\"type\\":\\"end\\",\\"reason\\":\\"duration\\"}" >&3';
+  writeFileSync(fake, `#!/bin/sh\n[ "$1" = --version ] && { echo kvmtrace-capture 0; exit; }\n${recorded}\n`);
+  chmodSync(fake, 0o755);
+  await onSmallDisk('100M', async () => {
+    const stderr = new PassThrough();
+    let said = '';
+    stderr.setEncoding('utf8').on('data', (text) => (said += text));
+    const loadPipeline = async (): Promise<Pipeline> => ({
+      ...(await import('../src/commands/pipeline.ts')),
+      runConvert: async (_inputs, _output, { pause }) => {
+        spawnSync('dd', ['if=/dev/zero', `of=${work}/other`, 'bs=1M', 'count=97']);
+        for (;;) {
+          await new Promise((tick) => setTimeout(tick, 10));
+          await pause!();
+        }
+      },
+    });
+    const args = ['record', '--helper', fake, '-o', join(work, 'x.arrow')];
+    const status = await kvmtraceMain(args, { stdout: new PassThrough(), stderr, env: {}, loadPipeline });
+    expect([status, said.split('\n').slice(0, 3)]).toEqual([
+      2,
+      [
+        'kvmtrace: not converted: less than 5.0 MiB would be left free on the disk',
+        '  Make room, or convert it to a file on another disk.',
+        `kvmtrace: the recording is kept: ${join(work, 'x.dat')}`,
+      ],
+    ]);
+    expect(readdirSync(work).sort()).toEqual(['other', 'x.dat']);
+  });
 });

@@ -7,6 +7,8 @@ import { checkHost, readHostFacts } from '../record/checks.ts';
 import { findHelper } from '../record/helper.ts';
 import { createLiveLine, type LiveLine } from '../record/live-line.ts';
 import {
+  diskSpace,
+  isCrowded,
   moveIntoPlace,
   type OutputPlace,
   openPrivateFile,
@@ -71,7 +73,9 @@ async function recordTo(
   signals: SignalWatch,
   tell: (text: string) => void,
 ): Promise<Recorded> {
-  const maxBytes = sizeLimit(dirname(place.capture), options.maxBytes);
+  const space = diskSpace(dirname(place.capture));
+  const hasQemu = options.qmp !== null || options.qemuTrace !== null;
+  const maxBytes = sizeLimit(dirname(place.capture), options.maxBytes, hasQemu, space);
   const qemu = await openQemu({
     qmp: options.qmp,
     file: options.qemuTrace,
@@ -84,13 +88,26 @@ async function recordTo(
     if (line.type === 'warning' || !options.quiet) live.say(advised('kvmtrace', line.message, line.hint));
   };
   try {
-    return await runRecording({ helper, options, maxBytes, place, qemu, live, signals, message });
+    return await runRecording({
+      helper,
+      options,
+      maxBytes,
+      reserve: space.reserve,
+      place,
+      qemu,
+      live,
+      signals,
+      message,
+    });
   } finally {
     await qemu.restore();
   }
 }
 
 class Interrupted extends Error {}
+
+/** How often a conversion looks at the disk: it writes some ten MB meanwhile. */
+const DISK_LOOK_MS = 100;
 
 /** Null: it could not be converted, or was interrupted; the raw files stay. */
 async function convertRecording(
@@ -104,8 +121,21 @@ async function convertRecording(
   const { stderr, env } = environment;
   const before = signals.count;
   const pauses = createPause();
+  const folder = dirname(place.capture);
+  const checkDisk = () => {
+    if (isCrowded(folder))
+      throw new UsageError(
+        `less than ${formatBytes(diskSpace(folder).reserve)} would be left free on the disk`,
+        'Make room, or convert it to a file on another disk.',
+      );
+  };
+  let lastLook = Date.now();
   const pause = () => {
     if (signals.count > before) throw new Interrupted();
+    if (Date.now() - lastLook >= DISK_LOOK_MS) {
+      lastLook = Date.now();
+      checkDisk();
+    }
     return pauses();
   };
   const progress = createProgress(stderr, 'converting', quiet, env);
@@ -113,6 +143,7 @@ async function convertRecording(
   // Written by its descriptor: in somebody else's folder there may be another file of this name by then.
   const fd = openPrivateFile(target);
   try {
+    checkDisk();
     const { runConvert } = await environment.loadPipeline();
     const summary = await runConvert(files, fd, { traceEvents, onProgress: progress.update, pause });
     moveIntoPlace(target, place.capture);

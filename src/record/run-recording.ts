@@ -23,6 +23,8 @@ export interface RecordingParts {
   readonly helper: string;
   readonly options: RecordOptions;
   readonly maxBytes: number;
+  /** Bytes to be left free on the disk. */
+  readonly reserve: number;
   readonly place: OutputPlace;
   readonly qemu: QemuSession;
   readonly live: LiveLine;
@@ -75,6 +77,7 @@ export async function runRecording(parts: RecordingParts): Promise<Recorded> {
       timers.push(
         setInterval(() => {
           if (qemu.bytes() > parts.maxBytes) stop("QEMU's trace reached the size limit (--max-size)");
+          if (qemu.isDiskCrowded()) stop('the disk that QEMU writes its trace to is nearly full');
         }, TICK_MS),
       );
     });
@@ -115,8 +118,10 @@ export async function runRecording(parts: RecordingParts): Promise<Recorded> {
   }
 }
 
-function helperArguments({ options, maxBytes, place }: RecordingParts, ownTimer: boolean): string[] {
+function helperArguments({ options, maxBytes, reserve, place }: RecordingParts, ownTimer: boolean): string[] {
   const args = ['-q', '-o', place.raw, '--max-size', String(maxBytes), ...options.selection];
+  // The same for both programs, so that what one of them takes for enough room is enough for the other.
+  args.push('--min-free', String(Math.max(1, reserve)));
   if (options.durationMs !== null) args.push('-d', `${options.durationMs + (ownTimer ? SPARE_MS : 0)}ms`);
   return args;
 }
