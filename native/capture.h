@@ -147,6 +147,8 @@ struct cpu_slot {
 struct shared {
 	char instance[320];
 	_Atomic int phase; /* enum phase */
+	_Atomic uint32_t beat; /* counts on once a second at least while the recorder records; 0: it does not */
+	_Atomic bool held; /* it stood still, and the watchdog switched tracing off */
 	int ncpu;
 	uint32_t subbuf;
 	uint64_t names_off, names_room; /* blank lines after the names written so far */
@@ -180,7 +182,7 @@ enum packing dat_pack(int fd, struct shared *s, bool (*give_up)(void));
 /* ---- readers.c */
 struct readers;
 enum stop_reason { STOP_NOT, STOP_SIGNAL, STOP_DURATION, STOP_SIZE, STOP_DISK_FULL, STOP_DISK_LOW, STOP_COMMAND,
-	STOP_TARGET_GONE, STOP_PIPE_CLOSED, STOP_IO_ERROR, STOP_WATCHDOG, STOP_KILLED, STOP_RECOVERED, STOP_COUNT };
+	STOP_TARGET_GONE, STOP_PIPE_CLOSED, STOP_IO_ERROR, STOP_WATCHDOG, STOP_STALLED, STOP_KILLED, STOP_RECOVERED, STOP_COUNT };
 extern const char *const stop_names[STOP_COUNT];
 struct readers *readers_start(struct tracefs *t, struct shared *s, int out_fd, uint64_t max_size, int count, int wake_fd,
 	const struct options *o);
@@ -203,6 +205,7 @@ struct watchdog {
 };
 bool watchdog_start(struct watchdog *w, struct shared *s, int out_fd);
 void watchdog_dismiss(struct watchdog *w);
+void watchdog_kill(struct watchdog *w); /* also if it is stopped */
 void close_all_but(const int *keep, int n); /* leaves 0 to 2 open, too */
 
 /* ---- other ways to record */

@@ -117,25 +117,31 @@ static bool target_gone(void)
 	return true;
 }
 
-/* A child ended: the command, or the watchdog, which gets a successor. */
+/* A child ended: the command, or the watchdog, which gets a successor; also if it is stopped, and so no watchdog. */
 static void reap(void)
 {
 	int st;
-	for (pid_t pid; (pid = waitpid(-1, &st, WNOHANG)) > 0;) {
-		if (pid == self.command) {
+	for (pid_t pid; (pid = waitpid(-1, &st, WNOHANG | WUNTRACED)) > 0;) {
+		bool stopped = WIFSTOPPED(st);
+		if (pid == self.command && !stopped) {
 			self.command = 0;
 			if (self.why == STOP_NOT)
 				self.why = STOP_COMMAND;
 		} else if (pid == self.dog.pid) {
-			close(self.dog.pipe_fd);
-			self.dog.pid = 0;
+			if (stopped) {
+				watchdog_kill(&self.dog);
+			} else {
+				close(self.dog.pipe_fd);
+				self.dog.pid = 0;
+			}
 			if (++self.dog.restarts > 10 || !watchdog_start(&self.dog, self.s, self.out_fd)) {
-				msg(MSG_ERROR, "watchdog", "something on this host kills it: find out what",
-					"recording ends: the watchdog was killed and cannot be replaced");
+				msg(MSG_ERROR, "watchdog", "something on this host does that: find out what",
+					"recording ends: the watchdog was %s and cannot be replaced", stopped ? "stopped" : "killed");
 				self.why = STOP_WATCHDOG;
 				return;
 			}
-			msg(MSG_WARNING, "watchdog", NULL, "the watchdog was killed; started another (%d)", (int)self.dog.pid);
+			msg(MSG_WARNING, "watchdog", NULL, "the watchdog was %s; started another (%d)", stopped ? "stopped" : "killed",
+				(int)self.dog.pid);
 		}
 	}
 }
@@ -159,10 +165,20 @@ static void look_around(int disk_fd)
 
 static int text_disk = -1; /* where the text goes, if that is a file */
 
+/* Tells the watchdog that we run. True: it thought that we did not, and nothing is recorded any more. */
+static bool beat(void)
+{
+	if (!atomic_fetch_add(&self.s->beat, 1))
+		atomic_store(&self.s->beat, 1); /* 0 says something else */
+	return atomic_load(&self.s->held);
+}
+
 static enum stop_reason text_ends(bool child)
 {
 	static uint64_t next_second;
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	if (beat() && self.why == STOP_NOT)
+		self.why = STOP_STALLED;
 	if (child)
 		reap();
 	if (self.why == STOP_NOT && now >= next_second) {
@@ -183,7 +199,10 @@ static void wait_for_end(struct readers *readers)
 		uint64_t now = clock_ns(CLOCK_MONOTONIC), until = end && end < next_second ? end : next_second;
 		poll(wait, 2, until > now ? (int)((until - now + 999999) / 1000000) : 0);
 		now = clock_ns(CLOCK_MONOTONIC);
-		if (signals_take(self.signals, &child))
+		bool stopped = signals_take(self.signals, &child) > 0;
+		if (beat())
+			self.why = STOP_STALLED;
+		else if (stopped)
 			self.why = STOP_SIGNAL;
 		else if (readers_failed(readers) != STOP_NOT)
 			self.why = readers_failed(readers);
@@ -233,6 +252,7 @@ static int finish(struct readers *readers)
 	enum packing packed = PACK_DONE;
 	struct buf options = { 0 }, description = { 0 }, json = { 0 };
 	tracefs_on(&self.t, false);
+	atomic_store(&self.s->beat, 0);
 	read_clocks(&self.stop_mono, &self.stop_boot, &self.stop_real);
 	write_file_at(self.t.dir_fd, "events/enable", "0");
 	enum stop_reason late = readers_finish(readers, &self.unwritten);
@@ -289,6 +309,7 @@ static int finish(struct readers *readers)
 static void begin(void)
 {
 	priority_high();
+	atomic_store(&self.s->beat, 1);
 	read_clocks(&self.start_mono, &self.start_boot, &self.start_real);
 	if (!tracefs_on(&self.t, true))
 		die("tracefs-write", NULL, "cannot switch tracing on: %s", strerror(errno));
@@ -345,6 +366,7 @@ static int record_text(void)
 	self.out_fd = -1; /* worth keeping from here on */
 	uint64_t end = self.o.duration_ns ? self.start_mono + self.o.duration_ns : 0;
 	self.why = copy_text(&self.t, out, self.signals, end, self.o.max_size ? self.o.max_size : UINT64_MAX, text_ends, &bytes);
+	atomic_store(&self.s->beat, 0);
 	self.stop_mono = clock_ns(CLOCK_MONOTONIC);
 	tracefs_stats(self.t.instance, self.t.ncpu, &self.totals, NULL);
 	close(self.t.free_fd);

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 const char *const stop_names[STOP_COUNT] = { "running", "signal", "duration", "size", "disk-full", "disk-low", "command",
-	"target-gone", "pipe-closed", "io-error", "watchdog", "killed", "recovered" };
+	"target-gone", "pipe-closed", "io-error", "watchdog", "stalled", "killed", "recovered" };
 
 struct cpu {
 	int number, raw; /* trace_pipe_raw; -1: this CPU has none */

@@ -112,9 +112,12 @@ void report_status(uint64_t now, uint64_t *events_before)
 	msg_progress(line);
 }
 
+static const char stalled[] = "this program stood still for half a minute (SIGSTOP? a disk that hangs?), and its watchdog switched the events off";
+
 bool ended_badly(void)
 {
-	return self.why == STOP_DISK_FULL || self.why == STOP_DISK_LOW || self.why == STOP_IO_ERROR || self.why == STOP_WATCHDOG;
+	return self.why == STOP_DISK_FULL || self.why == STOP_DISK_LOW || self.why == STOP_IO_ERROR || self.why == STOP_WATCHDOG ||
+		self.why == STOP_STALLED;
 }
 
 bool cut_short(void)
@@ -155,8 +158,8 @@ void report_end(enum packing packed)
 		msg(MSG_ERROR, "unread", "what was read is in the file; see dmesg for the cause", "the buffers of %d CPUs could not be read to their end, "
 			"%llu events are missing: %s", self.unwritten.unread, (unsigned long long)self.totals.left, strerror(self.unwritten.error));
 	if (ended_badly())
-		msg(MSG_ERROR, stop_names[self.why], atomic_load(&self.disk_error) ? "the disk refused part of what it had taken; see dmesg" :
-			"what was written until then is in the file", "recording ended early: %s", stop_names[self.why]);
+		msg(MSG_ERROR, stop_names[self.why], self.why == STOP_STALLED ? stalled : atomic_load(&self.disk_error) ?
+			"the disk refused part of what it had taken; see dmesg" : "what was written until then is in the file", "recording ended early: %s", stop_names[self.why]);
 	report_sparse(packed);
 	if (!msg_has_json())
 		msg(MSG_INFO, "end", NULL, "%s: %llu events, %.1f MB in %.1f s, %llu lost (%s)", self.o.output,
@@ -179,7 +182,7 @@ void report_text_end(uint64_t bytes)
 		msg(MSG_WARNING, "lost", "use a larger -b, or record without --text, which is cheaper", "%llu events were lost",
 			(unsigned long long)self.totals.lost);
 	if (ended_badly())
-		msg(MSG_ERROR, stop_names[self.why], "what was written until then is there", "recording ended early: %s", stop_names[self.why]);
+		msg(MSG_ERROR, stop_names[self.why], self.why == STOP_STALLED ? stalled : "what was written until then is there", "recording ended early: %s", stop_names[self.why]);
 	if (!msg_has_json() && self.o.output && strcmp(self.o.output, "-"))
 		msg(MSG_INFO, "end", NULL, "%s: %.1f MB of text in %.1f s, %llu lost (%s)", self.o.output, (double)bytes / 1e6, seconds,
 			(unsigned long long)self.totals.lost, stop_names[self.why]);

@@ -87,6 +87,10 @@ int signals_setup(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN); /* closed pipes are return values */
 	signal(SIGXFSZ, SIG_IGN); /* the file-size limit is EFBIG */
+	/* Ctrl-Z, or a word to the terminal from the background: a recorder that is stopped leaves the events on. */
+	signal(SIGTSTP, SIG_IGN);
+	signal(SIGTTIN, SIG_IGN);
+	signal(SIGTTOU, SIG_IGN);
 	usual_nice = getpriority(PRIO_PROCESS, 0);
 	int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (fd < 0)

@@ -42,7 +42,7 @@ export async function record(
   const tell = (text: string) => live.say(`kvmtrace: ${plainText(text)}`);
   const helper = await findHelper({ named: options.helper, env: environment.env, tell });
   const place = prepareOutput(options.output, options.rawKind);
-  const signals = watchSignals();
+  const signals = watchSignals(tell);
   try {
     const recorded = await recordTo(place, helper, options, live, signals, tell);
     if (signals.hungUp) live.silence();

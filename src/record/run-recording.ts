@@ -46,6 +46,7 @@ const REASONS: Readonly<Record<string, string>> = {
   'disk-low': 'the disk is nearly full',
   'io-error': "reading the kernel's buffer or writing the file failed",
   watchdog: 'its watchdog process was killed and could not be replaced',
+  stalled: 'it stood still for half a minute, and its watchdog switched the events off',
   duration: 'the time is over',
 };
 

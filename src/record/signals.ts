@@ -13,7 +13,8 @@ export interface SignalWatch {
   close(): void;
 }
 
-export function watchSignals(): SignalWatch {
+/** `tell` hears of Ctrl-Z, which would leave QEMU's side and the limits without anybody who looks after them. */
+export function watchSignals(tell: (text: string) => void = () => {}): SignalWatch {
   let count = 0;
   let hungUp = false;
   let listener: (() => void) | null = null;
@@ -22,7 +23,9 @@ export function watchSignals(): SignalWatch {
     hungUp ||= signal === 'SIGHUP';
     listener?.();
   };
+  const stopped = () => tell('Ctrl-Z is not for a recording: it goes on; Ctrl-C ends it');
   for (const signal of SIGNALS) process.on(signal, take);
+  process.on('SIGTSTP', stopped);
   return {
     get count() {
       return count;
@@ -35,6 +38,7 @@ export function watchSignals(): SignalWatch {
     },
     close: () => {
       for (const signal of SIGNALS) process.removeListener(signal, take);
+      process.removeListener('SIGTSTP', stopped);
     },
   };
 }

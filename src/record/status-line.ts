@@ -20,7 +20,7 @@ export interface ProgressLine {
 
 export interface EndLine {
   readonly type: 'end';
-  /** signal, duration, size, command, target-gone, pipe-closed, disk-full, disk-low, io-error, watchdog. */
+  /** signal, duration, size, command, target-gone, pipe-closed, disk-full, disk-low, io-error, watchdog, stalled. */
   readonly reason: string;
   readonly seconds: number;
   readonly events: number;

@@ -4,10 +4,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { REPO } from './corpus.ts';
 
-/** Builds kvmtrace-capture into `folder`; its path. */
-export function buildHelper(folder: string): string {
-  const helper = join(folder, 'kvmtrace-capture');
-  const made = spawnSync('sh', ['-c', `cc -O1 -static -pthread -o '${helper}' *.c`], {
+/** Builds kvmtrace-capture into `folder`; its path. `flags`: -D of what a test cannot wait for. */
+export function buildHelper(folder: string, flags = ''): string {
+  const helper = join(folder, `kvmtrace-capture${flags && '-for-test'}`);
+  const made = spawnSync('sh', ['-c', `cc -O1 ${flags} -static -pthread -o '${helper}' *.c`], {
     cwd: join(REPO, 'native'),
     encoding: 'utf8',
   });
