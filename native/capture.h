@@ -105,6 +105,7 @@ void tracefs_find(struct tracefs *t, const char *given);
 void tracefs_check_other_tracers(struct tracefs *t);
 void tracefs_choose_events(struct tracefs *t, const struct options *o);
 void tracefs_count_cpus(struct tracefs *t);
+uint64_t tracefs_buffer_size(struct tracefs *t, const struct options *o); /* per CPU; refuses what is too much */
 void tracefs_make(struct tracefs *t);
 void tracefs_apply(struct tracefs *t, const struct options *o);
 void tracefs_enable_events(struct tracefs *t);

@@ -403,6 +403,7 @@ int main(int argc, char **argv)
 	if (self.o.perf) {
 		tracefs_find(&self.t, self.o.tracefs);
 		tracefs_choose_events(&self.t, &self.o);
+		tracefs_count_cpus(&self.t);
 		return run_perf();
 	}
 	self.signals = signals_setup();

@@ -142,7 +142,7 @@ static bool cpu_chosen(const struct options *o, int cpu)
 	return !o->cpus || (o->cpumask[cpu / 8] >> (cpu % 8) & 1);
 }
 
-static void set_buffer_size(struct tracefs *t, const struct options *o)
+uint64_t tracefs_buffer_size(struct tracefs *t, const struct options *o)
 {
 	uint64_t memory = available_memory();
 	long online = sysconf(_SC_NPROCESSORS_ONLN);
@@ -160,6 +160,12 @@ static void set_buffer_size(struct tracefs *t, const struct options *o)
 		size /= 2;
 		total /= 2;
 	}
+	return size;
+}
+
+static void set_buffer_size(struct tracefs *t, const struct options *o)
+{
+	uint64_t size = tracefs_buffer_size(t, o);
 	char kb[32], path[64];
 	snprintf(kb, sizeof kb, "%llu", (unsigned long long)((size + 1023) >> 10));
 	/*

@@ -32,8 +32,6 @@ export interface RecordingParts {
   readonly message: (line: MessageLine) => void;
 }
 
-/** How long perf gets to open its events; it does not say when they count. */
-const PERF_START_MS = 3000;
 /** The helper's own time limit where this program ends the recording: only for the case that it cannot. */
 const SPARE_MS = 2000;
 const TICK_MS = 1000;
@@ -65,12 +63,7 @@ export async function runRecording(parts: RecordingParts): Promise<Recorded> {
   try {
     // Before it is on, a signal ends it as well: the helper then has nothing to keep.
     signals.listen(run.stop);
-    const start =
-      options.rawKind === 'perf.data'
-        ? await Promise.race([run.ended, untilNotEmpty(place.raw)])
-        : await run.started;
-    if (start === null || (typeof start === 'object' && 'errors' in start))
-      throw nothingRecorded(await run.ended);
+    if ((await run.started) === null) throw nothingRecorded(await run.ended);
     const ask = new Promise<string>((stop) => {
       if (signals.count > 0) stop('stopped by a signal');
       signals.listen(() => stop('stopped by a signal'));
@@ -131,12 +124,6 @@ function hasRaw(path: string): boolean {
   return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0;
 }
 
-async function untilNotEmpty(path: string): Promise<true> {
-  for (const until = Date.now() + PERF_START_MS; Date.now() < until && !hasRaw(path); )
-    await new Promise((tick) => setTimeout(tick, 50));
-  return true;
-}
-
 /** perf and text tell nothing while they run but the size of their file. */
 function watchFile(path: string, live: LiveLine): NodeJS.Timeout {
   const begin = Date.now();
@@ -189,7 +176,10 @@ export const WHY_NO_EVENTS =
 /** The helper's error with its advice, else what it or perf said last. */
 function nothingRecorded(result: HelperResult, began = false): UsageError {
   const error = result.errors[0];
-  const said = result.stderr.trim().split('\n').filter(Boolean);
+  const said = result.stderr
+    .trim()
+    .split('\n')
+    .filter((line) => line !== '' && !/^Events (en|dis)abled$/.test(line));
   // perf's own words, which nobody has seen yet, in place of a pointer to them.
   if (error?.code === 'perf' && said.length > 0)
     return new UsageError(error.message, said.slice(0, 6).join('\n'));
