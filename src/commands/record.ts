@@ -6,6 +6,7 @@ import { UsageError } from '../core/errors.ts';
 import { checkHost, readHostFacts } from '../record/checks.ts';
 import { findHelper } from '../record/helper.ts';
 import { createLiveLine, type LiveLine } from '../record/live-line.ts';
+import { isUnderNohup } from '../record/nohup.ts';
 import {
   diskSpace,
   isCrowded,
@@ -42,7 +43,11 @@ export async function record(
   const tell = (text: string) => live.say(`kvmtrace: ${plainText(text)}`);
   const helper = await findHelper({ named: options.helper, env: environment.env, tell });
   const place = prepareOutput(options.output, options.rawKind);
-  const signals = watchSignals(tell);
+  const signals = watchSignals({
+    tell,
+    toTerminal: environment.stderr.isTTY === true,
+    underNohup: isUnderNohup(environment.env),
+  });
   try {
     const recorded = await recordTo(place, helper, options, live, signals, tell);
     if (signals.hungUp) live.silence();

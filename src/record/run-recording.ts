@@ -78,7 +78,10 @@ export async function runRecording(parts: RecordingParts): Promise<Recorded> {
     await qemu.begin();
     if (options.rawKind !== 'trace.dat') timers.push(watchFile(place.raw, live));
     let commandEnd: Promise<string> = new Promise(() => {});
-    if (options.command.length > 0) ({ command, end: commandEnd } = startCommand(options.command));
+    if (options.command.length > 0)
+      ({ command, end: commandEnd } = startCommand(
+        signals.underNohup ? withoutHangup(options.command) : options.command,
+      ));
     why = await Promise.race([ask, commandEnd, run.ended.then(() => null)]);
     signals.listen(run.stop);
     worthKeeping = true;
@@ -137,6 +140,11 @@ function watchFile(path: string, live: LiveLine): NodeJS.Timeout {
       lost: null,
     });
   }, TICK_MS);
+}
+
+/** Node.js starts programs with the usual dispositions of signals, so somebody else has to ignore the hang-up for them. */
+function withoutHangup(command: readonly string[]): string[] {
+  return ['sh', '-c', 'trap "" HUP; exec "$@"', 'sh', ...command];
 }
 
 /** The command gets the terminal; `end` rejects if it cannot be started. */
