@@ -201,3 +201,13 @@ live('a disk that others fill while a recording is converted: the raw file stays
     expect(readdirSync(work).sort()).toEqual(['other', 'x.dat']);
   });
 });
+
+live('a program that ignores the ends of its children may start it', () => {
+  if (missing('perl')) return;
+  const ignoring = ['-e', '$SIG{CHLD} = "IGNORE"; exec @ARGV', helper];
+  for (const form of [[], ['--text']]) {
+    const args = [...ignoring, ...EVENTS, ...form, '-o', `a${form.length}`, '-d', '9', '--', 'sleep', '0.3'];
+    const { status, stderr } = spawnSync('perl', args, { cwd: work, encoding: 'utf8', timeout: 20_000 });
+    expect([status, stderr]).toEqual([0, expect.stringContaining('(command)')]);
+  }
+});
