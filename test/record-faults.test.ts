@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -200,6 +201,15 @@ live('a disk that others fill while a recording is converted: the raw file stays
     ]);
     expect(readdirSync(work).sort()).toEqual(['other', 'x.dat']);
   });
+});
+
+live('a fragmented memory, without four pages in a row, gets single ones', async () => {
+  if (!existsSync(join(INSTANCES, '../buffer_subbuf_size_kb'))) return; // Before 6.8 there are no others.
+  const inject = '-P $I/buffer_size_kb -e trace=write -e inject=write:error=ENOMEM:when=1';
+  const { status, stderr } = await underStrace(inject, [...EVENTS, '-o', 'a.dat', '-d', '0.3']);
+  expect([status, stderr]).toEqual([0, expect.stringContaining('(duration)')]);
+  // The page size stands behind magic, version, byte order and the size of a long.
+  expect(readFileSync(join(work, 'a.dat')).readUInt32LE(14)).toBe(4096);
 });
 
 live('a program that ignores the ends of its children may start it', () => {
