@@ -110,6 +110,8 @@ void tracefs_make(struct tracefs *t);
 void tracefs_apply(struct tracefs *t, const struct options *o);
 void tracefs_enable_events(struct tracefs *t);
 bool tracefs_on(struct tracefs *t, bool on);
+/* A switch of ours that is off although we did not do it; NULL: none is. */
+const char *tracefs_switched_off(struct tracefs *t);
 /* From now on readers of small buffers are woken when half is filled, as those of others. */
 void tracefs_wake_early(struct tracefs *t);
 /* Switches an instance off and removes it, by path only, so that the watchdog can do it for a dead parent.
@@ -212,7 +214,7 @@ void close_all_but(const int *keep, int n); /* leaves 0 to 2 open, too */
 /* ---- other ways to record */
 /* Copies trace_pipe until one of the limits, or until `ends` knows a reason; it hears whether a child ended. */
 enum stop_reason copy_text(struct tracefs *t, int out, int signals, uint64_t end, uint64_t max_size,
-	enum stop_reason (*ends)(bool child), uint64_t *bytes);
+	enum stop_reason (*ends)(bool child), uint64_t *bytes, const char **switched_off);
 
 /* ---- signals.c */
 int signals_setup(void);      /* blocks the usual ones, returns a signalfd */

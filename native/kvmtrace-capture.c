@@ -251,6 +251,9 @@ static int finish(struct readers *readers)
 {
 	enum packing packed = PACK_DONE;
 	struct buf options = { 0 }, description = { 0 }, json = { 0 };
+	/* trace-cmd reset, or a script for all instances: what was recorded since is not known, and must not look like silence */
+	if (!atomic_load(&self.s->held))
+		self.switched_off = tracefs_switched_off(&self.t);
 	tracefs_on(&self.t, false);
 	atomic_store(&self.s->beat, 0);
 	read_clocks(&self.stop_mono, &self.stop_boot, &self.stop_real);
@@ -365,7 +368,8 @@ static int record_text(void)
 	begin();
 	self.out_fd = -1; /* worth keeping from here on */
 	uint64_t end = self.o.duration_ns ? self.start_mono + self.o.duration_ns : 0;
-	self.why = copy_text(&self.t, out, self.signals, end, self.o.max_size ? self.o.max_size : UINT64_MAX, text_ends, &bytes);
+	self.why = copy_text(&self.t, out, self.signals, end, self.o.max_size ? self.o.max_size : UINT64_MAX, text_ends, &bytes,
+		&self.switched_off);
 	atomic_store(&self.s->beat, 0);
 	self.stop_mono = clock_ns(CLOCK_MONOTONIC);
 	tracefs_stats(self.t.instance, self.t.ncpu, &self.totals, NULL);

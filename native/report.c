@@ -21,6 +21,18 @@ static void stats_json(struct buf *b)
 		buf_json(b, strerror(self.unwritten.error));
 	}
 	buf_str(b, "},");
+	if (self.switched_off) {
+		buf_str(b, "\"switchedOff\":");
+		buf_json(b, self.switched_off);
+		buf_str(b, ",");
+	}
+}
+
+static void tell_switched_off(void)
+{
+	if (self.switched_off)
+		msg(MSG_WARNING, "switched-off", "trace-cmd reset does that, and scripts that reset all instances: record again",
+			"somebody switched %s off while this recorded: what happened from then on is missing", self.switched_off);
 }
 
 /* The description that travels in the file; README.md documents it. */
@@ -154,6 +166,7 @@ void report_end(enum packing packed)
 	if (self.totals.lost)
 		msg(MSG_WARNING, "lost", "use a larger -b, fewer events, or a filter: -p PID, -C CPUS", "%llu events were lost (buffer of %llu KB per CPU)",
 			(unsigned long long)self.totals.lost, (unsigned long long)(self.t.buffer_bytes >> 10));
+	tell_switched_off();
 	if (self.unwritten.unread)
 		msg(MSG_ERROR, "unread", "what was read is in the file; see dmesg for the cause", "the buffers of %d CPUs could not be read to their end, "
 			"%llu events are missing: %s", self.unwritten.unread, (unsigned long long)self.totals.left, strerror(self.unwritten.error));
@@ -181,6 +194,7 @@ void report_text_end(uint64_t bytes)
 	if (self.totals.lost)
 		msg(MSG_WARNING, "lost", "use a larger -b, or record without --text, which is cheaper", "%llu events were lost",
 			(unsigned long long)self.totals.lost);
+	tell_switched_off();
 	if (ended_badly())
 		msg(MSG_ERROR, stop_names[self.why], self.why == STOP_STALLED ? stalled : "what was written until then is there", "recording ended early: %s", stop_names[self.why]);
 	if (!msg_has_json() && self.o.output && strcmp(self.o.output, "-"))

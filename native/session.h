@@ -13,6 +13,7 @@ struct session {
 	pid_t command;
 	enum stop_reason why;
 	struct unwritten unwritten;
+	const char *switched_off; /* by somebody else; NULL: nothing */
 	_Atomic int disk_error; /* errno of a disk that refused what had been written; 0 none */
 	struct totals totals;
 };

@@ -212,6 +212,23 @@ live('a fragmented memory, without four pages in a row, gets single ones', async
   expect(readFileSync(join(work, 'a.dat')).readUInt32LE(14)).toBe(4096);
 });
 
+live('somebody who switches all instances off meanwhile is told of, also in the file', async () => {
+  const off = 'I=/sys/kernel/tracing/instances/kvmtrace-$PPID; sleep 0.3; echo 0 >$I/';
+  for (const [name, file] of [
+    ['tracing_on', 'a.dat'],
+    ['events/sched/enable', 'b.dat'],
+    ['tracing_on', 'a.txt'],
+  ]) {
+    const form = file === 'a.txt' ? ['--text'] : [];
+    const { status, stderr } = run([...EVENTS, ...form, '-o', file, '--', 'sh', '-c', off + name]);
+    const named = name === 'tracing_on' ? name : 'events/sched/sched_switch/enable';
+    expect([status, stderr]).toEqual([0, expect.stringContaining(`somebody switched ${named} off while`)]);
+  }
+  await ensureBuilt();
+  const info = await kvmtrace(['info', 'b.dat', '--format', 'json'], { cwd: work });
+  expect(info.stdout).toContain('somebody switched off events/sched/sched_switch/enable');
+});
+
 live('a program that ignores the ends of its children may start it', () => {
   if (missing('perl')) return;
   const ignoring = ['-e', '$SIG{CHLD} = "IGNORE"; exec @ARGV', helper];

@@ -5,7 +5,7 @@
  */
 import { type Diagnostics, note } from '../../core/diagnostics.ts';
 import { type CpuStreams, pagesOf, recordsOf } from './cpu-streams.ts';
-import { eventsLeftBehind, unreadAtEnd } from './recorder-notes.ts';
+import { eventsLeftBehind, switchedOff, unreadAtEnd } from './recorder-notes.ts';
 import type { Recording } from './recording.ts';
 
 export function compareCounters(recording: Recording, streams: CpuStreams, diagnostics: Diagnostics): void {
@@ -33,6 +33,14 @@ export function compareCounters(recording: Recording, streams: CpuStreams, diagn
   }
   const left = Math.min(missing, eventsLeftBehind(recording.options.recorderNotes));
   missing -= left;
+  const off = switchedOff(recording.options.recorderNotes);
+  if (off !== null)
+    note(
+      diagnostics,
+      'switched-off',
+      'data-loss',
+      `while this was recorded, somebody switched off ${off} (trace-cmd reset?): what happened from then on is missing, and when that was is not known`,
+    );
   const unread = unreadAtEnd(recording.options.recorderNotes);
   if (unread !== null)
     note(

@@ -33,6 +33,11 @@ export function unreadAtEnd(all: readonly Notes[]): { readonly cpus: number; rea
   return cpus > 0 ? { cpus, error: text(stats.unreadError) ?? 'unknown error' } : null;
 }
 
+/** A switch of the recording's instance that somebody else had switched off by its end; null if none was. */
+export function switchedOff(all: readonly Notes[]): string | null {
+  return text(all.findLast((notes) => notes.switchedOff !== undefined)?.switchedOff);
+}
+
 function lastStats(all: readonly Notes[]): Notes {
   const stats = all.findLast((notes) => isObject(notes.stats))?.stats;
   return isObject(stats) ? stats : {};
