@@ -17,7 +17,6 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,26 +36,6 @@ static void undo(void)
 			return; /* our own files keep it busy: the watchdog removes it when we are gone */
 	}
 	watchdog_dismiss(&self.dog);
-}
-
-/* Fills in the limits that were not given; refuses what does not fit. */
-void check_disk(int fd)
-{
-	uint64_t space = free_space(fd);
-	if (!self.o.min_free)
-		self.o.min_free = usual_min_free(fd);
-	if (space < self.o.min_free + (4 << 20))
-		die("disk", "free some, choose another place with -o, or lower --min-free",
-			"only %llu MB free on the disk (of which --min-free keeps %llu)", (unsigned long long)(space >> 20),
-			(unsigned long long)(self.o.min_free >> 20));
-	uint64_t room = space - self.o.min_free, usual = space / 2 < 4ull << 30 ? space / 2 : 4ull << 30;
-	if (!self.o.max_size)
-		self.o.max_size = usual < room ? usual : room;
-	else if (self.o.max_size > room)
-		die("disk", "give a smaller --max-size, or another place with -o",
-			"--max-size of %llu MB does not fit into %llu MB free (of which --min-free keeps %llu)",
-			(unsigned long long)(self.o.max_size >> 20), (unsigned long long)(space >> 20),
-			(unsigned long long)(self.o.min_free >> 20));
 }
 
 static void read_clocks(uint64_t *mono, uint64_t *boot, uint64_t *real)
@@ -104,19 +83,6 @@ static void make_instance(void)
 	tracefs_apply(&self.t, &self.o);
 }
 
-static bool target_gone(void)
-{
-	if (!self.o.npids && !self.o.ntids)
-		return false;
-	for (int i = 0; i < self.o.npids; i++)
-		if (!kill(self.o.pids[i], 0) || errno != ESRCH)
-			return false;
-	for (int i = 0; i < self.o.ntids; i++)
-		if (!kill(self.o.tids[i], 0) || errno != ESRCH)
-			return false;
-	return true;
-}
-
 /* A child ended: the command, or the watchdog, which gets a successor; also if it is stopped, and so no watchdog. */
 static void reap(void)
 {
@@ -144,23 +110,6 @@ static void reap(void)
 				(int)self.dog.pid);
 		}
 	}
-}
-
-bool disk_low(int fd)
-{
-	struct statvfs v;
-	return !fstatvfs(fd, &v) && (uint64_t)v.f_bavail * v.f_frsize < self.o.min_free;
-}
-
-/* Looks once a second, at what costs something to look at, for a reason to end. */
-static void look_around(int disk_fd)
-{
-	if (msg_json_closed())
-		self.why = STOP_PIPE_CLOSED;
-	else if (target_gone())
-		self.why = STOP_TARGET_GONE;
-	else if (disk_fd >= 0 && disk_low(disk_fd))
-		self.why = STOP_DISK_LOW;
 }
 
 static int text_disk = -1; /* where the text goes, if that is a file */
@@ -208,6 +157,8 @@ static void wait_for_end(struct readers *readers)
 			self.why = readers_failed(readers);
 		else if (atomic_load(&self.disk_error))
 			self.why = reason_of(atomic_load(&self.disk_error));
+		else if (atomic_load(&self.disk_is_low))
+			self.why = STOP_DISK_LOW;
 		else if (end && now >= end)
 			self.why = STOP_DURATION;
 		if (child)
@@ -216,7 +167,7 @@ static void wait_for_end(struct readers *readers)
 			continue;
 		next_second = now + 1000000000u;
 		report_status(now, &events);
-		look_around(self.out_fd);
+		look_around(-1);
 	}
 }
 

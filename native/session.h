@@ -15,11 +15,16 @@ struct session {
 	struct unwritten unwritten;
 	const char *switched_off; /* by somebody else; NULL: nothing */
 	_Atomic int disk_error; /* errno of a disk that refused what had been written; 0 none */
+	_Atomic bool disk_is_low; /* less free than --min-free */
 	struct totals totals;
 };
 extern struct session self;
-void check_disk(int fd);
+
+/* limits.c */
+void check_disk(int fd); /* fills in the limits that were not given; refuses what does not fit */
 bool disk_low(int fd);
+/* Once a second, at what costs something to look at, for a reason to end. -1: somebody else looks at the disk. */
+void look_around(int disk_fd);
 
 /* perf.c */
 int run_perf(void);

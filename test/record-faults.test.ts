@@ -238,3 +238,23 @@ live('a program that ignores the ends of its children may start it', () => {
     expect([status, stderr]).toEqual([0, expect.stringContaining('(command)')]);
   }
 });
+
+live('a disk that does not tell its room, as that of a dead server, does not keep tracing on', async () => {
+  // Of each thread its third question, which is one while it records.
+  const inject = `-P '${work}/a.dat' -e trace=fstatfs -e inject=fstatfs:delay_enter=2500000:when=3`;
+  const ended = underStrace(inject, [...EVENTS, '-o', 'a.dat', '--no-pack']);
+  const child = children.at(-1)!;
+  const instance = join(INSTANCES, `kvmtrace-${child.pid}`);
+  const isOn = () => {
+    try {
+      return readFileSync(join(instance, 'tracing_on'), 'utf8').startsWith('1');
+    } catch {
+      return false;
+    }
+  };
+  await until('tracing is on', isOn);
+  await new Promise((tick) => setTimeout(tick, 2400));
+  child.kill('SIGINT');
+  await until('tracing is off', () => !isOn(), 600);
+  expect((await ended).status).toBe(0);
+});
