@@ -101,7 +101,7 @@ struct tracefs {
 	bool has_percent; /* buffer_percent exists: poll() waits for a filled buffer */
 	int free_fd;      /* dead-man switch */
 };
-void tracefs_find(struct tracefs *t, const char *given);
+void tracefs_find(struct tracefs *t, const char *given, bool change); /* change: or only to be read */
 void tracefs_check_other_tracers(struct tracefs *t);
 void tracefs_choose_events(struct tracefs *t, const struct options *o);
 void tracefs_count_cpus(struct tracefs *t);

@@ -60,7 +60,7 @@ static void mark(void)
 
 static void prepare(void)
 {
-	tracefs_find(&self.t, self.o.tracefs);
+	tracefs_find(&self.t, self.o.tracefs, true);
 	tracefs_choose_events(&self.t, &self.o);
 	tracefs_cleanup(&self.t, false);
 	tracefs_check_other_tracers(&self.t);
@@ -345,18 +345,18 @@ int main(int argc, char **argv)
 	if (self.o.recover)
 		return dat_recover(self.o.recover, self.o.min_free);
 	if (self.o.cleanup) {
-		tracefs_find(&self.t, self.o.tracefs);
+		tracefs_find(&self.t, self.o.tracefs, true);
 		return tracefs_cleanup(&self.t, true) ? EXIT_FAILED : EXIT_OK;
 	}
 	if (self.o.check) {
-		tracefs_find(&self.t, self.o.tracefs);
+		tracefs_find(&self.t, self.o.tracefs, !self.o.perf);
 		tracefs_choose_events(&self.t, &self.o);
 		tracefs_check_other_tracers(&self.t);
 		msg(MSG_INFO, "ready", NULL, "this host can record %d events", self.t.nevents);
 		return EXIT_OK;
 	}
 	if (self.o.perf) {
-		tracefs_find(&self.t, self.o.tracefs);
+		tracefs_find(&self.t, self.o.tracefs, false);
 		tracefs_choose_events(&self.t, &self.o);
 		tracefs_count_cpus(&self.t);
 		return run_perf();

@@ -42,7 +42,7 @@ const char *refused(int err, const char *otherwise)
 		"something on this host forbids it even to root: kernel lockdown, a security module, or a container; see dmesg";
 }
 
-void tracefs_find(struct tracefs *t, const char *given)
+void tracefs_find(struct tracefs *t, const char *given, bool change)
 {
 	static const char *const usual[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
 	const char *root = given;
@@ -62,7 +62,7 @@ void tracefs_find(struct tracefs *t, const char *given)
 	strcpy(t->root, root);
 	t->root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int err = t->root_fd < 0 ? errno : 0;
-	if (!err && faccessat(t->root_fd, "instances", R_OK | W_OK | X_OK, AT_EACCESS))
+	if (!err && faccessat(t->root_fd, change ? "instances" : "events", R_OK | X_OK | (change ? W_OK : 0), AT_EACCESS))
 		err = errno;
 	struct buf b = { 0 };
 	int r = err ? 0 : read_file_at(t->root_fd, "trace_clock", &b);
@@ -77,7 +77,7 @@ void tracefs_find(struct tracefs *t, const char *given)
 	if (err == EACCES || err == EPERM)
 		die("permission", !geteuid() ? refused(err, NULL) : "run it as root; a group needs write access to tracefs (mount option gid=) and CAP_SYS_ADMIN",
 			"no access to %s: %s", root, strerror(err));
-	die("tracefs", err == EROFS ? "remount it: mount -o remount,rw DIR; in a container, record on the host itself" : NULL, "%s: %s", root,
+	die("tracefs", err == EROFS ? "remount it: mount -o remount,rw DIR; in a container, record on the host itself; or try --backend perf" : NULL, "%s: %s", root,
 		strerror(err));
 }
 
@@ -158,6 +158,11 @@ static void set_pids(struct tracefs *t, const struct options *o)
 	buf_free(&ids);
 }
 
+static const struct { const char *option, *value; } plain_text[] = {
+	{ "options/raw", "0" }, { "options/hex", "0" }, { "options/bin", "0" }, { "options/verbose", "0" },
+	{ "options/fields", "0" }, { "options/latency-format", "0" }, { "options/context-info", "1" },
+};
+
 void tracefs_apply(struct tracefs *t, const struct options *o)
 {
 	must_write(t, "tracing_on", "0", NULL);
@@ -175,6 +180,9 @@ void tracefs_apply(struct tracefs *t, const struct options *o)
 	 */
 	may_write(t, "options/stacktrace", "0", NULL);
 	may_write(t, "options/userstacktrace", "0", NULL);
+	if (o->text) /* what a new instance inherits, too: numbers instead of events, or lines that no program reads */
+		for (size_t i = 0; i < sizeof plain_text / sizeof *plain_text; i++)
+			write_file_at(t->dir_fd, plain_text[i].option, plain_text[i].value);
 	set_buffer_size(t, o);
 	if (o->cpus)
 		set_cpumask(t, o);

@@ -327,3 +327,28 @@ live('perf: -d counts from when its events are on, however long it prepares', as
   // Nothing is copied to ~/.debug.
   expect(readdirSync(work).sort()).toEqual(['args', 'old', 'old.data', 'slow', 'slow.data']);
 });
+
+live('text is plain although the host prints its own in another way', () => {
+  const options = join(INSTANCES, '../options');
+  const before = readFileSync(join(options, 'raw'), 'utf8').trim();
+  try {
+    writeFileSync(join(options, 'raw'), '1');
+    expect(run(['--text', '-o', 'a.txt', ...EVENTS, '-d', '0.2']).status).toBe(0);
+  } finally {
+    writeFileSync(join(options, 'raw'), before);
+  }
+  expect(readFileSync(join(work, 'a.txt'), 'utf8')).toMatch(/: sched_switch: prev_comm=/);
+});
+
+live('perf records where tracefs may only be read', () => {
+  if (missing('unshare') || missing('perf')) return;
+  const script = `T=/sys/kernel/tracing; mount --bind $T $T && mount -o remount,bind,ro $T || exit 77
+    cd '${work}'; for form in '-o a.dat' '--backend perf -o a.data'; do '${helper}' $form ${EVENTS.join(' ')} -d 0.2; echo $?; done`;
+  const { status, stdout, stderr } = spawnSync('unshare', ['-m', 'sh', '-c', script], { encoding: 'utf8' });
+  if (status === 77) return void process.stderr.write('SKIPPED: no bind mount here\n');
+  expect([stdout, stderr]).toEqual([
+    '2\n0\n',
+    expect.stringMatching(/Read-only file system\n.*or try --backend perf/),
+  ]);
+  expect(readdirSync(work)).toEqual(['a.data']);
+});

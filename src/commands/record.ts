@@ -38,7 +38,7 @@ export async function record(
   if (raw.cleanup) return await cleanUp(raw, environment);
   const options = readRecordOptions(raw, command);
   const traceEvents = readTraceEvents(raw.traceEvents);
-  checkHost(readHostFacts());
+  checkHost(readHostFacts(), options.rawKind !== 'perf.data');
   const live = createLiveLine(environment.stderr, options.quiet, environment.env);
   const tell = (text: string) => live.say(`kvmtrace: ${plainText(text)}`);
   const helper = await findHelper({ named: options.helper, env: environment.env, tell });
