@@ -97,6 +97,7 @@ struct tracefs {
 	int ncpu;         /* highest possible CPU number + 1 */
 	uint32_t subbuf;  /* bytes of one ring-buffer page as read from trace_pipe_raw */
 	uint64_t buffer_bytes; /* per CPU */
+	int buffers;      /* CPUs that have one of this size */
 	bool small;       /* buffers so small that they fill within milliseconds */
 	bool has_percent; /* buffer_percent exists: poll() waits for a filled buffer */
 	int free_fd;      /* dead-man switch */

@@ -352,7 +352,10 @@ int main(int argc, char **argv)
 		tracefs_find(&self.t, self.o.tracefs, !self.o.perf);
 		tracefs_choose_events(&self.t, &self.o);
 		tracefs_check_other_tracers(&self.t);
-		msg(MSG_INFO, "ready", NULL, "this host can record %d events", self.t.nevents);
+		tracefs_count_cpus(&self.t);
+		uint64_t size = tracefs_buffer_size(&self.t, &self.o);
+		msg(MSG_INFO, "ready", NULL, "this host can record %d events; meanwhile %d buffers of %llu KB take %llu MB of memory", self.t.nevents,
+			self.t.buffers, (unsigned long long)(size >> 10), (unsigned long long)((size * (uint64_t)self.t.buffers + (1 << 20) - 1) >> 20));
 		return EXIT_OK;
 	}
 	if (self.o.perf) {

@@ -141,8 +141,9 @@ int dat_recover(const char *path, uint64_t min_free)
 		die("recover", NULL, "%s: %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		die("recover", NULL, "%s: not a regular file", path);
-	if (flock(fd, LOCK_EX | LOCK_NB))
-		die("recover", "wait until it has finished", "%s: is still being recorded", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) /* some networks' file systems have no locks */
+		die("recover", "wait until it has finished; a watchdog (kvmtrace-watch) that is stopped goes on with kill -CONT",
+			"%s: is still being recorded", path);
 	struct shared probe = { 0 };
 	struct cursor c = { fd, 0, (uint64_t)st.st_size, path };
 	int ncpu = find_table(&c, &probe);

@@ -93,8 +93,9 @@ void report_start(void)
 		buf_json(&b, self.o.output);
 	else
 		buf_str(&b, "null");
-	buf_fmt(&b, ",\"cpus\":%d,\"bufferKb\":%llu,\"maxSize\":%llu,\"clock\":\"%s\",\"events\":%d}", self.t.ncpu,
-		(unsigned long long)(self.t.buffer_bytes >> 10), (unsigned long long)self.o.max_size, self.o.clock, self.t.nevents);
+	buf_fmt(&b, ",\"cpus\":%d,\"bufferKb\":%llu,\"memoryKb\":%llu,\"maxSize\":%llu,\"clock\":\"%s\",\"events\":%d}", self.t.ncpu,
+		(unsigned long long)(self.t.buffer_bytes >> 10), (unsigned long long)(self.t.buffer_bytes >> 10) * (unsigned long long)self.t.buffers,
+		(unsigned long long)self.o.max_size, self.o.clock, self.t.nevents);
 	msg_json_line(&b);
 	buf_free(&b);
 }

@@ -24,6 +24,9 @@ static bool cpu_chosen(const struct options *o, int cpu)
 	return !o->cpus || (o->cpumask[cpu / 8] >> (cpu % 8) & 1);
 }
 
+/* Without -b: 4 MB per CPU, but all of them together no more than this, nor a 32nd of the available memory. */
+#define USUAL_TOTAL (1ull << 30)
+
 uint64_t tracefs_buffer_size(struct tracefs *t, const struct options *o)
 {
 	uint64_t memory = available_memory();
@@ -33,12 +36,14 @@ uint64_t tracefs_buffer_size(struct tracefs *t, const struct options *o)
 		cpus += cpu_chosen(o, c);
 	if (online > 0 && cpus > online)
 		cpus = (int)online; /* CPUs that were never online have no buffer */
-	uint64_t size = o->buffer_bytes ? o->buffer_bytes : 4 << 20, total = size * (uint64_t)(cpus ? cpus : 1);
+	t->buffers = cpus ? cpus : 1;
+	uint64_t size = o->buffer_bytes ? o->buffer_bytes : 4 << 20, total = size * (uint64_t)t->buffers;
+	uint64_t most = memory && memory / 32 < USUAL_TOTAL ? memory / 32 : USUAL_TOTAL;
 	if (o->buffer_bytes && memory && total > memory / 4)
 		die("buffer-size", "give a smaller -b, or fewer CPUs with -C",
 			"%d buffers of %llu %s are more than a quarter of the %llu MB of available memory", cpus,
 			(unsigned long long)(size >= 10 << 20 ? size >> 20 : size >> 10), size >= 10 << 20 ? "MB" : "KB", (unsigned long long)(memory >> 20));
-	while (!o->buffer_bytes && memory && total > memory / 32 && size > 256 << 10) {
+	while (!o->buffer_bytes && total > most && size > 256 << 10) {
 		size /= 2;
 		total /= 2;
 	}

@@ -10,7 +10,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { readHostFacts } from '../src/record/checks.ts';
@@ -351,4 +351,16 @@ live('perf records where tracefs may only be read', () => {
     expect.stringMatching(/Read-only file system\n.*or try --backend perf/),
   ]);
   expect(readdirSync(work)).toEqual(['a.data']);
+});
+
+live('--check tells what memory a recording takes', () => {
+  const online = cpus().length;
+  const { status, stderr } = run(['--check', ...EVENTS, '-b', '2M']);
+  expect([status, stderr]).toEqual([
+    0,
+    expect.stringContaining(
+      `record 1 events; meanwhile ${online} buffers of 2048 KB take ${2 * online} MB of memory`,
+    ),
+  ]);
+  expect(run(['--check', ...EVENTS, '-b', '900G']).stderr).toContain('more than a quarter of the');
 });
