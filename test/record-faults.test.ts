@@ -240,8 +240,8 @@ live('a program that ignores the ends of its children may start it', () => {
 });
 
 live('a disk that does not tell its room, as that of a dead server, does not keep tracing on', async () => {
-  // Of each thread its third question, which is one while it records.
-  const inject = `-P '${work}/a.dat' -e trace=fstatfs -e inject=fstatfs:delay_enter=2500000:when=3`;
+  // Of each thread its third question: the main thread's would be one while it records.
+  const inject = `-P '${work}/a.dat' -e trace=fstatfs -e inject=fstatfs:delay_enter=1500000:when=3`;
   const ended = underStrace(inject, [...EVENTS, '-o', 'a.dat', '--no-pack']);
   const child = children.at(-1)!;
   const instance = join(INSTANCES, `kvmtrace-${child.pid}`);
@@ -253,7 +253,7 @@ live('a disk that does not tell its room, as that of a dead server, does not kee
     }
   };
   await until('tracing is on', isOn);
-  await new Promise((tick) => setTimeout(tick, 2400));
+  await new Promise((tick) => setTimeout(tick, 1400));
   child.kill('SIGINT');
   await until('tracing is off', () => !isOn(), 600);
   expect((await ended).status).toBe(0);
