@@ -23,11 +23,13 @@ if (noHost) process.stderr.write(`\n${'!'.repeat(78)}\n!! record-hangup: ${noHos
 
 let folder: string;
 let helper: string;
+let quoted: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'kvmtrace-hangup-'));
   if (noHost) return;
   await ensureBuilt();
   helper = buildHelper(folder);
+  quoted = [process.execPath, BIN, 'record', '--helper', helper].map((word) => `'${word}'`).join(' ');
 }, 120_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -43,7 +45,6 @@ test('nohup shows by its standard input, or by what the shell says', () => {
 
 /** Runs it in a terminal, which is closed while it records; what it said then. */
 async function closeTerminal(name: string, before: string, after: string): Promise<string> {
-  const quoted = [process.execPath, BIN, 'record', '--helper', helper].map((word) => `'${word}'`).join(' ');
   const command = `cd '${folder}'; ${before} ${quoted} -o ${name}.arrow -d 4 -p ${process.pid} ${after} >${name}.log 2>&1 & wait`;
   const terminal = spawn('script', ['-qec', command, '/dev/null'], { stdio: 'ignore' });
   await until('it records', () => existsSync(join(folder, `${name}.dat`)));
@@ -55,7 +56,54 @@ async function closeTerminal(name: string, before: string, after: string): Promi
   return said();
 }
 
-test('a closed terminal ends a recording, which says how to outlive it; under nohup it does not', async (ctx) => {
+test.concurrent('a recording whose messages went to the closed terminal is converted, and ends in order', async (ctx) => {
+  if (noHost) return ctx.skip(noHost);
+  const file = (name: string) => join(folder, name);
+  const close = async (name: string, command: string) => {
+    const terminal = spawn('script', ['-qec', `cd '${folder}'; ${command}`, '/dev/null'], {
+      stdio: 'ignore',
+    });
+    await until('it records', () => existsSync(file(`${name}.dat`)));
+    await new Promise((tick) => setTimeout(tick, 1500));
+    terminal.kill('SIGKILL');
+    await until('there is a capture', () => existsSync(file(`${name}.arrow`)));
+  };
+  const words = (name: string, time: number) => `${quoted} -o ${name}.arrow -d ${time} -p ${process.pid}`;
+  await Promise.all([
+    close('hung', words('hung', 30)),
+    // The shell outlives the terminal to tell how it ended. So no hang-up is sent, but writing fails.
+    close('shown', `trap '' HUP; ${words('shown', 4)}; echo $? >status`),
+  ]);
+  await until(
+    'its status',
+    () => existsSync(file('status')) && readFileSync(file('status'), 'utf8') === '0\n',
+  );
+});
+
+test.concurrent('a recording whose messages nobody reads goes on', async (ctx) => {
+  if (noHost) return ctx.skip(noHost);
+  const args = [
+    BIN,
+    'record',
+    '--helper',
+    helper,
+    '-o',
+    'unread.arrow',
+    '-d',
+    '2',
+    '-p',
+    String(process.pid),
+  ];
+  const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
+  const ended = new Promise((done) => child.on('exit', (status) => done(status)));
+  await until('it records', () => existsSync(join(folder, 'unread.dat')));
+  child.stderr.destroy();
+  // A message.
+  child.kill('SIGTSTP');
+  expect([await ended, existsSync(join(folder, 'unread.arrow'))]).toEqual([0, true]);
+});
+
+test.concurrent('a closed terminal ends a recording, which says how to outlive it; under nohup it does not', async (ctx) => {
   if (noHost) return ctx.skip(noHost);
   const [plain, nohup, command] = await Promise.all([
     closeTerminal('plain', '', ''),
