@@ -258,3 +258,10 @@ live('a disk that does not tell its room, as that of a dead server, does not kee
   await until('tracing is off', () => !isOn(), 600);
   expect((await ended).status).toBe(0);
 });
+
+live('readers that take room at the same time do not end a recording below its limit', async () => {
+  const inject = '-e trace=splice -e inject=splice:delay_exit=150000';
+  const args = [...EVENTS, '-b', '1M', '-s', '256K', '--readers', '2', '-o', 'a.dat', '-d', '1.2', '-p', '1'];
+  const { status, stderr } = await underStrace(inject, args);
+  expect([status, stderr]).toEqual([0, expect.stringContaining('(duration)')]);
+});
