@@ -106,6 +106,7 @@ static void reap(void)
 				self.why = STOP_WATCHDOG;
 				return;
 			}
+			report_watchdog();
 			msg(MSG_WARNING, "watchdog", NULL, "the watchdog was %s; started another (%d)", stopped ? "stopped" : "killed",
 				(int)self.dog.pid);
 		}

@@ -100,6 +100,14 @@ void report_start(void)
 	buf_free(&b);
 }
 
+void report_watchdog(void)
+{
+	struct buf b = { 0 };
+	buf_fmt(&b, "{\"type\":\"watchdog\",\"pid\":%d}", (int)self.dog.pid);
+	msg_json_line(&b);
+	buf_free(&b);
+}
+
 void report_status(uint64_t now, uint64_t *events_before)
 {
 	struct totals sum;

@@ -36,6 +36,7 @@ void keeper_finish(void);
 /* report.c */
 void report_description(struct buf *b, const char *phase); /* the JSON inside the file, phase "start" or "end" */
 void report_start(void);
+void report_watchdog(void); /* another one than at the start */
 void report_status(uint64_t now, uint64_t *events_before);
 void report_end(enum packing packed);
 void report_text_end(uint64_t bytes);

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -264,4 +265,26 @@ live('readers that take room at the same time do not end a recording below its l
   const args = [...EVENTS, '-b', '1M', '-s', '256K', '--readers', '2', '-o', 'a.dat', '-d', '1.2', '-p', '1'];
   const { status, stderr } = await underStrace(inject, args);
   expect([status, stderr]).toEqual([0, expect.stringContaining('(duration)')]);
+});
+
+live('the file of a helper that was killed is read when the watchdog has finished it', async () => {
+  const watchdog = join(work, 'kvmtrace-watch');
+  copyFileSync(spawnSync('sh', ['-c', 'command -v sleep'], { encoding: 'utf8' }).stdout.trim(), watchdog);
+  chmodSync(watchdog, 0o755);
+  const fake = join(work, 'fake');
+  const killed = `'${watchdog}' 0.7 </dev/null >/dev/null 2>&1 3>&- & echo $! >'${work}/pid'
+echo '{"type":"start","watchdog":'$!'}' >&3; while [ "$1" != -o ]; do shift; done; echo junk >"$2"; kill -9 $$`;
+  writeFileSync(fake, `#!/bin/sh\n[ "$1" = --version ] && { echo kvmtrace-capture 0; exit; }\n${killed}\n`);
+  chmodSync(fake, 0o755);
+  const running: boolean[] = [];
+  const loadPipeline = async (): Promise<Pipeline> => ({
+    ...(await import('../src/commands/pipeline.ts')),
+    runConvert: async () => {
+      running.push(existsSync(`/proc/${readFileSync(join(work, 'pid'), 'utf8').trim()}`));
+      throw new Error('read too early or not');
+    },
+  });
+  const args = ['record', '--helper', fake, '-o', join(work, 'x.arrow')];
+  await kvmtraceMain(args, { stdout: new PassThrough(), stderr: new PassThrough(), env: {}, loadPipeline });
+  expect(running).toEqual([false]);
 });

@@ -222,7 +222,7 @@ async function cleanUp(raw: RawRecord, { stderr, env }: Environment): Promise<nu
   );
   let refused: MessageLine | null = null;
   for (const line of output.split('\n').map(parseStatusLine)) {
-    if (line === null || line.type === 'start' || line.type === 'status' || line.type === 'end') continue;
+    if (line === null || !('message' in line)) continue;
     if (line.type === 'error') refused ??= line;
     else if (line.type === 'warning' || !raw.quiet)
       stderr.write(`${advised('kvmtrace', line.message, line.hint)}\n`);
