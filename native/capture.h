@@ -97,18 +97,22 @@ struct tracefs {
 	int ncpu;         /* highest possible CPU number + 1 */
 	uint32_t subbuf;  /* bytes of one ring-buffer page as read from trace_pipe_raw */
 	uint64_t buffer_bytes; /* per CPU */
+	int buffers;      /* CPUs that have one of this size */
 	bool small;       /* buffers so small that they fill within milliseconds */
 	bool has_percent; /* buffer_percent exists: poll() waits for a filled buffer */
 	int free_fd;      /* dead-man switch */
 };
-void tracefs_find(struct tracefs *t, const char *given);
+void tracefs_find(struct tracefs *t, const char *given, bool change); /* change: or only to be read */
 void tracefs_check_other_tracers(struct tracefs *t);
 void tracefs_choose_events(struct tracefs *t, const struct options *o);
 void tracefs_count_cpus(struct tracefs *t);
+uint64_t tracefs_buffer_size(struct tracefs *t, const struct options *o); /* per CPU; refuses what is too much */
 void tracefs_make(struct tracefs *t);
 void tracefs_apply(struct tracefs *t, const struct options *o);
 void tracefs_enable_events(struct tracefs *t);
 bool tracefs_on(struct tracefs *t, bool on);
+/* A switch of ours that is off although we did not do it; NULL: none is. */
+const char *tracefs_switched_off(struct tracefs *t);
 /* From now on readers of small buffers are woken when half is filled, as those of others. */
 void tracefs_wake_early(struct tracefs *t);
 /* Switches an instance off and removes it, by path only, so that the watchdog can do it for a dead parent.
@@ -147,10 +151,13 @@ struct cpu_slot {
 struct shared {
 	char instance[320];
 	_Atomic int phase; /* enum phase */
+	_Atomic uint32_t beat; /* counts on once a second at least while the recorder records; 0: it does not */
+	_Atomic bool held; /* it stood still, and the watchdog switched tracing off */
 	int ncpu;
 	uint32_t subbuf;
 	uint64_t names_off, names_room; /* blank lines after the names written so far */
 	uint64_t table_off, pad_off, pad_size, data_off, region;
+	uint64_t min_free;      /* what packing leaves on the disk */
 	_Atomic uint64_t spent; /* bytes of ring-buffer pages, reserved by the readers against the size limit */
 	struct cpu_slot cpu[];
 };
@@ -165,23 +172,34 @@ void dat_option(struct buf *b, uint16_t id, const void *data, size_t n);
 bool in_memory(int fd); /* no disk below it */
 /* Waits until these bytes are on the disk. False: the disk refused what the page cache had taken; errno. */
 bool dat_settle(int fd, uint64_t at, uint64_t n);
-/* Moves the CPUs' regions together and cuts the file; the file is valid at every instant. False: left sparse. */
-bool dat_pack(int fd, struct shared *s, bool (*give_up)(void));
-int dat_recover(const char *path);
+uint64_t round_up(uint64_t v, uint64_t to);
+int dat_recover(const char *path, uint64_t min_free); /* 0: the usual */
 enum { OPT_CPUSTAT = 2, OPT_TRACECLOCK = 4, OPT_UNAME = 5, OPT_VERSION = 9, OPT_PROCMAPS = 10, OPT_GUEST = 13 };
+
+/* ---- pack.c */
+uint64_t free_space(int fd);
+uint64_t usual_min_free(int fd);
+enum packing { PACK_DONE, PACK_NO_ROOM, PACK_INTERRUPTED, PACK_FAILED }; /* all but the first: left sparse */
+/* Moves the CPUs' regions together and cuts the file; the file is valid at every instant. */
+enum packing dat_pack(int fd, struct shared *s, bool (*give_up)(void));
 
 /* ---- readers.c */
 struct readers;
 enum stop_reason { STOP_NOT, STOP_SIGNAL, STOP_DURATION, STOP_SIZE, STOP_DISK_FULL, STOP_DISK_LOW, STOP_COMMAND,
-	STOP_TARGET_GONE, STOP_PIPE_CLOSED, STOP_IO_ERROR, STOP_WATCHDOG, STOP_KILLED, STOP_RECOVERED, STOP_COUNT };
+	STOP_TARGET_GONE, STOP_PIPE_CLOSED, STOP_IO_ERROR, STOP_WATCHDOG, STOP_STALLED, STOP_KILLED, STOP_RECOVERED, STOP_COUNT };
 extern const char *const stop_names[STOP_COUNT];
 struct readers *readers_start(struct tracefs *t, struct shared *s, int out_fd, uint64_t max_size, int count, int wake_fd,
 	const struct options *o);
 enum stop_reason reason_of(int err); /* why writing failed */
 bool disk_refused(int err);          /* not just that the file system has no such call */
 enum stop_reason readers_failed(const struct readers *r);
-/* Drains what is left, ends the threads, closes their files. */
-void readers_finish(struct readers *r, uint64_t *dropped_bytes);
+/* What did not reach the file although it was in the kernel's buffer. */
+struct unwritten {
+	uint64_t dropped; /* bytes that were read, but not written */
+	int unread, error; /* CPUs of which not all could be read; errno of the last one */
+};
+/* Drains what is left, ends the threads, closes their files. Returns what readers_failed() would, also of this last time. */
+enum stop_reason readers_finish(struct readers *r, struct unwritten *u);
 
 /* ---- watchdog.c */
 struct watchdog {
@@ -191,12 +209,13 @@ struct watchdog {
 };
 bool watchdog_start(struct watchdog *w, struct shared *s, int out_fd);
 void watchdog_dismiss(struct watchdog *w);
+void watchdog_kill(struct watchdog *w); /* also if it is stopped */
 void close_all_but(const int *keep, int n); /* leaves 0 to 2 open, too */
 
 /* ---- other ways to record */
 /* Copies trace_pipe until one of the limits, or until `ends` knows a reason; it hears whether a child ended. */
 enum stop_reason copy_text(struct tracefs *t, int out, int signals, uint64_t end, uint64_t max_size,
-	enum stop_reason (*ends)(bool child), uint64_t *bytes);
+	enum stop_reason (*ends)(bool child), uint64_t *bytes, const char **switched_off);
 
 /* ---- signals.c */
 int signals_setup(void);      /* blocks the usual ones, returns a signalfd */

@@ -21,7 +21,6 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -117,7 +116,7 @@ static void event_formats(struct buf *b, struct tracefs *t)
 	memcpy(b->p + count_at, &systems, sizeof systems);
 }
 
-static uint64_t round_up(uint64_t v, uint64_t to)
+uint64_t round_up(uint64_t v, uint64_t to)
 {
 	return (v + to - 1) / to * to;
 }
@@ -283,106 +282,4 @@ bool dat_settle(int fd, uint64_t at, uint64_t n)
 {
 	return !n || !sync_file_range(fd, (off_t)at, (off_t)n,
 		SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER) || !disk_refused(errno);
-}
-
-static void forget(int fd, uint64_t at, uint64_t end, uint64_t shift)
-{
-	if (end == at)
-		return;
-	posix_fadvise(fd, (off_t)at, (off_t)(end - at), POSIX_FADV_DONTNEED);
-	posix_fadvise(fd, (off_t)(at + shift), (off_t)(end - at), POSIX_FADV_DONTNEED);
-}
-
-/*
- * Copies inside the file; the kernel does it, without a copy at all on file systems that share blocks. What was copied is on
- * the disk when this returns: the original is given back then, and a disk may refuse what the page cache took. Neither
- * stays in the page cache, and dirty pages are few.
- */
-static bool copy_range(int fd, uint64_t from, uint64_t to, uint64_t n, bool (*give_up)(void))
-{
-	bool by_kernel = true, memory = in_memory(fd);
-	char *mem = NULL;
-	bool ok = true;
-	uint64_t begin = to, settled = to, dropped = to, shift = from - to;
-	while (n && ok) {
-		size_t part = n < (8 << 20) ? n : 8 << 20;
-		ssize_t done = -1;
-		if (give_up && give_up())
-			break;
-		if (by_kernel) {
-			off_t a = (off_t)from, b = (off_t)to;
-			done = copy_file_range(fd, &a, fd, &b, part, 0);
-			by_kernel = done > 0;
-		}
-		if (!by_kernel) {
-			if (!mem && !(mem = malloc(1 << 20)))
-				break;
-			part = part < (1 << 20) ? part : 1 << 20;
-			done = pread(fd, mem, part, (off_t)from);
-			if (done > 0 && !pwrite_all(fd, mem, (size_t)done, to))
-				done = -1;
-		}
-		if (done <= 0) {
-			ok = false;
-			break;
-		}
-		if (!memory) {
-			sync_file_range(fd, (off_t)to, done, SYNC_FILE_RANGE_WRITE);
-			ok = dat_settle(fd, settled, to - settled);
-			forget(fd, dropped, settled, shift); /* later than written: see keeper.c */
-			dropped = settled;
-			settled = to;
-		}
-		from += (uint64_t)done;
-		to += (uint64_t)done;
-		n -= (uint64_t)done;
-	}
-	free(mem);
-	if (!memory) {
-		ok = ok && dat_settle(fd, settled, to - settled);
-		forget(fd, dropped, to, shift);
-	}
-	if (ok && !n)
-		return true;
-	if (to > begin) /* half a copy is of no use */
-		fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)begin, (off_t)(to - begin));
-	return false;
-}
-
-static uint64_t free_space(int fd)
-{
-	struct statvfs v;
-	return fstatvfs(fd, &v) ? 0 : (uint64_t)v.f_bavail * v.f_frsize;
-}
-
-bool dat_pack(int fd, struct shared *s, bool (*give_up)(void))
-{
-	uint64_t end = s->data_off, last = end, unit = s->subbuf < 4096 ? 4096 : s->subbuf;
-	bool packed = true;
-	for (int c = 0; c < s->ncpu; c++) {
-		uint64_t size = atomic_load(&s->cpu[c].size), from = s->cpu[c].offset, to = round_up(end, unit);
-		if (!size) {
-			s->cpu[c].offset = end; /* nothing there: any place inside the file will do */
-			continue;
-		}
-		/* Copy, switch the table over, then give the old place back: a kill in between costs space, not data. */
-		if (packed && to != from && to + size <= from && free_space(fd) > size + (16 << 20) && copy_range(fd, from, to, size, give_up)) {
-			s->cpu[c].offset = to;
-			uint64_t entry[2] = { to, size };
-			if (!pwrite_all(fd, entry, 16, s->table_off + (uint64_t)c * 16)) {
-				s->cpu[c].offset = from;
-				packed = false;
-			} else {
-				fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)size);
-			}
-		} else if (to != from) {
-			packed = false; /* this one stays where it is, and so do those behind it */
-		}
-		end = s->cpu[c].offset + size;
-		last = end > last ? end : last;
-	}
-	dat_write_table(fd, s);
-	if (ftruncate(fd, (off_t)last))
-		packed = false;
-	return packed;
 }

@@ -124,6 +124,27 @@ void tracefs_choose_events(struct tracefs *t, const struct options *o)
 			"%d kvm events chosen", kvm);
 }
 
+static bool is_off(struct tracefs *t, const char *path)
+{
+	struct buf b = { 0 };
+	bool off = !read_file_at(t->dir_fd, path, &b) && b.len && b.p[0] == '0';
+	buf_free(&b);
+	return off;
+}
+
+const char *tracefs_switched_off(struct tracefs *t)
+{
+	static char name[256];
+	if (is_off(t, "tracing_on"))
+		return "tracing_on";
+	for (int i = 0; i < t->nevents; i++) {
+		snprintf(name, sizeof name, "events/%s/%s/enable", t->events[i].system, t->events[i].name);
+		if (is_off(t, name))
+			return name;
+	}
+	return NULL;
+}
+
 void tracefs_enable_events(struct tracefs *t)
 {
 	for (int i = 0; i < t->nevents; i++) {

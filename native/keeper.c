@@ -1,6 +1,6 @@
 /*
  * The keeper: a thread for the chores of a running recording that may have to wait for a disk or for /proc: table of
- * the file, pushing pages out of the page cache, names of new threads. The main thread must not wait for any of them:
+ * the file, pushing pages out of the page cache, room on the disk (a network's may not answer), names of new threads. The main thread must not wait for any of them:
  * it answers Ctrl-C and keeps the limits, whatever a stuck disk or a stuck process does.
  *
  * A thread that waits for a disk cannot be killed, and files stay open until the last thread that shares them is gone. So
@@ -74,8 +74,14 @@ static void *keeper_main(void *arg)
 		dat_write_table(self.out_fd, self.s);
 		if (on_disk)
 			on_disk = push_out(pushed);
-		if (tick % 2 == 0)
-			processes_look_again();
+		if (tick % 2)
+			continue;
+		processes_look_again();
+		if (disk_low(self.out_fd)) {
+			uint64_t one = 1;
+			atomic_store(&self.disk_is_low, true);
+			write_all(self.wake, &one, sizeof one);
+		}
 	}
 	free(pushed);
 	return NULL;

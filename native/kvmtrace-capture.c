@@ -17,7 +17,6 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,28 +36,6 @@ static void undo(void)
 			return; /* our own files keep it busy: the watchdog removes it when we are gone */
 	}
 	watchdog_dismiss(&self.dog);
-}
-
-/* Fills in the limits that were not given; refuses what does not fit. */
-void check_disk(int fd)
-{
-	struct statvfs v;
-	if (fstatvfs(fd, &v))
-		die("output", NULL, "statvfs: %s", strerror(errno));
-	uint64_t space = (uint64_t)v.f_bavail * v.f_frsize, all = (uint64_t)v.f_blocks * v.f_frsize;
-	if (!self.o.min_free)
-		self.o.min_free = all / 20 < (256 << 20) ? all / 20 : 256 << 20;
-	if (space < self.o.min_free + (4 << 20))
-		die("disk", "free some, choose another place with -o, or lower --min-free",
-			"only %llu MB free on the disk (of which --min-free keeps %llu)", (unsigned long long)(space >> 20),
-			(unsigned long long)(self.o.min_free >> 20));
-	if (!self.o.max_size)
-		self.o.max_size = space / 2 < 4ull << 30 ? space / 2 : 4ull << 30;
-	else if (self.o.max_size > space - self.o.min_free)
-		die("disk", "give a smaller --max-size, or another place with -o",
-			"--max-size of %llu MB does not fit into %llu MB free (of which --min-free keeps %llu)",
-			(unsigned long long)(self.o.max_size >> 20), (unsigned long long)(space >> 20),
-			(unsigned long long)(self.o.min_free >> 20));
 }
 
 static void read_clocks(uint64_t *mono, uint64_t *boot, uint64_t *real)
@@ -83,7 +60,7 @@ static void mark(void)
 
 static void prepare(void)
 {
-	tracefs_find(&self.t, self.o.tracefs);
+	tracefs_find(&self.t, self.o.tracefs, true);
 	tracefs_choose_events(&self.t, &self.o);
 	tracefs_cleanup(&self.t, false);
 	tracefs_check_other_tracers(&self.t);
@@ -106,65 +83,52 @@ static void make_instance(void)
 	tracefs_apply(&self.t, &self.o);
 }
 
-static bool target_gone(void)
-{
-	if (!self.o.npids && !self.o.ntids)
-		return false;
-	for (int i = 0; i < self.o.npids; i++)
-		if (!kill(self.o.pids[i], 0) || errno != ESRCH)
-			return false;
-	for (int i = 0; i < self.o.ntids; i++)
-		if (!kill(self.o.tids[i], 0) || errno != ESRCH)
-			return false;
-	return true;
-}
-
-/* A child ended: the command, or the watchdog, which gets a successor. */
+/* A child ended: the command, or the watchdog, which gets a successor; also if it is stopped, and so no watchdog. */
 static void reap(void)
 {
 	int st;
-	for (pid_t pid; (pid = waitpid(-1, &st, WNOHANG)) > 0;) {
-		if (pid == self.command) {
+	for (pid_t pid; (pid = waitpid(-1, &st, WNOHANG | WUNTRACED)) > 0;) {
+		bool stopped = WIFSTOPPED(st);
+		if (pid == self.command && !stopped) {
 			self.command = 0;
 			if (self.why == STOP_NOT)
 				self.why = STOP_COMMAND;
 		} else if (pid == self.dog.pid) {
-			close(self.dog.pipe_fd);
-			self.dog.pid = 0;
+			if (stopped) {
+				watchdog_kill(&self.dog);
+			} else {
+				close(self.dog.pipe_fd);
+				self.dog.pid = 0;
+			}
 			if (++self.dog.restarts > 10 || !watchdog_start(&self.dog, self.s, self.out_fd)) {
-				msg(MSG_ERROR, "watchdog", "something on this host kills it: find out what",
-					"recording ends: the watchdog was killed and cannot be replaced");
+				msg(MSG_ERROR, "watchdog", "something on this host does that: find out what",
+					"recording ends: the watchdog was %s and cannot be replaced", stopped ? "stopped" : "killed");
 				self.why = STOP_WATCHDOG;
 				return;
 			}
-			msg(MSG_WARNING, "watchdog", NULL, "the watchdog was killed; started another (%d)", (int)self.dog.pid);
+			report_watchdog();
+			msg(MSG_WARNING, "watchdog", NULL, "the watchdog was %s; started another (%d)", stopped ? "stopped" : "killed",
+				(int)self.dog.pid);
 		}
 	}
 }
 
-bool disk_low(int fd)
-{
-	struct statvfs v;
-	return !fstatvfs(fd, &v) && (uint64_t)v.f_bavail * v.f_frsize < self.o.min_free;
-}
-
-/* Looks once a second, at what costs something to look at, for a reason to end. */
-static void look_around(int disk_fd)
-{
-	if (msg_json_closed())
-		self.why = STOP_PIPE_CLOSED;
-	else if (target_gone())
-		self.why = STOP_TARGET_GONE;
-	else if (disk_fd >= 0 && disk_low(disk_fd))
-		self.why = STOP_DISK_LOW;
-}
-
 static int text_disk = -1; /* where the text goes, if that is a file */
+
+/* Tells the watchdog that we run. True: it thought that we did not, and nothing is recorded any more. */
+static bool beat(void)
+{
+	if (!atomic_fetch_add(&self.s->beat, 1))
+		atomic_store(&self.s->beat, 1); /* 0 says something else */
+	return atomic_load(&self.s->held);
+}
 
 static enum stop_reason text_ends(bool child)
 {
 	static uint64_t next_second;
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	if (beat() && self.why == STOP_NOT)
+		self.why = STOP_STALLED;
 	if (child)
 		reap();
 	if (self.why == STOP_NOT && now >= next_second) {
@@ -185,12 +149,17 @@ static void wait_for_end(struct readers *readers)
 		uint64_t now = clock_ns(CLOCK_MONOTONIC), until = end && end < next_second ? end : next_second;
 		poll(wait, 2, until > now ? (int)((until - now + 999999) / 1000000) : 0);
 		now = clock_ns(CLOCK_MONOTONIC);
-		if (signals_take(self.signals, &child))
+		bool stopped = signals_take(self.signals, &child) > 0;
+		if (beat())
+			self.why = STOP_STALLED;
+		else if (stopped)
 			self.why = STOP_SIGNAL;
 		else if (readers_failed(readers) != STOP_NOT)
 			self.why = readers_failed(readers);
 		else if (atomic_load(&self.disk_error))
 			self.why = reason_of(atomic_load(&self.disk_error));
+		else if (atomic_load(&self.disk_is_low))
+			self.why = STOP_DISK_LOW;
 		else if (end && now >= end)
 			self.why = STOP_DURATION;
 		if (child)
@@ -199,7 +168,7 @@ static void wait_for_end(struct readers *readers)
 			continue;
 		next_second = now + 1000000000u;
 		report_status(now, &events);
-		look_around(self.out_fd);
+		look_around(-1);
 	}
 }
 
@@ -232,13 +201,20 @@ static bool settle(void)
 
 static int finish(struct readers *readers)
 {
-	bool packed = true;
+	enum packing packed = PACK_DONE;
 	struct buf options = { 0 }, description = { 0 }, json = { 0 };
+	/* trace-cmd reset, or a script for all instances: what was recorded since is not known, and must not look like silence */
+	if (!atomic_load(&self.s->held))
+		self.switched_off = tracefs_switched_off(&self.t);
 	tracefs_on(&self.t, false);
+	atomic_store(&self.s->beat, 0);
 	read_clocks(&self.stop_mono, &self.stop_boot, &self.stop_real);
 	write_file_at(self.t.dir_fd, "events/enable", "0");
-	readers_finish(readers, &self.dropped);
+	enum stop_reason late = readers_finish(readers, &self.unwritten);
 	tracefs_stats(self.t.instance, self.t.ncpu, &self.totals, &options);
+	/* The last pages may have met a full disk, or the size limit, when the reason to end was already known. */
+	if (!ended_badly() && late != STOP_NOT && (late != STOP_SIZE || self.totals.left))
+		self.why = late;
 	tracefs_stats_close();
 	close(self.t.free_fd);
 	self.t.free_fd = -1;
@@ -268,7 +244,7 @@ static int finish(struct readers *readers)
 		msg(MSG_WARNING, "metadata", NULL, "the description of the end is missing in the file: %s", strerror(errno));
 	atomic_store(&self.s->phase, PHASE_FINISHED);
 	if (!complete || !settled)
-		packed = false;
+		packed = PACK_FAILED;
 	else if (!self.o.no_pack)
 		packed = dat_pack(self.out_fd, self.s, second_signal);
 	msg_progress(NULL);
@@ -277,17 +253,18 @@ static int finish(struct readers *readers)
 		atomic_store(&self.disk_error, errno);
 		self.why = reason_of(errno);
 	}
-	report_end(packed || self.o.no_pack);
+	report_end(packed);
 	watchdog_dismiss(&self.dog);
 	buf_free(&options);
 	buf_free(&description);
 	buf_free(&json);
-	return ended_badly() ? EXIT_FAILED : EXIT_OK;
+	return cut_short() ? EXIT_FAILED : EXIT_OK;
 }
 
 static void begin(void)
 {
 	priority_high();
+	atomic_store(&self.s->beat, 1);
 	read_clocks(&self.start_mono, &self.start_boot, &self.start_real);
 	if (!tracefs_on(&self.t, true))
 		die("tracefs-write", NULL, "cannot switch tracing on: %s", strerror(errno));
@@ -308,6 +285,7 @@ static int record(void)
 	make_instance();
 	processes_first_scan(self.t.root_fd);
 	self.s->subbuf = self.t.subbuf;
+	self.s->min_free = self.o.min_free;
 	self.s->region = (self.o.max_size + self.t.subbuf - 1) / self.t.subbuf * self.t.subbuf;
 	read_clocks(&self.start_mono, &self.start_boot, &self.start_real);
 	report_description(&json, "start");
@@ -342,7 +320,9 @@ static int record_text(void)
 	begin();
 	self.out_fd = -1; /* worth keeping from here on */
 	uint64_t end = self.o.duration_ns ? self.start_mono + self.o.duration_ns : 0;
-	self.why = copy_text(&self.t, out, self.signals, end, self.o.max_size ? self.o.max_size : UINT64_MAX, text_ends, &bytes);
+	self.why = copy_text(&self.t, out, self.signals, end, self.o.max_size ? self.o.max_size : UINT64_MAX, text_ends, &bytes,
+		&self.switched_off);
+	atomic_store(&self.s->beat, 0);
 	self.stop_mono = clock_ns(CLOCK_MONOTONIC);
 	tracefs_stats(self.t.instance, self.t.ncpu, &self.totals, NULL);
 	close(self.t.free_fd);
@@ -364,21 +344,25 @@ int main(int argc, char **argv)
 			return EXIT_USAGE;
 	options_parse(&self.o, argc, argv);
 	if (self.o.recover)
-		return dat_recover(self.o.recover);
+		return dat_recover(self.o.recover, self.o.min_free);
 	if (self.o.cleanup) {
-		tracefs_find(&self.t, self.o.tracefs);
+		tracefs_find(&self.t, self.o.tracefs, true);
 		return tracefs_cleanup(&self.t, true) ? EXIT_FAILED : EXIT_OK;
 	}
 	if (self.o.check) {
-		tracefs_find(&self.t, self.o.tracefs);
+		tracefs_find(&self.t, self.o.tracefs, !self.o.perf);
 		tracefs_choose_events(&self.t, &self.o);
 		tracefs_check_other_tracers(&self.t);
-		msg(MSG_INFO, "ready", NULL, "this host can record %d events", self.t.nevents);
+		tracefs_count_cpus(&self.t);
+		uint64_t size = tracefs_buffer_size(&self.t, &self.o);
+		msg(MSG_INFO, "ready", NULL, "this host can record %d events; meanwhile %d buffers of %llu KB take %llu MB of memory", self.t.nevents,
+			self.t.buffers, (unsigned long long)(size >> 10), (unsigned long long)((size * (uint64_t)self.t.buffers + (1 << 20) - 1) >> 20));
 		return EXIT_OK;
 	}
 	if (self.o.perf) {
-		tracefs_find(&self.t, self.o.tracefs);
+		tracefs_find(&self.t, self.o.tracefs, false);
 		tracefs_choose_events(&self.t, &self.o);
+		tracefs_count_cpus(&self.t);
 		return run_perf();
 	}
 	self.signals = signals_setup();

@@ -25,7 +25,7 @@ static const char usage[] =
 	"  -d TIME              stop after TIME (10, 10s, 500ms, 2m)\n"
 	"  -s, --max-size SIZE  stop at SIZE (default: 4G, at most half of the free space)\n"
 	"  --min-free SIZE      stop when less is free on the disk (default: 256M or 5 % of it, the smaller)\n"
-	"  -b SIZE              ring buffer per CPU (default: 4M, less on hosts with many CPUs)\n"
+	"  -b SIZE              ring buffer per CPU (default: 4M, all together 1G and 1/32 of the free memory at most)\n"
 	"  -- COMMAND           record while COMMAND runs\n"
 	"How\n"
 	"  -o FILE              new file; is never overwritten, no symbolic links, mode 0600\n"

@@ -2,6 +2,10 @@
  * --backend perf: this host's own perf record with the same selection, for hosts where tracefs may not be written or
  * where a perf.data is wanted. perf needs no watchdog: its events end with its file descriptors, and it gets SIGTERM
  * when we die.
+ *
+ * perf looks at all processes of the host before its events count, which takes seconds on a large one. So it starts with
+ * them off (-D -1), and we switch them on by its control descriptors: its answer is the begin of the recording. Before 5.10
+ * it has none; then its first bytes have to do.
  */
 #include "session.h"
 #include <errno.h>
@@ -37,13 +41,70 @@ static bool too_large(int fd, uint64_t max_size)
 	return !fstat(fd, &st) && (uint64_t)st.st_size >= max_size;
 }
 
+/* Whether this perf can be told to begin, and tells that it did: "perf version 6.1.192". */
+static bool can_be_told(void)
+{
+	int out[2], major = 0, minor = 0;
+	char text[128];
+	if (pipe2(out, O_CLOEXEC))
+		return false;
+	pid_t pid = fork();
+	if (!pid) {
+		signals_default();
+		if (dup2(out[1], 1) == 1)
+			execlp("perf", "perf", "version", NULL);
+		_exit(127);
+	}
+	close(out[1]);
+	ssize_t n = pid < 0 ? -1 : read(out[0], text, sizeof text - 1);
+	close(out[0]);
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	text[n > 0 ? n : 0] = 0;
+	return sscanf(text, "perf version %d.%d", &major, &minor) == 2 && (major > 5 || (major == 5 && minor >= 10));
+}
+
+struct control {
+	int tell, told; /* -1: this perf knows no such thing */
+};
+
+/* Two pipes: perf's ends as an argument, and for perf to close with itself. */
+static void control_make(struct control *c, int theirs[2], char *arg, size_t size)
+{
+	int tell[2], told[2];
+	if (pipe2(tell, O_CLOEXEC) || pipe2(told, O_CLOEXEC))
+		die("perf", NULL, "pipe: %s", strerror(errno));
+	*c = (struct control){ tell[1], told[0] };
+	theirs[0] = tell[0];
+	theirs[1] = told[1];
+	for (int i = 0; i < 2; i++)
+		fcntl(theirs[i], F_SETFD, 0);
+	snprintf(arg, size, "--control=fd:%d,%d", theirs[0], theirs[1]);
+	write_all(c->tell, "enable\n", 7);
+}
+
+/* Whether perf's events count by now. */
+static bool has_begun(const struct control *c)
+{
+	struct pollfd p = { .fd = c->told, .events = POLLIN };
+	struct stat st;
+	char answer[16];
+	if (c->told < 0)
+		return !fstat(self.out_fd, &st) && st.st_size;
+	return poll(&p, 1, 0) == 1 && read(c->told, answer, sizeof answer) > 0;
+}
+
+#define BEGIN_WITHIN_NS 60000000000ull
+
 int run_perf(void)
 {
 	struct tracefs *t = &self.t;
 	struct options *o = &self.o;
 	int signals = signals_setup();
 	bool limited = o->max_size != 0;
-	char own[32], *argv[64 + 2 * KC_MAX_EVENTS], mmap_pages[32], size[48];
+	struct control control = { -1, -1 };
+	int theirs[2] = { -1, -1 };
+	char own[32], told[48], *argv[64 + 2 * KC_MAX_EVENTS], mmap_pages[32], size[48];
 	int n = 0;
 	if (o->npids && o->ntids)
 		die("usage", NULL, "--backend perf takes -p or -t, not both");
@@ -61,13 +122,20 @@ int run_perf(void)
 	argv[n++] = "perf";
 	argv[n++] = "record";
 	argv[n++] = "-R";
+	argv[n++] = "-B"; /* no build ids: perf would read its file once more for them, and copy programs and kallsyms to ~/.debug */
+	if (can_be_told()) {
+		control_make(&control, theirs, told, sizeof told);
+		argv[n++] = "-D";
+		argv[n++] = "-1";
+		argv[n++] = told;
+	}
 	argv[n++] = "-c";
 	argv[n++] = "1"; /* every event, none sampled */
 	argv[n++] = "-k";
 	argv[n++] = strcmp(o->clock, "mono") ? strcmp(o->clock, "boot") ? "CLOCK_MONOTONIC_RAW" : "CLOCK_BOOTTIME"
 					     : "CLOCK_MONOTONIC";
 	/* perf wants a power of two of pages */
-	uint64_t pages = 1, page = (uint64_t)sysconf(_SC_PAGESIZE), want = (o->buffer_bytes ? o->buffer_bytes : 4 << 20) / page;
+	uint64_t pages = 1, page = (uint64_t)sysconf(_SC_PAGESIZE), want = tracefs_buffer_size(t, o) / page;
 	while (pages * 2 <= want)
 		pages *= 2;
 	snprintf(mmap_pages, sizeof mmap_pages, "%llu", (unsigned long long)pages);
@@ -100,20 +168,33 @@ int run_perf(void)
 	if (pid < 0)
 		die("no-perf", "install it (linux-perf, perf, linux-tools-common), or record without --backend perf", "perf cannot be run: %s",
 			strerror(errno));
-	uint64_t end = o->duration_ns ? clock_ns(CLOCK_MONOTONIC) + o->duration_ns : 0;
+	for (int i = 0; i < 2; i++)
+		if (theirs[i] >= 0)
+			close(theirs[i]);
+	uint64_t end = clock_ns(CLOCK_MONOTONIC) + BEGIN_WITHIN_NS;
 	int status = 0;
-	bool asked = false, low = false;
+	bool asked = false, low = false, begun = false, late = false;
+	t->buffer_bytes = pages * page;
 	for (;;) {
-		struct pollfd p = { .fd = signals, .events = POLLIN };
+		struct pollfd wait[2] = { { .fd = signals, .events = POLLIN }, { .fd = begun ? -1 : control.told, .events = POLLIN } };
 		bool child = false;
-		poll(&p, 1, 50);
+		uint64_t now = clock_ns(CLOCK_MONOTONIC), left = end > now ? (end - now) / 1000000 + 1 : 0;
+		poll(wait, 2, left < 50 ? (int)left : 50);
 		int stops = signals_take(signals, &child);
 		if (waitpid(pid, &status, WNOHANG) == pid)
 			break;
+		if (!begun && has_begun(&control)) {
+			begun = true;
+			end = o->duration_ns ? clock_ns(CLOCK_MONOTONIC) + o->duration_ns : UINT64_MAX;
+			if (msg_has_json())
+				report_start();
+		}
+		bool over = clock_ns(CLOCK_MONOTONIC) >= end;
+		late |= over && !begun;
 		/* Whoever started us is gone: nobody will end this recording. */
 		bool gone = msg_json_gone();
 		low |= disk_low(self.out_fd);
-		if ((stops || gone || low || too_large(self.out_fd, o->max_size) || (end && clock_ns(CLOCK_MONOTONIC) >= end)) && !asked) {
+		if ((stops || gone || low || too_large(self.out_fd, o->max_size) || over) && !asked) {
 			kill(pid, SIGINT); /* perf's way to finish its file */
 			asked = true;
 		}
@@ -125,6 +206,8 @@ int run_perf(void)
 		msg(MSG_ERROR, "perf", NULL, "perf record failed; its own message is above");
 		return EXIT_FAILED;
 	}
+	if (late)
+		die("perf", "record without --backend perf", "perf record did not begin within a minute");
 	if (low)
 		msg(MSG_ERROR, "disk-low", "what was written until then is in the file", "recording ended early: disk-low");
 	else if (!msg_has_json())

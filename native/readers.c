@@ -3,11 +3,10 @@
  * byte passes through this process. A few threads serve all CPUs and are not bound to them: a reader on every CPU
  * would take time from every vCPU, a few wander to where the host is idle.
  */
-#include "capture.h"
+#include "readers.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,159 +15,9 @@
 #include <unistd.h>
 
 const char *const stop_names[STOP_COUNT] = { "running", "signal", "duration", "size", "disk-full", "disk-low", "command",
-	"target-gone", "pipe-closed", "io-error", "watchdog", "killed", "recovered" };
-
-struct cpu {
-	int number, raw; /* trace_pipe_raw; -1: this CPU has none */
-	bool active;     /* gave something last time */
-	bool ready;      /* the kernel says that its buffer is filled to buffer_percent */
-	bool watched;    /* by epoll */
-};
+	"target-gone", "pipe-closed", "io-error", "watchdog", "stalled", "killed", "recovered" };
 
 #define MOST_READY 32 /* CPUs told about at once; the others come next */
-
-struct reader {
-	pthread_t thread;
-	struct readers *all;
-	struct cpu *cpus;
-	/* Not poll(): that asks about every CPU before and after each wait, in memory that those CPUs write. */
-	int epoll, ncpus, pipe[2];
-	size_t pipe_size;
-	char *page; /* for the last, partly filled page, which splice leaves behind */
-	uint64_t dropped;
-};
-
-struct readers {
-	struct tracefs *tracefs;
-	struct shared *shared;
-	int out_fd, wake_fd, count;
-	uint64_t max_size, buffer_bytes;
-	bool has_percent, small;
-	const struct options *options;
-	_Atomic bool stopping;
-	_Atomic int failed; /* enum stop_reason */
-	struct reader *reader;
-};
-
-static void fail(struct readers *all, enum stop_reason why)
-{
-	int none = STOP_NOT;
-	if (atomic_compare_exchange_strong(&all->failed, &none, (int)why)) {
-		uint64_t one = 1;
-		ssize_t ignored = write(all->wake_fd, &one, sizeof one); /* an eventfd: cannot be full */
-		(void)ignored;
-	}
-}
-
-enum stop_reason reason_of(int err)
-{
-	return err == ENOSPC || err == EDQUOT ? STOP_DISK_FULL : err == EFBIG ? STOP_SIZE : STOP_IO_ERROR;
-}
-
-bool disk_refused(int err)
-{
-	return err == EIO || err == ENOSPC || err == EDQUOT;
-}
-
-/* Takes up to want bytes of the size limit and of the CPU's region; returns how much there was, in whole pages. */
-static size_t reserve(struct readers *all, struct cpu_slot *slot, size_t want)
-{
-	uint64_t page = all->shared->subbuf, room = all->shared->region - slot->size;
-	if (want > room)
-		want = (size_t)room;
-	uint64_t before = atomic_fetch_add(&all->shared->spent, want);
-	uint64_t left = before < all->max_size ? all->max_size - before : 0;
-	size_t got = want < left ? want : (size_t)(left / page * page);
-	if (got < want)
-		atomic_fetch_sub(&all->shared->spent, want - got);
-	return got;
-}
-
-/* Forgets what is in the pipe after a failed write. */
-static void empty_pipe(struct reader *r, size_t n)
-{
-	r->dropped += n;
-	while (n) {
-		ssize_t got = read(r->pipe[0], r->page, n < r->all->shared->subbuf ? n : r->all->shared->subbuf);
-		if (got <= 0 && errno != EINTR)
-			return;
-		n -= got > 0 ? (size_t)got : 0;
-	}
-}
-
-/* Moves the pages of one CPU that are complete. Returns bytes moved; 0 when there are none now. */
-static size_t drain(struct reader *r, struct cpu *cpu)
-{
-	struct readers *all = r->all;
-	struct cpu_slot *slot = &all->shared->cpu[cpu->number];
-	size_t page = all->shared->subbuf, total = 0;
-	while (cpu->raw >= 0 && !atomic_load_explicit(&all->failed, memory_order_relaxed)) {
-		size_t want = reserve(all, slot, r->pipe_size);
-		if (!want) {
-			fail(all, STOP_SIZE);
-			break;
-		}
-		ssize_t got = splice(cpu->raw, NULL, r->pipe[1], NULL, want, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
-		if (got <= 0) {
-			atomic_fetch_sub(&all->shared->spent, want);
-			/* ENOMEM: no page to put in the place of a full one just now; the next round tries again */
-			if (got < 0 && errno != EAGAIN && errno != EINTR && errno != ENODATA && errno != ENOMEM)
-				fail(all, STOP_IO_ERROR);
-			break;
-		}
-		if ((size_t)got < want)
-			atomic_fetch_sub(&all->shared->spent, want - (size_t)got);
-		size_t left = (size_t)got;
-		loff_t at = (loff_t)(slot->offset + slot->size);
-		while (left) {
-			ssize_t put = splice(r->pipe[0], NULL, all->out_fd, &at, left, SPLICE_F_MOVE | SPLICE_F_MORE);
-			if (put < 0 && errno == EINTR)
-				continue;
-			if (put <= 0) {
-				fail(all, put ? reason_of(errno) : STOP_IO_ERROR);
-				empty_pipe(r, left);
-				break;
-			}
-			left -= (size_t)put;
-		}
-		/* only whole pages count: a page cut by a full disk is not part of the file */
-		size_t kept = ((size_t)got - left) / page * page;
-		atomic_store_explicit(&slot->size, slot->size + kept, memory_order_release);
-		atomic_fetch_sub(&all->shared->spent, (size_t)got - kept);
-		total += kept;
-		if (left || (size_t)got < want || total > all->buffer_bytes)
-			break; /* the next CPU's turn */
-	}
-	return total;
-}
-
-/* The page being filled when tracing stopped: only read() gives it, padded to a whole page. */
-static void drain_rest(struct reader *r, struct cpu *cpu)
-{
-	struct readers *all = r->all;
-	struct cpu_slot *slot = &all->shared->cpu[cpu->number];
-	size_t page = all->shared->subbuf;
-	while (drain(r, cpu))
-		;
-	while (cpu->raw >= 0 && !atomic_load(&all->failed)) {
-		if (!reserve(all, slot, page)) {
-			fail(all, STOP_SIZE);
-			return;
-		}
-		memset(r->page, 0, page);
-		ssize_t got = read(cpu->raw, r->page, page);
-		if (got <= 0) {
-			atomic_fetch_sub(&all->shared->spent, page);
-			return;
-		}
-		if (!pwrite_all(all->out_fd, r->page, page, slot->offset + slot->size)) {
-			fail(all, reason_of(errno));
-			r->dropped += page;
-			return;
-		}
-		atomic_store_explicit(&slot->size, slot->size + page, memory_order_release);
-	}
-}
 
 /* With -C, off the CPUs under observation if others are allowed. For the calling thread: a command is not affected. */
 static void leave_cpus(const struct options *o)
@@ -315,6 +164,7 @@ struct readers *readers_start(struct tracefs *t, struct shared *s, int out_fd, u
 		struct reader *r = &readers[i];
 		int per = (t->ncpu + count - 1) / count;
 		r->all = all;
+		r->patience = 50;
 		r->cpus = calloc((size_t)per, sizeof *r->cpus);
 		r->epoll = epoll_create1(EPOLL_CLOEXEC);
 		r->page = malloc(s->subbuf);
@@ -347,15 +197,17 @@ enum stop_reason readers_failed(const struct readers *all)
 	return (enum stop_reason)atomic_load(&all->failed);
 }
 
-void readers_finish(struct readers *all, uint64_t *dropped)
+enum stop_reason readers_finish(struct readers *all, struct unwritten *u)
 {
 	atomic_store(&all->stopping, true);
-	*dropped = 0;
+	*u = (struct unwritten){ 0 };
 	for (int i = 0; i < all->count; i++)
 		pthread_join(all->reader[i].thread, NULL);
 	for (int i = 0; i < all->count; i++) {
 		struct reader *r = &all->reader[i];
-		*dropped += r->dropped;
+		u->dropped += r->dropped;
+		u->unread += r->unread;
+		u->error = r->error ? r->error : u->error;
 		for (int c = 0; c < r->ncpus; c++)
 			if (r->cpus[c].raw >= 0)
 				close(r->cpus[c].raw);
@@ -365,6 +217,8 @@ void readers_finish(struct readers *all, uint64_t *dropped)
 		free(r->cpus);
 		free(r->page);
 	}
+	enum stop_reason why = readers_failed(all);
 	free(all->reader);
 	free(all);
+	return why;
 }

@@ -133,7 +133,7 @@ static uint64_t find_end(int fd, uint64_t offset, uint64_t size, uint64_t limit,
 	return size;
 }
 
-int dat_recover(const char *path)
+int dat_recover(const char *path, uint64_t min_free)
 {
 	struct stat st;
 	int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -141,14 +141,16 @@ int dat_recover(const char *path)
 		die("recover", NULL, "%s: %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		die("recover", NULL, "%s: not a regular file", path);
-	if (flock(fd, LOCK_EX | LOCK_NB))
-		die("recover", "wait until it has finished", "%s: is still being recorded", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) /* some networks' file systems have no locks */
+		die("recover", "wait until it has finished; a watchdog (kvmtrace-watch) that is stopped goes on with kill -CONT",
+			"%s: is still being recorded", path);
 	struct shared probe = { 0 };
 	struct cursor c = { fd, 0, (uint64_t)st.st_size, path };
 	int ncpu = find_table(&c, &probe);
 	struct shared *s = shared_new(ncpu);
 	memcpy(s, &probe, sizeof probe);
 	s->ncpu = ncpu;
+	s->min_free = min_free ? min_free : usual_min_free(fd);
 	uint64_t pages = 0, found = 0;
 	for (int i = 0; i < ncpu; i++) {
 		s->cpu[i].offset = take_u64(&c);
@@ -195,8 +197,8 @@ int dat_recover(const char *path)
 			in_order &= s->cpu[i].offset >= before;
 			before = s->cpu[i].offset + s->cpu[i].size;
 		}
-	bool packed = in_order && dat_pack(fd, s, NULL);
-	msg(MSG_INFO, "recovered", packed ? NULL : "too little free space to pack it: it stays sparse, and opens",
+	bool packed = in_order && dat_pack(fd, s, NULL) == PACK_DONE;
+	msg(MSG_INFO, "recovered", packed ? NULL : "too little free space to pack it (see --min-free): it stays sparse, and opens",
 		"%s: %llu pages, %llu of them found behind the table", path, (unsigned long long)pages, (unsigned long long)found);
 	close(fd);
 	return EXIT_OK;

@@ -75,7 +75,7 @@ bool priority_is_realtime(void)
 
 int signals_setup(void)
 {
-	sigset_t set;
+	sigset_t set, set_free;
 	struct sigaction hangup;
 	/* Under nohup a closed terminal is nothing to us. (A signal that is blocked is kept for us even if it is ignored.) */
 	bool nohup = !sigaction(SIGHUP, NULL, &hangup) && hangup.sa_handler == SIG_IGN;
@@ -85,8 +85,18 @@ int signals_setup(void)
 			sigaddset(&set, stops[i]);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	/* Whoever started us may have ignored or blocked these, which exec hands on: ends of children would not be told, and a
+	 * reader that runs too long (priority_realtime) would never hear of it. */
+	signal(SIGCHLD, SIG_DFL);
+	sigemptyset(&set_free);
+	sigaddset(&set_free, SIGXCPU);
+	sigprocmask(SIG_UNBLOCK, &set_free, NULL);
 	signal(SIGPIPE, SIG_IGN); /* closed pipes are return values */
 	signal(SIGXFSZ, SIG_IGN); /* the file-size limit is EFBIG */
+	/* Ctrl-Z, or a word to the terminal from the background: a recorder that is stopped leaves the events on. */
+	signal(SIGTSTP, SIG_IGN);
+	signal(SIGTTIN, SIG_IGN);
+	signal(SIGTTOU, SIG_IGN);
 	usual_nice = getpriority(PRIO_PROCESS, 0);
 	int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (fd < 0)

@@ -12,6 +12,7 @@ struct text {
 	int out, signals;
 	uint64_t end; /* 0: none */
 	enum stop_reason (*ends)(bool child);
+	const char **switched_off;
 	enum stop_reason why; /* nothing is recorded any more; what is in the buffer is still written */
 };
 
@@ -24,6 +25,8 @@ static bool look(struct text *x)
 		return signal;
 	x->why = signal ? STOP_SIGNAL : why != STOP_NOT ? why : x->end && clock_ns(CLOCK_MONOTONIC) >= x->end ? STOP_DURATION : STOP_NOT;
 	if (x->why != STOP_NOT) {
+		if (x->why != STOP_STALLED)
+			*x->switched_off = tracefs_switched_off(x->t);
 		tracefs_on(x->t, false);
 		write_file_at(x->t->dir_fd, "events/enable", "0");
 	}
@@ -63,10 +66,11 @@ static bool put(struct text *x, const char *p, size_t n)
 }
 
 enum stop_reason copy_text(struct tracefs *t, int out, int signals, uint64_t end, uint64_t max_size,
-	enum stop_reason (*ends)(bool child), uint64_t *bytes)
+	enum stop_reason (*ends)(bool child), uint64_t *bytes, const char **switched_off)
 {
 	char chunk[65536];
-	struct text x = { .t = t, .out = out, .signals = signals, .end = end, .ends = ends, .why = STOP_NOT };
+	struct text x = { .t = t, .out = out, .signals = signals, .end = end, .ends = ends, .switched_off = switched_off,
+		.why = STOP_NOT };
 	int in = openat(t->dir_fd, "trace_pipe", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (in < 0)
 		die("tracefs", NULL, "%s/trace_pipe: %s", t->instance, strerror(errno));

@@ -7,7 +7,7 @@
  * library of either's plugins; the watchdog must run after fork() in a process with threads, where only system calls
  * are safe. This way the helper is one static binary that runs on any kernel since 4.4.
  */
-#include "capture.h"
+#include "tracefs.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -36,13 +36,13 @@ static bool locked_down(void)
 }
 
 /* Root may still be refused. */
-static const char *refused(int err, const char *otherwise)
+const char *refused(int err, const char *otherwise)
 {
 	return err != EPERM && err != EACCES ? otherwise :
 		"something on this host forbids it even to root: kernel lockdown, a security module, or a container; see dmesg";
 }
 
-void tracefs_find(struct tracefs *t, const char *given)
+void tracefs_find(struct tracefs *t, const char *given, bool change)
 {
 	static const char *const usual[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
 	const char *root = given;
@@ -62,7 +62,7 @@ void tracefs_find(struct tracefs *t, const char *given)
 	strcpy(t->root, root);
 	t->root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int err = t->root_fd < 0 ? errno : 0;
-	if (!err && faccessat(t->root_fd, "instances", R_OK | W_OK | X_OK, AT_EACCESS))
+	if (!err && faccessat(t->root_fd, change ? "instances" : "events", R_OK | X_OK | (change ? W_OK : 0), AT_EACCESS))
 		err = errno;
 	struct buf b = { 0 };
 	int r = err ? 0 : read_file_at(t->root_fd, "trace_clock", &b);
@@ -77,7 +77,7 @@ void tracefs_find(struct tracefs *t, const char *given)
 	if (err == EACCES || err == EPERM)
 		die("permission", !geteuid() ? refused(err, NULL) : "run it as root; a group needs write access to tracefs (mount option gid=) and CAP_SYS_ADMIN",
 			"no access to %s: %s", root, strerror(err));
-	die("tracefs", err == EROFS ? "remount it: mount -o remount,rw DIR; in a container, record on the host itself" : NULL, "%s: %s", root,
+	die("tracefs", err == EROFS ? "remount it: mount -o remount,rw DIR; in a container, record on the host itself; or try --backend perf" : NULL, "%s: %s", root,
 		strerror(err));
 }
 
@@ -112,95 +112,16 @@ void tracefs_make(struct tracefs *t)
 	flock(t->dir_fd, LOCK_EX | LOCK_NB); /* held as long as we live: how --cleanup tells that, also across containers */
 }
 
-static void must_write(struct tracefs *t, const char *file, const char *text, const char *hint)
+void must_write(struct tracefs *t, const char *file, const char *text, const char *hint)
 {
 	if (!write_file_at(t->dir_fd, file, text))
 		die("tracefs-write", refused(errno, hint), "cannot write %s to %s/%s: %s", text, t->instance, file, strerror(errno));
 }
 
-static void may_write(struct tracefs *t, const char *file, const char *text, const char *consequence)
+void may_write(struct tracefs *t, const char *file, const char *text, const char *consequence)
 {
 	if (!write_file_at(t->dir_fd, file, text) && consequence)
 		msg(MSG_WARNING, "tracefs-write", consequence, "cannot write %s/%s: %s", t->instance, file, strerror(errno));
-}
-
-static uint64_t available_memory(void)
-{
-	struct buf b = { 0 };
-	uint64_t kb = 0;
-	if (!read_file_at(AT_FDCWD, "/proc/meminfo", &b)) {
-		char *p = strstr(b.p, "MemAvailable:");
-		if (p)
-			kb = strtoull(p + 13, NULL, 10);
-	}
-	buf_free(&b);
-	return kb << 10;
-}
-
-static bool cpu_chosen(const struct options *o, int cpu)
-{
-	return !o->cpus || (o->cpumask[cpu / 8] >> (cpu % 8) & 1);
-}
-
-static void set_buffer_size(struct tracefs *t, const struct options *o)
-{
-	uint64_t memory = available_memory();
-	long online = sysconf(_SC_NPROCESSORS_ONLN);
-	int cpus = 0;
-	for (int c = 0; c < t->ncpu; c++)
-		cpus += cpu_chosen(o, c);
-	if (online > 0 && cpus > online)
-		cpus = (int)online; /* CPUs that were never online have no buffer */
-	uint64_t size = o->buffer_bytes ? o->buffer_bytes : 4 << 20, total = size * (uint64_t)(cpus ? cpus : 1);
-	if (o->buffer_bytes && memory && total > memory / 4)
-		die("buffer-size", "give a smaller -b, or fewer CPUs with -C",
-			"%d buffers of %llu %s are more than a quarter of the %llu MB of available memory", cpus,
-			(unsigned long long)(size >= 10 << 20 ? size >> 20 : size >> 10), size >= 10 << 20 ? "MB" : "KB", (unsigned long long)(memory >> 20));
-	while (!o->buffer_bytes && memory && total > memory / 32 && size > 256 << 10) {
-		size /= 2;
-		total /= 2;
-	}
-	char kb[32], path[64];
-	snprintf(kb, sizeof kb, "%llu", (unsigned long long)((size + 1023) >> 10));
-	/*
-	 * Pages of 16 KB instead of 4 (since 6.8): a quarter as many for the vCPU to begin and for the reader to move, which
-	 * measured makes reading a quarter to a third cheaper. 64 KB gain little more, and are harder to get from a
-	 * fragmented memory. Small buffers stay fine-grained.
-	 */
-	if (size >= 512 << 10)
-		write_file_at(t->dir_fd, "buffer_subbuf_size_kb", "16");
-	if (!o->cpus) {
-		must_write(t, "buffer_size_kb", kb, "give a smaller -b");
-	} else {
-		must_write(t, "buffer_size_kb", "8", NULL);
-		for (int c = 0; c < t->ncpu; c++) {
-			snprintf(path, sizeof path, "per_cpu/cpu%d/buffer_size_kb", c);
-			if (cpu_chosen(o, c) && !write_file_at(t->dir_fd, path, kb))
-				msg(MSG_WARNING, "buffer-size", NULL, "CPU %d keeps a small buffer: %s", c, strerror(errno));
-		}
-	}
-	t->buffer_bytes = size;
-	t->small = size < 256 << 10;
-}
-
-static void set_cpumask(struct tracefs *t, const struct options *o)
-{
-	/* hexadecimal words of 32 CPUs, highest first, separated by commas */
-	struct buf b = { 0 };
-	bool any = false;
-	for (int word = (t->ncpu - 1) / 32; word >= 0; word--) {
-		uint32_t bits = 0;
-		for (int i = 0; i < 32; i++)
-			if (word * 32 + i < t->ncpu && cpu_chosen(o, word * 32 + i))
-				bits |= 1u << i;
-		any |= bits != 0;
-		buf_fmt(&b, "%08x%s", bits, word ? "," : "");
-	}
-	buf_add(&b, "", 1);
-	if (!any)
-		die("usage", NULL, "-C %s: this host has CPUs 0 to %d", o->cpus, t->ncpu - 1);
-	must_write(t, "tracing_cpumask", b.p, NULL);
-	buf_free(&b);
 }
 
 static void set_pids(struct tracefs *t, const struct options *o)
@@ -237,39 +158,10 @@ static void set_pids(struct tracefs *t, const struct options *o)
 	buf_free(&ids);
 }
 
-/* Size of a raw page: where the data begin plus how many fit, from "field: char data; offset:16; size:4080;" */
-static uint32_t page_size_of(const char *header_page)
-{
-	const char *p = strstr(header_page, " data;");
-	unsigned offset, size;
-	if (!p || !(p = strstr(p, "offset:")) || sscanf(p, "offset:%u; size:%u;", &offset, &size) != 2 || size > 1 << 20 ||
-		offset > 64)
-		return 0;
-	uint32_t sum = offset + size;
-	return sum & (sum - 1) || sum < 4096 ? 0 : sum;
-}
-
-/*
- * Wakes a reader when half is filled: rarely, but with room for a burst. Small buffers fill so often that waking costs more
- * than moving pages; their reader comes at once (priority_realtime), so it may be woken late: at five sixths, two pages of
- * three. Kernels compare either the pages that are full (older ones) or one more (6.12; 5.10 and 6.1 since it was fixed
- * there); 0.6 of a page above serves both, and is never met by an empty small buffer, for which poll() would return at
- * once. Of three pages the first kind never wakes late: the reader notices (tracefs_wake_early). 4.19 has no such file.
- */
-static bool set_buffer_percent(struct tracefs *t, bool late)
-{
-	uint64_t data = t->subbuf - 16, pages = (t->buffer_bytes + data - 1) / data;
-	pages = pages < 2 ? 2 : pages;
-	uint64_t full = late ? pages * 5 / 6 : pages / 2, percent = (full * 100 + 60) / pages;
-	char text[16];
-	snprintf(text, sizeof text, "%u", percent < 100 ? (unsigned)percent : 100);
-	return write_file_at(t->dir_fd, "buffer_percent", text);
-}
-
-void tracefs_wake_early(struct tracefs *t)
-{
-	set_buffer_percent(t, false);
-}
+static const struct { const char *option, *value; } plain_text[] = {
+	{ "options/raw", "0" }, { "options/hex", "0" }, { "options/bin", "0" }, { "options/verbose", "0" },
+	{ "options/fields", "0" }, { "options/latency-format", "0" }, { "options/context-info", "1" },
+};
 
 void tracefs_apply(struct tracefs *t, const struct options *o)
 {
@@ -288,6 +180,9 @@ void tracefs_apply(struct tracefs *t, const struct options *o)
 	 */
 	may_write(t, "options/stacktrace", "0", NULL);
 	may_write(t, "options/userstacktrace", "0", NULL);
+	if (o->text) /* what a new instance inherits, too: numbers instead of events, or lines that no program reads */
+		for (size_t i = 0; i < sizeof plain_text / sizeof *plain_text; i++)
+			write_file_at(t->dir_fd, plain_text[i].option, plain_text[i].value);
 	set_buffer_size(t, o);
 	if (o->cpus)
 		set_cpumask(t, o);

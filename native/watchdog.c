@@ -1,8 +1,12 @@
 /*
  * The watchdog: a small process in a session of its own that waits for the recorder's death and cleans up after it.
  * Ctrl-C, a closed terminal, or a killed process group do not reach it; the OOM killer is asked to spare it.
- * If it dies itself, the recorder starts another. If both are killed at once, the dead-man switch (free_buffer) has
- * stopped tracing, and --cleanup and --recover do the rest.
+ * If it dies itself, or is stopped (SIGSTOP), the recorder starts another. If both are killed at once, the dead-man switch
+ * (free_buffer) has stopped tracing, and --cleanup and --recover do the rest.
+ *
+ * A recorder that is stopped itself, or waits for a disk with its main thread, keeps no time limit and answers no signal,
+ * while every exit of every guest goes on paying for the events. So the watchdog looks now and then whether it is alive,
+ * and otherwise switches them off, which the recorder notices when it goes on.
  *
  * It is forked from a process with threads in it, so it keeps to system calls, plus malloc(), which glibc and musl
  * make usable after fork().
@@ -22,6 +26,12 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* Half a minute without a sign of life, as seen at least three times: all processes may have been frozen together. */
+#ifndef KC_WATCH_MS
+#define KC_WATCH_MS 10000
+#endif
+#define WATCH_TIMES 3
 
 void close_all_but(const int *keep, int n)
 {
@@ -58,6 +68,16 @@ static void close_others(const int *keep, int n)
 		close(null);
 }
 
+/* Tracing and events, at once. */
+static void switch_off(struct shared *s)
+{
+	char path[400];
+	snprintf(path, sizeof path, "%s/tracing_on", s->instance);
+	write_file_at(AT_FDCWD, path, "0");
+	snprintf(path, sizeof path, "%s/events/enable", s->instance);
+	write_file_at(AT_FDCWD, path, "0");
+}
+
 /*
  * Waits for the recorder's end. True: it died; false: it dismissed us.
  *
@@ -65,14 +85,25 @@ static void close_others(const int *keep, int n)
  * last thread is gone, and a thread that waits for a disk cannot be killed. The signal comes as soon as its main thread
  * ends, which waits for nothing. Other processes' signals do not count.
  */
-static bool recorder_died(int pipe_fd, int signal_fd, pid_t parent)
+static bool recorder_died(int pipe_fd, int signal_fd, pid_t parent, struct shared *s)
 {
+	uint32_t last = 0;
+	int still = 0;
 	struct pollfd wait[2] = { { .fd = pipe_fd, .events = POLLIN }, { .fd = signal_fd, .events = POLLIN } };
 	while (getppid() == parent) {
 		struct signalfd_siginfo si;
 		char byte;
-		if (poll(wait, 2, -1) < 0)
+		int n = poll(wait, 2, KC_WATCH_MS);
+		if (n < 0)
 			continue;
+		if (!n) {
+			uint32_t beat = atomic_load(&s->beat);
+			still = beat && beat == last ? still + 1 : 0;
+			last = beat;
+			if (still >= WATCH_TIMES && !atomic_exchange(&s->held, true))
+				switch_off(s);
+			continue;
+		}
 		if (wait[0].revents) {
 			ssize_t n = read(pipe_fd, &byte, 1);
 			if (n >= 0)
@@ -142,18 +173,13 @@ static _Noreturn void guard(int pipe_fd, struct shared *s, int out_fd, pid_t par
 	setpriority(PRIO_PROCESS, 0, -20);
 	sched_setscheduler(0, SCHED_FIFO, &lowest);
 	mlockall(first ? MCL_CURRENT : MCL_CURRENT | MCL_ONFAULT);
-	if (!recorder_died(pipe_fd, signal_fd, parent))
+	if (!recorder_died(pipe_fd, signal_fd, parent, s))
 		_exit(0);
 	int phase = atomic_load(&s->phase);
 	struct totals sum = { 0 };
 	struct buf options = { 0 };
 	if (phase == PHASE_INSTANCE || phase == PHASE_FILE) {
-		char path[400];
-		/* At once, before anything that takes time; tracefs_remove does it again. */
-		snprintf(path, sizeof path, "%s/tracing_on", s->instance);
-		write_file_at(AT_FDCWD, path, "0");
-		snprintf(path, sizeof path, "%s/events/enable", s->instance);
-		write_file_at(AT_FDCWD, path, "0");
+		switch_off(s); /* before anything that takes time; tracefs_remove does it again */
 		wait_for_its_files(pipe_fd);
 		if (phase == PHASE_FILE)
 			tracefs_stats(s->instance, s->ncpu, &sum, &options);
@@ -193,14 +219,40 @@ bool watchdog_start(struct watchdog *w, struct shared *s, int out_fd)
 	return true;
 }
 
+/* True: it has ended. */
+static bool wait_for_its_end(struct watchdog *w, int wait_ms)
+{
+	for (int waited = 0;; waited += 5) {
+		pid_t pid = waitpid(w->pid, NULL, WNOHANG);
+		if (pid == w->pid || (pid < 0 && errno != EINTR))
+			return true;
+		if (waited >= wait_ms)
+			return false;
+		poll(NULL, 0, 5);
+	}
+}
+
+void watchdog_kill(struct watchdog *w)
+{
+	kill(w->pid, SIGKILL); /* first: the end of its pipe would tell it that we died */
+	wait_for_its_end(w, 1000);
+	close(w->pipe_fd);
+	w->pid = 0;
+}
+
+/* It has nothing to do any more, and ends at once; but somebody may have stopped it, and a finished recording does not wait. */
 void watchdog_dismiss(struct watchdog *w)
 {
 	char byte = 'q';
 	if (w->pid <= 0)
 		return;
 	write_all(w->pipe_fd, &byte, 1);
-	close(w->pipe_fd);
-	while (waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	w->pid = 0;
+	if (wait_for_its_end(w, 2000)) {
+		close(w->pipe_fd);
+		w->pid = 0;
+		return;
+	}
+	int pid = (int)w->pid;
+	watchdog_kill(w);
+	msg(MSG_WARNING, "watchdog", NULL, "the watchdog (%d) did not end by itself, is it stopped? It was killed; there was nothing left to do", pid);
 }

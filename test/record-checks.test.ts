@@ -326,15 +326,19 @@ describe('the place', () => {
   });
   test('the size limit leaves room for the capture and for the host', async () => {
     const MB = 2 ** 20;
-    expect(sizeLimit('/x', null, 1e6 * MB)).toBe(4096 * MB);
-    expect(sizeLimit('/x', 8192 * MB, 1e6 * MB)).toBe(8192 * MB);
+    const space = (free: number) => ({ free: free * MB, reserve: Math.min(256, free / 20) * MB });
+    expect(sizeLimit('/x', null, false, space(1e6))).toBe(4096 * MB);
+    expect(sizeLimit('/x', 8192 * MB, false, space(1e6))).toBe(8192 * MB);
     for (const free of [100, 500, 1000, 5000]) {
-      const limit = sizeLimit('/x', null, free * MB);
+      const limit = sizeLimit('/x', null, false, space(free));
       expect(4 * limit).toBeLessThan(free * MB);
       expect(4 * limit).toBeGreaterThan(0.7 * free * MB);
+      // Kernel's and QEMU's side, a copy of the latter, the capture of both.
+      expect(9 * sizeLimit('/x', null, true, space(free))).toBeLessThan(free * MB);
     }
-    expect((await refusal(() => sizeLimit('/x', null, 20 * MB))).message).toContain('only 20 MB free in /x');
-    const large = await refusal(() => sizeLimit('/x', 600 * MB, 1000 * MB));
+    const full = await refusal(() => sizeLimit('/x', null, false, space(20)));
+    expect(full.message).toContain('only 20 MB free in /x');
+    const large = await refusal(() => sizeLimit('/x', 600 * MB, false, space(1000)));
     expect(large.message).toContain('--max-size of 600 MB');
     expect(large.hint).toContain('at most --max-size 2');
   });

@@ -1,7 +1,16 @@
 /** kvmtrace-capture by itself on this machine's kernel: text, perf, its status lines, containers, hang-ups. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { readHostFacts } from '../src/record/checks.ts';
@@ -284,4 +293,74 @@ live('more new threads than the file has room for names of: the counters of loss
   expect(stderr).not.toContain('the counters of the end are missing');
   // As per_cpu/cpuN/stats prints them.
   expect(readFileSync(join(work, 'a.dat'), 'latin1')).toMatch(/CPU: 0\nentries: \d+\noverrun: \d+\n/);
+});
+
+live('perf: -d counts from when its events are on, however long it prepares', async () => {
+  if (missing('perf')) return;
+  const real = spawnSync('sh', ['-c', 'command -v perf'], { encoding: 'utf8' }).stdout.trim();
+  // A host with very many processes, and a perf that cannot be told to begin.
+  const slow = `[ "$1" = version ] && exec '${real}' version; sleep 1; exec '${real}' "$@"`;
+  const old = `[ "$1" = version ] && { echo perf version 5.4.1; exit; }; echo "$@" >args; exec '${real}' "$@"`;
+  for (const [name, script, least] of [
+    ['slow', slow, 0.95],
+    ['old', old, 0.3],
+  ] as const) {
+    const bin = join(work, name);
+    mkdirSync(bin);
+    writeFileSync(join(bin, 'perf'), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    const env = { ...process.env, PATH: `${bin}:${process.env.PATH}`, HOME: work };
+    const args = ['--backend', 'perf', ...EVENTS, '-o', `${name}.data`, '-d', '1', '--status-json=1'];
+    const { status, stdout } = spawnSync(helper, args, { cwd: work, encoding: 'utf8', env });
+    expect([status, stdout]).toEqual([0, expect.stringMatching(/^\{"type":"start",.*"bufferKb":4096/)]);
+    const times = spawnSync(real, ['script', '-f', '-i', `${name}.data`, '-F', 'time'], {
+      cwd: work,
+      encoding: 'utf8',
+      maxBuffer: 1 << 28,
+    })
+      .stdout.trim()
+      .split('\n');
+    const span = Number.parseFloat(times.at(-1)!) - Number.parseFloat(times[0]);
+    expect(span, name).toBeGreaterThan(least);
+    expect(span, name).toBeLessThan(1.8);
+  }
+  expect(readFileSync(join(work, 'args'), 'utf8')).not.toContain('--control');
+  // Nothing is copied to ~/.debug.
+  expect(readdirSync(work).sort()).toEqual(['args', 'old', 'old.data', 'slow', 'slow.data']);
+});
+
+live('text is plain although the host prints its own in another way', () => {
+  const options = join(INSTANCES, '../options');
+  const before = readFileSync(join(options, 'raw'), 'utf8').trim();
+  try {
+    writeFileSync(join(options, 'raw'), '1');
+    expect(run(['--text', '-o', 'a.txt', ...EVENTS, '-d', '0.2']).status).toBe(0);
+  } finally {
+    writeFileSync(join(options, 'raw'), before);
+  }
+  expect(readFileSync(join(work, 'a.txt'), 'utf8')).toMatch(/: sched_switch: prev_comm=/);
+});
+
+live('perf records where tracefs may only be read', () => {
+  if (missing('unshare') || missing('perf')) return;
+  const script = `T=/sys/kernel/tracing; mount --bind $T $T && mount -o remount,bind,ro $T || exit 77
+    cd '${work}'; for form in '-o a.dat' '--backend perf -o a.data'; do '${helper}' $form ${EVENTS.join(' ')} -d 0.2; echo $?; done`;
+  const { status, stdout, stderr } = spawnSync('unshare', ['-m', 'sh', '-c', script], { encoding: 'utf8' });
+  if (status === 77) return void process.stderr.write('SKIPPED: no bind mount here\n');
+  expect([stdout, stderr]).toEqual([
+    '2\n0\n',
+    expect.stringMatching(/Read-only file system\n.*or try --backend perf/),
+  ]);
+  expect(readdirSync(work)).toEqual(['a.data']);
+});
+
+live('--check tells what memory a recording takes', () => {
+  const online = cpus().length;
+  const { status, stderr } = run(['--check', ...EVENTS, '-b', '2M']);
+  expect([status, stderr]).toEqual([
+    0,
+    expect.stringContaining(
+      `record 1 events; meanwhile ${online} buffers of 2048 KB take ${2 * online} MB of memory`,
+    ),
+  ]);
+  expect(run(['--check', ...EVENTS, '-b', '900G']).stderr).toContain('more than a quarter of the');
 });

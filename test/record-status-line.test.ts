@@ -46,9 +46,11 @@ const documented = fc.oneof(
     type: fc.constant('start'),
     pid: natural,
     instance: fc.string(),
+    watchdog: natural,
     bufferKb: natural,
     events: natural,
   }),
+  fc.record({ type: fc.constant('watchdog'), pid: natural }),
   fc.record({
     type: fc.constant('status'),
     seconds: fc.double({ min: 0, max: 1e6, noNaN: true }).map(Math.abs),

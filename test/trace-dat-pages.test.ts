@@ -490,6 +490,25 @@ describe.each([
     for (const odd of [0, -1, 1.5, '5', null]) expect(said(odd)).toEqual([5, undefined]);
   });
 
+  test('what our recorder could not read at the end, and what others switched off, is data loss', () => {
+    const two = one(X86, entryRecord(X86, 5, 1n), exitRecord(X86, 5, 1, 2n));
+    const said = (notes: object) => {
+      const body = Buffer.from(JSON.stringify({ kvmtrace: { format: 1, phase: 'end', ...notes } }));
+      const { diagnostics } = readDat(build({ ...two, options: [[10, body]] }));
+      return [diagnostics['unread-at-end'], diagnostics['switched-off']];
+    };
+    expect(said({ stats: { left: 0, unreadCpus: 2, unreadError: 'Input/output error' } })).toEqual([
+      1,
+      undefined,
+    ]);
+    expect(said({ stats: { unreadCpus: 1 }, switchedOff: 'tracing_on' })).toEqual([1, 1]);
+    for (const odd of [0, -1, 'x', null, {}])
+      expect(said({ stats: { unreadCpus: odd }, switchedOff: odd === 'x' ? '' : odd })).toEqual([
+        undefined,
+        undefined,
+      ]);
+  });
+
   test('names of threads come from saved_cmdlines, else from sched_switch', () => {
     const file = one(
       X86,

@@ -5,15 +5,19 @@ import { type Environment, processEnvironment } from './environment.ts';
 import { describeError } from './errors.ts';
 import { abortOutputs } from './output.ts';
 import { createProgram } from './program.ts';
+import { leaveDeadTerminals } from './standard-streams.ts';
 
 /** Commands that leave nothing to be done when they return: no child process, no pipe that is still being emptied. */
 const ENDING = ['report', 'info', 'diff'];
 
 /** Runs with the process's own streams and sets its exit status. */
 export async function main(args: readonly string[]): Promise<void> {
+  // A recording goes on when nobody reads its messages any more: its terminal was closed, or the pipe.
+  const goesOn = args[0] === 'record';
   process.exitCode = await run(
     args,
     processEnvironment((error) => {
+      if (goesOn) return;
       abortOutputs();
       // `kvmtrace report … | head`: the reader has seen enough, which is no error.
       if (error.code === 'EPIPE') process.exit(0);
@@ -21,6 +25,7 @@ export async function main(args: readonly string[]): Promise<void> {
       process.exit(2);
     }),
   );
+  if (goesOn) leaveDeadTerminals();
   // Taking down what Node.js has set up, and the analysis thread, takes 5 ms more; the system does it faster.
   if (ENDING.includes(args[0])) process.exit();
 }

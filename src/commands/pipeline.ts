@@ -181,7 +181,10 @@ export async function runConvert(
   try {
     stream.lendBatches({ arena: writer.arena, nextBatch: writer.lend });
     // Rows go into the file while the next ones are read.
-    const pause = () => writer.busy() ?? options.pause?.();
+    const pause = () => {
+      const busy = writer.busy();
+      return busy === null ? options.pause?.() : busy.then(() => options.pause?.());
+    };
     await forEachBatch(stream, { ...options, pause }, (batch) => {
       addEvents(summary, batch);
       writer.write(batch);

@@ -8,7 +8,10 @@ import { formatBytes, formatNs, plural } from '../core/units.ts';
 import { checkHost, readHostFacts } from '../record/checks.ts';
 import { findHelper } from '../record/helper.ts';
 import { createLiveLine, type LiveLine } from '../record/live-line.ts';
+import { isUnderNohup } from '../record/nohup.ts';
 import {
+  diskSpace,
+  isCrowded,
   moveIntoPlace,
   type OutputPlace,
   openPrivateFile,
@@ -35,12 +38,16 @@ export async function record(
   if (raw.cleanup) return await cleanUp(raw, environment);
   const options = readRecordOptions(raw, command);
   const traceEvents = readTraceEvents(raw.traceEvents);
-  checkHost(readHostFacts());
+  checkHost(readHostFacts(), options.rawKind !== 'perf.data');
   const live = createLiveLine(environment.stderr, options.quiet, environment.env);
   const tell = (text: string) => live.say(`kvmtrace: ${plainText(text)}`);
   const helper = await findHelper({ named: options.helper, env: environment.env, tell });
   const place = prepareOutput(options.output, options.rawKind);
-  const signals = watchSignals();
+  const signals = watchSignals({
+    tell,
+    toTerminal: environment.stderr.isTTY === true,
+    underNohup: isUnderNohup(environment.env),
+  });
   try {
     const recorded = await recordTo(place, helper, options, live, signals, tell);
     if (signals.hungUp) live.silence();
@@ -71,7 +78,9 @@ async function recordTo(
   signals: SignalWatch,
   tell: (text: string) => void,
 ): Promise<Recorded> {
-  const maxBytes = sizeLimit(dirname(place.capture), options.maxBytes);
+  const space = diskSpace(dirname(place.capture));
+  const hasQemu = options.qmp !== null || options.qemuTrace !== null;
+  const maxBytes = sizeLimit(dirname(place.capture), options.maxBytes, hasQemu, space);
   const qemu = await openQemu({
     qmp: options.qmp,
     file: options.qemuTrace,
@@ -84,13 +93,26 @@ async function recordTo(
     if (line.type === 'warning' || !options.quiet) live.say(advised('kvmtrace', line.message, line.hint));
   };
   try {
-    return await runRecording({ helper, options, maxBytes, place, qemu, live, signals, message });
+    return await runRecording({
+      helper,
+      options,
+      maxBytes,
+      reserve: space.reserve,
+      place,
+      qemu,
+      live,
+      signals,
+      message,
+    });
   } finally {
     await qemu.restore();
   }
 }
 
 class Interrupted extends Error {}
+
+/** How often a conversion looks at the disk: it writes some ten MB meanwhile. */
+const DISK_LOOK_MS = 100;
 
 /** Null: it could not be converted, or was interrupted; the raw files stay. */
 async function convertRecording(
@@ -104,8 +126,21 @@ async function convertRecording(
   const { stderr, env } = environment;
   const before = signals.count;
   const pauses = createPause();
+  const folder = dirname(place.capture);
+  const checkDisk = () => {
+    if (isCrowded(folder))
+      throw new UsageError(
+        `less than ${formatBytes(diskSpace(folder).reserve)} would be left free on the disk`,
+        'Make room, or convert it to a file on another disk.',
+      );
+  };
+  let lastLook = Date.now();
   const pause = () => {
     if (signals.count > before) throw new Interrupted();
+    if (Date.now() - lastLook >= DISK_LOOK_MS) {
+      lastLook = Date.now();
+      checkDisk();
+    }
     return pauses();
   };
   const progress = createProgress(stderr, 'converting', quiet, env);
@@ -113,6 +148,7 @@ async function convertRecording(
   // Written by its descriptor: in somebody else's folder there may be another file of this name by then.
   const fd = openPrivateFile(target);
   try {
+    checkDisk();
     const { runConvert } = await environment.loadPipeline();
     const summary = await runConvert(files, fd, { traceEvents, onProgress: progress.update, pause });
     moveIntoPlace(target, place.capture);
@@ -186,7 +222,7 @@ async function cleanUp(raw: RawRecord, { stderr, env }: Environment): Promise<nu
   );
   let refused: MessageLine | null = null;
   for (const line of output.split('\n').map(parseStatusLine)) {
-    if (line === null || line.type === 'start' || line.type === 'status' || line.type === 'end') continue;
+    if (line === null || !('message' in line)) continue;
     if (line.type === 'error') refused ??= line;
     else if (line.type === 'warning' || !raw.quiet)
       stderr.write(`${advised('kvmtrace', line.message, line.hint)}\n`);

@@ -2,7 +2,8 @@
  * Standard output and error. Node's own streams take 3 ms to set up (5 where they are pipes), which is only worth it for
  * terminals, with their width and their keys; files and pipes are written as they are.
  */
-import { fstatSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
+import { isatty } from 'node:tty';
 
 export interface Output {
   write(chunk: string | Uint8Array, done?: (error?: Error | null) => void): unknown;
@@ -43,6 +44,23 @@ export function plainOutput(fd: number, failed: (error: NodeJS.ErrnoException) =
       return true;
     },
   };
+}
+
+/**
+ * Node.js ends with an abort, and a core dump, where a terminal that it began with is gone by then: it cannot give it back the
+ * settings that it had. So such a one is exchanged for /dev/null.
+ */
+export function leaveDeadTerminals(): void {
+  for (const fd of [0, 1, 2])
+    try {
+      const stat = fstatSync(fd);
+      // A terminal that was hung up is a device that answers nothing.
+      if (!stat.isCharacterDevice() || stat.rdev === DEV_NULL || isatty(fd)) continue;
+      closeSync(fd);
+      openSync('/dev/null', 'r+'); // The lowest free number is this one.
+    } catch {
+      // Closed, or no /dev/null: as it is.
+    }
 }
 
 const RETRY_MS = 5;

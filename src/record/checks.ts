@@ -61,8 +61,9 @@ function isWritable(folder: string): boolean {
   }
 }
 
-/** @throws UsageError for the first thing that is missing, with what to do. */
-export function checkHost(facts: HostFacts): void {
+/** `change`: perf only reads tracefs. @throws UsageError for the first thing that is missing, with what to do. */
+export function checkHost(facts: HostFacts, change = true): void {
+  const canMakeInstances = facts.canMakeInstances || !change;
   if (facts.platform !== 'linux')
     throw new UsageError(
       `recording works on Linux, this is ${facts.platform}`,
@@ -81,11 +82,11 @@ export function checkHost(facts: HostFacts): void {
           'recording needs root: tracefs cannot be reached as this user',
           'Run it with sudo, as root, or with CAP_SYS_ADMIN and write access to tracefs.',
         );
-  if (!facts.canMakeInstances || !privileged)
+  if (!canMakeInstances || !privileged)
     throw new UsageError(
-      `recording needs root: ${facts.canMakeInstances ? 'CAP_SYS_ADMIN is missing' : `no write access to ${facts.tracefs}/instances`}`,
+      `recording needs root: ${canMakeInstances ? 'CAP_SYS_ADMIN is missing' : `no write access to ${facts.tracefs}/instances`}`,
       facts.uid === 0
-        ? 'In a container: run it on the host itself, or with --privileged and /sys/kernel/tracing mounted writable.'
+        ? 'In a container: run it on the host itself, or with --privileged and /sys/kernel/tracing mounted writable; or try --backend perf.'
         : 'Run it with sudo or as root. A group needs write access to tracefs (mount option gid=) and CAP_SYS_ADMIN.',
     );
   if (!facts.hasKvmEvents)

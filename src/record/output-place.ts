@@ -29,7 +29,7 @@ const ENDINGS: Readonly<Record<RawKind, string>> = {
   'perf.data': '.perf.data',
 };
 const MB = 1024 * 1024;
-/** What a capture takes of a raw file's size, rounded up; what is left free on the disk in any case. */
+/** What a capture takes of a raw file's size, rounded up; what is left free on the disk in any case, or 5 % of it. */
 const CAPTURE_PER_RAW = 3;
 const RESERVE_BYTES = 256 * MB;
 const MOST_BYTES = 4 * 1024 * MB;
@@ -88,9 +88,39 @@ function refuseExisting(path: string, what: string): void {
   );
 }
 
-/** Bytes that the raw file may take, so that the capture fits beside it and the disk stays usable. */
-export function sizeLimit(folder: string, wanted: number | null, free = freeBytes(folder)): number {
-  const room = Math.floor((free - Math.min(RESERVE_BYTES, free / 20)) / (1 + CAPTURE_PER_RAW));
+/** What a disk has: free for us, and to be left free. */
+export interface DiskSpace {
+  readonly free: number;
+  readonly reserve: number;
+}
+
+export function diskSpace(folder: string): DiskSpace {
+  const { bavail, blocks, bsize } = statfsSync(folder);
+  return { free: bavail * bsize, reserve: Math.min(RESERVE_BYTES, Math.floor((blocks * bsize) / 20)) };
+}
+
+/** Whether less is free than has to be. A disk that does not tell is not full. */
+export function isCrowded(folder: string): boolean {
+  try {
+    const { free, reserve } = diskSpace(folder);
+    return free < reserve;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Bytes that the raw file may take, so that the capture fits beside it and the disk stays usable; with QEMU's side as much
+ * again for what QEMU writes, which is copied before it is converted.
+ */
+export function sizeLimit(
+  folder: string,
+  wanted: number | null,
+  hasQemu = false,
+  { free, reserve } = diskSpace(folder),
+): number {
+  const files = hasQemu ? 3 + 2 * CAPTURE_PER_RAW : 1 + CAPTURE_PER_RAW;
+  const room = Math.floor(Math.max(0, free - reserve) / files);
   const mb = (bytes: number) => Math.floor(bytes / MB);
   if (room < LEAST_BYTES)
     throw new UsageError(
@@ -103,11 +133,6 @@ export function sizeLimit(folder: string, wanted: number | null, free = freeByte
       `Give at most --max-size ${mb(room)}M, or another place with -o.`,
     );
   return wanted ?? Math.min(room, MOST_BYTES);
-}
-
-function freeBytes(folder: string): number {
-  const { bavail, bsize } = statfsSync(folder);
-  return bavail * bsize;
 }
 
 /** An empty new file that only its owner reads, open for writing. */

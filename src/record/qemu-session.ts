@@ -5,6 +5,7 @@
 import { resolve } from 'node:path';
 import { UsageError } from '../core/errors.ts';
 import { type Guard, startGuard } from './guard.ts';
+import { isCrowded } from './output-place.ts';
 import { type QemuEvents, readEvents, switchOn } from './qemu-events.ts';
 import { collect, directTraceFile, foldersToTry, pathOf, readTraceFile, removeFolder } from './qemu-file.ts';
 import { findListener, type QemuProcess } from './qemu-process.ts';
@@ -19,6 +20,8 @@ export interface QemuSession {
   begin(): Promise<void>;
   /** Bytes that QEMU has written since begin(). */
   bytes(): number;
+  /** Whether the disk of a file that it writes for us has too little room. */
+  isDiskCrowded(): boolean;
   /** Stops and puts QEMU's part into its file; false if there is none. Undoes what begin() did. */
   end(): Promise<boolean>;
   /** Brings QEMU back to what it was, in any case; harmless when that was done. */
@@ -88,6 +91,7 @@ const nothing: QemuSession = {
   active: false,
   begin: async () => {},
   bytes: () => 0,
+  isDiskCrowded: () => false,
   end: async () => false,
   restore: async () => {},
 };
@@ -189,6 +193,8 @@ function withFile(
       await switchOn(connection.qmp, connection.events);
     },
     bytes: () => Math.max(0, sizeOrZero(file) - start),
+    // Somebody else's file, which would grow without us as well.
+    isDiskCrowded: () => false,
     async end() {
       await flushed().catch(() => {});
       await undo.run();
@@ -237,6 +243,7 @@ function withOwnFile(
       await switchOn(qmp, events);
     },
     bytes: () => (ours ? Math.max(0, sizeOrZero(ours.file) - ours.begin) : 0),
+    isDiskCrowded: () => ours !== null && isCrowded(ours.folder),
     async end() {
       if (ours === null) return false;
       // Switching the file off writes out what QEMU still holds.

@@ -1,5 +1,6 @@
 /** Runs kvmtrace-capture and reads its status lines. It ends by itself when this process dies: the pipe closes. */
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { createLineSplitter } from './line-splitter.ts';
 import {
@@ -14,6 +15,9 @@ const STATUS_FD = 3;
 const MAX_LINE = 1 << 16;
 /** What is kept of standard error: perf's own messages are there. */
 const MAX_ERRORS = 8192;
+/** How long a file is waited for that the watchdog finishes; it moves gigabytes then, and may be stopped. */
+const FINISH_MS = 120_000;
+const LOOK_MS = 50;
 
 export interface HelperResult {
   /** 0 recorded, 1 recorded but cut short, 2 nothing recorded; null: killed. */
@@ -47,6 +51,7 @@ export function startHelper(helper: string, args: readonly string[], listener: H
   });
   let end: EndLine | null = null;
   let stderr = '';
+  let watchdog = 0;
   const errors: MessageLine[] = [];
   let tellStart: (line: StartLine | null) => void = () => {};
   const started = new Promise<StartLine | null>((resolve) => {
@@ -55,7 +60,10 @@ export function startHelper(helper: string, args: readonly string[], listener: H
   const lines = createLineSplitter((text) => {
     const line = parseStatusLine(text);
     if (line === null) return;
-    if (line.type === 'start') tellStart(line);
+    if (line.type === 'start') {
+      watchdog = line.watchdog;
+      tellStart(line);
+    } else if (line.type === 'watchdog') watchdog = line.pid;
     else if (line.type === 'status') listener.progress(line);
     else if (line.type === 'end') end = line;
     else if (line.type === 'error') {
@@ -80,8 +88,23 @@ export function startHelper(helper: string, args: readonly string[], listener: H
     child.on('close', (code, signal) => {
       lines.end();
       tellStart(null);
-      resolve({ status: code, signal, end, errors, stderr });
+      const done = () => resolve({ status: code, signal, end, errors, stderr });
+      if (end === null && watchdog > 0) void untilWatchdogEnds(watchdog).then(done);
+      else done();
     });
   });
   return { pid: child.pid ?? 0, started, ended, stop: () => void child.kill('SIGINT') };
+}
+
+/** A file whose parts are being moved must not be read: what is read of it may have gone by then. */
+async function untilWatchdogEnds(pid: number): Promise<void> {
+  const runs = () => {
+    try {
+      return readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'kvmtrace-watch';
+    } catch {
+      return false;
+    }
+  };
+  for (const until = Date.now() + FINISH_MS; Date.now() < until && runs(); )
+    await new Promise((tick) => setTimeout(tick, LOOK_MS));
 }

@@ -23,6 +23,8 @@ export interface RecordingParts {
   readonly helper: string;
   readonly options: RecordOptions;
   readonly maxBytes: number;
+  /** Bytes to be left free on the disk. */
+  readonly reserve: number;
   readonly place: OutputPlace;
   readonly qemu: QemuSession;
   readonly live: LiveLine;
@@ -30,8 +32,6 @@ export interface RecordingParts {
   readonly message: (line: MessageLine) => void;
 }
 
-/** How long perf gets to open its events; it does not say when they count. */
-const PERF_START_MS = 3000;
 /** The helper's own time limit where this program ends the recording: only for the case that it cannot. */
 const SPARE_MS = 2000;
 const TICK_MS = 1000;
@@ -42,8 +42,9 @@ const REASONS: Readonly<Record<string, string>> = {
   'target-gone': 'all recorded processes ended',
   'disk-full': 'the disk is full',
   'disk-low': 'the disk is nearly full',
-  'io-error': 'writing the file failed',
+  'io-error': "reading the kernel's buffer or writing the file failed",
   watchdog: 'its watchdog process was killed and could not be replaced',
+  stalled: 'it stood still for half a minute, and its watchdog switched the events off',
   duration: 'the time is over',
 };
 
@@ -62,12 +63,7 @@ export async function runRecording(parts: RecordingParts): Promise<Recorded> {
   try {
     // Before it is on, a signal ends it as well: the helper then has nothing to keep.
     signals.listen(run.stop);
-    const start =
-      options.rawKind === 'perf.data'
-        ? await Promise.race([run.ended, untilNotEmpty(place.raw)])
-        : await run.started;
-    if (start === null || (typeof start === 'object' && 'errors' in start))
-      throw nothingRecorded(await run.ended);
+    if ((await run.started) === null) throw nothingRecorded(await run.ended);
     const ask = new Promise<string>((stop) => {
       if (signals.count > 0) stop('stopped by a signal');
       signals.listen(() => stop('stopped by a signal'));
@@ -75,13 +71,17 @@ export async function runRecording(parts: RecordingParts): Promise<Recorded> {
       timers.push(
         setInterval(() => {
           if (qemu.bytes() > parts.maxBytes) stop("QEMU's trace reached the size limit (--max-size)");
+          if (qemu.isDiskCrowded()) stop('the disk that QEMU writes its trace to is nearly full');
         }, TICK_MS),
       );
     });
     await qemu.begin();
     if (options.rawKind !== 'trace.dat') timers.push(watchFile(place.raw, live));
     let commandEnd: Promise<string> = new Promise(() => {});
-    if (options.command.length > 0) ({ command, end: commandEnd } = startCommand(options.command));
+    if (options.command.length > 0)
+      ({ command, end: commandEnd } = startCommand(
+        signals.underNohup ? withoutHangup(options.command) : options.command,
+      ));
     why = await Promise.race([ask, commandEnd, run.ended.then(() => null)]);
     signals.listen(run.stop);
     worthKeeping = true;
@@ -115,20 +115,16 @@ export async function runRecording(parts: RecordingParts): Promise<Recorded> {
   }
 }
 
-function helperArguments({ options, maxBytes, place }: RecordingParts, ownTimer: boolean): string[] {
+function helperArguments({ options, maxBytes, reserve, place }: RecordingParts, ownTimer: boolean): string[] {
   const args = ['-q', '-o', place.raw, '--max-size', String(maxBytes), ...options.selection];
+  // The same for both programs, so that what one of them takes for enough room is enough for the other.
+  args.push('--min-free', String(Math.max(1, reserve)));
   if (options.durationMs !== null) args.push('-d', `${options.durationMs + (ownTimer ? SPARE_MS : 0)}ms`);
   return args;
 }
 
 function hasRaw(path: string): boolean {
   return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0;
-}
-
-async function untilNotEmpty(path: string): Promise<true> {
-  for (const until = Date.now() + PERF_START_MS; Date.now() < until && !hasRaw(path); )
-    await new Promise((tick) => setTimeout(tick, 50));
-  return true;
 }
 
 /** perf and text tell nothing while they run but the size of their file. */
@@ -144,6 +140,11 @@ function watchFile(path: string, live: LiveLine): NodeJS.Timeout {
       lost: null,
     });
   }, TICK_MS);
+}
+
+/** Node.js starts programs with the usual dispositions of signals, so somebody else has to ignore the hang-up for them. */
+function withoutHangup(command: readonly string[]): string[] {
+  return ['sh', '-c', 'trap "" HUP; exec "$@"', 'sh', ...command];
 }
 
 /** The command gets the terminal; `end` rejects if it cannot be started. */
@@ -183,7 +184,10 @@ export const WHY_NO_EVENTS =
 /** The helper's error with its advice, else what it or perf said last. */
 function nothingRecorded(result: HelperResult, began = false): UsageError {
   const error = result.errors[0];
-  const said = result.stderr.trim().split('\n').filter(Boolean);
+  const said = result.stderr
+    .trim()
+    .split('\n')
+    .filter((line) => line !== '' && !/^Events (en|dis)abled$/.test(line));
   // perf's own words, which nobody has seen yet, in place of a pointer to them.
   if (error?.code === 'perf' && said.length > 0)
     return new UsageError(error.message, said.slice(0, 6).join('\n'));

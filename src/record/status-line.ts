@@ -3,6 +3,8 @@
 export interface StartLine {
   readonly type: 'start';
   readonly pid: number;
+  /** The process that finishes the file if the helper is killed; 0: there is none. */
+  readonly watchdog: number;
   readonly instance: string;
   readonly bufferKb: number;
   /** Tracepoints that are on. */
@@ -20,7 +22,7 @@ export interface ProgressLine {
 
 export interface EndLine {
   readonly type: 'end';
-  /** signal, duration, size, command, target-gone, pipe-closed, disk-full, disk-low, io-error, watchdog. */
+  /** signal, duration, size, command, target-gone, pipe-closed, disk-full, disk-low, io-error, watchdog, stalled. */
   readonly reason: string;
   readonly seconds: number;
   readonly events: number;
@@ -38,7 +40,13 @@ export interface MessageLine {
   readonly hint: string | null;
 }
 
-export type StatusLine = StartLine | ProgressLine | EndLine | MessageLine;
+/** Another watchdog took the place of the first. */
+export interface WatchdogLine {
+  readonly type: 'watchdog';
+  readonly pid: number;
+}
+
+export type StatusLine = StartLine | WatchdogLine | ProgressLine | EndLine | MessageLine;
 
 /** A number that is none counts as 0: an older helper may not send it. */
 const count = (value: unknown): number =>
@@ -60,10 +68,13 @@ export function parseStatusLine(line: string): StatusLine | null {
       return {
         type: 'start',
         pid: count(keys.pid),
+        watchdog: count(keys.watchdog),
         instance: text(keys.instance),
         bufferKb: count(keys.bufferKb),
         events: count(keys.events),
       };
+    case 'watchdog':
+      return { type: 'watchdog', pid: count(keys.pid) };
     case 'status':
       return {
         type: 'status',

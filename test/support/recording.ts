@@ -1,17 +1,32 @@
 /** What tests of live recordings share: the helper built, its process found, waiting for something to come true. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { REPO } from './corpus.ts';
 
-/** Builds kvmtrace-capture into `folder`; its path. */
-export function buildHelper(folder: string): string {
+/**
+ * kvmtrace-capture in `folder`, built of the sources; its path. Built once for all test files: the first one leaves it in the
+ * temporary folder, under a name that tells its sources. `flags`: -D of what a test cannot wait for.
+ */
+export function buildHelper(folder: string, flags = ''): string {
+  const sources = join(REPO, 'native');
+  const hash = createHash('sha256').update(flags);
+  for (const name of readdirSync(sources).filter((file) => /\.[ch]$/.test(file)))
+    hash.update(readFileSync(join(sources, name)));
+  const built = join(tmpdir(), `kvmtrace-test-helper-${hash.digest('hex').slice(0, 16)}`);
+  if (!existsSync(built)) {
+    const part = `${built}.${process.pid}`;
+    const made = spawnSync('sh', ['-c', `cc -O1 ${flags} -static -pthread -o '${part}' *.c`], {
+      cwd: sources,
+      encoding: 'utf8',
+    });
+    if (made.status !== 0) throw new Error(`the helper does not compile: ${made.stderr}`);
+    renameSync(part, built);
+  }
   const helper = join(folder, 'kvmtrace-capture');
-  const made = spawnSync('sh', ['-c', `cc -O1 -static -pthread -o '${helper}' *.c`], {
-    cwd: join(REPO, 'native'),
-    encoding: 'utf8',
-  });
-  if (made.status !== 0) throw new Error(`the helper does not compile: ${made.stderr}`);
+  copyFileSync(built, helper);
   return helper;
 }
 

@@ -3,7 +3,7 @@
  * no trace lines (their formats are surer of themselves).
  */
 import { TraceFormatError } from '../../core/errors.ts';
-import { TRACE_CMD_STATISTICS } from '../trace-cmd-text/statistics.ts';
+import { TRACE_CMD_STATISTICS } from '../text/trace-cmd-statistics.ts';
 import type { TraceFormat } from '../trace-format.ts';
 
 interface Table {

@@ -10,8 +10,8 @@ import { shapesOf } from '../text/line-shapes.ts';
 import type { LineState } from '../text/line-state.ts';
 import { ascii, decodeText, findIn } from '../text/numbers.ts';
 import { parseLines } from '../text/parse-lines.ts';
+import { TRACE_CMD_STATISTICS } from '../text/trace-cmd-statistics.ts';
 import type { TraceFormat, Verdict } from '../trace-format.ts';
-import { TRACE_CMD_STATISTICS } from './statistics.ts';
 
 export const TRACE_CMD_TEXT: LineDialect = {
   format: 'trace-cmd-text',

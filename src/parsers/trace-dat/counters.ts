@@ -5,7 +5,7 @@
  */
 import { type Diagnostics, note } from '../../core/diagnostics.ts';
 import { type CpuStreams, pagesOf, recordsOf } from './cpu-streams.ts';
-import { eventsLeftBehind } from './recorder-notes.ts';
+import { eventsLeftBehind, switchedOff, unreadAtEnd } from './recorder-notes.ts';
 import type { Recording } from './recording.ts';
 
 export function compareCounters(recording: Recording, streams: CpuStreams, diagnostics: Diagnostics): void {
@@ -33,7 +33,24 @@ export function compareCounters(recording: Recording, streams: CpuStreams, diagn
   }
   const left = Math.min(missing, eventsLeftBehind(recording.options.recorderNotes));
   missing -= left;
-  if (left > 0)
+  const off = switchedOff(recording.options.recorderNotes);
+  if (off !== null)
+    note(
+      diagnostics,
+      'switched-off',
+      'data-loss',
+      `while this was recorded, somebody switched off ${off} (trace-cmd reset?): what happened from then on is missing, and when that was is not known`,
+    );
+  const unread = unreadAtEnd(recording.options.recorderNotes);
+  if (unread !== null)
+    note(
+      diagnostics,
+      'unread-at-end',
+      'data-loss',
+      `when the recording ended, the buffers of ${unread.cpus} CPUs could not be read (${unread.error}): their last events are missing`,
+      Math.max(left, 1),
+    );
+  else if (left > 0)
     note(
       diagnostics,
       'left-in-buffer',

@@ -23,9 +23,28 @@ export function parseRecorderNotes(text: string): Notes | null {
  * by the kernel as recorded, never in the file. 0 if nothing is said about that.
  */
 export function eventsLeftBehind(all: readonly Notes[]): number {
+  return countOf(lastStats(all).left);
+}
+
+/** CPUs whose buffers the kernel refused to give to their end, and its words; null if there were none. */
+export function unreadAtEnd(all: readonly Notes[]): { readonly cpus: number; readonly error: string } | null {
+  const stats = lastStats(all);
+  const cpus = countOf(stats.unreadCpus);
+  return cpus > 0 ? { cpus, error: text(stats.unreadError) ?? 'unknown error' } : null;
+}
+
+/** A switch of the recording's instance that somebody else had switched off by its end; null if none was. */
+export function switchedOff(all: readonly Notes[]): string | null {
+  return text(all.findLast((notes) => notes.switchedOff !== undefined)?.switchedOff);
+}
+
+function lastStats(all: readonly Notes[]): Notes {
   const stats = all.findLast((notes) => isObject(notes.stats))?.stats;
-  const left = isObject(stats) ? stats.left : 0;
-  return typeof left === 'number' && Number.isSafeInteger(left) && left > 0 ? left : 0;
+  return isObject(stats) ? stats : {};
+}
+
+function countOf(value: unknown): number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : 0;
 }
 
 /** Later notes (of the recording's end) complete and replace those of its start. */
