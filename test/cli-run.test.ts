@@ -16,6 +16,7 @@ import { Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { processEnvironment } from '../src/commands/environment.ts';
 import { run } from '../src/commands/main.ts';
+import { SECTION_IDS } from '../src/report/section-ids.ts';
 import { smallTrace } from './fixtures/small-trace.ts';
 
 let folder: string;
@@ -92,6 +93,15 @@ describe('report', () => {
       const { stdout } = await kvmtrace(['report', trace, '--format', 'csv', '--table', table]);
       expect(stdout.trimEnd().split('\n').length, table).toBeGreaterThan(1);
     }
+  });
+
+  test('--section all is every section by name', async () => {
+    const report = async (sections: string) =>
+      (await kvmtrace(['report', trace, '--format', 'json', '--section', sections])).stdout;
+    const all = await report('all');
+    expect(all).toBe(await report(SECTION_IDS.join(',')));
+    expect(await report('ledger,ALL')).toBe(all);
+    expect(all).not.toBe(await report('ledger'));
   });
 
   test('--format decides whatever the ending', async () => {

@@ -4,7 +4,7 @@ import { allReasons } from '../isa/reasons.ts';
 import { csvTableNames } from '../report/csv-tables.ts';
 import { DIFF_RENDERERS } from '../report/diff/renderers.ts';
 import { RENDERERS } from '../report/renderers.ts';
-import { SECTION_IDS } from '../report/section-ids.ts';
+import { ALL_SECTIONS, SECTION_IDS } from '../report/section-ids.ts';
 import { VIEW_NAMES } from '../report/views/view-names.ts';
 import { type CommandNode, commandTree, type KnownWords } from './command-tree.ts';
 import { bashScript } from './completion/bash.ts';
@@ -39,7 +39,7 @@ function knownWords(): KnownWords {
     '--table': csvTableNames(),
     '--by': GROUP_KEYS,
     '--level': Object.keys(LEVELS),
-    '--section': SECTION_IDS,
+    '--section': [...SECTION_IDS, ALL_SECTIONS],
     '--view': VIEW_NAMES,
     '--reason': reasons,
     '--exclude': reasons,

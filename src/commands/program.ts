@@ -1,6 +1,6 @@
 /** The command line: commands, options and help. What a command does is loaded when it runs. */
 import { Argument, Command, Option } from 'commander';
-import { SECTION_IDS } from '../report/section-ids.ts';
+import { ALL_SECTIONS, SECTION_IDS } from '../report/section-ids.ts';
 import { VIEW_NAMES } from '../report/views/view-names.ts';
 import { addDiff } from './diff-command.ts';
 import type { Environment } from './environment.ts';
@@ -125,7 +125,9 @@ function addReport(program: Command, environment: Environment, finish: (status: 
         'a row per reason and vm, vcpu, tid, cpu, level, in any combination of these',
       ),
     )
-    .addOption(repeatable('--section <names>', `further parts: ${SECTION_IDS.join(', ')}`))
+    .addOption(
+      repeatable('--section <names>', `further parts: ${SECTION_IDS.join(', ')}; or ${ALL_SECTIONS}`),
+    )
     .option('--view <name>', `the layout of another tool: ${VIEW_NAMES.join(', ')}`)
     .option(
       '-i, --interval <duration>',

@@ -5,7 +5,7 @@ import { UsageError } from '../core/errors.ts';
 import { readTraceEventsFile } from '../parsers/simpletrace/find-events.ts';
 import type { Filter } from '../report/filters.ts';
 import type { FilterKind, GroupKey } from '../report/model.ts';
-import { SECTION_IDS } from '../report/section-ids.ts';
+import { ALL_SECTIONS, SECTION_IDS } from '../report/section-ids.ts';
 import { sectionRequests } from '../report/sections.ts';
 import type { ViewRequest } from '../report/views/view.ts';
 import { VIEW_NAMES } from '../report/views/view-names.ts';
@@ -135,11 +135,11 @@ export function readTraceEvents(path: string | undefined): string | null {
 /** Sections that were asked for, by name or by an option that is of use to one only. */
 function parseSections(raw: RawReportOptions): string[] {
   const named = option('--section', raw.section, [] as string[], (values) =>
-    parseWordList(values, 'section', SECTION_IDS),
+    parseWordList(values, 'section', [...SECTION_IDS, ALL_SECTIONS]),
   );
   return [
     ...new Set([
-      ...named,
+      ...(named.includes(ALL_SECTIONS) ? SECTION_IDS : named),
       ...(raw.guestSymbols === undefined ? [] : ['hotspots']),
       ...(raw.interval === undefined || raw.view !== undefined ? [] : ['intervals']),
     ]),

@@ -13,4 +13,6 @@ export const SECTION_IDS = [
   'storms',
   'heatmap',
 ] as const;
+/** Stands for all of them. */
+export const ALL_SECTIONS = 'all';
 export type SectionId = (typeof SECTION_IDS)[number];
