@@ -102,15 +102,11 @@ live('memory that is short for a moment costs no last page', async () => {
 
 live('a disk that is full only for the last pages is told as one that was full before', async () => {
   const inject = `-P '${work}/a.dat' -e trace=splice -e inject=splice:error=ENOSPC`;
-  // Ends before the first look at the buffer, which comes after half a second.
+  // Fills some hundred pages, and ends (where strace is quick) before the first look at the buffer after half a second.
+  const load = ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', 'count=2000'];
   const { status, stderr } = await underStrace(inject, [
-    '--only',
-    '-e',
-    'raw_syscalls:*',
-    '-o',
-    'a.dat',
-    '-d',
-    '0.3',
+    ...['--only', '-e', 'raw_syscalls:*', '-o', 'a.dat', '--'],
+    ...load,
   ]);
   expect([status, stderr]).toEqual([1, expect.stringContaining('recording ended early: disk-full')]);
 });
