@@ -148,7 +148,8 @@ describe('bits flipped', () => {
         for (const [at, value] of changes) bytes[at] = value;
         const start = Date.now();
         const result = readCut(bytes);
-        expect(Date.now() - start).toBeLessThan(2000);
+        // Milliseconds, but a busy machine may hold it up.
+        expect(Date.now() - start).toBeLessThan(10_000);
         if (result instanceof TraceFormatError) return;
         for (const row of result.rows) {
           expect(result.context.events.names[row.event]).toBeDefined();

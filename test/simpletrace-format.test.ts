@@ -401,7 +401,7 @@ describe('damage', () => {
     );
     const started = performance.now();
     const { rows, diagnostics } = brief(Buffer.concat([header, noise]));
-    expect(performance.now() - started).toBeLessThan(3000);
+    expect(performance.now() - started).toBeLessThan(10_000);
     expect(rows.length).toBe(0);
     expect(diagnostics['damaged-bytes']).toBeGreaterThan(299_000);
     const zeros = brief(Buffer.concat([header, Buffer.alloc(300_000)]));
