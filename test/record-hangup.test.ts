@@ -15,7 +15,9 @@ function hostMissing(): string | null {
   } catch (error) {
     return `SKIPPED: ${(error as Error).message}`;
   }
-  const missing = ['cc', 'script', 'nohup'].find((program) => spawnSync(program, ['--version']).error);
+  const missing = ['cc', 'script', 'nohup', 'bash'].find(
+    (program) => spawnSync(program, ['--version']).error,
+  );
   return missing ? `SKIPPED: ${missing} is not installed` : null;
 }
 const noHost = hostMissing();
@@ -43,10 +45,23 @@ test('nohup shows by its standard input, or by what the shell says', () => {
   expect(isUnderNohup({ _: '/usr/bin/node' }, 99)).toBe(false);
 });
 
-/** Runs it in a terminal, which is closed while it records; what it said then. */
-async function closeTerminal(name: string, before: string, after: string): Promise<string> {
-  const command = `cd '${folder}'; ${before} ${quoted} -o ${name}.arrow -d 4 -p ${process.pid} ${after} >${name}.log 2>&1 & wait`;
-  const terminal = spawn('script', ['-qec', command, '/dev/null'], { stdio: 'ignore' });
+/**
+ * Runs it in a terminal, which is closed while it records; what it said then. In the background of a script its standard
+ * input is no terminal, and bash tells of nohup in `_` (dash tells nothing); in the foreground any shell will do.
+ */
+async function closeTerminal(
+  name: string,
+  before: string,
+  after: string,
+  foreground = false,
+): Promise<string> {
+  const recording = `${before} ${quoted} -o ${name}.arrow -d 4 -p ${process.pid} ${after} >${name}.log 2>&1`;
+  const terminal = spawn(
+    'script',
+    ['-qec', `cd '${folder}'; ${recording} ${foreground ? '; true' : '& wait'}`, '/dev/null'],
+    // script runs the shell that $SHELL names.
+    { stdio: 'ignore', env: { ...process.env, SHELL: foreground ? '/bin/sh' : '/bin/bash' } },
+  );
   await until('it records', () => existsSync(join(folder, `${name}.dat`)));
   await new Promise((tick) => setTimeout(tick, 1200));
   terminal.kill('SIGKILL');
@@ -105,14 +120,16 @@ test.concurrent('a recording whose messages nobody reads goes on', async (ctx) =
 
 test.concurrent('a closed terminal ends a recording, which says how to outlive it; under nohup it does not', async (ctx) => {
   if (noHost) return ctx.skip(noHost);
-  const [plain, nohup, command] = await Promise.all([
+  const [plain, nohup, foreground, command] = await Promise.all([
     closeTerminal('plain', '', ''),
     closeTerminal('nohup', 'nohup', ''),
+    closeTerminal('foreground', 'nohup', '', true),
     closeTerminal('command', 'nohup', '-- sleep 2.5'),
   ]);
   expect(plain).toMatch(/the terminal was closed, .*setsid kvmtrace record/);
   expect(plain).toContain('stopped by a signal');
   expect(nohup).toContain('the time is over');
+  expect(foreground).toContain('the time is over');
   expect(command).toContain('the command ended');
   expect(command).not.toContain('SIGHUP');
 });
