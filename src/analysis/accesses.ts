@@ -22,12 +22,14 @@ import type { KernelView } from '../core/kernel-view.ts';
 import { directionOf } from './detail-key.ts';
 import { addEventRows, createEventView } from './event-kernels.ts';
 import { EV_BYTES } from './events-view-layout.ts';
-import { EVERYTHING, type Pass, type PassScope } from './pass.ts';
+import { EVERYTHING, type Pass, type PassScope, type VcpuNumbers } from './pass.ts';
 import { hasDetails } from './recorded-events.ts';
-import { threadInScope, timeInScope } from './thread-scope.ts';
+import { threadVerdict, timeInScope } from './thread-scope.ts';
 import { createTopTable, floorOf, mergeTopTables, slotFor, type TopTable } from './top-table.ts';
 
 const CAPACITY = 8192;
+const EOI_CAPACITY = 256;
+const WAITING_CAPACITY = 1 << 16;
 
 /** Ints of a key of `accesses`. */
 export const A_EVENT = 0;
@@ -45,7 +47,10 @@ export interface AccessState {
   regions: TopTable;
   /** Vector. */
   eois: TopTable;
+  /** TID, then as in `accesses` (of an acknowledgement: its event, 0, vector, 0): chosen by a vCPU number not told yet. */
+  waiting: TopTable;
   readonly key: Int32Array;
+  readonly waitingKey: Int32Array;
   /** null: events are looked at one by one. */
   readonly view: KernelView | null;
 }
@@ -88,41 +93,63 @@ function addAccesses(state: AccessState, batch: EventBatch): void {
   });
 }
 
-function inScope(scope: PassScope, batch: EventBatch, row: number): boolean {
+/** Whether filters choose the row; null: that depends on its thread's vCPU number, which nothing has told yet. */
+function verdict(scope: PassScope, batch: EventBatch, row: number): boolean | null {
   const cpus = scope.selection?.cpus ?? null;
-  return (
-    (cpus === null || cpus.has(batch.cpu[row])) &&
-    threadInScope(scope, batch.tid[row], batch.pid[row], batch.vcpu[row]) &&
-    timeInScope(scope, batch.time[2 * row], batch.time[2 * row + 1])
-  );
+  if (cpus !== null && !cpus.has(batch.cpu[row])) return false;
+  if (!timeInScope(scope, batch.time[2 * row], batch.time[2 * row + 1])) return false;
+  return threadVerdict(scope, batch.tid[row], batch.pid[row], batch.vcpu[row]);
 }
 
 function addRow(state: AccessState, batch: EventBatch, row: number, kind: number): void {
+  if (kind === EOI || kind === ACCESS) addChosen(state, batch, row, kind);
+  else addName(state, batch, row, kind);
+}
+
+function addChosen(state: AccessState, batch: EventBatch, row: number, kind: number): void {
   const { key } = state;
   const fields = batch.fields[row];
-  const event = batch.event[row];
-  if ((kind === EOI || kind === ACCESS) && !inScope(state.scope, batch, row)) return;
+  key[A_EVENT] = batch.event[row];
   if (kind === EOI) {
     if ((fields & F_ARG0) === 0 || (batch.arg0[2 * row] | 0) < 0) return;
-    key[0] = batch.arg0[2 * row] & 0xff;
-    slotFor(state.eois, key);
-    return;
+    key[A_DIRECTION] = 0;
+    key[A_LOW] = batch.arg0[2 * row] & 0xff;
+    key[A_HIGH] = 0;
+  } else {
+    if ((fields & F_ADDRESS) === 0) return;
+    key[A_DIRECTION] = directionOf(batch.event[row], fields & F_CODE ? batch.code[row] : 0);
+    key[A_LOW] = batch.address[2 * row];
+    key[A_HIGH] = batch.address[2 * row + 1];
   }
+  const chosen = verdict(state.scope, batch, row);
+  if (chosen === null) {
+    state.waitingKey[0] = batch.tid[row];
+    state.waitingKey.set(key, 1);
+    slotFor(state.waiting, state.waitingKey);
+  } else if (chosen) count(state, key, 1);
+}
+
+/** Counts an access, or an acknowledgement by its vector alone. */
+function count(
+  into: Pick<AccessState, 'accesses' | 'eois'>,
+  key: Int32Array,
+  times: number,
+  missed = 0,
+): void {
+  const isEoi = KINDS[key[A_EVENT]] === EOI;
+  const table = isEoi ? into.eois : into.accesses;
+  const slot = slotFor(table, isEoi ? key.subarray(A_LOW, A_LOW + 1) : key, times);
+  table.missed[slot] += missed;
+}
+
+function addName(state: AccessState, batch: EventBatch, row: number, kind: number): void {
+  const { key } = state;
+  const fields = batch.fields[row];
   if ((fields & F_ADDRESS) === 0) return;
-  const low = batch.address[2 * row];
-  const high = batch.address[2 * row + 1];
-  if (kind === ACCESS) {
-    key[A_EVENT] = event;
-    key[A_DIRECTION] = directionOf(event, fields & F_CODE ? batch.code[row] : 0);
-    key[A_LOW] = low;
-    key[A_HIGH] = high;
-    slotFor(state.accesses, key);
-    return;
-  }
-  key[0] = low;
-  key[1] = high;
+  key[0] = batch.address[2 * row];
+  key[1] = batch.address[2 * row + 1];
   if (kind === IOEVENTFD) {
-    key[2] = event === EV_SET_IOEVENTFD_PIO ? 1 : 0;
+    key[2] = batch.event[row] === EV_SET_IOEVENTFD_PIO ? 1 : 0;
     // `assign`: 0 takes one back, which happens at resets; the address stays one that QEMU has an ioeventfd for.
     if ((fields & F_CODE) === 0 || batch.code[row] !== 0) slotFor(state.ioeventfds, key);
   } else if (batch.text[row] >= 0) {
@@ -131,13 +158,46 @@ function addRow(state: AccessState, batch: EventBatch, row: number, kind: number
   }
 }
 
-function countTable(top: TopTable): CountTable {
+/** What waited for its thread's vCPU number, of threads that turned out to be chosen. */
+function chosenLater(
+  { scope, waiting }: AccessState,
+  numbers: VcpuNumbers,
+): Pick<AccessState, 'accesses' | 'eois'> {
+  const chosen = { accesses: createTopTable(4, WAITING_CAPACITY), eois: createTopTable(1, EOI_CAPACITY) };
+  for (let slot = 0; slot < waiting.count; slot++) {
+    const [tid, ...key] = waiting.keys.subarray(5 * slot, 5 * slot + 5);
+    // The process has been asked for before.
+    if (scope.selection?.vcpus?.has(numbers.get(tid) ?? -1) !== true) continue;
+    count(chosen, Int32Array.from(key), waiting.observed[slot], waiting.missed[slot]);
+  }
+  return chosen;
+}
+
+function accessResult(state: AccessState, numbers: VcpuNumbers = new Map()): AccessResult {
+  // Copies: merging replaces what they hold, the state stays as it is.
+  const accesses = { ...state.accesses };
+  const eois = { ...state.eois };
+  if (state.waiting.count > 0) {
+    const later = chosenLater(state, numbers);
+    mergeTopTables(accesses, later.accesses);
+    mergeTopTables(eois, later.eois);
+  }
+  const floor = floorOf(state.waiting);
+  return {
+    accesses: countTable(accesses, floor),
+    ioeventfds: countTable(state.ioeventfds),
+    regions: countTable(state.regions),
+    eois: countTable(eois, floor),
+  };
+}
+
+function countTable(top: TopTable, besides = 0): CountTable {
   return {
     rows: top.count,
     keys: top.keys,
     counts: top.observed,
     missed: top.missed,
-    floor: floorOf(top),
+    floor: floorOf(top) + besides,
   };
 }
 
@@ -150,20 +210,17 @@ export const accessPass: Pass<null, AccessState, AccessResult> = {
     accesses: createTopTable(4, CAPACITY),
     ioeventfds: createTopTable(3, 1024),
     regions: createTopTable(3, 1024),
-    eois: createTopTable(1, 256),
+    eois: createTopTable(1, EOI_CAPACITY),
+    waiting: createTopTable(5, WAITING_CAPACITY),
     key: new Int32Array(4),
+    waitingKey: new Int32Array(5),
     view: arena === null ? null : createEventView(arena, EV_BYTES, KINDS),
   }),
   events: addAccesses,
   merge: (state, other) => {
-    for (const name of ['accesses', 'ioeventfds', 'regions', 'eois'] as const)
+    for (const name of ['accesses', 'ioeventfds', 'regions', 'eois', 'waiting'] as const)
       mergeTopTables(state[name], other[name]);
   },
   plain: (state) => ({ ...state, view: null }),
-  result: ({ accesses, ioeventfds, regions, eois }) => ({
-    accesses: countTable(accesses),
-    ioeventfds: countTable(ioeventfds),
-    regions: countTable(regions),
-    eois: countTable(eois),
-  }),
+  result: accessResult,
 };
