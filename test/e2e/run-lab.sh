@@ -26,7 +26,7 @@ cp "$S/lab/jobs/$JOB"/* "$D"/; for f; do cp "$f" "$D"/; done
 # with one thread for all CPUs (a third slower, but they cannot race).
 for try in 1 2 3; do
   rm -rf "$OUT"; [ $try = 3 ] && export TCGTHREAD=${TCGTHREAD:-single}
-  LIMIT=${LIMIT:-120} OUTSIZE=${OUTSIZE:-512M} MEM=${MEM:-2048} "$S/lab/run-host.sh" "$D" "$OUT" "$KV"
+  LIMIT=${LIMIT:-180} OUTSIZE=${OUTSIZE:-512M} MEM=${MEM:-2048} "$S/lab/run-host.sh" "$D" "$OUT" "$KV"
   grep -q '^rc=0' "$OUT/job.log" 2>/dev/null && exit 0
   echo "try $try: the job did not end well"; tail -5 "$OUT/job.log" 2>/dev/null; grep -aE 'panic|BUG|Oops|lockup|RIP:' "$OUT.console" 2>/dev/null | head -5
 done
