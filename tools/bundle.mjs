@@ -78,6 +78,8 @@ async function bundle(folder) {
     external: EXTERNAL,
     plugins: [{ name: 'lazy child_process', transform: loadChildProcessLate }],
     preserveEntrySignatures: 'allow-extension',
+    // Also where the constant lies in another file of the bundle: there it would be looked up in `exports` each time.
+    optimization: { inlineConst: { mode: 'all', pass: 2 } },
   });
   const { output } = await build.write({
     dir: folder,
