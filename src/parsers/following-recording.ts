@@ -2,6 +2,7 @@
  * `cat a.data b.data`: binary recordings say where they end, and what follows is not theirs. Another one's magic
  * number there means that it was not read, which nobody would notice.
  */
+import { NINE, ZERO } from '../core/ascii.ts';
 import { type Diagnostics, note } from '../core/diagnostics.ts';
 import { type ByteSource, readFully } from './byte-source.ts';
 
@@ -32,7 +33,7 @@ const STARTS: readonly Start[] = [
   {
     // The version is a number in decimal with a NUL.
     magic: Buffer.from('\x17\x08\x44tracing', 'latin1'),
-    fits: (bytes, at) => bytes[at + 10] >= 0x30 && bytes[at + 10] <= 0x39 && bytes[at + 11] === 0,
+    fits: (bytes, at) => bytes[at + 10] >= ZERO && bytes[at + 10] <= NINE && bytes[at + 11] === 0,
   },
   {
     // Padded to 8 bytes; a message begins with the continuation mark.

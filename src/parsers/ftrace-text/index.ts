@@ -1,4 +1,5 @@
 /** Text of tracefs' `trace` and `trace_pipe` files (formats: docs of ftrace, kernel/trace/trace_output.c). */
+import { HASH } from '../../core/ascii.ts';
 import type { LineDialect } from '../text/line-dialect.ts';
 import { type LinePrefix, parsePrefix, parseTracefsLatency } from '../text/line-prefix.ts';
 import { shapesOf } from '../text/line-shapes.ts';
@@ -16,7 +17,7 @@ export const FTRACE_TEXT: LineDialect = {
   head: { key: 17, flags: true, system: false },
   takeOwnLine: (state, { buf }, start, end) => {
     if (matchesAt(buf, start, FRAME)) return true;
-    if (buf[start] !== 35) return false;
+    if (buf[start] !== HASH) return false;
     takeHeaderLine(state.context, buf, start, end);
     return true;
   },

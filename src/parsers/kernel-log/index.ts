@@ -10,6 +10,7 @@
  *
  * Lines of a log without stamps are latency-format as any other (ftrace-text).
  */
+import { CARRIAGE_RETURN, LINE_FEED } from '../../core/ascii.ts';
 import { note } from '../../core/diagnostics.ts';
 import { TraceFormatError } from '../../core/errors.ts';
 import type { EventBatch } from '../../core/event-batch.ts';
@@ -153,10 +154,10 @@ function sniff(head: Uint8Array): Verdict {
   const prefix = createLinePrefix();
   let [lines, stamps, events] = [0, 0, 0];
   for (let start = 0; start < length && lines < MAX_LINES; ) {
-    let end = buf.indexOf(10, start);
+    let end = buf.indexOf(LINE_FEED, start);
     if (end < 0 || end > length) break;
     const next = end + 1;
-    if (buf[end - 1] === 13 && end > start) end--;
+    if (buf[end - 1] === CARRIAGE_RETURN && end > start) end--;
     if (end > start) {
       lines++;
       const message = skipStamp(buf, start, end);

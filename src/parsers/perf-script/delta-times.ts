@@ -4,6 +4,7 @@
  * times do not step back, and these do at every other line. They could be summed up only if no line is missing, which
  * cannot be known (grep).
  */
+import { LINE_FEED } from '../../core/ascii.ts';
 import type { LinePrefix } from '../text/line-prefix.ts';
 
 /** Lines that are looked at. */
@@ -26,7 +27,7 @@ export function hasDeltaTimes(
   let least = Number.POSITIVE_INFINITY;
   let most = 0;
   for (let line = start; lines < MAX_LINES; ) {
-    const feed = buf.indexOf(10, line);
+    const feed = buf.indexOf(LINE_FEED, line);
     if (feed < 0 || feed >= end) break;
     const at = parsePrefix(prefix, buf, line, feed);
     line = feed + 1;

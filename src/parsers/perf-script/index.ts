@@ -2,6 +2,7 @@
  * What `perf script` prints of tracepoint samples, with any choice of columns that has the time and the event's name
  * and text, with or without callchains and side-band records; also what perf-prof prints of events.
  */
+import { HASH } from '../../core/ascii.ts';
 import type { LineDialect, Oddity } from '../text/line-dialect.ts';
 import type { LineReader } from '../text/line-reader.ts';
 import { shapesOf } from '../text/line-shapes.ts';
@@ -35,7 +36,7 @@ export const perfScript: TraceFormat = {
 
 function takeOwnLine(state: LineState, reader: LineReader, start: number, end: number): boolean {
   const { buf } = reader;
-  if (buf[start] === 35) {
+  if (buf[start] === HASH) {
     takeHeaderLine(state.context, buf, start, end);
     return true;
   }

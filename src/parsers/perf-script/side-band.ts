@@ -1,4 +1,5 @@
 /** Lines of `perf script` that are no samples: `--show-lost-events`, `--show-task-events`, callchains, the header. */
+import { BLANK, TAB } from '../../core/ascii.ts';
 import { note } from '../../core/diagnostics.ts';
 import { threadOf } from '../../core/thread-table.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
@@ -66,7 +67,7 @@ const BARE_RECORD = /^PERF_RECORD_[A-Z_]{2,30}\b/;
 /** Lines that belong to a sample or record, or are one of perf's own records. */
 export function isSideLine(buf: Uint8Array, start: number, end: number): boolean {
   const text = decodeText(buf, start, Math.min(end, start + 1024));
-  if (buf[start] === 9 || buf[start] === 32) return FRAME.test(text) || NAMESPACES.test(text);
+  if (buf[start] === TAB || buf[start] === BLANK) return FRAME.test(text) || NAMESPACES.test(text);
   return BARE_RECORD.test(text);
 }
 

@@ -2,6 +2,7 @@
  * `NAME TEXT` as QEMU's log back end prints trace events (and its ftrace back end writes them to trace_marker) → the
  * event and value columns of a row.
  */
+import { BLANK, UNDERSCORE } from '../../core/ascii.ts';
 import { note } from '../../core/diagnostics.ts';
 import type { EventBatch } from '../../core/event-batch.ts';
 import { isKernelName, qemuEventCode } from '../../core/qemu-event-fields.ts';
@@ -82,10 +83,10 @@ export function readQemuEvent(
   let hash = 0;
   let underscore = false;
   while (p < end && NAME_BYTE[buf[p]] === 1) {
-    if (buf[p] === 95) underscore = true;
+    if (buf[p] === UNDERSCORE) underscore = true;
     hash = (Math.imul(hash, 31) + buf[p++]) | 0;
   }
-  if (p === pos || (p < end && buf[p] !== 32) || p - pos > MAX_NAME_BYTES) return NO_EVENT;
+  if (p === pos || (p < end && buf[p] !== BLANK) || p - pos > MAX_NAME_BYTES) return NO_EVENT;
   let id = findName(text.names, buf, pos, p, hash);
   if (id < 0) id = learnName(text, buf, pos, p, hash, stamped || underscore);
   const plan = text.plans[id];

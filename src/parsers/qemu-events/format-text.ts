@@ -2,6 +2,7 @@
  * Reads what a trace event's printf format has printed back into its arguments. Formats are the C text of trace-events
  * files: string pieces and macros (`"addr 0x%" PRIx64 " size %u"`).
  */
+import { BLANK } from '../../core/ascii.ts';
 import type { EventBatch } from '../../core/event-batch.ts';
 import { setColumn } from '../columns.ts';
 import {
@@ -169,13 +170,13 @@ function readWith(
       continue;
     }
     // printf pads with blanks: "%3d".
-    while (buf[p] === 32) p++;
+    while (buf[p] === BLANK) p++;
     if (p >= end) return TEXT_CUT;
     p = readNumber(op.kind, buf, p);
     if (p < 0 || p > end) return TEXT_DIFFERS;
     if (op.column >= 0) setColumn(batch, row, op.column, word[0], word[1]);
   }
-  while (p < end && buf[p] === 32) p++;
+  while (p < end && buf[p] === BLANK) p++;
   return p === end ? TEXT_MATCHES : TEXT_DIFFERS;
 }
 
@@ -206,7 +207,7 @@ function afterLiteral(bytes: Uint8Array, buf: Uint8Array, p: number, end: number
   for (let i = 0; i < there; i++) if (buf[p + i] !== bytes[i]) return -1;
   if (there === length) return p + length;
   // Blanks at the end of a line get lost easily.
-  for (let i = there; i < length; i++) if (bytes[i] !== 32) return CUT;
+  for (let i = there; i < length; i++) if (bytes[i] !== BLANK) return CUT;
   return end;
 }
 

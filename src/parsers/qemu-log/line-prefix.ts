@@ -1,4 +1,5 @@
 /** What stands in front of an event in QEMU's log: thread and time, a time, or nothing. */
+import { AT, BLANK, CLOSE_PAREN, COLON, DOT, NINE, OPEN_PAREN, ZERO } from '../../core/ascii.ts';
 
 /** `TID@SECONDS.MICROSECONDS:` (-msg timestamp=on, QEMU up to 10.0). */
 export const STAMP_THREAD = 1;
@@ -22,19 +23,19 @@ export function createLogPrefix(): LogPrefix {
 export function readThreadStamp(prefix: LogPrefix, buf: Uint8Array, pos: number, end: number): number {
   let p = pos;
   let tid = 0;
-  for (let digit = buf[p] - 48; digit >= 0 && digit <= 9; digit = buf[++p] - 48)
+  for (let digit = buf[p] - ZERO; digit >= 0 && digit <= 9; digit = buf[++p] - ZERO)
     if (p < pos + 10) tid = tid * 10 + digit;
-  if (p === pos || tid > 0x7fffffff || p >= end || buf[p] !== 64) return -1;
+  if (p === pos || tid > 0x7fffffff || p >= end || buf[p] !== AT) return -1;
   const first = ++p;
   let seconds = 0;
-  for (let digit = buf[p] - 48; digit >= 0 && digit <= 9; digit = buf[++p] - 48)
+  for (let digit = buf[p] - ZERO; digit >= 0 && digit <= 9; digit = buf[++p] - ZERO)
     if (p < first + 11) seconds = seconds * 10 + digit;
-  if (p === first || p >= end || buf[p] !== 46) return -1;
+  if (p === first || p >= end || buf[p] !== DOT) return -1;
   const dot = p++;
   let micros = 0;
-  for (let digit = buf[p] - 48; digit >= 0 && digit <= 9 && p < dot + 8; digit = buf[++p] - 48)
+  for (let digit = buf[p] - ZERO; digit >= 0 && digit <= 9 && p < dot + 8; digit = buf[++p] - ZERO)
     micros = micros * 10 + digit;
-  if (p !== dot + 7 || p >= end || buf[p] !== 58) return -1;
+  if (p !== dot + 7 || p >= end || buf[p] !== COLON) return -1;
   prefix.tid = tid;
   prefix.seconds = seconds;
   prefix.nanoseconds = micros * 1000;
@@ -51,7 +52,7 @@ export function readDateStamp(prefix: LogPrefix, buf: Uint8Array, pos: number, e
   if (pos + DATE.length > end) return -1;
   for (let i = 0; i < DATE.length; i++) {
     const byte = buf[pos + i];
-    if (DATE[i] === 0 ? byte < 48 || byte > 57 : byte !== DATE[i]) return -1;
+    if (DATE[i] === 0 ? byte < ZERO || byte > NINE : byte !== DATE[i]) return -1;
   }
   const year = digits(buf, pos, 4);
   const month = digits(buf, pos + 5, 2);
@@ -72,8 +73,9 @@ function skipProgram(buf: Uint8Array, pos: number, end: number): number {
   const stop = Math.min(end, pos + MAX_PROGRAM) - 2;
   let open = false;
   for (let p = pos; p < stop; p++) {
-    if (buf[p] === 40) open = true;
-    else if (buf[p] === 41 && open) return buf[p + 1] === 58 && buf[p + 2] === 32 ? p + 3 : pos;
+    if (buf[p] === OPEN_PAREN) open = true;
+    else if (buf[p] === CLOSE_PAREN && open)
+      return buf[p + 1] === COLON && buf[p + 2] === BLANK ? p + 3 : pos;
   }
   return pos;
 }
@@ -91,7 +93,7 @@ function daysSince1970(year: number, month: number, day: number): number {
 function digits(buf: Uint8Array, pos: number, most: number): number {
   let value = 0;
   for (let i = 0; i < most; i++) {
-    const digit = buf[pos + i] - 48;
+    const digit = buf[pos + i] - ZERO;
     if (digit < 0 || digit > 9) return i === 0 ? -1 : value;
     value = value * 10 + digit;
   }

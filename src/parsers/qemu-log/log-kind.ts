@@ -1,4 +1,5 @@
 /** Which kind of QEMU log a piece of text is, from its lines: for recognising the format and for reading it. */
+import { CARRIAGE_RETURN, LINE_FEED } from '../../core/ascii.ts';
 import { createEventBatch } from '../../core/event-batch.ts';
 import { createTraceContext } from '../../core/trace-context.ts';
 import { createQemuText, EVENT_READ, NO_EVENT, readQemuEvent } from '../qemu-events/event-text.ts';
@@ -42,11 +43,11 @@ export function logKind(buf: Uint8Array, start: number, end: number): LogKind {
   while (line < end) {
     let feed = line;
     let clean = true;
-    while (buf[feed] !== 10) if (buf[feed++] === 0) clean = false;
+    while (buf[feed] !== LINE_FEED) if (buf[feed++] === 0) clean = false;
     if (feed >= end && kind.threadStamps + kind.dateStamps + kind.known + kind.possible + kind.others > 0)
       break;
     let stop = Math.min(feed, end);
-    while (stop > line && buf[stop - 1] === 13) stop--;
+    while (stop > line && buf[stop - 1] === CARRIAGE_RETURN) stop--;
     const at = skipMarks(buf, line, stop);
     if (!clean) kind.binary = true;
     else if (at < stop) {

@@ -1,4 +1,5 @@
 /** The loop over the lines of QEMU's log: stamp, event text, wrapped lines, other output of QEMU in between. */
+import { BLANK, CARRIAGE_RETURN, LINE_FEED } from '../../core/ascii.ts';
 import { note } from '../../core/diagnostics.ts';
 import { clearRow } from '../../core/event-batch.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
@@ -86,7 +87,7 @@ export function takeLines(state: LogState, reader: LineReader): boolean {
       continue;
     }
     let end = feed;
-    while (end > start && buf[end - 1] === 13) end--;
+    while (end > start && buf[end - 1] === CARRIAGE_RETURN) end--;
     takeLine(state, buf, start, end, whole);
   }
 }
@@ -166,17 +167,17 @@ function takeOtherLine(state: LogState, buf: Uint8Array, start: number, end: num
 function joinLine(state: LogState, buf: Uint8Array, start: number, end: number): boolean {
   const { joined, window, text } = state;
   let length = state.joinedLength;
-  while (length > 0 && joined[length - 1] === 32) length--;
+  while (length > 0 && joined[length - 1] === BLANK) length--;
   if (length + 1 + end - start > MAX_LINE) return false;
   const old = length;
-  joined[length++] = 32;
+  joined[length++] = BLANK;
   joined.set(buf.subarray(start, end), length);
   length += end - start;
-  joined[length] = 10;
+  joined[length] = LINE_FEED;
   const row = state.cutRow;
   const status = readQemuEvent(text, joined, 0, length, true, window.batch, row);
   if (status === EVENT_ODD || status === NO_EVENT) {
-    joined[old] = 10;
+    joined[old] = LINE_FEED;
     readQemuEvent(text, joined, 0, old, true, window.batch, row);
     return false;
   }

@@ -1,4 +1,5 @@
 /** Is this QEMU's log? By content alone; the file's name is not looked at. */
+import { LINE_FEED } from '../../core/ascii.ts';
 import { stripHead } from '../text/colours.ts';
 import type { Verdict } from '../trace-format.ts';
 import { logKind } from './log-kind.ts';
@@ -7,7 +8,7 @@ export function sniffQemuLog(head: Uint8Array): Verdict {
   const buf = new Uint8Array(head.length + 64);
   buf.set(head);
   const length = stripHead(buf, head.length);
-  buf[length] = 10;
+  buf[length] = LINE_FEED;
   const kind = logKind(buf, 0, length);
   const { threadStamps, dateStamps, known, possible, decoded, others } = kind;
   if (length > 0 && kind.hole === length)

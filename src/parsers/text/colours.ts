@@ -3,9 +3,17 @@
  * the sequences ESC [ … letter (ECMA-48, CSI) are taken out before lines are read. Looking for ESC costs less than 1 %
  * of reading the lines.
  */
-const ESCAPE = 27;
-const OPEN = 91;
-const LINE_FEED = 10;
+import {
+  ESCAPE,
+  LINE_FEED,
+  LOWER_A,
+  LOWER_CASE,
+  LOWER_Z,
+  OPEN_BRACKET,
+  QUESTION_MARK,
+  ZERO,
+} from '../../core/ascii.ts';
+
 /** Longest sequence: `ESC[38;2;255;255;255;48;2;255;255;255m` has 38 bytes. */
 const LONGEST = 64;
 
@@ -70,14 +78,14 @@ export function stripColours(
 function endOfSequence(data: Buffer, start: number): number {
   let p = start + 1;
   if (p >= data.length) return -1;
-  if (data[p] !== OPEN) return 0;
+  if (data[p] !== OPEN_BRACKET) return 0;
   const stop = Math.min(data.length, start + LONGEST);
   // Numbers, `;`, `:` and private marks, then a letter: a thread's name that holds half a sequence stays as it is.
   for (p++; p < stop; p++) {
     const byte = data[p];
-    if (byte >= 48 && byte <= 63) continue;
-    const letter = byte | 32;
-    return letter >= 97 && letter <= 122 ? p + 1 : 0;
+    if (byte >= ZERO && byte <= QUESTION_MARK) continue;
+    const letter = byte | LOWER_CASE;
+    return letter >= LOWER_A && letter <= LOWER_Z ? p + 1 : 0;
   }
   return p === data.length && p < start + LONGEST ? -1 : 0;
 }

@@ -6,6 +6,17 @@
  * Fixed words are compared four or eight bytes at a time; names that were seen before are known by their bytes.
  */
 import {
+  BLANK,
+  CARRIAGE_RETURN,
+  CLOSE_PAREN,
+  COLON,
+  LINE_FEED,
+  LOWER_X,
+  LOWER_Y,
+  OPEN_PAREN,
+  ZERO,
+} from '../../core/ascii.ts';
+import {
   type EventBatch,
   F_ADDRESS,
   F_ARG0,
@@ -61,9 +72,6 @@ const PC_COLON = fourBytes('PC: ');
 const REST = fourBytes('rest');
 const ERRO = fourBytes('erro');
 
-const LINE_FEED = 10;
-const BLANK = 32;
-
 export interface CommonText {
   readonly reasons: ReasonNames;
   /** Columns that ParseOptions.coreOnly leaves out are checked, but not stored. */
@@ -97,7 +105,7 @@ export function readCommonEvent(
   const name = view.getFloat64(pos, true);
   let p = pos + 8;
   if (name === KVM_EXIT) {
-    if (buf[p] !== 58 || buf[p + 1] !== BLANK) return -1;
+    if (buf[p] !== COLON || buf[p + 1] !== BLANK) return -1;
     p += 2;
     p =
       view.getInt32(p, true) === VCPU
@@ -105,7 +113,7 @@ export function readCommonEvent(
         : readArmExit(common, view, buf, p, batch, row);
     batch.event[row] = EV_EXIT;
   } else if (name === KVM_ENTR) {
-    if (buf[p] !== 121 || buf[p + 1] !== 58 || buf[p + 2] !== BLANK) return -1;
+    if (buf[p] !== LOWER_Y || buf[p + 1] !== COLON || buf[p + 2] !== BLANK) return -1;
     p = readEntry(view, buf, p + 3, batch, row);
     batch.event[row] = EV_ENTRY;
   } else if (name === KVM_USER) {
@@ -117,7 +125,7 @@ export function readCommonEvent(
     batch.event[row] = EV_USERSPACE_EXIT;
   } else return -1;
   if (p < 0) return -1;
-  return buf[p] === LINE_FEED || (buf[p] === 13 && buf[p + 1] === LINE_FEED) ? p : -1;
+  return buf[p] === LINE_FEED || (buf[p] === CARRIAGE_RETURN && buf[p + 1] === LINE_FEED) ? p : -1;
 }
 
 /** `vcpu 0 reason NAME rip 0x… info1 0x… info2 0x… intr_info 0x… error_code 0x…[ requests 0x…]`. */
@@ -132,11 +140,11 @@ function readExit(
   if (buf[pos + 4] !== BLANK) return -1;
   let p = pos + 5;
   let vcpu = 0;
-  let digit = buf[p] - 48;
+  let digit = buf[p] - ZERO;
   if (digit < 0 || digit > 9) return -1;
   do {
     vcpu = vcpu * 10 + digit;
-    digit = buf[++p] - 48;
+    digit = buf[++p] - ZERO;
   } while (digit >= 0 && digit <= 9);
   if (vcpu > 0x7fffffff || view.getFloat64(p, true) !== _REASON_) return -1;
   p = readReason(common.reasons, view, buf, p + 8, batch, row);
@@ -223,7 +231,7 @@ function readReason(
     if (byte < BLANK) return -1;
     hash = (Math.imul(hash, 31) + byte) | 0;
   }
-  if (p === start || view.getInt32(p + 1, true) !== RIP_ || buf[p + 5] !== 48 || buf[p + 6] !== 120)
+  if (p === start || view.getInt32(p + 1, true) !== RIP_ || buf[p + 5] !== ZERO || buf[p + 6] !== LOWER_X)
     return -1;
   const id = knownReason(reasons, buf, start, p, hash);
   if (id < 0) return -1;
@@ -249,18 +257,18 @@ function readArmExit(
   if (p === pos) {
     p = pos + 4;
     let type = 0;
-    if (first === TRAP && buf[p] === 58) {
+    if (first === TRAP && buf[p] === COLON) {
       type = 2;
       p++;
     } else if (first !== IRQ_COLON) return -1;
     if (view.getFloat64(p, true) !== HSR_EC_COLON || buf[p + 8] !== BLANK) return -1;
     p += 9;
-    if (buf[p] !== 48 || buf[p + 1] !== 120) return -1;
+    if (buf[p] !== ZERO || buf[p + 1] !== LOWER_X) return -1;
     p = readHex(buf, p + 2);
     if (p < 0) return -1;
     code = armReasonCode(type, word[0]);
-    while (buf[p] !== 41) if (buf[p++] === LINE_FEED) return -1;
-    if (view.getFloat64(p, true) !== CLOSE_PC || buf[p + 8] !== 120) return -1;
+    while (buf[p] !== CLOSE_PAREN) if (buf[p++] === LINE_FEED) return -1;
+    if (view.getFloat64(p, true) !== CLOSE_PC || buf[p + 8] !== LOWER_X) return -1;
     p += 9;
     keepKnown(armExits, place, view, pos, p - pos, code);
   }
@@ -289,9 +297,9 @@ function readEntry(view: DataView, buf: Uint8Array, pos: number, batch: EventBat
     if (view.getFloat64(p, true) !== COMMA_RIP) return -1;
     p += 8;
   } else {
-    if (first !== PC_COLON || buf[p + 4] !== 48 || buf[p + 5] !== 120) return -1;
+    if (first !== PC_COLON || buf[p + 4] !== ZERO || buf[p + 5] !== LOWER_X) return -1;
     p += 6;
-    if (buf[p] === 48 && buf[p + 1] === 49 && buf[p + 2] === 54) return -1;
+    if (buf[p] === ZERO && buf[p + 1] === ZERO + 1 && buf[p + 2] === ZERO + 6) return -1;
   }
   p = readHexPairs(view, p);
   if (p < 0) return -1;
@@ -323,9 +331,9 @@ function readUserspaceExit(
     p = pos + 7;
     const name = view.getInt32(p, true);
     if (name === REST || name === ERRO) return -1;
-    while (buf[p] !== 40) if (buf[p++] === LINE_FEED) return -1;
+    while (buf[p] !== OPEN_PAREN) if (buf[p++] === LINE_FEED) return -1;
     p = readDecimal(buf, p + 1);
-    if (p < 0 || buf[p] !== 41 || word[1] !== 0) return -1;
+    if (p < 0 || buf[p] !== CLOSE_PAREN || word[1] !== 0) return -1;
     code = word[0];
     p++;
     keepKnown(userspaceExits, place, view, pos, p - pos, code);

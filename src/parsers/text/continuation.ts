@@ -2,6 +2,7 @@
  * Lines that go on with the event before them: marker payloads with line feeds, texts that mail wrapped. The line is
  * appended to the event's text, which is read again into the same row.
  */
+import { BLANK, CLOSE_BRACKET, EQUALS, LINE_FEED, OPEN_BRACKET } from '../../core/ascii.ts';
 import { note } from '../../core/diagnostics.ts';
 import { type EventBatch, F_CODE } from '../../core/event-batch.ts';
 import { EV_MARKER, EXIT_REASON_EVENTS } from '../../core/events.ts';
@@ -21,8 +22,8 @@ export function looksLikeEvent(buf: Uint8Array, start: number, end: number): boo
   const last = Math.min(end, start + 64) - 4;
   for (let p = start; p < last; p++)
     if (
-      buf[p] === 91 &&
-      buf[p + 4] === 93 &&
+      buf[p] === OPEN_BRACKET &&
+      buf[p + 4] === CLOSE_BRACKET &&
       isDigit(buf[p + 1]) &&
       isDigit(buf[p + 2]) &&
       isDigit(buf[p + 3])
@@ -53,20 +54,20 @@ export function joinLine(state: LineState, reader: LineReader, start: number, en
   const marker = batch.event[row] === EV_MARKER;
   const plain = before === EVENT_READ && fields === 0 && vcpu < 0;
   let length = old;
-  while (length > 0 && joined[length - 1] <= 32) length--;
+  while (length > 0 && joined[length - 1] <= BLANK) length--;
   const fits = length + 1 + end - start <= MAX_JOINED && state.joinedLines < MAX_JOINED_LINES;
   if (fits && !(plain && !marker)) {
-    if (marker) joined[length++] = 10;
-    else length = endFirstPart(joined, length, 32);
+    if (marker) joined[length++] = LINE_FEED;
+    else length = endFirstPart(joined, length, BLANK);
     const from = marker ? start : skipQuote(reader.buf, start, end);
     joined.set(reader.buf.subarray(from, end), length);
     length += end - from;
-    joined[length] = 10;
+    joined[length] = LINE_FEED;
     const status = parseEvent(state.events, joined, 0, length, batch, row);
     // What a text tells by silence (not reinjected, no immediate exit) changes when the word comes.
     const spoke = batch.arg0[2 * row] !== arg0 && batch.fields[row] === fields;
     if (!marker && !spoke && !isGain(before, fields, vcpu, status, batch.fields[row], batch.vcpu[row])) {
-      joined[old] = 10;
+      joined[old] = LINE_FEED;
       parseEvent(state.events, joined, 0, old, batch, row);
       return false;
     }
@@ -89,7 +90,7 @@ export function joinLine(state: LineState, reader: LineReader, start: number, en
  * mail, which falls inside words; returns the new length.
  */
 export function endFirstPart(joined: Uint8Array, length: number, blank: number): number {
-  if (joined[length - 1] === 61) return length - 1;
+  if (joined[length - 1] === EQUALS) return length - 1;
   joined[length] = blank;
   return length + 1;
 }

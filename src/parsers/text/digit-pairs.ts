@@ -1,12 +1,13 @@
 /** Numbers read two digits at a time: the text formats' commonest numbers have a fixed, even number of digits. */
+import { LOWER_F, ZERO } from '../../core/ascii.ts';
 import { eightBytes } from './known-bytes.ts';
 import { HEX_DIGITS, word } from './numbers.ts';
 
 /** Value of two digits by the word that getUint16(…, true) reads (the first digit is the low byte), −1 for others. */
 const HEX_PAIRS = new Int16Array(65536).fill(-1);
 const DECIMAL_PAIRS = new Int16Array(65536).fill(-1);
-for (let first = 48; first <= 102; first++) {
-  for (let second = 48; second <= 102; second++) {
+for (let first = ZERO; first <= LOWER_F; first++) {
+  for (let second = ZERO; second <= LOWER_F; second++) {
     const high = HEX_DIGITS[first];
     const low = HEX_DIGITS[second];
     if (high > 15 || low > 15) continue;

@@ -4,6 +4,18 @@
  * looked up. What the words say, and what stands in no number, is the same for all of them.
  */
 import {
+  CARRIAGE_RETURN,
+  DASH,
+  LINE_FEED,
+  LOWER_A,
+  LOWER_CASE,
+  LOWER_Z,
+  NINE,
+  SLASH,
+  UNDERSCORE,
+  ZERO,
+} from '../../core/ascii.ts';
+import {
   type EventBatch,
   F_ADDRESS,
   F_ARG0,
@@ -132,7 +144,7 @@ function fillFrom(
     const column = template.columns[i];
     if (column >= 0) setColumn(batch, row, column, word[0], word[1]);
   }
-  if (buf[p] !== 10 && (buf[p] !== 13 || buf[p + 1] !== 10)) return -1;
+  if (buf[p] !== LINE_FEED && (buf[p] !== CARRIAGE_RETURN || buf[p + 1] !== LINE_FEED)) return -1;
   const { constants } = template;
   for (let i = 0; i < constants.length; i += 3)
     setColumn(batch, row, constants[i], constants[i + 1], constants[i + 2]);
@@ -145,11 +157,11 @@ function fillFrom(
 /** Bytes of words and numbers: what a number ends at must not be one. */
 function goesOn(byte: number): boolean {
   return (
-    (byte >= 48 && byte <= 57) ||
-    ((byte | 32) >= 97 && (byte | 32) <= 122) ||
-    byte === 95 ||
-    byte === 45 ||
-    byte === 47
+    (byte >= ZERO && byte <= NINE) ||
+    ((byte | LOWER_CASE) >= LOWER_A && (byte | LOWER_CASE) <= LOWER_Z) ||
+    byte === UNDERSCORE ||
+    byte === DASH ||
+    byte === SLASH
   );
 }
 

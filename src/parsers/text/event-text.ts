@@ -4,6 +4,7 @@
  *
  * All positions lie in a buffer whose byte at `end` is neither digit nor letter (line feed, CR or sentinel).
  */
+import { BLANK, COLON, EQUALS } from '../../core/ascii.ts';
 import { note } from '../../core/diagnostics.ts';
 import { type EventBatch, F_ADDRESS, F_ARG0, F_CODE, F_MARKER } from '../../core/event-batch.ts';
 import { EV_MARKER, eventCode } from '../../core/events.ts';
@@ -136,7 +137,7 @@ export function parseEvent(
   let hash = 0;
   while (NAME_BYTE[buf[p]] === 1) hash = (Math.imul(hash, 31) + buf[p++]) | 0;
   // "name:" with nothing behind it is how editors leave "name: " behind.
-  if (p === pos || buf[p] !== 58 || (buf[p + 1] !== 32 && p + 1 < end)) return NO_EVENT;
+  if (p === pos || buf[p] !== COLON || (buf[p + 1] !== BLANK && p + 1 < end)) return NO_EVENT;
   let id = findName(events.names, buf, pos, p, hash);
   if (id < 0) id = learnEvent(events, buf, pos, p, hash);
   batch.event[row] = events.codes[id];
@@ -148,9 +149,9 @@ export function parseEvent(
   const kind = events.kinds[id];
   if (kind === PLAIN) return EVENT_READ;
   let text = p + 1;
-  while (text < end && buf[text] === 32) text++;
+  while (text < end && buf[text] === BLANK) text++;
   let stop = end;
-  while (stop > text && buf[stop - 1] <= 32) stop--;
+  while (stop > text && buf[stop - 1] <= BLANK) stop--;
   let read: boolean;
   switch (kind) {
     case EXIT:
@@ -161,7 +162,7 @@ export function parseEvent(
       read = readEntry(buf, text, stop, batch, row, events.reasons.hint === ISA_RISCV);
       break;
     case USERSPACE_EXIT:
-      events.rawUserspaceExit = buf[text + 6] === 61;
+      events.rawUserspaceExit = buf[text + 6] === EQUALS;
       read = readUserspaceExit(buf, text, stop, batch, row);
       break;
     case KEYED:
@@ -255,7 +256,7 @@ function readAvicIpi(
   const pair = findIn(buf, pos, end, ICR_PAIR);
   if (pair >= 0) {
     const colon = readHexPrefixed(buf, pair + ICR_PAIR.length);
-    if (colon < 0 || buf[colon] !== 58) return false;
+    if (colon < 0 || buf[colon] !== COLON) return false;
     setColumn(batch, row, C_ADDRESS, word[0], word[1]);
     if (readHex(buf, colon + 1) < 0) return false;
     setColumn(batch, row, C_INFO1, word[0], word[1]);

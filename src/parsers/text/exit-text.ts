@@ -2,6 +2,7 @@
  * Texts of kvm_exit, kvm_nested_vmexit and kvm_nested_vmexit_inject, all layouts since 2.6.32, by the kernel and by
  * libtraceevent's kvm plugin (arch/x86/kvm/trace.h, plugin_kvm.c; docs of the columns: core/event-fields.ts).
  */
+import { BLANK, COLON } from '../../core/ascii.ts';
 import {
   type EventBatch,
   F_ADDRESS,
@@ -69,16 +70,16 @@ function readAnyLayout(
 ): boolean {
   const at = findIn(buf, pos, end, REASON_WORD);
   let after = pos;
-  if (at >= 0 && (buf[at + 6] === 32 || buf[at + 6] === 58)) {
+  if (at >= 0 && (buf[at + 6] === BLANK || buf[at + 6] === COLON)) {
     readKeyed(EXIT_TABLE, buf, pos, at, batch, row);
-    const start = buf[at + 6] === 58 ? at + 8 : at + 7;
+    const start = buf[at + 6] === COLON ? at + 8 : at + 7;
     after = end;
     for (const literal of AFTER_NAME) {
       const found = findIn(buf, start, after, literal);
       if (found >= 0) after = found;
     }
     let stop = after;
-    while (stop > start && buf[stop - 1] === 32) stop--;
+    while (stop > start && buf[stop - 1] === BLANK) stop--;
     // A name that is the last thing on the line may be cut off; no layout ends with it.
     if (after === end) return false;
     if (stop <= start) {
@@ -106,7 +107,7 @@ function readInfoPair(buf: Uint8Array, pos: number, end: number, batch: EventBat
   batch.info1[2 * row] = word[0];
   batch.info1[2 * row + 1] = word[1];
   batch.fields[row] |= F_INFO1;
-  if (buf[p] !== 32) return;
+  if (buf[p] !== BLANK) return;
   const second = p + 1;
   p = readHexPrefixed(buf, second);
   if (p < 0 || p > end) return;

@@ -4,6 +4,7 @@
  * `trace-cmd report -R` prints is read by the same tables, which also know the field names of RECORDED_FIELDS.
  */
 
+import { BLANK, COLON, EQUALS } from '../../core/ascii.ts';
 import type { EventBatch } from '../../core/event-batch.ts';
 import { RECORDED_FIELDS } from '../../core/event-fields.ts';
 import { C_CODE, COLUMN_CODES, hasColumn, setColumn } from '../columns.ts';
@@ -165,7 +166,7 @@ function lookUp(table: KeyTable, buf: Uint8Array, start: number, end: number, ha
 
 function apply(op: KeyOp, buf: Uint8Array, pos: number, end: number, batch: EventBatch, row: number): number {
   let p = pos;
-  if (buf[p] === 61) {
+  if (buf[p] === EQUALS) {
     if (op.rawColumn < 0 || ++p >= end) return p;
     const next = op.rawHex ? readHexPrefixed(buf, p) : readAny(buf, p);
     if (next < 0 || next > end) return p;
@@ -180,8 +181,8 @@ function apply(op: KeyOp, buf: Uint8Array, pos: number, end: number, batch: Even
     recorded.bits |= op.bits;
   }
   if (op.column < 0) return p;
-  if (buf[p] === 58) p++;
-  while (buf[p] === 32) p++;
+  if (buf[p] === COLON) p++;
+  while (buf[p] === BLANK) p++;
   if (p >= end) return p;
   const next = op.hex ? readHexPrefixed(buf, p) : readSigned(buf, p);
   if (next < 0 || next > end) return p;

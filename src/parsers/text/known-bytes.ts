@@ -6,6 +6,7 @@
  * Eight bytes are compared as a double, which is the fastest read of eight that a DataView has. Only printable ASCII is
  * kept: no such double is NaN or zero, so that equal numbers are equal bytes.
  */
+import { BLANK, TILDE } from '../../core/ascii.ts';
 
 /** Longest run, bytes. */
 export const MAX_KNOWN = 64;
@@ -74,7 +75,7 @@ export function keepKnown(
   if (length < 8 || length > MAX_KNOWN) return false;
   for (let p = pos; p < pos + length; p++) {
     const byte = view.getUint8(p);
-    if (byte < 32 || byte > 126) return false;
+    if (byte < BLANK || byte > TILDE) return false;
   }
   const base = place * DOUBLES;
   const last = pos + length - 8;

@@ -2,6 +2,7 @@
  * Events whose name was seen before and whose text needs no grammar any more: those that have none, those that
  * event-templates.ts knows but for their numbers, and sched_switch. Read without knowing where the line ends.
  */
+import { BLANK, CARRIAGE_RETURN, COLON, UPPER_P } from '../../core/ascii.ts';
 import type { EventBatch } from '../../core/event-batch.ts';
 import { findName, hashBytes } from './byte-names.ts';
 import {
@@ -59,13 +60,13 @@ export function readKnownEvent(
   let text = pos + length;
   const key = TEMPLATE_KEYS[kind];
   if (key >= 0) {
-    while (buf[text] === 32) text++;
+    while (buf[text] === BLANK) text++;
     return readTemplate(events.templates, view, buf, text, key, id, batch, row);
   }
   let end = -1;
   if (kind === PLAIN) end = findLineEnd(view, buf, text);
   else if (kind === SWITCH) {
-    while (buf[text] === 32) text++;
+    while (buf[text] === BLANK) text++;
     end = readCommonSwitch(view, buf, text, batch, row);
   }
   if (end < 0) return -1;
@@ -97,16 +98,16 @@ export function learnEventText(
   const key = TEMPLATE_KEYS[events.kinds[id]];
   if (key < 0 || (recorded.count === 0 && recorded.bits === 0)) return;
   let text = pos + length;
-  while (buf[text] === 32) text++;
+  while (buf[text] === BLANK) text++;
   // The digits behind it can mean something else: readEntry().
-  if (events.kinds[id] === ENTRY && buf[text] === 80) return;
+  if (events.kinds[id] === ENTRY && buf[text] === UPPER_P) return;
   learnTemplate(events.templates, view, buf, text, end, key, id, batch, row);
 }
 
 function keepEventName(events: EventText, place: number, view: DataView, buf: Uint8Array, pos: number): void {
   let p = pos;
   while (NAME_BYTE[buf[p]] === 1) p++;
-  if (buf[p] !== 58 || buf[p + 1] !== 32) return;
+  if (buf[p] !== COLON || buf[p + 1] !== BLANK) return;
   const id = findName(events.names, buf, pos, p, hashBytes(buf, pos, p));
   if (id >= 0) keepKnown(events.known, place, view, pos, p + 2 - pos, id);
 }
@@ -114,6 +115,6 @@ function keepEventName(events: EventText, place: number, view: DataView, buf: Ui
 /** Position of the next line feed, or of a CR right before it; −1 if there are several. */
 function findLineEnd(view: DataView, buf: Uint8Array, from: number): number {
   const feed = findFeed(view, buf, from);
-  if (buf[feed - 1] !== 13) return feed;
-  return buf[feed - 2] === 13 ? -1 : feed - 1;
+  if (buf[feed - 1] !== CARRIAGE_RETURN) return feed;
+  return buf[feed - 2] === CARRIAGE_RETURN ? -1 : feed - 1;
 }

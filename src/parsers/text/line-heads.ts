@@ -5,6 +5,23 @@
  * is the first line of every thread and of every second.
  */
 
+import {
+  BLANK,
+  CLOSE_BRACKET,
+  CLOSE_PAREN,
+  COLON,
+  DASH,
+  DOT,
+  LOWER_A,
+  LOWER_CASE,
+  LOWER_Z,
+  NINE,
+  OPEN_BRACKET,
+  OPEN_PAREN,
+  SLASH,
+  UPPER_A,
+  ZERO,
+} from '../../core/ascii.ts';
 import { decimal6 } from './digit-pairs.ts';
 import {
   createKnownBytes,
@@ -71,7 +88,6 @@ export function createLineHeads(shape: HeadShape, threads: ThreadNames): LineHea
   };
 }
 
-const BLANK = 32;
 const KVM_COLON = fourBytes('kvm:');
 
 /**
@@ -104,7 +120,7 @@ export function matchHead(
     // No byte below 33 among the four; the first one begins no time and no TGID.
     if (((flags - 0x21212121) & ~flags & 0x80808080) !== 0) return -1;
     const first = flags & 0xff;
-    if (first === 40 || (first >= 48 && first <= 57)) return -1;
+    if (first === OPEN_PAREN || (first >= ZERO && first <= NINE)) return -1;
     p += 4;
     if (heads.flags === 5 && buf[p++] <= BLANK) return -1;
   }
@@ -114,29 +130,29 @@ export function matchHead(
   )
     return -1;
   p += heads.dot;
-  if (view.getInt32(p - 4, true) !== heads.lastWord || buf[p] !== 46) return -1;
+  if (view.getInt32(p - 4, true) !== heads.lastWord || buf[p] !== DOT) return -1;
   let nanoseconds = decimal6(view, p + 1);
   if (nanoseconds < 0) return -1;
   if (heads.digits === 6) {
     nanoseconds *= 1000;
     p += 7;
   } else {
-    const a = buf[p + 7] - 48;
-    const b = buf[p + 8] - 48;
-    const c = buf[p + 9] - 48;
+    const a = buf[p + 7] - ZERO;
+    const b = buf[p + 8] - ZERO;
+    const c = buf[p + 9] - ZERO;
     if (a < 0 || a > 9 || b < 0 || b > 9 || c < 0 || c > 9) return -1;
     nanoseconds = nanoseconds * 1000 + a * 100 + b * 10 + c;
     p += 10;
   }
-  if (buf[p] !== 58 || buf[p + 1] !== BLANK) return -1;
+  if (buf[p] !== COLON || buf[p + 1] !== BLANK) return -1;
   p += 2;
   while (buf[p] === BLANK) p++;
   if (shape.system) {
     if (view.getInt32(p, true) !== KVM_COLON) return -1;
     p += 4;
     // Only names that every dialect reads alike.
-    if ((buf[p] | 32) < 97 || (buf[p] | 32) > 122) return -1;
-  } else if (buf[p] < 65) return -1;
+    if ((buf[p] | LOWER_CASE) < LOWER_A || (buf[p] | LOWER_CASE) > LOWER_Z) return -1;
+  } else if (buf[p] < UPPER_A) return -1;
   prefix.origin = start;
   prefix.commStart = start;
   prefix.commEnd = start + COMM_COLUMNS;
@@ -169,8 +185,8 @@ export function learnHead(
   let bracket = prefix.commEnd + 1;
   while (isThreadByte(buf[bracket])) bracket++;
   if (
-    buf[bracket] !== 91 ||
-    buf[bracket + 4] !== 93 ||
+    buf[bracket] !== OPEN_BRACKET ||
+    buf[bracket + 4] !== CLOSE_BRACKET ||
     !learnTime(heads, prefix, buf, view, bracket + 5, end)
   )
     return;
@@ -186,7 +202,12 @@ export function learnHead(
 /** Bytes that can stand between COMM and `[CPU]`: numbers of thread and process. */
 function isThreadByte(byte: number): boolean {
   return (
-    byte === BLANK || (byte >= 48 && byte <= 57) || byte === 45 || byte === 47 || byte === 40 || byte === 41
+    byte === BLANK ||
+    (byte >= ZERO && byte <= NINE) ||
+    byte === DASH ||
+    byte === SLASH ||
+    byte === OPEN_PAREN ||
+    byte === CLOSE_PAREN
   );
 }
 
@@ -200,7 +221,7 @@ function learnTime(
   end: number,
 ): boolean {
   // 4.15 prints TGID here.
-  if (buf[pos] !== BLANK || buf[pos + 1] === 40 || !prefix.hasFraction) return false;
+  if (buf[pos] !== BLANK || buf[pos + 1] === OPEN_PAREN || !prefix.hasFraction) return false;
   let blank = pos;
   let flags = 0;
   if (heads.shape.flags && buf[pos + 1] > BLANK && !isDigit(buf[pos + 1])) {
@@ -212,7 +233,7 @@ function learnTime(
   while (buf[dot] === BLANK) dot++;
   while (isDigit(buf[dot])) dot++;
   const width = dot - blank;
-  if (buf[dot] !== 46 || width < 4 || width > 12) return false;
+  if (buf[dot] !== DOT || width < 4 || width > 12) return false;
   let digits = 0;
   while (isDigit(buf[dot + 1 + digits])) digits++;
   if ((digits !== 6 && digits !== 9) || dot + 1 + digits >= end) return false;

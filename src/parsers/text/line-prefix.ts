@@ -10,6 +10,22 @@
  * COMM is free text. It fills 16 columns, so the dash at column 16 is tried first; lines that lost their padding
  * are read from the first dash behind which the rest has the full shape.
  */
+import {
+  BLANK,
+  CLOSE_BRACKET,
+  CLOSE_PAREN,
+  COLON,
+  DASH,
+  DOT,
+  GREATER,
+  LOWER_S,
+  LOWER_U,
+  LOWER_X,
+  OPEN_BRACKET,
+  OPEN_PAREN,
+  PLUS,
+  ZERO,
+} from '../../core/ascii.ts';
 import { NO_CPU } from '../../core/event-batch.ts';
 import { HEX_DIGITS, isDigit, readDecimal, word } from './numbers.ts';
 
@@ -61,8 +77,6 @@ export function createLinePrefix(): LinePrefix {
   };
 }
 
-const DASH = 45;
-const BLANK = 32;
 /** Width of COMM in every format. */
 export const COMM_COLUMNS = 16;
 /** How far a dash is searched: a name has 15 bytes, quoting and mail add a few, trace-cmd a file's name. */
@@ -81,7 +95,7 @@ export function parsePrefix(prefix: LinePrefix, buf: Uint8Array, start: number, 
   for (let p = start; p < last; p++) {
     if (buf[p] !== DASH) continue;
     // A name that ends in a dash; only <XXX> has a negative number.
-    if (buf[p + 1] === DASH && buf[p - 1] !== 62) continue;
+    if (buf[p + 1] === DASH && buf[p - 1] !== GREATER) continue;
     const at = afterDash(prefix, buf, p, end);
     prefix.commStart = Math.max(start, p - COMM_COLUMNS);
     prefix.origin = start;
@@ -97,42 +111,42 @@ function afterDash(prefix: LinePrefix, buf: Uint8Array, dash: number, end: numbe
   if (negative) p++;
   let first = p;
   let tid = 0;
-  let digit = buf[p] - 48;
+  let digit = buf[p] - ZERO;
   while (digit >= 0 && digit <= 9) {
     tid = tid * 10 + digit;
-    digit = buf[++p] - 48;
+    digit = buf[++p] - ZERO;
   }
   if (p === first || tid > 0x7fffffff || buf[p] !== BLANK) return -1;
   do p++;
   while (buf[p] === BLANK);
   let pid = -1;
   // TGID before [CPU] since 4.19, behind it in 4.15.
-  if (buf[p] === 40) {
+  if (buf[p] === OPEN_PAREN) {
     p = readTgid(buf, p);
     if (p < 0) return -1;
     pid = tgid;
   }
-  if (buf[p] !== 91) return -1;
+  if (buf[p] !== OPEN_BRACKET) return -1;
   first = ++p;
   let cpu = 0;
-  digit = buf[p] - 48;
+  digit = buf[p] - ZERO;
   while (digit >= 0 && digit <= 9) {
     cpu = cpu * 10 + digit;
-    digit = buf[++p] - 48;
+    digit = buf[++p] - ZERO;
   }
-  if (p - first < 3 || buf[p] !== 93) return -1;
+  if (p - first < 3 || buf[p] !== CLOSE_BRACKET) return -1;
   p++;
-  if (buf[p] === DASH && buf[p + 1] === 48 && buf[p + 2] === 120) {
+  if (buf[p] === DASH && buf[p + 1] === ZERO && buf[p + 2] === LOWER_X) {
     p += 3;
     while (HEX_DIGITS[buf[p]] < 16) p++;
   }
   while (buf[p] === BLANK) p++;
-  if (buf[p] === 40) {
+  if (buf[p] === OPEN_PAREN) {
     p = readTgid(buf, p);
     if (p < 0) return -1;
     pid = tgid;
   }
-  digit = buf[p] - 48;
+  digit = buf[p] - ZERO;
   if (!(digit >= 0 && digit <= 9)) {
     // irq-info: 4 characters in 5.10, 5 in 6.1; more where a preempt count is above 15, and from libtraceevent.
     first = p;
@@ -152,12 +166,12 @@ function afterDash(prefix: LinePrefix, buf: Uint8Array, dash: number, end: numbe
 /** Time at `pos` and where the event begins behind it. */
 function eventAfterTime(prefix: LinePrefix, buf: Uint8Array, pos: number, end: number): number {
   let p = readTime(prefix, buf, pos);
-  if (p < 0 || buf[p] !== 58) return -1;
+  if (p < 0 || buf[p] !== COLON) return -1;
   if (buf[++p] !== BLANK && p < end) return -1;
   while (buf[p] === BLANK) p++;
-  if (buf[p] === 40 && buf[p + 1] === 43) {
+  if (buf[p] === OPEN_PAREN && buf[p + 1] === PLUS) {
     const close = readDecimal(buf, p + 2);
-    if (close >= 0 && buf[close] === 41) {
+    if (close >= 0 && buf[close] === CLOSE_PAREN) {
       p = close + 1;
       while (buf[p] === BLANK) p++;
     }
@@ -178,9 +192,9 @@ export function parseCutPrefix(prefix: LinePrefix, buf: Uint8Array, start: numbe
   let p = start;
   while (buf[p] === BLANK) p++;
   let cpu: number = NO_CPU;
-  if (buf[p] === 91) {
+  if (buf[p] === OPEN_BRACKET) {
     const close = readDecimal(buf, p + 1);
-    if (close < 0 || buf[close] !== 93 || word[1] !== 0) return -1;
+    if (close < 0 || buf[close] !== CLOSE_BRACKET || word[1] !== 0) return -1;
     cpu = word[0];
     p = close + 1;
     while (buf[p] === BLANK) p++;
@@ -222,7 +236,7 @@ export function parseLatencyPrefix(prefix: LinePrefix, buf: Uint8Array, start: n
 function isOrigin(buf: Uint8Array, start: number, end: number): boolean {
   if (end === start) return true;
   if (end < start + 2 || buf[end - 1] !== BLANK) return false;
-  if (buf[end - 2] === 58) return true;
+  if (buf[end - 2] === COLON) return true;
   let p = start;
   while (p < end && buf[p] === BLANK) p++;
   return p === end;
@@ -236,7 +250,8 @@ export function parseTracefsLatency(prefix: LinePrefix, buf: Uint8Array, start: 
   let p = latencyColumns(prefix, buf, start, start + LATENCY_COMM, end);
   if (p < 0) return -1;
   p = readDecimal(buf, p);
-  if (p < 0 || buf[p] !== 117 || buf[p + 1] !== 115 || buf[p + 3] !== 58 || buf[p + 4] !== BLANK) return -1;
+  if (p < 0 || buf[p] !== LOWER_U || buf[p + 1] !== LOWER_S || buf[p + 3] !== COLON || buf[p + 4] !== BLANK)
+    return -1;
   const micros = word[1] * 4294967296 + word[0];
   if (micros > MAX_MICROSECONDS) return -1;
   prefix.hasFraction = true;
@@ -265,8 +280,8 @@ function latencyColumns(
   if (p < 0 || word[1] !== 0) return -1;
   const cpu = word[0];
   const first = p;
-  while (buf[p] > BLANK && buf[p] !== 58) p++;
-  if (buf[p] === 58) {
+  while (buf[p] > BLANK && buf[p] !== COLON) p++;
+  if (buf[p] === COLON) {
     p = endOfFlags(buf, first);
     if (p < 0) return -1;
   } else if (p - first < 3 || p - first > 10) return -1;
@@ -307,7 +322,7 @@ function readTgid(buf: Uint8Array, pos: number): number {
     if (p < 0 || word[1] !== 0 || word[0] > 0x7fffffff) return -1;
     tgid = word[0];
   }
-  if (buf[p] !== 41) return -1;
+  if (buf[p] !== CLOSE_PAREN) return -1;
   p++;
   while (buf[p] === BLANK) p++;
   return p;
@@ -320,13 +335,13 @@ const MAX_SECONDS = 9_000_000_000;
 export function readTime(prefix: LinePrefix, buf: Uint8Array, pos: number): number {
   let p = pos;
   let seconds = 0;
-  let digit = buf[p] - 48;
+  let digit = buf[p] - ZERO;
   while (digit >= 0 && digit <= 9 && p - pos < 15) {
     seconds = seconds * 10 + digit;
-    digit = buf[++p] - 48;
+    digit = buf[++p] - ZERO;
   }
   if (p === pos) return -1;
-  if (buf[p] !== 46) {
+  if (buf[p] !== DOT) {
     p = readDecimal(buf, pos);
     if (p < 0 || word[1] > 0x7fffffff) return -1;
     prefix.hasFraction = false;
@@ -336,10 +351,10 @@ export function readTime(prefix: LinePrefix, buf: Uint8Array, pos: number): numb
   }
   const start = ++p;
   let fraction = 0;
-  digit = buf[p] - 48;
+  digit = buf[p] - ZERO;
   while (digit >= 0 && digit <= 9 && p - start < 9) {
     fraction = fraction * 10 + digit;
-    digit = buf[++p] - 48;
+    digit = buf[++p] - ZERO;
   }
   const digits = p - start;
   if (digits < 6 || seconds > MAX_SECONDS) return -1;

@@ -1,4 +1,5 @@
 /** Lines of a text input out of one reused buffer: memory does not depend on the file or on a line's length. */
+import { LINE_FEED } from '../../core/ascii.ts';
 import { type Diagnostics, note } from '../../core/diagnostics.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { type Colours, createColours, stripColours } from './colours.ts';
@@ -9,8 +10,6 @@ export const MAX_LINE = 72 * 1024;
 /** Bytes after the data that may be read by a parser that looks a few bytes ahead. */
 const PADDING = 256;
 const CAPACITY = CHUNK + 2 * MAX_LINE;
-
-const LINE_FEED = 10;
 
 export interface LineReader {
   readonly source: ByteSource;

@@ -3,6 +3,7 @@
  * two formats claim the same file.
  */
 
+import { BLANK, CARRIAGE_RETURN, COLON, HASH, LINE_FEED } from '../../core/ascii.ts';
 import { stripHead } from './colours.ts';
 import { isKnownEvent } from './event-text.ts';
 import type { Oddity } from './line-dialect.ts';
@@ -75,17 +76,17 @@ export function shapesOf(
   const buf = new Uint8Array(head.length + 64);
   buf.set(head);
   const length = stripHead(buf, head.length);
-  buf[length] = 10;
+  buf[length] = LINE_FEED;
   const prefix = createLinePrefix();
   let start = buf[0] === 0xef && buf[1] === 0xbb && buf[2] === 0xbf ? 3 : 0;
   shapes.tracer = matchesAt(buf, start, TRACER);
   for (let i = 0; start < length && i < MAX_LINES; i++) {
     let feed = start;
-    while (buf[feed] !== 10) feed++;
+    while (buf[feed] !== LINE_FEED) feed++;
     let end = feed;
-    while (end > start && buf[end - 1] === 13) end--;
+    while (end > start && buf[end - 1] === CARRIAGE_RETURN) end--;
     // A line that the head cuts off tells only what it is, not what it is not.
-    if (end > start && buf[skipMarks(buf, start, end)] !== 35)
+    if (end > start && buf[skipMarks(buf, start, end)] !== HASH)
       countLine(shapes, prefix, buf, start, end, feed >= length, oddityAt);
     start = feed + 1;
   }
@@ -158,7 +159,7 @@ function countLine(
 
 function nameAt(buf: Uint8Array, at: number, end: number): string {
   let p = at;
-  while (p < end && p - at < 64 && buf[p] !== 58 && buf[p] > 32) p++;
+  while (p < end && p - at < 64 && buf[p] !== COLON && buf[p] > BLANK) p++;
   return decodeText(buf, at, p);
 }
 
@@ -169,10 +170,10 @@ const PADDED = 2;
 /** Form of `EVENT: TEXT`: trace-cmd report pads the name with blanks to REPORT_EVENT_COLUMNS. */
 function eventShape(buf: Uint8Array, at: number, end: number): number {
   let p = at;
-  while (buf[p] !== 58 && buf[p] > 32) p++;
-  if (p === at || buf[p] !== 58 || (p + 1 < end && buf[p + 1] !== 32)) return NONE;
+  while (buf[p] !== COLON && buf[p] > BLANK) p++;
+  if (p === at || buf[p] !== COLON || (p + 1 < end && buf[p + 1] !== BLANK)) return NONE;
   const column = at + REPORT_EVENT_COLUMNS;
   if (p + 3 >= column || column >= end) return PLAIN;
-  while (p + 1 < column && buf[p + 1] === 32) p++;
+  while (p + 1 < column && buf[p + 1] === BLANK) p++;
   return p + 1 === column ? PADDED : PLAIN;
 }

@@ -1,4 +1,5 @@
 /** Lines that stand for lost events: `CPU:1 [LOST 903 EVENTS]` (tracefs), `CPU:0 [12402 EVENTS DROPPED]` (trace-cmd). */
+import { BLANK, OPEN_BRACKET } from '../../core/ascii.ts';
 import { ascii, findIn, matchesAt, readDecimal, word } from './numbers.ts';
 
 const CPU = ascii('CPU:');
@@ -13,7 +14,7 @@ export const lost = { cpu: 0, low: 0, high: 0, known: false };
 export function readLost(buf: Uint8Array, start: number, end: number): boolean {
   if (!matchesAt(buf, start, CPU)) return false;
   let p = readDecimal(buf, start + 4);
-  if (p < 0 || p >= end || word[1] !== 0 || buf[p] !== 32 || buf[p + 1] !== 91) return false;
+  if (p < 0 || p >= end || word[1] !== 0 || buf[p] !== BLANK || buf[p + 1] !== OPEN_BRACKET) return false;
   lost.cpu = word[0];
   lost.known = false;
   lost.low = 0;

@@ -4,6 +4,7 @@
  *
  * All readers rely on a byte at `end` that is neither digit nor blank (the line feed or the reader's sentinel).
  */
+import { DASH, LINE_FEED, LOWER_A, LOWER_CASE, LOWER_X, NINE, UPPER_A, ZERO } from '../../core/ascii.ts';
 import { TWO_32 } from '../../core/words.ts';
 
 /** Value of the last number read: [low, high] words. */
@@ -11,11 +12,11 @@ export const word = new Uint32Array(2);
 
 /** 0–15 for hexadecimal digits, 255 for every other byte. */
 export const HEX_DIGITS = new Uint8Array(256).fill(255);
-for (let i = 0; i < 10; i++) HEX_DIGITS[48 + i] = i;
-for (let i = 0; i < 6; i++) HEX_DIGITS[97 + i] = HEX_DIGITS[65 + i] = 10 + i;
+for (let i = 0; i < 10; i++) HEX_DIGITS[ZERO + i] = i;
+for (let i = 0; i < 6; i++) HEX_DIGITS[LOWER_A + i] = HEX_DIGITS[UPPER_A + i] = 10 + i;
 
 export function isDigit(byte: number): boolean {
-  return byte >= 48 && byte <= 57;
+  return byte >= ZERO && byte <= NINE;
 }
 
 /** Hexadecimal digits without prefix, at most 16. */
@@ -37,18 +38,18 @@ export function readHex(buf: Uint8Array, pos: number): number {
 
 /** Hexadecimal digits after an optional `0x`. */
 export function readHexPrefixed(buf: Uint8Array, pos: number): number {
-  return readHex(buf, buf[pos] === 48 && (buf[pos + 1] | 32) === 120 ? pos + 2 : pos);
+  return readHex(buf, buf[pos] === ZERO && (buf[pos + 1] | LOWER_CASE) === LOWER_X ? pos + 2 : pos);
 }
 
 /** Decimal digits, at most 20 and below 2^64. */
 export function readDecimal(buf: Uint8Array, pos: number): number {
   let value = 0;
   let p = pos;
-  let digit = buf[p] - 48;
+  let digit = buf[p] - ZERO;
   const exact = pos + 15;
   while (digit >= 0 && digit <= 9 && p < exact) {
     value = value * 10 + digit;
-    digit = buf[++p] - 48;
+    digit = buf[++p] - ZERO;
   }
   if (p === pos) return -1;
   let high = value < TWO_32 ? 0 : Math.floor(value / TWO_32);
@@ -60,7 +61,7 @@ export function readDecimal(buf: Uint8Array, pos: number): number {
     low = next - carry * TWO_32;
     high = high * 10 + carry;
     if (high >= TWO_32) return -1;
-    digit = buf[++p] - 48;
+    digit = buf[++p] - ZERO;
   }
   word[0] = low;
   word[1] = high;
@@ -69,7 +70,7 @@ export function readDecimal(buf: Uint8Array, pos: number): number {
 
 /** Decimal with an optional minus; negative values as two's complement. */
 export function readSigned(buf: Uint8Array, pos: number): number {
-  if (buf[pos] !== 45) return readDecimal(buf, pos);
+  if (buf[pos] !== DASH) return readDecimal(buf, pos);
   const p = readDecimal(buf, pos + 1);
   if (p >= 0) negate();
   return p;
@@ -77,7 +78,9 @@ export function readSigned(buf: Uint8Array, pos: number): number {
 
 /** `0x…` as hexadecimal, anything else as signed decimal. */
 export function readAny(buf: Uint8Array, pos: number): number {
-  return buf[pos] === 48 && (buf[pos + 1] | 32) === 120 ? readHex(buf, pos + 2) : readSigned(buf, pos);
+  return buf[pos] === ZERO && (buf[pos + 1] | LOWER_CASE) === LOWER_X
+    ? readHex(buf, pos + 2)
+    : readSigned(buf, pos);
 }
 
 /** Turns `word` into its two's complement. */
@@ -123,7 +126,7 @@ export function findFeed(view: DataView, buf: Uint8Array, from: number): number 
     if ((((a - 0x01010101) & ~a) | ((b - 0x01010101) & ~b)) & 0x80808080) break;
     p += 8;
   }
-  while (buf[p] !== 10) p++;
+  while (buf[p] !== LINE_FEED) p++;
   return p;
 }
 

@@ -1,6 +1,19 @@
 /**
  * Exit texts of other machines than x86 (arch/ARCH/kvm/trace*.h). Each says by its shape which machine it is from.
  */
+import {
+  BLANK,
+  COLON,
+  GREATER,
+  LOWER_R,
+  LOWER_V,
+  OPEN_BRACKET,
+  UPPER_A,
+  UPPER_I,
+  UPPER_Q,
+  UPPER_R,
+  UPPER_T,
+} from '../../core/ascii.ts';
 import { type EventBatch, F_ADDRESS, F_CODE, F_ISA } from '../../core/event-batch.ts';
 import {
   ISA_ARM,
@@ -33,15 +46,15 @@ const RAW_SCAUSE = ascii('scause=');
 /** Whether the text of an exit event is none of x86's. */
 export function isOtherIsaExit(buf: Uint8Array, pos: number, end: number): boolean {
   switch (buf[pos]) {
-    case 118: // vcpu N [NAME] PC: … (LoongArch) or vcpu N reason … (x86)
+    case LOWER_V: // vcpu N [NAME] PC: … (LoongArch) or vcpu N reason … (x86)
       return findIn(buf, pos, end, REASON) < 0 && findIn(buf, pos, end, BRACKET) >= 0;
-    case 114: // reason … (x86) or ret=2 esr_ec=1 (arm64)
+    case LOWER_R: // reason … (x86) or ret=2 esr_ec=1 (arm64)
       return findIn(buf, pos, end, RAW_EC) >= 0;
     default:
       return (
         findIn(buf, pos, end, PC) >= 0 ||
         findIn(buf, pos, end, HSR) >= 0 ||
-        buf[pos] === 91 ||
+        buf[pos] === OPEN_BRACKET ||
         findIn(buf, pos, end, SCAUSE) >= 0 ||
         findIn(buf, pos, end, RAW_EC) >= 0 ||
         findIn(buf, pos, end, RAW_SCAUSE) >= 0 ||
@@ -135,12 +148,22 @@ function readArmExit(
   const ec = word[0];
   // The word before ": HSR_EC".
   let stop = hsr;
-  while (stop > pos && (buf[stop - 1] === 32 || buf[stop - 1] === 58)) stop--;
+  while (stop > pos && (buf[stop - 1] === BLANK || buf[stop - 1] === COLON)) stop--;
   let start = stop;
-  while (start > pos && buf[start - 1] !== 62 && buf[start - 1] !== 32) start--;
-  if (stop - start === 4 && buf[start] === 84 && buf[start + 1] === 82 && buf[start + 2] === 65) {
+  while (start > pos && buf[start - 1] !== GREATER && buf[start - 1] !== BLANK) start--;
+  if (
+    stop - start === 4 &&
+    buf[start] === UPPER_T &&
+    buf[start + 1] === UPPER_R &&
+    buf[start + 2] === UPPER_A
+  ) {
     setCode(batch, row, ISA_ARM64, armReasonCode(2, ec));
-  } else if (stop - start === 3 && buf[start] === 73 && buf[start + 1] === 82 && buf[start + 2] === 81) {
+  } else if (
+    stop - start === 3 &&
+    buf[start] === UPPER_I &&
+    buf[start + 1] === UPPER_R &&
+    buf[start + 2] === UPPER_Q
+  ) {
     setCode(batch, row, ISA_ARM64, armReasonCode(0, ec));
   } else if (start === stop) {
     // 32-bit arm of 3.x and 4.x prints the class alone.
@@ -262,7 +285,7 @@ export function readPpcGuest(
   if (exit && trap < 0) return false;
   if (trap >= 0) {
     let stop = trap + 5;
-    while (stop < end && buf[stop] !== 32) stop++;
+    while (stop < end && buf[stop] !== BLANK) stop++;
     if (stop === end) return false;
     setNamed(reasons, ISA_PPC, buf, trap + 5, stop, batch, row);
   }
@@ -282,7 +305,7 @@ export function readS390Sie(
   exit: boolean,
 ): boolean {
   let p = readAny(buf, pos);
-  if (p < 0 || buf[p] !== 91) return false;
+  if (p < 0 || buf[p] !== OPEN_BRACKET) return false;
   batch.vcpu[row] = word[0];
   p = readHex(buf, p + 1);
   if (p < 0 || buf[p] !== DASH[0]) return false;

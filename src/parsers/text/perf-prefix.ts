@@ -8,15 +8,25 @@
  * 15 bytes holds a whole such line, so that the first place is the right one. With callchains COMM is not padded; with
  * -L it is cut at 8 bytes and CPU has no brackets.
  */
+import {
+  BLANK,
+  CARRIAGE_RETURN,
+  CLOSE_BRACKET,
+  COLON,
+  DASH,
+  DOT,
+  LINE_FEED,
+  LOWER_A,
+  LOWER_CASE,
+  LOWER_Z,
+  OPEN_BRACKET,
+  SLASH,
+  UNDERSCORE,
+} from '../../core/ascii.ts';
 import { NO_CPU } from '../../core/event-batch.ts';
 import { COMM_COLUMNS, type LinePrefix, readTime } from './line-prefix.ts';
 import { ascii, findIn, isDigit, matchesAt, readDecimal, word } from './numbers.ts';
 
-const BLANK = 32;
-const COLON = 58;
-const DASH = 45;
-const SLASH = 47;
-const OPEN = 91;
 const SOFT_BREAK = 61;
 /** Width of COMM in latency format. */
 const LATENCY_COMM = 8;
@@ -50,8 +60,8 @@ export function parsePerfPrefix(prefix: LinePrefix, buf: Uint8Array, start: numb
 }
 
 function isNameByte(byte: number): boolean {
-  const letter = byte | 32;
-  return (letter >= 97 && letter <= 122) || isDigit(byte) || byte === 95;
+  const letter = byte | LOWER_CASE;
+  return (letter >= LOWER_A && letter <= LOWER_Z) || isDigit(byte) || byte === UNDERSCORE;
 }
 
 function skipBlanks(buf: Uint8Array, pos: number): number {
@@ -65,7 +75,7 @@ function skipDate(buf: Uint8Array, pos: number): number {
   if (buf[pos + 4] !== DASH || buf[pos + 7] !== DASH || buf[pos + 10] !== BLANK || buf[pos + 13] !== COLON)
     return pos;
   let p = pos + 11;
-  while (isDigit(buf[p]) || buf[p] === COLON || buf[p] === 46) p++;
+  while (isDigit(buf[p]) || buf[p] === COLON || buf[p] === DOT) p++;
   return buf[p] === BLANK ? p + 1 : pos;
 }
 
@@ -81,7 +91,7 @@ function isLatencyLine(buf: Uint8Array, from: number, end: number): boolean {
   }
   p = skipBlanks(buf, p);
   while (isDigit(buf[p])) p++;
-  return buf[p] === 46;
+  return buf[p] === DOT;
 }
 
 /**
@@ -116,28 +126,28 @@ function afterComm(
     if (buf[next] === BLANK) {
       hasThread = true;
       p = skipBlanks(buf, next);
-    } else if (buf[next] === 46 && pid < 0) tid = -1;
+    } else if (buf[next] === DOT && pid < 0) tid = -1;
     else return -1;
   } else if (negative) return -1;
   if (matchesAt(buf, p, VM)) p = skipNumber(buf, p + VM.length);
   if (p >= 0 && matchesAt(buf, p, VCPU)) p = skipNumber(buf, p + VCPU.length);
   if (p < 0) return -1;
-  if (buf[p] !== OPEN && !isDigit(buf[p])) {
+  if (buf[p] !== OPEN_BRACKET && !isDigit(buf[p])) {
     // irq flags, as ftrace has them, or MISC if there is no CPU.
     const first = p;
     while (buf[p] > BLANK) p++;
     const width = p - first;
     if (width > 6 || buf[p] !== BLANK || !hasThread) return -1;
     p = skipBlanks(buf, p);
-    if (buf[p] === OPEN ? width < 4 : !isDigit(buf[p])) return -1;
+    if (buf[p] === OPEN_BRACKET ? width < 4 : !isDigit(buf[p])) return -1;
   }
   let cpu: number = NO_CPU;
   if (latency) {
     p = skipBlanks(buf, readDecimal(buf, p));
     if (word[1] === 0) cpu = Math.min(word[0], NO_CPU);
-  } else if (buf[p] === OPEN) {
+  } else if (buf[p] === OPEN_BRACKET) {
     p = readDecimal(buf, p + 1);
-    if (p < 0 || buf[p] !== 93 || buf[p + 1] !== BLANK || word[1] !== 0) return -1;
+    if (p < 0 || buf[p] !== CLOSE_BRACKET || buf[p + 1] !== BLANK || word[1] !== 0) return -1;
     cpu = Math.min(word[0], NO_CPU);
     p = skipBlanks(buf, p + 1);
   }
@@ -201,15 +211,17 @@ function eventName(prefix: LinePrefix, buf: Uint8Array, pos: number, end: number
     while (isNameByte(buf[p])) p++;
     if (buf[p] !== COLON) return -1;
   } else if (!prefix.hasThread) return -1;
-  return p + 1 >= end || buf[p + 1] === BLANK || buf[p + 1] === 10 || buf[p + 1] === 13 ? event : -1;
+  return p + 1 >= end || buf[p + 1] === BLANK || buf[p + 1] === LINE_FEED || buf[p + 1] === CARRIAGE_RETURN
+    ? event
+    : -1;
 }
 
 /** `--guest-code` names a vCPU thread `[guest/PID]`, `--guestkallsyms` `:TID`: its name is not told. */
 function takeGuestName(prefix: LinePrefix, buf: Uint8Array): void {
   const p = skipBlanks(buf, prefix.commStart);
-  if (buf[p] === OPEN && findIn(buf, p, prefix.commEnd, GUEST) === p) {
+  if (buf[p] === OPEN_BRACKET && findIn(buf, p, prefix.commEnd, GUEST) === p) {
     const close = readDecimal(buf, p + GUEST.length);
-    if (close < 0 || buf[close] !== 93 || word[1] !== 0) return;
+    if (close < 0 || buf[close] !== CLOSE_BRACKET || word[1] !== 0) return;
     if (prefix.pid < 0) prefix.pid = word[0];
     prefix.commEnd = prefix.commStart;
   } else if (buf[p] === COLON && readDecimal(buf, p + 1) >= 0) prefix.commEnd = prefix.commStart;

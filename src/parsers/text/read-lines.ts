@@ -1,4 +1,5 @@
 /** The loop over the lines of a text format: which kind a line is, and its row. */
+import { BLANK, CARRIAGE_RETURN, HASH, LINE_FEED, UPPER_C } from '../../core/ascii.ts';
 import { note } from '../../core/diagnostics.ts';
 import { TraceFormatError } from '../../core/errors.ts';
 import { NO_CPU } from '../../core/event-batch.ts';
@@ -65,7 +66,7 @@ export function takeLines(state: LineState, reader: LineReader): boolean {
       continue;
     }
     let end = feed;
-    while (end > start && buf[end - 1] === 13) end--;
+    while (end > start && buf[end - 1] === CARRIAGE_RETURN) end--;
     if (at >= 0 && at < end) {
       endWaiting(state);
       takeEvent(state, buf, reader.view, at, end, feed < reader.end);
@@ -85,7 +86,7 @@ function takeCommonLine(state: LineState, reader: LineReader, at: number): boole
   const row = batch.length;
   const end = parseCommonEvent(state.events, reader.view, buf, at, batch, row);
   if (end < 0) return false;
-  const feed = buf[end] === 13 ? end + 1 : end;
+  const feed = buf[end] === CARRIAGE_RETURN ? end + 1 : end;
   // The line feed may be the one that marks the end of the data.
   if (feed >= reader.end || feed - reader.start > MAX_LINE) return false;
   if (state.clock !== (prefix.hasFraction ? CLOCK_SECONDS : CLOCK_INTEGER)) return false;
@@ -138,7 +139,7 @@ function takeLine(state: LineState, reader: LineReader, start: number, end: numb
   if (state.waitingLength > 0 && takeWaitingEvent(state, reader, start, end, whole)) return;
   // Quoted and indented lines of mail: what stands for losses must not be taken for other text.
   const from = skipMarks(buf, start, end);
-  if (buf[from] === 67 && readLost(buf, from, end)) {
+  if (buf[from] === UPPER_C && readLost(buf, from, end)) {
     endLine(state);
     takeLoss(state);
     return;
@@ -154,7 +155,7 @@ const TRACER = ascii('# tracer:');
 
 /** What tracefs says at the top of a trace; other indented `#` lines are somebody's comments. */
 function isHeader(buf: Uint8Array, pos: number): boolean {
-  return buf[pos] === 35 && (matchesAt(buf, pos, ENTRIES) || matchesAt(buf, pos, TRACER));
+  return buf[pos] === HASH && (matchesAt(buf, pos, ENTRIES) || matchesAt(buf, pos, TRACER));
 }
 
 /** Where the line's event stands, −1 if it is no event line; the columns before it are in the prefix. */
@@ -176,11 +177,11 @@ function takeWaitingEvent(
   const { joined, waitingLength } = state;
   if (waitingLength + 1 + end - start > MAX_JOINED) return false;
   joined.set(state.waiting.subarray(0, waitingLength));
-  const length = endFirstPart(joined, waitingLength, 32);
+  const length = endFirstPart(joined, waitingLength, BLANK);
   const from = skipQuote(reader.buf, start, end);
   joined.set(reader.buf.subarray(from, end), length);
   const stop = length + end - from;
-  joined[stop] = 10;
+  joined[stop] = LINE_FEED;
   const at = findEvent(state, joined, 0, stop);
   if (at < 0) return false;
   state.waitingLength = 0;

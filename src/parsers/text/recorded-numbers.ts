@@ -2,6 +2,7 @@
  * Which numbers of an event's text went to which columns, as the grammar read the text last: what event-templates.ts
  * makes its short cuts of. One scratch for all, as the texts are read one after the other.
  */
+import { LOWER_CASE, LOWER_X, ZERO } from '../../core/ascii.ts';
 
 /** Most numbers of a text that are remembered. */
 export const MAX_NUMBERS = 12;
@@ -43,7 +44,7 @@ export function recordNumber(
     recorded.column[index] = recorded.column[index - 1];
     recorded.hex[index] = recorded.hex[index - 1];
   }
-  const prefixed = buf[start] === 48 && (buf[start + 1] | 32) === 120;
+  const prefixed = buf[start] === ZERO && (buf[start + 1] | LOWER_CASE) === LOWER_X;
   recorded.start[index] = prefixed ? start + 2 : start;
   recorded.end[index] = end;
   recorded.column[index] = column;

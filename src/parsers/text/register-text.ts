@@ -1,4 +1,5 @@
 /** kvm_msr, kvm_cr, kvm_apic (`msr_write 6e0 = 0x1 (#GP)`), kvm_inj_exception and arm64's kvm_sys_access. */
+import { BLANK, HASH, OPEN_PAREN, ZERO } from '../../core/ascii.ts';
 import {
   type EventBatch,
   F_ADDRESS,
@@ -111,7 +112,7 @@ export function readRegister(
 /** Offset of the register named at `pos` to `word`; returns the position after the name or −1. */
 function readApicName(buf: Uint8Array, pos: number): number {
   let p = pos;
-  while (buf[p] > 32) p++;
+  while (buf[p] > BLANK) p++;
   for (let i = 0; i < APIC_NAMES.length; i++) {
     const { bytes, offset } = APIC_NAMES[i];
     if (bytes.length === p - pos && matchesAt(buf, pos, bytes)) {
@@ -161,21 +162,21 @@ export function readException(
   batch: EventBatch,
   row: number,
 ): boolean {
-  const hash = buf[pos] === 35 ? pos + 1 : pos;
+  const hash = buf[pos] === HASH ? pos + 1 : pos;
   const vector = EXCEPTIONS.get(decodeText(buf, hash, Math.min(hash + 2, end)));
   let p = hash + 2;
   if (vector !== undefined) {
     word[0] = vector;
     word[1] = 0;
   } else {
-    p = buf[hash] === 48 ? readAny(buf, hash) : -1;
+    p = buf[hash] === ZERO ? readAny(buf, hash) : -1;
     if (p < 0) return readKeyed(RAW_EXCEPTION, buf, pos, end, batch, row);
   }
   batch.address[2 * row] = word[0];
   batch.address[2 * row + 1] = word[1];
   batch.code[row] = 0;
   let fields = F_ADDRESS | F_CODE;
-  if (buf[p] === 32 && buf[p + 1] === 40) {
+  if (buf[p] === BLANK && buf[p + 1] === OPEN_PAREN) {
     p = readHexPrefixed(buf, p + 2);
     if (p < 0 || p > end) return false;
     batch.code[row] = 1;

@@ -2,6 +2,21 @@
  * sched_switch, sched_wakeup and sched_waking: thread names are free text, so that the fields are found from the
  * fixed words around them.
  */
+import {
+  BLANK,
+  CARRIAGE_RETURN,
+  COLON,
+  DASH,
+  EQUALS,
+  GREATER,
+  LINE_FEED,
+  LOWER_D,
+  LOWER_M,
+  NINE,
+  OPEN_BRACKET,
+  PLUS,
+  ZERO,
+} from '../../core/ascii.ts';
 import { type EventBatch, F_ADDRESS, F_ARG0, F_INFO1 } from '../../core/event-batch.ts';
 import { type KeyTable, readKeyed } from './keyed-text.ts';
 import { eightBytes, fourBytes } from './known-bytes.ts';
@@ -42,7 +57,7 @@ function storeState(buf: Uint8Array, pos: number, batch: EventBatch, row: number
   let p = readDecimal(buf, pos);
   if (p >= 0) state = word[0];
   else p = pos;
-  for (; buf[p] > 32; p++) state |= buf[p] === 43 ? PREEMPTED : (STATES[buf[p]] ?? 0);
+  for (; buf[p] > BLANK; p++) state |= buf[p] === PLUS ? PREEMPTED : (STATES[buf[p]] ?? 0);
   if (p === pos) return;
   batch.info1[2 * row] = state;
   batch.info1[2 * row + 1] = 0;
@@ -80,7 +95,7 @@ export function readSwitch(
     if (prev < 0 || after < 0) return false;
     if (!storePid(buf, prev, batch.arg0, row) || !storePid(buf, after, batch.address, row)) return false;
     let p = arrow;
-    while (p > prev && buf[p - 1] !== 32) p--;
+    while (p > prev && buf[p - 1] !== BLANK) p--;
     storeState(buf, p, batch, row);
   }
   batch.fields[row] |= F_ADDRESS | F_ARG0;
@@ -97,7 +112,7 @@ const _ARROW_NE = eightBytes(' ==> nex');
 const T_COMM_EQ = eightBytes('xt_comm=');
 const _NEXT_PI = eightBytes(' next_pi');
 const _NEXT_PR = eightBytes(' next_pr');
-const D_EQUALS = 100 | (61 << 8);
+const D_EQUALS = LOWER_D | (EQUALS << 8);
 
 /**
  * The kernel's form of sched_switch since 4.14, read forwards without knowing where the line ends; returns the position
@@ -110,9 +125,10 @@ export function readCommonSwitch(
   batch: EventBatch,
   row: number,
 ): number {
-  if (view.getFloat64(pos, true) !== PREV_COM || buf[pos + 8] !== 109 || buf[pos + 9] !== 61) return -1;
+  if (view.getFloat64(pos, true) !== PREV_COM || buf[pos + 8] !== LOWER_M || buf[pos + 9] !== EQUALS)
+    return -1;
   let p = pos + 10;
-  while (buf[p] !== 32 || view.getFloat64(p, true) !== _PREV_PI) if (buf[p++] < 32) return -1;
+  while (buf[p] !== BLANK || view.getFloat64(p, true) !== _PREV_PI) if (buf[p++] < BLANK) return -1;
   if (view.getUint16(p + 8, true) !== D_EQUALS) return -1;
   p = readSigned(buf, p + 10);
   if (p < 0) return -1;
@@ -125,15 +141,15 @@ export function readCommonSwitch(
   const letter = STATES[buf[p]];
   if (letter === undefined) return -1;
   let state = letter;
-  if (buf[++p] === 43) {
+  if (buf[++p] === PLUS) {
     state |= PREEMPTED;
     p++;
   }
   if (view.getFloat64(p, true) !== _ARROW_NE || view.getFloat64(p + 7, true) !== T_COMM_EQ) return -1;
   p += 15;
-  while (buf[p] !== 32 || view.getFloat64(p, true) !== _NEXT_PI) {
+  while (buf[p] !== BLANK || view.getFloat64(p, true) !== _NEXT_PI) {
     const byte = buf[p++];
-    if (byte < 32 || byte === 61 || byte === 62) return -1;
+    if (byte < BLANK || byte === EQUALS || byte === GREATER) return -1;
   }
   if (view.getUint16(p + 8, true) !== D_EQUALS) return -1;
   p = readSigned(buf, p + 10);
@@ -145,21 +161,21 @@ export function readCommonSwitch(
   batch.info1[2 * row] = state;
   batch.info1[2 * row + 1] = 0;
   batch.fields[row] = F_ADDRESS | F_ARG0 | F_INFO1;
-  return buf[p] === 10 || (buf[p] === 13 && buf[p + 1] === 10) ? p : -1;
+  return buf[p] === LINE_FEED || (buf[p] === CARRIAGE_RETURN && buf[p + 1] === LINE_FEED) ? p : -1;
 }
 
 function skipSigned(buf: Uint8Array, pos: number): number {
-  let p = buf[pos] === 45 ? pos + 1 : pos;
-  while (buf[p] >= 48 && buf[p] <= 57) p++;
+  let p = buf[pos] === DASH ? pos + 1 : pos;
+  while (buf[p] >= ZERO && buf[p] <= NINE) p++;
   return p;
 }
 
 /** Position of the number in the last `NAME:number [prio]` of the range, −1 if there is none. */
 function pidBeforePriority(buf: Uint8Array, pos: number, end: number): number {
   let bracket = end - 1;
-  while (bracket > pos && !(buf[bracket] === 91 && buf[bracket - 1] === 32)) bracket--;
+  while (bracket > pos && !(buf[bracket] === OPEN_BRACKET && buf[bracket - 1] === BLANK)) bracket--;
   let p = bracket - 1;
-  while (p > pos && buf[p] !== 58) p--;
+  while (p > pos && buf[p] !== COLON) p--;
   return p > pos ? p + 1 : -1;
 }
 

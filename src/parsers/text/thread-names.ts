@@ -1,4 +1,5 @@
 /** Names and process ids of threads as lines print them, entered into the thread table only when they change. */
+import { BLANK } from '../../core/ascii.ts';
 import { threadOf } from '../../core/thread-table.ts';
 import type { TraceContext } from '../../core/trace-context.ts';
 import { decodeText } from './numbers.ts';
@@ -87,7 +88,7 @@ function learnThread(
   pid: number,
 ): void {
   let from = start;
-  while (from < end && buf[from] === 32) from++;
+  while (from < end && buf[from] === BLANK) from++;
   const thread = threadOf(names.context.threads, tid);
   if (pid >= 0) thread.pid = pid;
   // The kernel prints <...> for a name that it has forgotten, <XXX> for impossible pids.

@@ -1,4 +1,5 @@
 /** Text of kvm_userspace_exit, the same from 3.6 to 7.2: `reason NAME (N)`, `reason restart (4)`, `reason error (E)`. */
+import { CLOSE_PAREN, LOWER_E, LOWER_R, OPEN_PAREN } from '../../core/ascii.ts';
 import { type EventBatch, F_ARG0, F_CODE } from '../../core/event-batch.ts';
 import { keyTable, readKeyed } from './keyed-text.ts';
 import { ascii, matchesAt, readDecimal, word } from './numbers.ts';
@@ -23,11 +24,14 @@ export function readUserspaceExit(
   const name = pos + 7;
   let p = name;
   // Names past the kernel's list print as 0x1f: the number in parentheses is right for all.
-  while (buf[p] !== 40) if (++p >= end) return false;
+  while (buf[p] !== OPEN_PAREN) if (++p >= end) return false;
   p = readDecimal(buf, p + 1);
-  if (p < 0 || buf[p] !== 41 || word[1] !== 0) return false;
+  if (p < 0 || buf[p] !== CLOSE_PAREN || word[1] !== 0) return false;
   const first = buf[name];
-  if ((first === 114 && matchesAt(buf, name, RESTART)) || (first === 101 && matchesAt(buf, name, ERROR))) {
+  if (
+    (first === LOWER_R && matchesAt(buf, name, RESTART)) ||
+    (first === LOWER_E && matchesAt(buf, name, ERROR))
+  ) {
     batch.arg0[2 * row] = -word[0];
     batch.arg0[2 * row + 1] = word[0] === 0 ? 0 : -1;
     batch.fields[row] = F_ARG0;

@@ -2,6 +2,7 @@
  * What `trace-cmd report` prints (tracecmd/trace-read.c), with or without plugins, -R, -t, -l, --ts-diff, of one file
  * or several. Its times are rounded half up to 1 µs unless -t was given; tracefs cuts them off.
  */
+import { HASH, UPPER_C } from '../../core/ascii.ts';
 import type { LineDialect } from '../text/line-dialect.ts';
 import type { LinePrefix } from '../text/line-prefix.ts';
 import { parseLatencyPrefix, parsePrefix } from '../text/line-prefix.ts';
@@ -42,8 +43,8 @@ const HEADER = /^(?:(?:.{1,80}: )?cpus=(\d{1,6})$|trace-cmd version |version = |
 const SUBBUFFER = ascii('[SUBBUFFER START]');
 
 function takeOwnLine({ context }: LineState, { buf }: LineReader, start: number, end: number): boolean {
-  if (buf[start] === 67 && findIn(buf, start, Math.min(end, start + 40), SUBBUFFER) >= 0) return true;
-  if (buf[start] === 35) return true;
+  if (buf[start] === UPPER_C && findIn(buf, start, Math.min(end, start + 40), SUBBUFFER) >= 0) return true;
+  if (buf[start] === HASH) return true;
   const header = HEADER.exec(decodeText(buf, start, Math.min(end, start + 96)));
   if (!header) return false;
   if (header[1]) context.facts.set('cpus', header[1]);

@@ -1,4 +1,5 @@
 /** One record of a page → one row of the batch. Decoders are made when the first event of a kind is met. */
+import { BLANK, LINE_FEED } from '../../core/ascii.ts';
 import { note } from '../../core/diagnostics.ts';
 import { clearRow, type EventBatch, F_ARG0, NO_CPU } from '../../core/event-batch.ts';
 import { EV_LOST, EV_MARKER, EXIT_REASON_EVENTS } from '../../core/events.ts';
@@ -167,8 +168,8 @@ function writeMarker(
     if (byte === 0) break;
     marker[to++] = byte;
   }
-  while (to > MARKER_NAME.length && marker[to - 1] <= 32) to--;
-  marker[to] = 10;
+  while (to > MARKER_NAME.length && marker[to - 1] <= BLANK) to--;
+  marker[to] = LINE_FEED;
   if (parseEvent(rows.texts, marker, 0, to, batch, row) === EVENT_INCOMPLETE)
     note(
       rows.context.diagnostics,
