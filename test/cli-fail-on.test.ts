@@ -115,6 +115,8 @@ describe('check', () => {
     const withIdle = { ...model, slowSelection: { ...model.slowSelection, includesIdle: true } };
     expect(check(withIdle, 'p99>20ms').exceeded).toBe(true);
     expect(check(model, 'p99>20ms').exceeded).toBe(false);
+    expect(check(withIdle, '*:max>90ms')).toMatchObject({ exceeded: true, found: 'max of HLT is 93.53 ms' });
+    expect(check(model, '*:max>90ms').exceeded).toBe(false);
   });
 
   test('sums beyond 2^53 are compared exactly enough', () => {

@@ -227,6 +227,16 @@ describe('report options', () => {
     });
   });
   test.each([
+    [{}, false],
+    [{ withIdle: true }, true],
+    [{ reason: ['npf'] }, false],
+    [{ reason: ['cpuid', 'EXIT_HLT'] }, true],
+    [{ reason: ['WFx'] }, true],
+    [{ exclude: ['hlt'] }, false],
+  ])('%j: idle exits in slow lists and thresholds: %j', async (raw, includeIdle) => {
+    expect((await parseReportOptions(raw)).includeIdle).toBe(includeIdle);
+  });
+  test.each([
     [{ than: '5' }, "--than: '5' is not a duration"],
     [{ cpu: ['x'] }, "--cpu: 'x' is not a CPU number"],
     [{ level: ['L3'] }, "--level: 'L3' is not a level"],

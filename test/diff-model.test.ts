@@ -34,7 +34,8 @@ function estimate(
   const perSecond = (sum: number | null, time: number | null, relative: number | undefined) => {
     const value = sum === null || time === null ? null : (1e9 * sum) / time;
     const nothing = sum === 0 && side.slices >= 32;
-    return { value, error: nothing ? 0 : (value ?? Number.NaN) * (relative ?? Number.NaN), blocks };
+    const error = nothing ? 0 : (value ?? Number.NaN) * (relative ?? Number.NaN);
+    return { value, error, blocks, size: time };
   };
   const quantile = (value: number | null | undefined, i: number) => ({
     value: value ?? null,
@@ -43,6 +44,7 @@ function estimate(
       side.model.capture.timeResolutionNs / Math.sqrt(12),
     ),
     blocks,
+    size: null,
   });
   const unpaired = exits > 0 && row!.paired === 0;
   const known = side.model.escalation.known && exits > 0;
@@ -58,13 +60,14 @@ function estimate(
         value: known ? row!.escalated! / exits : null,
         error: spread?.escalation ?? Number.NaN,
         blocks,
+        size: exits,
       };
     default:
       return quantile(row?.[key], ['p50Ns', 'p90Ns', 'p99Ns'].indexOf(key));
   }
 }
 
-type Estimated = Pick<ReturnType<typeof estimate>, 'value' | 'error' | 'blocks'>;
+type Estimated = Pick<ReturnType<typeof estimate>, 'value' | 'error' | 'blocks' | 'size'>;
 
 function expectFigure(figure: DiffFigure, a: Estimated, b: Estimated, figures: number): void {
   const close = (found: number | null, wanted: number | null) => {
@@ -76,7 +79,10 @@ function expectFigure(figure: DiffFigure, a: Estimated, b: Estimated, figures: n
   const change = a.value === null || b.value === null ? null : b.value - a.value;
   close(figure.change, change);
   close(figure.changePct, change === null || !a.value ? null : (100 * change) / a.value);
-  const error = Math.sqrt(a.error ** 2 + b.error ** 2);
+  // Each side's scatter over as little as the other side has: the larger one's square grows as its share shrinks.
+  const [x, y] = a.size && b.size && a.size < b.size ? [b, a] : [a, b];
+  const shared = x.size && y.size ? x.error ** 2 * (x.size / y.size) : 0;
+  const error = Math.sqrt(Math.max(a.error ** 2 + b.error ** 2, shared));
   if (change === null || Number.isNaN(error)) {
     expect([figure.low, figure.high, figure.verdict]).toEqual([null, null, 'unknown']);
     return;
@@ -186,10 +192,10 @@ test('escalations by KVM_EXIT reason: those of either recording, if both know of
           const column = inputs[i].slices.userspace.find((row) => row.code === code)?.count;
           const none = new Float64Array(side.slices);
           const own = column && { ...sumReasons([], side.slices), isa: -1, code, exits: column, ns: none };
-          const { value, blocks } = estimate(side, 'rate', { exits } as Row, null, inputs[i], null);
-          if (exits === 0 || !own) return { value, error: side.slices >= 32 ? 0 : Number.NaN, blocks };
+          const { value, blocks, size } = estimate(side, 'rate', { exits } as Row, null, inputs[i], null);
+          if (exits === 0 || !own) return { value, error: side.slices >= 32 ? 0 : Number.NaN, blocks, size };
           const spread = spreadOf(own, inputs[i].slices);
-          return { value, error: (value ?? Number.NaN) * spread.rate, blocks: spread.blocks };
+          return { value, error: (value ?? Number.NaN) * spread.rate, blocks: spread.blocks, size };
         });
         expectFigure(rate, a, b, method.figures);
       }

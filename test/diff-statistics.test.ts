@@ -140,13 +140,13 @@ describe.each(CAPTURES)('%s', (path) => {
 /** A guest that leaves again and again, with jitter; `scale` changes latencies, `period` the time between exits. */
 function madeEvents(
   seed: number,
-  { scale = 1, period = 40_000, count = 6000, escalate = 0.2, tail = 1, hlt = false } = {},
+  { scale = 1, period = 40_000, count = 6000, escalate = 0.2, tail = 1, hlt = false, rare = 0 } = {},
 ): EventBatch {
   const random = createRandom(seed);
   const events: TestEvent[] = [];
   let time = 1_000_000;
   for (let i = 0; i < count; i++) {
-    const code = hlt && i % 10 === 0 ? 12 : i % 3 === 0 ? 30 : 32;
+    const code = rare > 0 && random() < rare ? 54 : hlt && i % 10 === 0 ? 12 : i % 3 === 0 ? 30 : 32;
     const slow = i % 50 === 7 ? 10 * tail : 1;
     const latency = Math.round((2000 + 1000 * random()) * (code === 30 ? scale * slow : 1));
     const at = { tid: 7, pid: 7, cpu: 1, vcpu: 0 };
@@ -163,6 +163,18 @@ describe('made recordings', () => {
   test('of the same load show no change', () => {
     for (let seed = 1; seed <= 10; seed++)
       expect(changed(compare(madeEvents(seed), madeEvents(seed + 100)))).toEqual([]);
+  });
+
+  test('of the same load show no change where one is too short for what is rare', () => {
+    const load = { escalate: 0.01, rare: 0.004 };
+    let unseen = 0;
+    for (let seed = 1; seed <= 30; seed++) {
+      const model = compare(madeEvents(seed, { ...load, count: 600 }), madeEvents(seed + 100, load));
+      unseen += Number(model.reasons.some(({ before }) => before.exits === 0));
+      unseen += Number(model.totals.before.escalated === 0);
+      expect([seed, ...changed(model)]).toEqual([seed]);
+    }
+    expect(unseen).toBeGreaterThan(2);
   });
 
   test('with longer times of one reason show it where it is, and nowhere else', () => {

@@ -24,6 +24,18 @@ describe('summary', () => {
     ]);
   });
 
+  test('idle exits alone, or others that have no pair: no word on how long those took', () => {
+    const busy = { ...model.busyTotals, exits: 0, paired: 0, totalNs: 0 };
+    const idle = verdict({ busyTotals: busy });
+    expect(idle.summary[1]).toMatch(
+      /^[\d.]+ m?s \([\d.]+% of the threads' time\) was mostly the guest's own idling\.$/,
+    );
+    expect(idle.headline).toMatchObject({ busyNs: 0, busyPct: 0 });
+    const unpaired = verdict({ busyTotals: { ...busy, exits: 3 } });
+    expect(unpaired.summary[1]).toBe(idle.summary[1]);
+    expect(unpaired.headline).toMatchObject({ busyNs: null, busyPct: null });
+  });
+
   test('no idle time, no time in user space, nothing that went there', () => {
     const busy = { ...model.busyTotals, totalNs: model.totals.totalNs };
     const of = (escalated: number) =>

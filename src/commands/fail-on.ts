@@ -1,7 +1,7 @@
 /**
  * Thresholds for scripts: `--fail-on 'p99>200us'`. Grammar: [REASON:]METRIC OP VALUE, where OP is > >= < <= and the
  * exit status is 1 when the statement holds. Without a reason it speaks of all exits together, without idle ones;
- * `*:` speaks of each row of the report, again without idle ones.
+ * `*:` speaks of each row of the report, again without idle ones. --with-idle, or --reason with an idle one, brings them in.
  */
 import { UsageError } from '../core/errors.ts';
 import { formatCount, formatNs, formatRatio, plural } from '../core/units.ts';
@@ -144,7 +144,7 @@ export function checkThreshold(model: ReportModel, threshold: Threshold, matches
   const rows: { label: string; row: TotalModel }[] = all
     ? [{ label: ` of ${allWords(model)}`, row: withIdle ? model.totals : model.busyTotals }]
     : model.reasons
-        .filter(threshold.reason === '*' ? (row) => !row.idle : matches)
+        .filter(threshold.reason === '*' ? (row) => withIdle || !row.idle : matches)
         .map((row) => ({ label: ` of ${rowLabel(row)}`, row }));
   const findings = rows.flatMap(({ label, row }): (Finding & { value: Exact })[] => {
     if (row.exits === 0 && metric !== 'count' && metric !== 'total') return [];

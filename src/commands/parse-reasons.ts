@@ -1,7 +1,14 @@
 /** Exit reasons as users type them. Loaded only when a reason is given: the tables are large. */
 import { UsageError } from '../core/errors.ts';
 import { isaFromName } from '../core/isa-codes.ts';
-import { basicReason, findReasons, reasonInputKey, reasonName, suggestReasons } from '../isa/reasons.ts';
+import {
+  basicReason,
+  findReasons,
+  isIdle,
+  reasonInputKey,
+  reasonName,
+  suggestReasons,
+} from '../isa/reasons.ts';
 import type { RowMatcher } from './fail-on.ts';
 import type { ReasonSelector, UnknownReason } from './options.ts';
 
@@ -50,6 +57,11 @@ export function parseReasonList(values: readonly string[]): ReasonList {
     list.unknown.push(text);
   }
   return list;
+}
+
+/** Whether one of them is the guest's own idling: who names it asks for it. */
+export function namesIdle(selectors: readonly ReasonSelector[]): boolean {
+  return selectors.some(({ isa, code }) => isIdle(isa, code));
 }
 
 /** Numbers without any ISA are none, and neither is nothing. */

@@ -141,7 +141,10 @@ function addReport(program: Command, environment: Environment, finish: (status: 
     .option('--than <duration>', 'slow list: only exits longer than this (200us, 1.5ms)')
     .option('--slow <n>', 'slow list: how many (default: 10; with --than 1000)')
     .option('--jobs <n>', 'threads to use; the result is the same with any number (default: all CPUs)')
-    .option('--with-idle', 'idle exits (HLT, WFx) in the slow list and in --fail-on too')
+    .option(
+      '--with-idle',
+      'idle exits (HLT, WFx) in the slow list and in --fail-on too, as --reason hlt does',
+    )
     .option('--trace-events <file>', "QEMU's trace-events-all, for the arguments in its binary traces");
   addFilters(command)
     .optionsGroup('Other:')

@@ -158,6 +158,11 @@ function parseView(
   return { name, options: { by, pids, tids, vcpus, thanNs, intervalNs } };
 }
 
+/** Idle exits are left out unless asked for, as --reason hlt does. */
+async function asksForIdle({ reasons }: Filters): Promise<boolean> {
+  return reasons !== null && (await import('./parse-reasons.ts')).namesIdle(reasons);
+}
+
 function parseInterval(text: string): number {
   const ns = parseDuration(text);
   if (ns === 0) throw new UsageError(`'${text}' is no interval`, 'Longer than 0, such as 1s or 500ms.');
@@ -166,6 +171,8 @@ function parseInterval(text: string): number {
 
 /** Throws UsageError naming the option. */
 export async function parseReportOptions(raw: RawReportOptions): Promise<ReportOptions> {
+  const unknownReasons: UnknownReason[] = [];
+  const filters = await parseFilters(raw, unknownReasons);
   const slow = {
     thanNs: option('--than', raw.than, 0, parseDuration),
     slowLimit: option(
@@ -174,12 +181,10 @@ export async function parseReportOptions(raw: RawReportOptions): Promise<ReportO
       raw.than === undefined ? DEFAULT_SLOW : SLOW_OVER_THRESHOLD,
       (text) => parseCount(text),
     ),
-    includeIdle: raw.withIdle === true,
+    includeIdle: raw.withIdle === true || (await asksForIdle(filters)),
   };
   const intervalNs = option<string, number | null>('--interval', raw.interval, null, parseInterval);
   const sections = parseSections(raw);
-  const unknownReasons: UnknownReason[] = [];
-  const filters = await parseFilters(raw, unknownReasons);
   const by = option<string[], GroupKey[]>('--by', raw.by, [], (values) =>
     parseWordList(values, 'grouping', GROUP_KEYS),
   );

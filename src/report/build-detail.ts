@@ -31,11 +31,12 @@ import {
   directionName,
 } from './detail-names.ts';
 import { type ExitFigures, exitFigures, groupRows } from './exit-figures.ts';
+import { reasonFiltersUnused } from './filters.ts';
 import { sum } from './group-sums.ts';
 import type { ReportModel } from './model.ts';
 import { orderBy } from './order.ts';
 import { reasonIdentity } from './reason-identity.ts';
-import { type Known, knowledge } from './recorded.ts';
+import { type Known, knowledge, whyNoneAround } from './recorded.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 
 export interface DetailRowModel extends ExitFigures {
@@ -202,7 +203,7 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
     ];
   const sentences = [
     detail.exits === 0
-      ? `No exit was recorded around ${detail.events.join(', ')}.`
+      ? `${whyNoneAround(model, detail.events.join(', '))}.`
       : `Recorded for ${formatCount(detail.withDetail)} of ${plural(detail.exits, 'exit')}, from ${detail.events.join(', ')}.`,
     ...(detail.floor > 0
       ? [`More distinct details than the table holds: one without a row has at most ${detail.floor} exits.`]
@@ -230,10 +231,10 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
       ],
     ),
   };
-  return asked ? [main, ...moreBlocks(detail, rows)] : [main];
+  return asked ? [main, ...moreBlocks(model, detail, rows)] : [main];
 }
 
-function moreBlocks(detail: DetailModel, rows: number): Block[] {
+function moreBlocks(model: ReportModel, detail: DetailModel, rows: number): Block[] {
   const list: Block[] = [];
   const add = (sentence: string, columns: Parameters<typeof tableOf>[0], items: readonly VectorModel[]) =>
     list.push({
@@ -262,7 +263,10 @@ function moreBlocks(detail: DetailModel, rows: number): Block[] {
   if (detail.eoi?.length)
     list.push({
       title: null,
-      sentences: ['End-of-interrupt signals of the guest, by vector:'],
+      sentences: [
+        ...reasonFiltersUnused(model.selection),
+        'End-of-interrupt signals of the guest, by vector:',
+      ],
       table: tableOf([right('vector'), left('in Linux'), right('count')], detail.eoi, rows, (row) => [
         plain(`0x${row.vector.toString(16)}`),
         plain(row.what),

@@ -15,19 +15,25 @@ function share(part: Exact | null, whole: Exact | null): number | null {
 }
 
 export function buildVerdict(model: ReportModel): VerdictModel {
-  const { busyTotals, totals } = model;
+  const { totals } = model;
   const whole = recordedThreadNs(model);
   const seconds = whole === null ? null : Number(model.capture.durationNs) / 1e9;
+  const busyNs = busyTime(model);
   return {
     headline: {
       exitsPerSecond: seconds === null || seconds === 0 ? null : totals.exits / seconds,
-      busyNs: busyTotals.paired > 0 ? busyTotals.totalNs : null,
-      busyPct: busyTotals.paired > 0 ? share(busyTotals.totalNs, whole) : null,
+      busyNs,
+      busyPct: share(busyNs, whole),
       escalatedPct: share(totals.escalated, totals.exits),
     },
     summary: summary(model, whole),
     findings: findings(model),
   };
+}
+
+/** Where exits that are not idle have no pair, how long they took is not known; where there are none, they took nothing. */
+function busyTime({ busyTotals }: ReportModel): Exact | null {
+  return busyTotals.paired > 0 || busyTotals.exits === 0 ? busyTotals.totalNs : null;
 }
 
 function summary(model: ReportModel, whole: number | null): string[] {
@@ -56,10 +62,10 @@ function summary(model: ReportModel, whole: number | null): string[] {
       const pct = share(value, whole);
       return pct === null ? '' : ` (${formatPct(pct)} of the threads' time)`;
     };
-    sentences.push(
-      `Handling exits took ${formatNs(busyTotals.totalNs ?? 0)}${ofWhole(busyTotals.totalNs ?? 0)}` +
-        (idle > 0 ? `; another ${formatNs(idle)}${ofWhole(idle)} was mostly the guest's own idling.` : '.'),
-    );
+    const idling = idle > 0 ? `${formatNs(idle)}${ofWhole(idle)} was mostly the guest's own idling.` : null;
+    const busy = `Handling exits took ${formatNs(busyTotals.totalNs ?? 0)}${ofWhole(busyTotals.totalNs ?? 0)}`;
+    if (busyTotals.paired > 0) sentences.push(idling === null ? `${busy}.` : `${busy}; another ${idling}`);
+    else if (idling !== null) sentences.push(idling);
   } else if (!capture.timeIsNs)
     sentences.push('The clock has no known unit: there are counts, but no times.');
   if (!escalation.known)

@@ -3,7 +3,9 @@
 import { formatCount, plural } from '../core/units.ts';
 import type { DeviceRowModel, DevicesModel } from './build-devices.ts';
 import { cell, count, foreign, left, plain, right, share, tableOf, time } from './cells.ts';
+import { reasonFiltersUnused } from './filters.ts';
 import type { ReportModel } from './model.ts';
+import { holdsExits, whyNoneAround } from './recorded.ts';
 import type { Block } from './sections.ts';
 
 const BRIEF_ROWS = 8;
@@ -25,9 +27,10 @@ export function deviceBlocks(model: ReportModel, rows: number, asked: boolean): 
         ]
       : [];
   if (devices.rows.length === 0)
-    return devices.accesses.length > 0
+    // Accesses alone are for recordings without exits; beside filters they are shown to who asks.
+    return devices.accesses.length > 0 && (asked || model.selection === null || !holdsExits(model))
       ? [
-          accessBlock(devices, asked ? rows : BRIEF_ROWS),
+          accessBlock(model, devices, asked ? rows : BRIEF_ROWS),
           ...(devices.escalations.length > 0 && asked ? [escalationBlock(devices, rows)] : []),
         ]
       : asked
@@ -139,11 +142,15 @@ function escalationBlock({ escalations, escalationKnown }: DevicesModel, rows: n
   };
 }
 
-function accessBlock(devices: DevicesModel, rows: number): Block {
+function accessBlock(model: ReportModel, devices: DevicesModel, rows: number): Block {
   const { accesses } = devices;
   return {
     title: 'Device accesses',
-    sentences: ['No exit was recorded around them: counts only.', ...qemuSentences(devices)],
+    sentences: [
+      `${whyNoneAround(model, 'them')}: counts only.`,
+      ...reasonFiltersUnused(model.selection),
+      ...qemuSentences(devices),
+    ],
     table: tableOf(
       [left('access'), left('address'), left('device', { shrinkTo: 12 }), right('count'), right('%')],
       accesses,

@@ -30,3 +30,8 @@ export function exitFiltersUnused(selection: SelectionModel | null): string[] {
     ? ['Filters by reason, level and CPU do not apply here.']
     : [];
 }
+
+/** The same of events that need no exit around them: threads, CPUs and times choose them. */
+export function reasonFiltersUnused(selection: SelectionModel | null): string[] {
+  return selectsBy(selection, 'reason', 'level') ? ['Filters by reason and level do not apply here.'] : [];
+}

@@ -105,6 +105,13 @@ export function whyNoExits(model: ReportModel): string {
   return ['None match the selection.', ...hints].join(' ');
 }
 
+/** Why a section has no exit around events that were recorded. `what`: the events. */
+export function whyNoneAround(model: ReportModel, what: string): string {
+  return model.selection !== null && holdsExits(model)
+    ? `No exit that the filters choose is around ${what}`
+    : `No exit was recorded around ${what}`;
+}
+
 /** What stands in place of an empty list of slow exits. */
 export function whyNoneSlow({ capture, totals }: ReportModel): string {
   return totals.totalNs === null ? whyUnknown(capture.timeIsNs, 'kvm_exit and kvm_entry') : 'None.';

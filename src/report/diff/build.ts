@@ -205,6 +205,7 @@ function estimatesOf(side: Side, row: Row | undefined, slices: SliceReason | nul
     value: row?.[QUANTILE_KEYS[i]] ?? null,
     error: Math.hypot(spread?.quantiles[i] ?? Number.NaN, resolution),
     blocks,
+    size: null,
   });
   // An exit whose entry is missing has no time: its row costs an unknown amount, not nothing.
   const costKnown = paired > 0 || exits === 0;
@@ -219,6 +220,7 @@ function estimatesOf(side: Side, row: Row | undefined, slices: SliceReason | nul
       value: escalated === null || exits === 0 ? null : escalated / exits,
       error: spread?.escalation ?? Number.NaN,
       blocks,
+      size: exits,
     },
   };
 }

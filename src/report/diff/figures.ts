@@ -11,6 +11,8 @@ export interface Estimate {
   readonly value: number | null;
   readonly error: number;
   readonly blocks: number;
+  /** Of what the figure is a mean (time, work, exits): squares of errors are in inverse proportion to it. null: of nothing. */
+  readonly size: number | null;
 }
 
 /** Figures whose intervals are made when it is known how many there are. */
@@ -33,7 +35,18 @@ export function perUnit(
 ): Estimate {
   const value = sum === null || basisNs === null ? null : (sum / basisNs) * 1e9;
   const none = sum === 0 && slices >= LEAST_SLICES;
-  return { value, error: none ? 0 : value === null ? Number.NaN : value * (relative ?? Number.NaN), blocks };
+  const error = none ? 0 : value === null ? Number.NaN : value * (relative ?? Number.NaN);
+  return { value, error, blocks, size: basisNs };
+}
+
+/**
+ * Error of the difference. A side that saw little or nothing of a rare thing shows little scatter of its own: it may
+ * scatter as the other one would, were that as small.
+ */
+function errorOf(before: Estimate, after: Estimate): number {
+  const scaled = (from: Estimate, to: Estimate) =>
+    from.size === null || to.size === null || to.size === 0 ? 0 : from.error * Math.sqrt(from.size / to.size);
+  return Math.max(Math.hypot(before.error, after.error), scaled(before, after), scaled(after, before));
 }
 
 export function makeFigure(pending: Pending[], before: Estimate, after: Estimate): DiffFigure {
@@ -48,7 +61,7 @@ export function makeFigure(pending: Pending[], before: Estimate, after: Estimate
     high: null,
     verdict: 'unknown',
   };
-  const error = Math.hypot(before.error, after.error);
+  const error = errorOf(before, after);
   if (known && Number.isFinite(error))
     pending.push({ figure, error, degrees: Math.max(2, Math.min(before.blocks, after.blocks) - 1) });
   return figure;

@@ -1,0 +1,43 @@
+/** What sections say where filters leave out the exits that they are about: nothing that only recordings without exits lack. */
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { runReport } from '../src/commands/pipeline.ts';
+import { parseReportOptions, type RawReportOptions } from '../src/commands/report-options.ts';
+import { SECTIONS } from '../src/report/sections.ts';
+import { SAMPLES } from './support/corpus.ts';
+import { blocksOf } from './support/made-up-report.ts';
+
+const NESTED = join(SAMPLES, 'amd-perf-nested/perf.data.gz');
+
+async function blocks(id: string, asked: boolean, raw: RawReportOptions) {
+  const model = await runReport([NESTED], await parseReportOptions({ section: [id], ...raw }));
+  return blocksOf(SECTIONS.find((section) => section.id === id)!, model, 0, asked);
+}
+
+describe('device accesses without an exit that filters choose', () => {
+  test('are told as such, and that reasons do not choose them', async () => {
+    const [{ title, sentences, cells }] = await blocks('devices', true, { reason: ['hlt'] });
+    expect(title).toBe('Device accesses');
+    expect(sentences).toEqual([
+      'No exit that the filters choose is around them: counts only.',
+      'Filters by reason and level do not apply here.',
+    ]);
+    expect(cells!.length).toBeGreaterThan(5);
+  });
+  test('are left out where nobody asked', async () =>
+    expect(await blocks('devices', false, { level: ['L2'] })).toEqual([]));
+});
+
+describe('what exits were about', () => {
+  const sentencesOf = async (raw: RawReportOptions) =>
+    (await blocks('detail', true, raw)).flatMap(({ sentences }) => sentences).join(' ');
+  test('no exit is chosen, though there are some', async () => {
+    const found = await sentencesOf({ from: '100' });
+    expect(found).toMatch(/^No exit that the filters choose is around kvm_pio, kvm_mmio/);
+  });
+  test('acknowledged interrupts have no reason to be chosen by', async () => {
+    const words = 'Filters by reason and level do not apply here. End-of-interrupt signals';
+    expect(await sentencesOf({ reason: ['hlt'] })).toContain(words);
+    expect(await sentencesOf({ vcpu: ['0'] })).not.toContain('do not apply');
+  });
+});
