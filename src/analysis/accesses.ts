@@ -43,7 +43,7 @@ export interface AccessState {
   ioeventfds: TopTable;
   /** LOW, HIGH, text code of the name. */
   regions: TopTable;
-  /** Vector. */
+  /** EVENT, vector: KVM stamps a paravirtual EOI twice, kvm_eoi first, then kvm_pv_eoi. */
   eois: TopTable;
   readonly key: Int32Array;
   /** null: events are looked at one by one. */
@@ -104,7 +104,8 @@ function addRow(state: AccessState, batch: EventBatch, row: number, kind: number
   if ((kind === EOI || kind === ACCESS) && !inScope(state.scope, batch, row)) return;
   if (kind === EOI) {
     if ((fields & F_ARG0) === 0 || (batch.arg0[2 * row] | 0) < 0) return;
-    key[0] = batch.arg0[2 * row] & 0xff;
+    key[0] = event;
+    key[1] = batch.arg0[2 * row] & 0xff;
     slotFor(state.eois, key);
     return;
   }
@@ -150,7 +151,7 @@ export const accessPass: Pass<null, AccessState, AccessResult> = {
     accesses: createTopTable(4, CAPACITY),
     ioeventfds: createTopTable(3, 1024),
     regions: createTopTable(3, 1024),
-    eois: createTopTable(1, 256),
+    eois: createTopTable(2, 512),
     key: new Int32Array(4),
     view: arena === null ? null : createEventView(arena, EV_BYTES, KINDS),
   }),
