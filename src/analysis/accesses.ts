@@ -88,6 +88,11 @@ function addAccesses(state: AccessState, batch: EventBatch): void {
   });
 }
 
+/** A read that KVM hands to user space is traced twice: when it leaves, and with its value once it was answered. */
+function isUnsatisfiedRead(event: number, fields: number, code: number): boolean {
+  return event === EV_MMIO && (fields & F_CODE) !== 0 && code === 0;
+}
+
 function inScope(scope: PassScope, batch: EventBatch, row: number): boolean {
   const cpus = scope.selection?.cpus ?? null;
   return (
@@ -113,8 +118,11 @@ function addRow(state: AccessState, batch: EventBatch, row: number, kind: number
   const low = batch.address[2 * row];
   const high = batch.address[2 * row + 1];
   if (kind === ACCESS) {
+    const code = fields & F_CODE ? batch.code[row] : 0;
+    // The answer follows, as a read of its own.
+    if (isUnsatisfiedRead(event, fields, code)) return;
     key[A_EVENT] = event;
-    key[A_DIRECTION] = directionOf(event, fields & F_CODE ? batch.code[row] : 0);
+    key[A_DIRECTION] = directionOf(event, code);
     key[A_LOW] = low;
     key[A_HIGH] = high;
     slotFor(state.accesses, key);

@@ -3,7 +3,9 @@
 import { formatCount, plural } from '../core/units.ts';
 import type { DeviceRowModel, DevicesModel } from './build-devices.ts';
 import { cell, count, foreign, left, plain, right, share, tableOf, time } from './cells.ts';
+import { selectsBy } from './filters.ts';
 import type { ReportModel } from './model.ts';
+import { holdsExits } from './recorded.ts';
 import type { Block } from './sections.ts';
 
 const BRIEF_ROWS = 8;
@@ -22,6 +24,14 @@ export function deviceBlocks(model: ReportModel, rows: number, asked: boolean): 
             ],
             table: null,
           },
+        ]
+      : [];
+  // Accesses are not told apart by the reasons and levels of exits.
+  if (devices.rows.length === 0 && holdsExits(model) && selectsBy(model.selection, 'reason', 'level'))
+    return asked
+      ? [
+          { title: 'Devices', sentences: ['No exit of the selection accessed a device.'], table: null },
+          ...(devices.escalations.length > 0 ? [escalationBlock(devices, rows)] : []),
         ]
       : [];
   if (devices.rows.length === 0)
@@ -112,7 +122,7 @@ function escalationBlock({ escalations, escalationKnown }: DevicesModel, rows: n
       ? tableOf(
           [
             left('exit reason', { shrinkTo: 12 }),
-            left('KVM_RUN returned with', { shrinkTo: 12 }),
+            left('KVM_EXIT reason', { shrinkTo: 15 }),
             left('address'),
             left('device', { shrinkTo: 10 }),
             right('count'),
