@@ -35,7 +35,7 @@ import { sum } from './group-sums.ts';
 import type { ReportModel } from './model.ts';
 import { orderBy } from './order.ts';
 import { reasonIdentity } from './reason-identity.ts';
-import { type Known, knowledge } from './recorded.ts';
+import { type Known, knowledge, NONE_SELECTED, selectsNoExit } from './recorded.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 
 export interface DetailRowModel extends ExitFigures {
@@ -206,6 +206,7 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
         table: null,
       },
     ];
+  if (selectsNoExit(model)) return asked ? [{ title, sentences: [NONE_SELECTED], table: null }] : [];
   const sentences = [
     detail.exits === 0
       ? `No exit was recorded around ${detail.events.join(', ')}.`
