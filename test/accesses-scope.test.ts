@@ -76,8 +76,10 @@ test.each([
             (pids === null || pids.has(pid)) &&
             (vcpus === null || vcpus.has(vcpu >= 0 ? vcpu : (numbers.get(tid) ?? -1))),
         );
-        expect(tableBy(eois, 1, ([vector]) => `${vector}`)).toEqual(
-          countsBy(chosen.flatMap(({ event, vector }) => (EOIS.includes(event) ? [[`${vector}`, 1]] : []))),
+        expect(tableBy(eois, 2, ([event, vector]) => `${event} ${vector}`)).toEqual(
+          countsBy(
+            chosen.flatMap(({ event, vector }) => (EOIS.includes(event) ? [[`${event} ${vector}`, 1]] : [])),
+          ),
         );
         expect(
           tableBy(

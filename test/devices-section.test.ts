@@ -16,7 +16,7 @@ import {
 } from '../src/core/events.ts';
 import { ISA_ARM64, ISA_VMX } from '../src/core/isa-codes.ts';
 import { internString } from '../src/core/string-table.ts';
-import type { DevicesModel } from '../src/report/build-devices.ts';
+import { type DevicesModel, devicesSection } from '../src/report/build-devices.ts';
 import { eventBatch, type TestEvent } from './support/events.ts';
 import {
   type About,
@@ -29,7 +29,7 @@ import {
   madeExit,
   regionOf,
 } from './support/made-up-exits.ts';
-import { madeUp } from './support/made-up-report.ts';
+import { blocksOf, madeUp } from './support/made-up-report.ts';
 
 const report = await madeUp(['devices']);
 const ENABLED = ['kvm_entry', 'kvm_userspace_exit'];
@@ -205,7 +205,9 @@ test('accesses count with and without an exit around them', () => {
       const events = eventsOfExits(exits).filter(({ event }) => around || !AROUND.has(event));
       const { accesses } = report(events, ENABLED).devices!;
       const expected = byKey(exits, ({ about }) => {
-        const kind = about && kindOf(about);
+        // An unsatisfied read is traced again, as a read, once user space has answered it.
+        const unsatisfied = about?.event === EV_MMIO && about.code === 0;
+        const kind = about && !unsatisfied ? kindOf(about) : null;
         // kvm_mmio and kvm_fast_mmio are two events of one address.
         return about && kind && [about.kind, kind, about.direction, hex(about.address)].join();
       });
@@ -220,6 +222,35 @@ test('accesses count with and without an exit around them', () => {
     }),
     { numRuns: 40 },
   );
+});
+
+test('an MMIO read that user space answers is one access, however often KVM traces it', () => {
+  const read = (code: number, time: number): TestEvent => ({
+    time,
+    event: EV_MMIO,
+    code,
+    address: 0xfed000f0,
+  });
+  const { accesses } = report([read(0, 1), read(1, 5), read(0, 11), read(1, 15), read(2, 20)], null).devices!;
+  expect(accesses.map(({ direction, count }) => `${direction} ${count}`)).toEqual(['read 2', 'write 1']);
+});
+
+test('accesses beside the exits that were chosen by reason are none of theirs', () => {
+  const model = report(
+    [
+      { time: 0, event: EV_MMIO, code: 2, address: 0xfed000f0 },
+      { time: 10, event: EV_EXIT, isa: ISA_VMX, code: 10 },
+      { time: 20, event: EV_ENTRY },
+    ],
+    ENABLED,
+  );
+  const titles = (asked: boolean) => blocksOf(devicesSection, model, 0, asked).map(({ title }) => title);
+  expect([titles(false), titles(true)]).toEqual([['Device accesses'], ['Device accesses']]);
+  model.selection = { filters: ['reason cpuid'], kinds: ['reason'] };
+  expect(titles(false)).toEqual([]);
+  expect(blocksOf(devicesSection, model, 0, true).map(({ sentences }) => sentences)).toEqual([
+    ['No exit of the selection accessed a device.'],
+  ]);
 });
 
 test.each([

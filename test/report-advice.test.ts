@@ -413,8 +413,12 @@ test('evidence says what else is known, and nothing of what is not', () => {
   ]);
   const quality = (invalidatedByLoss: number) => ({ ...emptyModel().quality, invalidatedByLoss });
   const gaps = (count: number) => wordsOf('losses', { over: { ...lost(12, 3), quality: quality(count) } })[0];
-  expect(gaps(0)).toBe("12 events lost in 3 gaps, 1.0% of the CPUs' time.");
-  expect(gaps(1)).toBe("12 events lost in 3 gaps, 1.0% of the CPUs' time; 1 exit next to them.");
+  expect(gaps(0)).toBe("Lost in 3 gaps, 1.0% of the CPUs' time: 12 events.");
+  expect(gaps(1)).toBe("Lost in 3 gaps, 1.0% of the CPUs' time: 12 events; 1 exit next to them.");
+  const places = exits('vmx', 10, 100, { guestKernelTimePct: 25 });
+  expect(wordsOf('cpuid-user', { reasons: [places] }).at(-1)).toBe(
+    '75.0% of their time is of exits at such addresses.',
+  );
   const faults = (escalated: number) =>
     wordsOf('page-faults', {
       reasons: [exits('vmx', 48, 300, { escalated })],

@@ -1,4 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { EV_CPUID, EV_ENTRY, EV_EXIT } from '../src/core/events.ts';
+import { ISA_VMX } from '../src/core/isa-codes.ts';
+import { detailSection } from '../src/report/build-detail.ts';
+import { hotspotsSection } from '../src/report/build-hotspots.ts';
+import { intervalsSection } from '../src/report/build-intervals.ts';
 import { renderInfo } from '../src/report/info-text.ts';
 import type { FilterKind, ReportModel } from '../src/report/model.ts';
 import type { RenderOptions } from '../src/report/renderers.ts';
@@ -15,6 +20,7 @@ import {
   slowExit,
   vcpu,
 } from './fixtures/report-models.ts';
+import { blocksOf, madeUp } from './support/made-up-report.ts';
 
 const OPTIONS: RenderOptions = { color: false, width: null, rows: 30, histogram: false, table: 'reasons' };
 const text = (model: ReportModel, options: Partial<RenderOptions> = {}) =>
@@ -124,6 +130,27 @@ describe('a selection that no exit matches', () => {
     expect(report).toContain('kvmtrace info lists its threads');
     expect(report).toContain('A report without --reason and --exclude lists the reasons');
     expect(report).not.toContain('The recording lasts');
+  });
+
+  test.each([
+    ['detail', detailSection, 'What exits were about'],
+    ['hotspots', hotspotsSection, 'Where the guest was'],
+    ['intervals', intervalsSection, 'Exits over time, per 1 us'],
+  ])('section %s does not say that nothing was recorded, nor shows an empty table', async (id, of, title) => {
+    const report = await madeUp([id], { intervalNs: 1000 });
+    const model = report(
+      [
+        { time: 0, event: EV_EXIT, isa: ISA_VMX, code: 10 },
+        { time: 1, event: EV_CPUID, address: 1, code: 1 },
+        { time: 2, event: EV_ENTRY },
+      ],
+      null,
+    );
+    const selection = { filters: ['reason HLT'], kinds: ['reason'] as FilterKind[] };
+    const none = { ...model, selection, totals: { ...model.totals, exits: 0 } };
+    expect(blocksOf(of, none, 0, true)).toEqual([
+      { title, sentences: ['None match the selection.'], cells: null },
+    ]);
   });
 
   test('claims no shares of no exits', () => {

@@ -28,7 +28,7 @@ import { threadVerdict, timeInScope } from './thread-scope.ts';
 import { createTopTable, floorOf, mergeTopTables, slotFor, type TopTable } from './top-table.ts';
 
 const CAPACITY = 8192;
-const EOI_CAPACITY = 256;
+const EOI_CAPACITY = 512;
 const WAITING_CAPACITY = 1 << 16;
 
 /** Ints of a key of `accesses`. */
@@ -45,7 +45,7 @@ export interface AccessState {
   ioeventfds: TopTable;
   /** LOW, HIGH, text code of the name. */
   regions: TopTable;
-  /** Vector. */
+  /** EVENT, vector: KVM stamps a paravirtual EOI twice, kvm_eoi first, then kvm_pv_eoi. */
   eois: TopTable;
   /** TID, then as in `accesses` (of an acknowledgement: its event, 0, vector, 0): chosen by a vCPU number not told yet. */
   waiting: TopTable;
@@ -93,6 +93,11 @@ function addAccesses(state: AccessState, batch: EventBatch): void {
   });
 }
 
+/** A read that KVM hands to user space is traced twice: when it leaves, and with its value once it was answered. */
+function isUnsatisfiedRead(event: number, fields: number, code: number): boolean {
+  return event === EV_MMIO && (fields & F_CODE) !== 0 && code === 0;
+}
+
 /** Whether filters choose the row; null: that depends on its thread's vCPU number, which nothing has told yet. */
 function verdict(scope: PassScope, batch: EventBatch, row: number): boolean | null {
   const cpus = scope.selection?.cpus ?? null;
@@ -117,7 +122,10 @@ function addChosen(state: AccessState, batch: EventBatch, row: number, kind: num
     key[A_HIGH] = 0;
   } else {
     if ((fields & F_ADDRESS) === 0) return;
-    key[A_DIRECTION] = directionOf(batch.event[row], fields & F_CODE ? batch.code[row] : 0);
+    const code = fields & F_CODE ? batch.code[row] : 0;
+    // The answer follows, as a read of its own.
+    if (isUnsatisfiedRead(batch.event[row], fields, code)) return;
+    key[A_DIRECTION] = directionOf(batch.event[row], code);
     key[A_LOW] = batch.address[2 * row];
     key[A_HIGH] = batch.address[2 * row + 1];
   }
@@ -129,7 +137,9 @@ function addChosen(state: AccessState, batch: EventBatch, row: number, kind: num
   } else if (chosen) count(state, key, 1);
 }
 
-/** Counts an access, or an acknowledgement by its vector alone. */
+const eoiKey = new Int32Array(2);
+
+/** Counts an access, or an acknowledgement. */
 function count(
   into: Pick<AccessState, 'accesses' | 'eois'>,
   key: Int32Array,
@@ -138,7 +148,9 @@ function count(
 ): void {
   const isEoi = KINDS[key[A_EVENT]] === EOI;
   const table = isEoi ? into.eois : into.accesses;
-  const slot = slotFor(table, isEoi ? key.subarray(A_LOW, A_LOW + 1) : key, times);
+  eoiKey[0] = key[A_EVENT];
+  eoiKey[1] = key[A_LOW];
+  const slot = slotFor(table, isEoi ? eoiKey : key, times);
   table.missed[slot] += missed;
 }
 
@@ -163,7 +175,7 @@ function chosenLater(
   { scope, waiting }: AccessState,
   numbers: VcpuNumbers,
 ): Pick<AccessState, 'accesses' | 'eois'> {
-  const chosen = { accesses: createTopTable(4, WAITING_CAPACITY), eois: createTopTable(1, EOI_CAPACITY) };
+  const chosen = { accesses: createTopTable(4, WAITING_CAPACITY), eois: createTopTable(2, EOI_CAPACITY) };
   for (let slot = 0; slot < waiting.count; slot++) {
     const [tid, ...key] = waiting.keys.subarray(5 * slot, 5 * slot + 5);
     // The process has been asked for before.
@@ -210,7 +222,7 @@ export const accessPass: Pass<null, AccessState, AccessResult> = {
     accesses: createTopTable(4, CAPACITY),
     ioeventfds: createTopTable(3, 1024),
     regions: createTopTable(3, 1024),
-    eois: createTopTable(1, EOI_CAPACITY),
+    eois: createTopTable(2, EOI_CAPACITY),
     waiting: createTopTable(5, WAITING_CAPACITY),
     key: new Int32Array(4),
     waitingKey: new Int32Array(5),

@@ -36,7 +36,7 @@ import { sum } from './group-sums.ts';
 import type { ReportModel } from './model.ts';
 import { orderBy } from './order.ts';
 import { reasonIdentity } from './reason-identity.ts';
-import { type Known, knowledge, whyNoneAround } from './recorded.ts';
+import { type Known, knowledge, NONE_SELECTED, selectsNoExit, whyNoneAround } from './recorded.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 
 export interface DetailRowModel extends ExitFigures {
@@ -74,7 +74,7 @@ export interface DetailModel {
   injected: VectorModel[] | null;
   /** Exits for a host interrupt by its vector; null: not recorded (VMX only, --section detail). */
   hostVectors: VectorModel[] | null;
-  /** Acknowledged vectors (kvm_eoi, kvm_pv_eoi); null: not recorded. */
+  /** Acknowledged vectors (kvm_eoi; kvm_pv_eoi where it alone was recorded); null: not recorded. */
   eoi: { vector: number; what: string | null; count: number }[] | null;
   /** A detail that is in no row has at most so many exits: 0 when all have a row. */
   floor: number;
@@ -101,7 +101,10 @@ function build(input: SectionInput): Partial<ReportModel> | null {
     pages: pageRows(result.pages, known),
     injected: counts[EV_INJ_VIRQ] > 0 ? vectorRows(result.vectors, known) : null,
     hostVectors: hostVectors && hostVectors.rows > 0 ? vectorRows(hostVectors, known) : null,
-    eoi: counts[EV_EOI] + counts[EV_PV_EOI] > 0 && access ? eoiRows(access) : null,
+    eoi:
+      counts[EV_EOI] + counts[EV_PV_EOI] > 0 && access
+        ? eoiRows(access, counts[EV_EOI] > 0 ? EV_EOI : EV_PV_EOI)
+        : null,
     floor: result.details.floor,
   };
   return { detail };
@@ -163,9 +166,12 @@ function vectorRows({ keys, rows, sums }: ExitTableResult, known: Known): Vector
     .sort((a, b) => b.exits - a.exits || a.vector - b.vector);
 }
 
-function eoiRows({ eois }: AccessResult): NonNullable<DetailModel['eoi']> {
+/** Of `event` alone: KVM tells of a paravirtual EOI by kvm_eoi as well, which counted together would be two. */
+function eoiRows({ eois }: AccessResult, event: number): NonNullable<DetailModel['eoi']> {
   return [...Array(eois.rows).keys()]
-    .map((row) => ({ vector: eois.keys[row], what: vectorName(eois.keys[row]), count: eois.counts[row] }))
+    .filter((row) => eois.keys[2 * row] === event)
+    .map((row) => ({ vector: eois.keys[2 * row + 1], count: eois.counts[row] }))
+    .map(({ vector, count }) => ({ vector, what: vectorName(vector), count }))
     .sort((a, b) => b.count - a.count || a.vector - b.vector);
 }
 
@@ -201,6 +207,7 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
         table: null,
       },
     ];
+  if (selectsNoExit(model)) return asked ? [{ title, sentences: [NONE_SELECTED], table: null }] : [];
   const sentences = [
     detail.exits === 0
       ? `${whyNoneAround(model, detail.events.join(', '))}.`

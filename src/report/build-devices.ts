@@ -88,7 +88,7 @@ export interface DevicesModel {
   rows: DeviceRowModel[];
   /** Every escalated exit is in exactly one row: exit reason × KVM_EXIT reason × device. */
   escalations: EscalationRowModel[];
-  /** Accesses recorded, with or without an exit around them. */
+  /** Accesses recorded, with or without an exit around them; an MMIO read that user space answers is one. */
   accesses: {
     kind: 'port' | 'mmio';
     direction: 'read' | 'write';

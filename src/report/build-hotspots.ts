@@ -23,7 +23,7 @@ import { kernelOffset, parseGuestSymbols, solveOffset, symbolAt } from './guest-
 import type { ReportModel } from './model.ts';
 import { orderBy } from './order.ts';
 import { reasonIdentity } from './reason-identity.ts';
-import { knowledge } from './recorded.ts';
+import { knowledge, NONE_SELECTED, selectsNoExit } from './recorded.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 
 export interface HotspotRowModel extends ExitFigures {
@@ -219,6 +219,7 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
   const { hotspots } = model;
   if (!hotspots || !asked) return [];
   const title = 'Where the guest was';
+  if (selectsNoExit(model)) return [{ title, sentences: [NONE_SELECTED], table: null }];
   if (!hotspots.known)
     return [{ title, sentences: ['Not recorded: the exits have no guest RIP.'], table: null }];
   const several = new Set(hotspots.rows.map(({ pid }) => pid)).size > 1;

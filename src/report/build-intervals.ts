@@ -22,7 +22,7 @@ import { cell, count, foreign, left, plain, right, tableOf, time } from './cells
 import { mean, sum, sumExact } from './group-sums.ts';
 import type { Exact, GroupModel, ReportModel } from './model.ts';
 import { reasonIdentity } from './reason-identity.ts';
-import { exitsRecorded, latencyGap, whyUnknown } from './recorded.ts';
+import { exitsRecorded, latencyGap, NONE_SELECTED, selectsNoExit, whyUnknown } from './recorded.ts';
 import type { Block, Section, SectionInput, SectionOptions } from './sections.ts';
 
 /** Rows that are filled up with intervals without exits, so that a line drawn through them falls to 0 in between. */
@@ -176,6 +176,7 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
   const title = `Exits over time, per ${formatNsShort(intervals.widthNs)}`;
   if (!intervals.known)
     return [{ title, sentences: [whyUnknown(model.capture.timeIsNs, 'kvm_exit')], table: null }];
+  if (selectsNoExit(model)) return [{ title, sentences: [NONE_SELECTED], table: null }];
   const numbers = [
     right('exits'),
     right('per second'),
@@ -198,7 +199,7 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
     {
       title,
       sentences: [
-        `p99 within ${intervals.percentileErrorPct.toFixed(1)}%.`,
+        `An exit counts where it began, with all its time${intervals.rows.some(({ idle }) => idle) ? '; idle ones are among them' : ''}. p99 within ${intervals.percentileErrorPct.toFixed(1)}%.`,
         ...shortLast(intervals),
         ...(intervals.omitted > 0
           ? [

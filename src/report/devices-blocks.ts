@@ -3,42 +3,43 @@
 import { formatCount, plural } from '../core/units.ts';
 import type { DeviceRowModel, DevicesModel } from './build-devices.ts';
 import { cell, count, foreign, left, plain, right, share, tableOf, time } from './cells.ts';
-import { reasonFiltersUnused } from './filters.ts';
+import { reasonFiltersUnused, selectsBy } from './filters.ts';
 import type { ReportModel } from './model.ts';
-import { holdsExits, whyNoneAround } from './recorded.ts';
+import { holdsExits, NONE_SELECTED, selectsNoExit, whyNoneAround } from './recorded.ts';
 import type { Block } from './sections.ts';
 
 const BRIEF_ROWS = 8;
 
+/** Where no exit accessed a device: why, and what else there is to show. */
+function blocksWithoutExits(
+  model: ReportModel,
+  devices: DevicesModel,
+  rows: number,
+  asked: boolean,
+): Block[] {
+  const { selection, qemu } = model;
+  const say = (...sentences: string[]): Block[] =>
+    asked ? [{ title: 'Devices', sentences, table: null }] : [];
+  const escalations = asked && devices.escalations.length > 0 ? [escalationBlock(devices, rows)] : [];
+  if (!devices.known && devices.escalations.length === 0)
+    return say(
+      `Not recorded: kvm_pio, kvm_mmio and kvm_fast_mmio are not in the capture.${qemu?.devices ? " What QEMU says of its devices is on QEMU's side." : ''}`,
+      ...qemuSentences(devices),
+    );
+  if (selectsNoExit(model)) return say(NONE_SELECTED);
+  // Accesses are not told apart by the reasons and levels of exits.
+  if (holdsExits(model) && selectsBy(selection, 'reason', 'level'))
+    return [...say('No exit of the selection accessed a device.'), ...escalations];
+  // Accesses alone are for recordings without exits; beside filters they are shown to who asks.
+  if (devices.accesses.length > 0 && (asked || selection === null || !holdsExits(model)))
+    return [accessBlock(model, devices, asked ? rows : BRIEF_ROWS), ...escalations];
+  return [...say(...deviceSentences(devices)), ...escalations];
+}
+
 export function deviceBlocks(model: ReportModel, rows: number, asked: boolean): Block[] {
   const { devices } = model;
   if (!devices) return [];
-  if (!devices.known && devices.escalations.length === 0)
-    return asked
-      ? [
-          {
-            title: 'Devices',
-            sentences: [
-              `Not recorded: kvm_pio, kvm_mmio and kvm_fast_mmio are not in the capture.${model.qemu?.devices ? " What QEMU says of its devices is on QEMU's side." : ''}`,
-              ...qemuSentences(devices),
-            ],
-            table: null,
-          },
-        ]
-      : [];
-  if (devices.rows.length === 0)
-    // Accesses alone are for recordings without exits; beside filters they are shown to who asks.
-    return devices.accesses.length > 0 && (asked || model.selection === null || !holdsExits(model))
-      ? [
-          accessBlock(model, devices, asked ? rows : BRIEF_ROWS),
-          ...(devices.escalations.length > 0 && asked ? [escalationBlock(devices, rows)] : []),
-        ]
-      : asked
-        ? [
-            { title: 'Devices', sentences: deviceSentences(devices), table: null },
-            escalationBlock(devices, rows),
-          ]
-        : [];
+  if (devices.rows.length === 0) return blocksWithoutExits(model, devices, rows, asked);
   return [
     {
       title: 'Devices: who answers',
@@ -115,7 +116,7 @@ function escalationBlock({ escalations, escalationKnown }: DevicesModel, rows: n
       ? tableOf(
           [
             left('exit reason', { shrinkTo: 12 }),
-            left('KVM_RUN returned with', { shrinkTo: 12 }),
+            left('KVM_EXIT reason', { shrinkTo: 15 }),
             left('address'),
             left('device', { shrinkTo: 10 }),
             right('count'),

@@ -85,6 +85,14 @@ export function whyUnknown(timeIsNs: boolean, events: string): string {
   return timeIsNs ? `Not recorded: it takes ${events}.` : 'Not known: the clock has no unit.';
 }
 
+/** What sections on exits say then. */
+export const NONE_SELECTED = 'None match the selection.';
+
+/** Whether the recording has exits, of which the selection takes none. */
+export function selectsNoExit(model: ReportModel): boolean {
+  return model.selection !== null && model.totals.exits === 0 && holdsExits(model);
+}
+
 /** What stands in place of an empty table of exits; with a selection, what may be wrong with it. */
 export function whyNoExits(model: ReportModel): string {
   const { selection, capture } = model;
@@ -102,7 +110,7 @@ export function whyNoExits(model: ReportModel): string {
       ? ['A report without --reason and --exclude lists the reasons that occur.']
       : []),
   ];
-  return ['None match the selection.', ...hints].join(' ');
+  return [NONE_SELECTED, ...hints].join(' ');
 }
 
 /** Why a section has no exit around events that were recorded. `what`: the events. */

@@ -172,7 +172,7 @@ const exitTable = ({ keys, keyInts, rows, sums, missed, all, floor }: Any) => ({
 });
 const exitTables = (result: Any) =>
   Object.fromEntries(Object.entries(result).map(([name, value]) => [name, exitTable(value)]));
-const ACCESS_INTS: Readonly<Record<string, number>> = { accesses: 4, ioeventfds: 3, regions: 3, eois: 1 };
+const ACCESS_INTS: Readonly<Record<string, number>> = { accesses: 4, ioeventfds: 3, regions: 3, eois: 2 };
 
 const PLAIN: Readonly<Record<string, (result: Any) => unknown>> = {
   accesses: (result) =>

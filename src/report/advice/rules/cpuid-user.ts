@@ -15,10 +15,7 @@ export const cpuidUser: Rule = {
     if (!matters(found)) return null;
     const kernelPct = kernelPctOf(facts.rows('vmx:10', 'svm:114'));
     if (kernelPct === null || kernelPct >= 50) return null;
-    return evidence(
-      found,
-      `${formatPct(100 - kernelPct)} of their time is of exits from the guest's user space, not its kernel.`,
-    );
+    return evidence(found, `${formatPct(100 - kernelPct)} of their time is of exits at such addresses.`);
   },
 };
 

@@ -15,7 +15,7 @@ export const losses: Rule = {
     if (lost.events === 0 && lost.regions === 0) return null;
     return {
       words: [
-        `${describeLost(lost)} lost in ${plural(lost.regions, 'gap')}, ${formatPct(lost.affectedPct)} of the CPUs' time${invalidatedByLoss > 0 ? `; ${plural(invalidatedByLoss, 'exit')} next to them` : ''}.`,
+        `Lost in ${plural(lost.regions, 'gap')}, ${formatPct(lost.affectedPct)} of the CPUs' time: ${describeLost(lost)}${invalidatedByLoss > 0 ? `; ${plural(invalidatedByLoss, 'exit')} next to them` : ''}.`,
       ],
       ns: null,
     };
