@@ -169,7 +169,7 @@ describe('what tells whether it is known', () => {
       ...{ known: true, exits: 1, escalated: 0, ratio: 0, restarts: 0, byUserspaceReason: [] },
     });
     expect(escalationOf([entry(5)], ['kvm_userspace_exit', 'kvm_exit'])).toMatchObject({
-      ...{ known: true, exits: 0, ratio: 0 },
+      ...{ known: true, exits: 0, ratio: null },
     });
   });
 

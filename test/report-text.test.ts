@@ -128,7 +128,14 @@ describe('a selection that no exit matches', () => {
 
   test('claims no shares of no exits', () => {
     const { escalation } = plausibleModel();
-    const nothing = { ...escalation, exits: 0, escalated: 0, ratio: 0, byReason: [], byUserspaceReason: [] };
+    const nothing = {
+      ...escalation,
+      exits: 0,
+      escalated: 0,
+      ratio: null,
+      byReason: [],
+      byUserspaceReason: [],
+    };
     const report = text({ ...emptyModel(), escalation: nothing });
     expect(section(report, 'Escalation')).toEqual(['  No exits, so none went to user space.']);
   });

@@ -69,7 +69,7 @@ export function buildModel(
     schema: 'kvmtrace.report',
     schemaVersion: 1,
     tool: { name: 'kvmtrace', version: options.toolVersion },
-    capture: buildCapture(context, summary, isasOf(stats)),
+    capture: buildCapture(context, summary, isasOf(context, stats)),
     selection: selectionOf(options.filters),
     quality: {
       exits: states.paired + states.exitWithoutEntry + states.openAtEnd + states.invalidatedByLoss,
@@ -133,8 +133,9 @@ function buildPairingWarnings(analysis: AnalysisResult, gap: EscalationGap | nul
   return warnings.filter(({ count }) => count > 0);
 }
 
-function isasOf(stats: ExitTable): string[] {
-  const isas = new Set<number>();
+/** Of the exits; where none is chosen or recorded, what the recording says of its CPU. */
+function isasOf({ defaultIsa }: TraceContext, stats: ExitTable): string[] {
+  const isas = new Set<number>(stats.groups.count === 0 && defaultIsa > 0 ? [defaultIsa] : []);
   for (let group = 0; group < stats.groups.count; group++) isas.add(groupKey(stats, group, KEY_ISA));
   return [...isas].sort((a, b) => a - b).map(printedIsa);
 }
