@@ -71,6 +71,7 @@ describe('no exit with a thread', () => {
   test.each(['text', 'md', 'html'])('%s says so', async (id) => {
     const text = await rendered(await reportOn(trace), id);
     expect(text).toMatch(/no exit says in which thread/);
+    expect(text).toMatch(/--view kvm_stat counts/);
     expect(text).not.toMatch(/\b0 of 300 exits|0\.0 ?%\)? went on|0 restarts/);
     expect(text).not.toMatch(/kvm_userspace_exit was not recorded: /);
   });
