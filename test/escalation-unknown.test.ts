@@ -71,6 +71,7 @@ describe('no exit with a thread', () => {
   test.each(['text', 'md', 'html'])('%s says so', async (id) => {
     const text = await rendered(await reportOn(trace), id);
     expect(text).toMatch(/no exit says in which thread/);
+    expect(text).toMatch(/--view kvm_stat counts/);
     expect(text).not.toMatch(/\b0 of 300 exits|0\.0 ?%\)? went on|0 restarts/);
     expect(text).not.toMatch(/kvm_userspace_exit was not recorded: /);
   });
@@ -169,7 +170,7 @@ describe('what tells whether it is known', () => {
       ...{ known: true, exits: 1, escalated: 0, ratio: 0, restarts: 0, byUserspaceReason: [] },
     });
     expect(escalationOf([entry(5)], ['kvm_userspace_exit', 'kvm_exit'])).toMatchObject({
-      ...{ known: true, exits: 0, ratio: 0 },
+      ...{ known: true, exits: 0, ratio: null },
     });
   });
 

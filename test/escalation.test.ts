@@ -34,7 +34,7 @@ function figures(exits: ExitBatch, rows: readonly number[]) {
   return {
     exits: rows.length,
     escalated: escalated.length,
-    ratio: rows.length === 0 ? 0 : escalated.length / rows.length,
+    ratio: rows.length === 0 ? null : escalated.length / rows.length,
     kernelNs: sum(exits.kernelNs),
     userspaceNs: sum(exits.userspaceNs),
   };

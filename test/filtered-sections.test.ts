@@ -40,3 +40,13 @@ describe('what exits were about', () => {
     expect(await sentencesOf({ vcpu: ['0'] })).not.toContain('do not apply');
   });
 });
+
+test('where filters leave no exit, the recording still says of which instruction set they are', async () => {
+  const { capture, totals, escalation } = await runReport(
+    [NESTED],
+    await parseReportOptions({ from: '100' }),
+  );
+  expect([totals.exits, capture.isa]).toEqual([0, ['svm']]);
+  // No exits, so no share of them.
+  expect(escalation).toMatchObject({ known: true, escalated: 0, ratio: null });
+});

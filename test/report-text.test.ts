@@ -60,7 +60,7 @@ describe('a plausible report', () => {
       '  IO_INSTRUCTION        281  11.0  38.03 ms   1.6  135.3 us  31.25 us  412.0 us  7.978 ms  100.0',
       '  EXTERNAL_INTERRUPT    207   8.1  27.41 ms   1.1  132.4 us  31.25 us  412.0 us  7.978 ms    0.0',
       '  EPT_VIOLATION          84   3.3  31.96 ms   1.3  380.5 us  31.25 us  412.0 us  7.978 ms   57.1',
-      '  0x4d                    1  <0.1  13.26 us  <0.1  13.26 us  13.26 us  13.26 us  13.26 us    0.0',
+      '  vmx 0x4d                1  <0.1  13.26 us  <0.1  13.26 us  13.26 us  13.26 us  13.26 us    0.0',
       '  all                 2,562 100.0  2.414  s 100.0  943.4 us  41.25 us  22.41 ms  93.53 ms   12.8',
       '  all but idle        2,119  82.7  273.8 ms  11.3  129.2 us  41.25 us  812.0 us  7.978 ms   15.5',
       "  * mostly the guest's own idling; user%: share that went on to user space",
@@ -155,7 +155,14 @@ describe('a selection that no exit matches', () => {
 
   test('claims no shares of no exits', () => {
     const { escalation } = plausibleModel();
-    const nothing = { ...escalation, exits: 0, escalated: 0, ratio: 0, byReason: [], byUserspaceReason: [] };
+    const nothing = {
+      ...escalation,
+      exits: 0,
+      escalated: 0,
+      ratio: null,
+      byReason: [],
+      byUserspaceReason: [],
+    };
     const report = text({ ...emptyModel(), escalation: nothing });
     expect(section(report, 'Escalation')).toEqual(['  No exits, so none went to user space.']);
   });

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { plainOutput } from '../src/commands/standard-streams.ts';
 import { smallTrace } from './fixtures/small-trace.ts';
 import { BIN, ensureBuilt, kvmtrace } from './support/built.ts';
+import { SAMPLES } from './support/corpus.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'kvmtrace-streams-'));
 const NODE = process.execPath;
@@ -24,6 +25,11 @@ const shell = (script: string) =>
     encoding: 'utf8',
     maxBuffer: 1 << 26,
   });
+
+const outcome = (script: string) => {
+  const { status, stdout, stderr } = shell(script);
+  return { status, stdout, stderr };
+};
 
 test('a file gets all of it, in order', () => {
   const path = join(folder, 'out');
@@ -93,7 +99,33 @@ sys.exit(child.wait())`;
     expect(whole.stdout.split('\n').length).toBeGreaterThan(3);
     for (const input of [`<(cat ${path})`, `<(gzip -c ${path})`]) expect(exits(input)).toEqual(whole);
     expect(exits('/dev/null').status).toBe(2);
-    const bounded = shell(`'${NODE}' '${BIN}' report <(cat ${path}) --from 1`);
-    expect(bounded.stderr).toMatch(/cannot be used on standard input or a pipe/);
+  });
+
+  test.each(['--from 0.001 --to -1ms', '--to -1ms --reason npf'])(
+    'keeps a pipe that it has to read again: %s',
+    (filters) => {
+      const path = join(folder, 'again.txt');
+      writeFileSync(path, trace);
+      const csv = (command: string) => outcome(command.replace('REPORT', `'${NODE}' '${BIN}' report`));
+      const whole = csv(`REPORT ${path} ${filters} --format csv`);
+      expect(whole).toMatchObject({ status: 0, stderr: '' });
+      expect(whole.stdout.split('\n').length).toBeGreaterThan(1);
+      for (const input of [`cat ${path} | REPORT -`, `gzip -c ${path} | REPORT -`, `REPORT <(cat ${path})`])
+        expect(csv(`${input} ${filters} --format csv`)).toEqual(whole);
+      expect(shell(`'${NODE}' '${BIN}' report - --from 1 < /dev/null`).stderr).toMatch(/the input is empty/);
+    },
+  );
+
+  test('merges a pipe with another input', () => {
+    const [kernel, qemu] = ['trace_pipe.txt.gz', 'trace.bin'].map((name) =>
+      join(SAMPLES, 'qemu-simpletrace', name),
+    );
+    const report = `'${NODE}' '${BIN}' report --format csv --section qemu --table qemu`;
+    const whole = outcome(`${report} ${qemu} ${kernel}`);
+    expect(whole.stdout.split('\n').length).toBeGreaterThan(3);
+    expect(outcome(`cat ${qemu} | ${report} - ${kernel}`)).toEqual(whole);
+    expect(outcome(`${report} ${qemu} <(cat ${kernel}) --from 0`)).toEqual(
+      outcome(`${report} ${qemu} ${kernel} --from 0`),
+    );
   });
 });

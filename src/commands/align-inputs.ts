@@ -51,21 +51,6 @@ export async function alignClocks(
 ): Promise<AlignedInputs> {
   const offsets = inputs.map((): bigint | null => null);
   const kernel = inputs.findIndex((input) => !isQemu(input));
-  const piped = inputs.findIndex(({ source }) => !source.seekable);
-  if (piped >= 0 && kernel >= 0)
-    throw new UsageError(
-      `${paths[piped]} cannot be read twice, which several inputs need`,
-      'Save it to a file first.',
-    );
-  if (piped >= 0) {
-    note(
-      run.diagnostics,
-      'inputs-not-compared',
-      'suspect',
-      `${paths[piped]} cannot be read twice: whether the inputs hold the same events was not looked at`,
-    );
-    return { offsets, scans: null, skipped: new Set() };
-  }
   // One dictionary for all, so that event numbers can be compared.
   const dictionary = createTraceContext();
   const scans = inputs.map((input, i) => scan(paths[i], input, dictionary, options));

@@ -10,6 +10,7 @@ import { UsageError } from '../core/errors.ts';
 import type { EventBatch } from '../core/event-batch.ts';
 import { createTraceContext, type TraceContext } from '../core/trace-context.ts';
 import { type OpenedInput, openInput } from '../parsers/open-input.ts';
+import { type KeptStreams, keepStreams } from '../parsers/spool.ts';
 import type { BlockRange, ParseOptions } from '../parsers/trace-format.ts';
 import { type AlignedInputs, alignClocks } from './align-inputs.ts';
 import { findTwins, type TwinPlan } from './find-twins.ts';
@@ -58,7 +59,9 @@ export async function openEvents(
 ): Promise<EventStream> {
   rejectSameFile(paths);
   const context = createTraceContext();
-  const inputs = await openInputs(paths, context);
+  // Several are read for comparison first.
+  const kept = options.kept ?? (paths.length > 1 ? await keepStreams(paths) : null);
+  const inputs = await openInputs(paths, context, kept);
   const alone = inputs.length === 1;
   // One input states the run's facts itself; of several each states its own, which are combined at the end.
   const contexts = inputs.map(() => (alone ? context : createInputContext(context)));
@@ -95,15 +98,20 @@ export async function openEvents(
       // A parser that is left before its end lets go of what it has put on disk.
       for (const events of parsers) events.return();
       for (const input of inputs) input.source.close();
+      if (kept !== options.kept) kept?.close();
     },
   };
 }
 
-async function openInputs(paths: readonly string[], context: TraceContext): Promise<OpenedInput[]> {
+async function openInputs(
+  paths: readonly string[],
+  context: TraceContext,
+  kept: KeptStreams | null,
+): Promise<OpenedInput[]> {
   const inputs: OpenedInput[] = [];
   for (const path of paths) {
     try {
-      const input = await openInput(path, context.diagnostics);
+      const input = await openInput(path, context.diagnostics, kept);
       inputs.push(input);
       context.sources.push({ path, format: input.format.id, bytes: input.storedBytes });
     } catch (error) {

@@ -1,5 +1,6 @@
 /** What the command line asks of the pipeline (pipeline.ts), as plain data: parsed, checked, ready to use. */
 import type { PassRequest } from '../analysis/pass.ts';
+import type { KeptStreams } from '../parsers/spool.ts';
 import type { DiffModel, DiffWork } from '../report/diff/model.ts';
 import type { Filter } from '../report/filters.ts';
 import type { InfoModel } from '../report/info-model.ts';
@@ -41,6 +42,8 @@ export interface ReadOptions extends PipelineHooks {
   readonly jobs?: number;
   /** Text of QEMU's trace-events-all (--trace-events), for simpletrace arguments. */
   readonly traceEvents: string | null;
+  /** Pipes among the inputs that were read already. */
+  readonly kept?: KeptStreams | null;
 }
 
 /** Which exits an analysis looks at. null: no such filter. Several filters all have to hold. */

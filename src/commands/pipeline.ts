@@ -12,6 +12,7 @@ import { needsAllColumns } from '../analysis/passes.ts';
 import { addThreadEvents, createThreadEvents } from '../analysis/thread-events.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import { wordsToBigInt } from '../core/words.ts';
+import { keepStreams } from '../parsers/spool.ts';
 import { buildWarnings } from '../report/build-capture.ts';
 import { buildInfo } from '../report/build-info.ts';
 import { buildModel } from '../report/build-model.ts';
@@ -72,6 +73,21 @@ interface Analyzed {
 
 /** `alone`: names that these inputs cannot have are an error at once. */
 async function analyzeInputs(
+  paths: readonly string[],
+  options: ReportOptions,
+  alone: boolean,
+): Promise<Analyzed> {
+  const { filters } = options;
+  // The filters' times need a recording's ends before its exits.
+  const kept = filters.from || filters.to ? await keepStreams(paths) : null;
+  try {
+    return await analyzeKept(paths, { ...options, kept }, alone);
+  } finally {
+    kept?.close();
+  }
+}
+
+async function analyzeKept(
   paths: readonly string[],
   options: ReportOptions,
   alone: boolean,

@@ -4,9 +4,7 @@
  */
 import { addSpan, createEventSummary, type EventSummary } from '../analysis/event-summary.ts';
 import { reasonKey, type Selection } from '../analysis/selection.ts';
-import { UsageError } from '../core/errors.ts';
 import { storeBigInt, wordsToBigInt } from '../core/words.ts';
-import { isStream } from '../parsers/stream-source.ts';
 import { type EventStream, forEachBatch, openEvents } from './event-stream.ts';
 import type { Filters, ReadOptions, TimeBound } from './options.ts';
 
@@ -43,11 +41,6 @@ export async function guessSpan(
   options: ReadOptions,
 ): Promise<Span> {
   const bounds = [from, to].filter((bound) => bound !== null);
-  if (bounds.length > 0 && paths.some(isStream))
-    throw new UsageError(
-      '--from and --to cannot be used on standard input or a pipe',
-      'Save it to a file first.',
-    );
   const wantsFirst = bounds.some(({ fromEnd }) => !fromEnd);
   const wantsLast = bounds.some(({ fromEnd }) => fromEnd);
   const last = wantsLast ? await lastBlockEnd(paths, options) : null;
@@ -62,8 +55,8 @@ export async function readSpan(paths: readonly string[], options: ReadOptions): 
   return { first: firstOf(summary), last: lastOf(summary) };
 }
 
-const openTimes = (paths: readonly string[], { traceEvents }: ReadOptions) =>
-  openEvents(paths, { traceEvents }, true);
+const openTimes = (paths: readonly string[], { traceEvents, kept = null }: ReadOptions) =>
+  openEvents(paths, { traceEvents, kept }, true);
 
 async function firstTime(paths: readonly string[], options: ReadOptions): Promise<bigint | null> {
   const stream = await openTimes(paths, options);

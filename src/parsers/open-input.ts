@@ -5,12 +5,12 @@
 import { statSync } from 'node:fs';
 import type { Diagnostics } from '../core/diagnostics.ts';
 import { TraceFormatError } from '../core/errors.ts';
-import { type ByteSource, chunksOf, openFileSource, readFully } from './byte-source.ts';
+import { type ByteSource, openFileSource, readFully } from './byte-source.ts';
 import { openPerfFolder } from './folder-source.ts';
 import { foreignFile } from './foreign-files.ts';
 import { findFormat } from './registry.ts';
+import { type KeptStreams, spool } from './spool.ts';
 import { isStream, openStream } from './stream-source.ts';
-import { temporaryFile } from './temporary-file.ts';
 import { SNIFF_BYTES, type TraceFormat } from './trace-format.ts';
 import { packedBy, unpack } from './unpack.ts';
 
@@ -24,19 +24,23 @@ export interface OpenedInput {
   readonly compressed: boolean;
 }
 
-const SPOOL_HINT = 'decompress it to a file yourself, or ';
+const UNPACK_HINT = 'decompress it to a file yourself, or ';
 
 /**
- * Opens `path` (`-` is standard input) and finds its format by content.
+ * Opens `path` (`-` is standard input, unless it is among those `kept`) and finds its format by content.
  * @throws TraceFormatError when no format matches, with every format's verdict; Node's file errors as they are.
  */
-export async function openInput(path: string, diagnostics: Diagnostics): Promise<OpenedInput> {
-  let source = isStream(path) ? openStream(path) : openFile(path);
+export async function openInput(
+  path: string,
+  diagnostics: Diagnostics,
+  kept: KeptStreams | null = null,
+): Promise<OpenedInput> {
+  let source = kept?.open(path) ?? (isStream(path) ? openStream(path) : openFile(path));
   const storedBytes = source.size;
   let head = readHead(source);
   const packing = packedBy(head);
   if (packing) {
-    source = await unpack(source, packing, SPOOL_HINT, diagnostics);
+    source = await unpack(source, packing, UNPACK_HINT, diagnostics);
     head = readHead(source);
   }
   if (head.length === 0)
@@ -74,14 +78,4 @@ function openFile(path: string): ByteSource {
 function readHead(source: ByteSource): Uint8Array {
   const head = new Uint8Array(SNIFF_BYTES);
   return head.subarray(0, readFully(source, 0, head, 0, head.length));
-}
-
-async function spool(source: ByteSource): Promise<ByteSource> {
-  const file = temporaryFile(SPOOL_HINT);
-  for (const chunk of chunksOf(source)) {
-    file.write(chunk);
-    // Lets Ctrl-C through while a pipe delivers.
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  return file.open(source.name);
 }

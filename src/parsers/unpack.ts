@@ -59,9 +59,10 @@ export async function unpack(
 }
 
 async function gunzip(source: ByteSource, take: (plain: Uint8Array) => void): Promise<void> {
-  const input = source.seekable
-    ? createReadStream(source.name, { highWaterMark: 1 << 20 })
-    : stream().Readable.from(chunksOf(source));
+  const input =
+    source.fd !== undefined
+      ? createReadStream(source.name, { highWaterMark: 1 << 20 })
+      : stream().Readable.from(chunksOf(source));
   const output = input.pipe(zlib().createGunzip({ chunkSize: 1 << 18 }));
   input.on('error', (error: Error) => output.destroy(error));
   for await (const chunk of output) take(chunk as Buffer);

@@ -97,7 +97,7 @@ export function buildEscalation(
     gap: null,
     exits,
     escalated,
-    ratio: exits > 0 ? escalated / exits : 0,
+    ratio: exits > 0 ? escalated / exits : null,
     restarts: sum(stats.restarts, groups),
     errors: sum(stats.errors, groups),
     kernelNs: time(toExact(sumExact(stats.kernelNs, groups))),

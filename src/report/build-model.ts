@@ -69,7 +69,7 @@ export function buildModel(
     schema: 'kvmtrace.report',
     schemaVersion: 1,
     tool: { name: 'kvmtrace', version: options.toolVersion },
-    capture: buildCapture(context, summary, isasOf(stats)),
+    capture: buildCapture(context, summary, isasOf(context, stats)),
     selection: selectionOf(options.filters),
     quality: {
       exits: states.paired + states.exitWithoutEntry + states.openAtEnd + states.invalidatedByLoss,
@@ -133,8 +133,9 @@ function buildPairingWarnings(analysis: AnalysisResult, gap: EscalationGap | nul
   return warnings.filter(({ count }) => count > 0);
 }
 
-function isasOf(stats: ExitTable): string[] {
-  const isas = new Set<number>();
+/** Of the exits; where none is chosen or recorded, what the recording says of its CPU. */
+function isasOf({ defaultIsa }: TraceContext, stats: ExitTable): string[] {
+  const isas = new Set<number>(stats.groups.count === 0 && defaultIsa > 0 ? [defaultIsa] : []);
   for (let group = 0; group < stats.groups.count; group++) isas.add(groupKey(stats, group, KEY_ISA));
   return [...isas].sort((a, b) => a - b).map(printedIsa);
 }
@@ -255,18 +256,17 @@ function groupKeys(
   return keys;
 }
 
-/** Groups together, in the order of their keys; in a group the most frequent reason first. */
+const GROUP_FIELDS = { vm: 'pid', vcpu: 'vcpu', tid: 'tid', cpu: 'cpu', level: 'level' } as const;
+
+/** Groups together, in the order of their keys as they were asked for; in a group the most frequent reason first. */
 function compareReasons(by: readonly GroupKey[]): (a: ReasonModel, b: ReasonModel) => number {
   const compare = (a: number | string | null | undefined, b: number | string | null | undefined) =>
     a === b ? 0 : (a ?? -1) < (b ?? -1) ? -1 : 1;
+  const fields = by.flatMap((key) => (key === 'reason' ? [] : [GROUP_FIELDS[key]]));
+  const compareGroups = (a: ReasonModel, b: ReasonModel) =>
+    fields.reduce((order, field) => order || compare(a[field], b[field]), 0);
   return (a, b) =>
-    (by.length === 0
-      ? 0
-      : compare(a.pid, b.pid) ||
-        compare(a.vcpu, b.vcpu) ||
-        compare(a.tid, b.tid) ||
-        compare(a.cpu, b.cpu) ||
-        compare(a.level, b.level)) ||
+    compareGroups(a, b) ||
     b.exits - a.exits ||
     compare(a.isa, b.isa) ||
     compare(a.code, b.code) ||

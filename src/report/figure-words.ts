@@ -19,9 +19,15 @@ export function reasonsLegend(model: ReportModel, userColumn: string | null): st
 }
 
 /** Why there are no figures of escalations; null: there are. */
-export function whyNoEscalations({ escalation, qemu }: ReportModel): string | null {
+export function whyNoEscalations({ escalation, qemu, capture }: ReportModel): string | null {
   if (!escalation.known)
-    return `${escalation.unknownBecause}${qemu ? " What QEMU says of them is under QEMU's side." : ''}`;
+    return [
+      escalation.unknownBecause,
+      ...(qemu ? ["What QEMU says of them is under QEMU's side."] : []),
+      ...((capture.events.kvm_userspace_exit ?? 0) > 0
+        ? ['--view kvm_stat counts those of the recording by KVM_EXIT reason.']
+        : []),
+    ].join(' ');
   return escalation.exits === 0 ? 'No exits, so none went to user space.' : null;
 }
 

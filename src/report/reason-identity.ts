@@ -10,9 +10,9 @@ export interface ReasonIdentity {
   name: string;
 }
 
-/** Name for people; the ISA stands before it where a report has exits of several. */
+/** Name for people; the ISA stands before it where a report has exits of several, and before a number without a name. */
 export function shownReason({ isa, name }: Pick<ReasonIdentity, 'isa' | 'name'>, showIsa: boolean): string {
-  return showIsa ? `${isa} ${name}` : name;
+  return showIsa || /^0x[0-9a-f]+\b/.test(name) ? `${isa} ${name}` : name;
 }
 
 /** ISA as reports name it; a reason that no table knows belongs to none. */
