@@ -22,6 +22,7 @@ const unescaped = (html: string) =>
     .replaceAll('&gt;', '>')
     .replaceAll('&quot;', '"')
     .replaceAll('&#39;', "'")
+    .replaceAll('&nbsp;', ' ')
     .replaceAll('&amp;', '&');
 const plain = (markdown: string) => unescaped(markdown).replace(/`|\*\*|\\/g, '');
 
