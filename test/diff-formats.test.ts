@@ -22,6 +22,7 @@ const unescaped = (html: string) =>
     .replaceAll('&gt;', '>')
     .replaceAll('&quot;', '"')
     .replaceAll('&#39;', "'")
+    .replaceAll('&nbsp;', ' ')
     .replaceAll('&amp;', '&');
 const plain = (markdown: string) => unescaped(markdown).replace(/`|\*\*|\\/g, '');
 
@@ -68,7 +69,7 @@ describe.each(Object.keys(FORMATS))('%s', (format) => {
   test('has the summary, the legend, what changed, the selection and the notes', () => {
     const all = words(lines());
     expect(all).toContain(summaryOf(model));
-    expect(all).toContain(legendOf(model));
+    expect(all).toContain(legendOf(model, format !== 'text'));
     for (const { name, words: how } of changeLines(model)) expect(all).toContain(`${name}: ${how}`);
     expect(all.toLowerCase()).toContain('only vcpu 0; from 1s');
     expect(all).toContain('"after" has lost events.');
@@ -153,7 +154,8 @@ describe('text', () => {
 
   test.each([
     [null, 100],
-    [200, 100],
+    // Tables alone: sentences are no longer than elsewhere.
+    [200, 102],
     [70, 70],
     [10, 40],
   ])('with %j columns of terminal uses at most %d', (width, most) => {
@@ -205,4 +207,12 @@ test('the page says whether both recordings can be trusted', () => {
   expect(status({ before: other, after: before })).toBe(
     'doubt" role="status"><strong>⚠ Read with care</strong>: before: a; b; after: no losses.',
   );
+});
+
+test('a wide terminal shows every column; a column that is left out is not explained', () => {
+  const text = (width: number | null) =>
+    renderText(diffModel(), { color: false, width, rows: 0 }).replace(/\s+/g, ' ');
+  expect(text(160)).toContain(' p50 p99 user% ');
+  expect(text(160)).toContain('user%: share that went to user space');
+  expect(text(60)).not.toContain('user%');
 });

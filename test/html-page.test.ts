@@ -77,6 +77,11 @@ describe('policy', () => {
   });
 });
 
+test('lines do not break between a number and its unit', () => {
+  const notes = ['Took 12.5 ms in 3 steps.'];
+  expect(render({ ...plausibleModel(), notes }, options)).toContain('Took 12.5&nbsp;ms in 3 steps.');
+});
+
 describe('names', () => {
   test('of any kind leave the markup as it is', () => {
     const harmless = render(

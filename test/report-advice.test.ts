@@ -122,6 +122,23 @@ function model({ reasons = [], devices = [], details = [], over = {} }: Parts): 
   };
 }
 
+const CODES: Readonly<Record<string, number>> = { KVM_EXIT_IO: 2, KVM_EXIT_HLT: 5, KVM_EXIT_MMIO: 6 };
+
+/** A recording of 10 s with these returns of KVM_RUN and events. */
+function returned(counts: Readonly<Record<string, number>>, events: readonly string[] = []) {
+  const { capture, escalation } = emptyModel();
+  const byUserspaceReason = Object.entries(counts).map(([name, count]) => ({
+    ...{ code: CODES[name], name, count, userspaceNs: count * 1000 },
+  }));
+  return {
+    capture: {
+      ...{ ...capture, timeIsNs: true, durationNs: 10_000_000_000 },
+      events: Object.fromEntries(events.map((event) => [event, 1])),
+    },
+    escalation: { ...escalation, known: true, byUserspaceReason },
+  };
+}
+
 const exits = (isa: string, code: number, count: number, over: Partial<ReasonModel> = {}) =>
   reason({ isa, code, name: `${isa}-${code}`, exits: count, totalNs: count * 1000, ...over });
 const hlt = (shortOnes: number, longOnes: number) =>
@@ -207,6 +224,19 @@ const CASES: Record<string, { yes: Parts[]; no: Parts[] }> = {
       { reasons: [exits('vmx', 30, 500)], devices: [device('port', 0x1f0, 500, { escalated: 0 })] },
       // 19.9 % of all exits.
       { reasons: [exits('vmx', 30, 249, { escalated: 249 })], devices: [device('port', 0x1f0, 249)] },
+    ],
+  },
+  'unnamed-devices': {
+    yes: [
+      { reasons: [exits('vmx', 30, 250)], over: returned({ KVM_EXIT_IO: 250 }) },
+      // Ports are named, MMIO is not.
+      { reasons: [exits('vmx', 48, 250)], over: returned({ KVM_EXIT_MMIO: 250 }, ['kvm_pio']) },
+    ],
+    no: [
+      { reasons: [exits('vmx', 30, 250)], over: returned({ KVM_EXIT_IO: 249 }) },
+      { reasons: [exits('vmx', 30, 250)], over: returned({ KVM_EXIT_IO: 250 }, ['kvm_pio']) },
+      { reasons: [exits('vmx', 48, 250)], over: returned({ KVM_EXIT_MMIO: 250 }, ['kvm_fast_mmio']) },
+      { reasons: [exits('vmx', 12, 250)], over: returned({ KVM_EXIT_HLT: 250 }) },
     ],
   },
   ioeventfd: {
@@ -419,6 +449,10 @@ test('evidence says what else is known, and nothing of what is not', () => {
   expect(wordsOf('cpuid-user', { reasons: [places] }).at(-1)).toBe(
     '75.0% of their time is of exits at such addresses.',
   );
+  const unnamed = returned({ KVM_EXIT_IO: 900, KVM_EXIT_MMIO: 100 });
+  expect(wordsOf('unnamed-devices', { reasons: [exits('vmx', 30, 1000)], over: unnamed })).toEqual([
+    'KVM_EXIT_IO 900, KVM_EXIT_MMIO 100, of 2,000 exits (50.0%): 1.000 ms in user space.',
+  ]);
   const faults = (escalated: number) =>
     wordsOf('page-faults', {
       reasons: [exits('vmx', 48, 300, { escalated })],

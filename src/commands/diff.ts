@@ -62,7 +62,11 @@ export async function diff(
       onProgress: progress.update,
       pause: createPause(),
     };
+    const reproduction = targets.some(({ renderer }) => renderer.reproduces)
+      ? (await import('./reproduction.ts')).startReproduction([before, after], environment.args ?? [])
+      : null;
     const model = await runDiff(before, after, reading, work);
+    if (reproduction) model.reproduce = await reproduction;
     progress.clear();
     const shown = raw.redact ? (await import('../report/diff/redact.ts')).redactDiff(model) : model;
     await writeTargets(targets, [before, after], raw.color, environment, async (renderer, page) =>

@@ -154,7 +154,7 @@ function shrink(
 }
 
 /** A number and its unit stay on one line. */
-const UNIT_BLANK = /(?<=\d) (?=(?:ns|us|ms|s|bytes|[KMGT]iB)\b)/g;
+export const UNIT_BLANK = /(?<=\d) (?=(?:ns|us|ms|s|bytes|[KMGT]iB)\b)/g;
 
 /** Breaks a text into lines of at most `width` columns at blanks; words longer than a line are cut off. */
 export function wrapText(text: string, width: number): string[] {

@@ -24,6 +24,7 @@ import { serialConsole } from './rules/serial-console.ts';
 import { shortHalts } from './rules/short-halts.ts';
 import { splitLocks } from './rules/split-locks.ts';
 import { timerExits } from './rules/timer-exits.ts';
+import { unnamedDevices } from './rules/unnamed-devices.ts';
 import { userSpaceDevices } from './rules/user-space-devices.ts';
 import { wbinvd } from './rules/wbinvd.ts';
 
@@ -32,6 +33,7 @@ export const RULES: readonly Rule[] = [
   nested,
   pageFaults,
   userSpaceDevices,
+  unnamedDevices,
   ioeventfd,
   serialConsole,
   hpet,

@@ -14,7 +14,7 @@ export const timesTell = (model: ReportModel): boolean => model.totals.totalNs !
 /** The report as rules are to see it: without times that would mislead. */
 export function forAdvice(model: ReportModel): ReportModel {
   if (!mislead(model)) return model;
-  const { reasons, busyTotals, detail, devices, ledger: _, ...rest } = model;
+  const { reasons, busyTotals, detail, devices, escalation, ledger: _, ...rest } = model;
   const untimed = { totalNs: null, minNs: null, avgNs: null, maxNs: null, kernelNs: null, userspaceNs: null };
   return {
     ...rest,
@@ -22,6 +22,12 @@ export function forAdvice(model: ReportModel): ReportModel {
       ...row,
       ...{ totalNs: null, minNs: null, avgNs: null, maxNs: null, guestKernelTimePct: null, histogram: [] },
     })),
+    escalation: {
+      ...escalation,
+      ...{ kernelNs: null, userspaceNs: null },
+      byReason: escalation.byReason.map((row) => ({ ...row, kernelNs: null, userspaceNs: null })),
+      byUserspaceReason: escalation.byUserspaceReason.map((row) => ({ ...row, userspaceNs: null })),
+    },
     busyTotals: { ...busyTotals, totalNs: null, minNs: null, avgNs: null, maxNs: null, timePct: null },
     ...(detail && { detail: { ...detail, rows: detail.rows.map((row) => ({ ...row, ...untimed })) } }),
     ...(devices && { devices: { ...devices, rows: devices.rows.map((row) => ({ ...row, ...untimed })) } }),

@@ -1,6 +1,7 @@
 /** A comparison as one HTML file that loads nothing and needs no script. */
 import { createHash } from 'node:crypto';
 import { contentText, markup, prose, trusted } from '../html/markup.ts';
+import { reproduction } from '../html/reproduce.ts';
 import { STYLE } from '../html/style.ts';
 import { sharedTable } from '../html/table.ts';
 import type { DiffModel } from './model.ts';
@@ -71,6 +72,7 @@ ${
     (note) => markup`<li>${prose(note)}</li>`,
   )}</ul></section>`
 }
+<section aria-labelledby="h-reproduce"><h2 id="h-reproduce">How to reproduce</h2>${reproduction(model.reproduce, model.tool)}</section>
 </main>
 <footer>Made offline by kvmtrace ${model.tool.version}. This page loads nothing.</footer></body></html>
 `);

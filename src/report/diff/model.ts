@@ -2,7 +2,7 @@
  * The model of `kvmtrace diff`: two recordings and what changed from the one to the other, as plain data (docs/diff.md).
  * Names are those of the report's JSON. Times are ns unless the name says otherwise; null: not known.
  */
-import type { CaptureModel, Exact, SelectionModel } from '../model.ts';
+import type { CaptureModel, Exact, ReproduceModel, SelectionModel } from '../model.ts';
 
 /**
  * `higher` and `lower`: the interval of the change leaves out "no change". `noise`: it does not. `unknown`: one of the
@@ -119,4 +119,6 @@ export interface DiffModel {
   /** QEMU's own word (kvm_run_exit) by KVM_EXIT reason; [] where either recording has none. */
   qemu: DiffQemuModel[];
   notes: string[];
+  /** Where a chosen format shows it. */
+  reproduce?: ReproduceModel;
 }

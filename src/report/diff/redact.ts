@@ -23,6 +23,17 @@ export function redactDiff(model: DiffModel): DiffModel {
     ...model,
     before: side('before', model.before),
     after: side('after', model.after),
+    // The command line names files and processes.
+    ...(model.reproduce && {
+      reproduce: {
+        ...model.reproduce,
+        command: [],
+        inputs: model.reproduce.inputs.map(({ sha256 }, i) => ({
+          path: i === 0 ? 'before' : 'after',
+          sha256,
+        })),
+      },
+    }),
     selection: model.selection && {
       ...model.selection,
       filters: model.selection.filters.map((words, i) => {

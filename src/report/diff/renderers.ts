@@ -13,12 +13,14 @@ export interface DiffRenderOptions {
 export interface DiffRenderer {
   readonly id: string;
   readonly extensions: readonly string[];
+  /** It tells how the comparison was made: command, versions, checksums of the inputs. */
+  readonly reproduces?: boolean;
   readonly load: () => Promise<{ render(model: DiffModel, options: DiffRenderOptions): Rendered }>;
 }
 
 export const DIFF_RENDERERS: readonly DiffRenderer[] = [
   { id: 'text', extensions: ['.txt', '.text', '.log'], load: () => import('./text.ts') },
-  { id: 'html', extensions: ['.html', '.htm'], load: () => import('./html.ts') },
+  { id: 'html', extensions: ['.html', '.htm'], reproduces: true, load: () => import('./html.ts') },
   { id: 'md', extensions: ['.md', '.markdown'], load: () => import('./markdown.ts') },
   { id: 'json', extensions: ['.json'], load: () => import('./json.ts') },
   { id: 'csv', extensions: ['.csv'], load: () => import('./csv.ts') },

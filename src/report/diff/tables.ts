@@ -98,7 +98,7 @@ export function reasonsTable(model: DiffModel, limit: number): TableData {
     right('change', { drop: 0, titleAlone: `${exits} change` }),
     right('p50', { drop: 4 }),
     right('p99', { drop: 1 }),
-    right('user%', { drop: 7 }),
+    right(USER_TITLE, { drop: 7 }),
   ];
   const table = tableOf(columns, model.reasons, limit, (row) =>
     cells(
@@ -302,7 +302,11 @@ function workWords({ before, after }: DiffWork): string {
 
 const formatWork = (work: number) => (Number.isInteger(work) ? formatCount(work) : String(work));
 
-export function legendOf(model: DiffModel): string {
+/** Column of escalation, which narrow pages leave out. */
+export const USER_TITLE = 'user%';
+
+/** `user`: whether that column is there. */
+export function legendOf(model: DiffModel, user = true): string {
   const { confidencePct, figures, replicates } = model.method;
   const { exits } = perWords(model);
   const basis =
@@ -312,7 +316,8 @@ export function legendOf(model: DiffModel): string {
     ...(comparesQemuOnly(model)
       ? []
       : [
-          `cost: time in exits ${basis}; ${exits}: ${model.work === null ? basis : 'per unit of work'}; user%: share that went to user space, in points`,
+          `cost: time in exits ${basis}; ${exits}: ${model.work === null ? basis : 'per unit of work'}`,
+          ...(user ? [`${USER_TITLE}: share that went to user space, in points`] : []),
         ]),
     `${NOISE_MARK} no change beyond noise; - not known, or too few exits to tell`,
     `intervals: block bootstrap over time slices (${replicates} replicates), all ${figures} together at ${confidencePct}%`,

@@ -1,4 +1,4 @@
-/** A comparison as plain text of at most 100 columns. */
+/** A comparison as plain text of at most 100 columns; on wider terminals tables take what they need. */
 import { plainText } from '../../core/plain-text.ts';
 import { formatCount } from '../../core/units.ts';
 import { COLOR, PLAIN } from '../style.ts';
@@ -14,6 +14,7 @@ import {
   reasonsTable,
   sidesTable,
   summaryOf,
+  USER_TITLE,
   userspaceTable,
 } from './tables.ts';
 
@@ -23,7 +24,7 @@ const MIN_WIDTH = 40;
 export function render(model: DiffModel, { color, width, rows }: DiffRenderOptions): string {
   const style = color ? COLOR : PLAIN;
   const columns = Math.max(MIN_WIDTH, Math.min(MAX_WIDTH, width ?? MAX_WIDTH));
-  const page = { style, width: columns, tableWidth: columns };
+  const page = { style, width: columns, tableWidth: Math.max(columns, width ?? 0) };
   const lines: string[] = [style.bold(`kvmtrace ${plainText(model.tool.version)} diff`)];
   const paragraph = (text: string, indent: number, hanging = indent) =>
     wrapText(text, columns - hanging).forEach((line, i) => {
@@ -34,15 +35,17 @@ export function render(model: DiffModel, { color, width, rows }: DiffRenderOptio
   if (model.selection) paragraph(`only ${plainText(model.selection.filters.join('; '))}`, 2);
   lines.push('');
   paragraph(summaryOf(model), 0);
-  const legend = () => {
-    for (const line of wrapText(legendOf(model), columns - 2)) lines.push(style.dim(`  ${line}`));
+  const legend = (head = '') => {
+    const words = legendOf(model, head.includes(USER_TITLE));
+    for (const line of wrapText(words, columns - 2)) lines.push(style.dim(`  ${line}`));
   };
   const qemuOnly = comparesQemuOnly(model);
   if (!qemuOnly) {
     title('Exits by reason, by change of cost');
-    if (model.reasons.length === 0) lines.push('  None recorded.');
-    else lines.push(...tableLines(reasonsTable(model, rows), page));
-    legend();
+    const table =
+      model.reasons.length === 0 ? ['  None recorded.'] : tableLines(reasonsTable(model, rows), page);
+    lines.push(...table);
+    legend(table[0]);
   }
   const changes = changeLines(model);
   if (changes.length > 0) {

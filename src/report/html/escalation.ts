@@ -9,7 +9,7 @@ import { shownReason } from '../reason-identity.ts';
 import { type FlowLink, type FlowNode, flow } from '../svg/flow.ts';
 import { truncate } from '../table.ts';
 import { escalationByReason, escalationByUserspaceReason, hasSeveralIsas } from '../tables.ts';
-import { type Markup, markup } from './markup.ts';
+import { type Markup, markup, prose } from './markup.ts';
 import type { Part } from './part.ts';
 import { sharedTable } from './table.ts';
 
@@ -187,7 +187,7 @@ export const escalationPart: Part = {
     const { escalation: data } = model;
     const nothing = whyNoEscalations(model);
     if (nothing !== null) return markup`<p>${nothing}</p>`;
-    return markup`<p>${escalationFacts(data).join('; ')}.</p>${flowChart(model)}${
+    return markup`<p>${prose(`${escalationFacts(data).join('; ')}.`)}</p>${flowChart(model)}${
       data.byReason.some((row) => row.escalated > 0) &&
       sharedTable('Escalation by exit reason', escalationByReason(model, rows))
     }${

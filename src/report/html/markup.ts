@@ -3,6 +3,7 @@
  * as it is. Attribute values are always written in double quotes.
  */
 import { plainText } from '../../core/plain-text.ts';
+import { UNIT_BLANK } from '../table.ts';
 
 /** A piece of HTML or SVG that this program wrote. */
 export interface Markup {
@@ -36,9 +37,9 @@ function shorten(text: string, longest: number = LONGEST): string {
 /** Longest sentence: our own words, which may quote the recording. */
 const LONGEST_SENTENCE = 1500;
 
-/** A sentence or paragraph of the model, not cut as early as a name. */
+/** A sentence or paragraph of the model, not cut as early as a name. Lines do not break before units. */
 export function prose(text: string): Markup {
-  return { markup: escapeText(shorten(text, LONGEST_SENTENCE)) };
+  return { markup: escapeText(shorten(text, LONGEST_SENTENCE)).replace(UNIT_BLANK, '&nbsp;') };
 }
 
 /** Markup that stands in our own source: never text of a recording. */

@@ -49,7 +49,7 @@ export const verdictPart: Part = {
     return markup`${model.totals.exits > 0 && tiles(model)}<p>${prose(verdict.summary.join(' '))}</p>${
       verdict.findings.length > 0 &&
       markup`<ol class="findings">${verdict.findings.map(
-        ({ title, text }) => markup`<li><b>${title}</b><p>${prose(text)}</p></li>`,
+        ({ title, text }) => markup`<li><b>${prose(title)}</b><p>${prose(text)}</p></li>`,
       )}</ol>`
     }`;
   },
