@@ -161,9 +161,12 @@ struct shared {
 	_Atomic uint64_t spent; /* bytes of ring-buffer pages, reserved by the readers against the size limit */
 	struct cpu_slot cpu[];
 };
-enum phase { PHASE_NOTHING, PHASE_INSTANCE, PHASE_FILE, PHASE_FINISHED };
+/* Up to the second the file is not worth keeping, from the third on it opens, or is text. */
+enum phase { PHASE_NOTHING, PHASE_INSTANCE, PHASE_TEXT, PHASE_FILE, PHASE_FINISHED };
 struct shared *shared_new(int ncpu);
 int dat_create(const char *path);
+int dat_place(void);      /* the folder in which it was made, open */
+void dat_remove(int fd); /* what dat_create() made */
 void dat_write_header(int fd, struct shared *s, struct tracefs *t, const struct options *o, const struct buf *json);
 bool dat_write_table(int fd, struct shared *s);
 bool dat_add_names(int fd, struct shared *s);

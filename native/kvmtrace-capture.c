@@ -28,8 +28,8 @@ static void undo(void)
 {
 	if (self.t.free_fd >= 0)
 		close(self.t.free_fd);
-	if (self.out_fd >= 0 && self.o.output)
-		unlink(self.o.output);
+	if (self.out_fd >= 0)
+		dat_remove(self.out_fd);
 	if (self.s && atomic_load(&self.s->phase) != PHASE_NOTHING) {
 		atomic_store(&self.s->phase, PHASE_INSTANCE);
 		if (!tracefs_remove(self.s->instance, 100))
@@ -318,6 +318,7 @@ static int record_text(void)
 	make_instance();
 	tracefs_enable_events(&self.t);
 	begin();
+	atomic_store(&self.s->phase, PHASE_TEXT);
 	self.out_fd = -1; /* worth keeping from here on */
 	uint64_t end = self.o.duration_ns ? self.start_mono + self.o.duration_ns : 0;
 	self.why = copy_text(&self.t, out, self.signals, end, self.o.max_size ? self.o.max_size : UINT64_MAX, text_ends, &bytes,

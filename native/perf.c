@@ -31,7 +31,7 @@ static char *joined(const int *ids, int n, const int *more, int nmore)
 
 static void drop_file(void)
 {
-	unlink(self.o.output);
+	dat_remove(self.out_fd);
 }
 
 /* perf has a limit of its own since 5.5, which only a size that was asked for relies on. */

@@ -159,7 +159,7 @@ static _Noreturn void guard(int pipe_fd, struct shared *s, int out_fd, pid_t par
 	sigprocmask(SIG_BLOCK, &death, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGUSR1);
 	prctl(PR_SET_NAME, "kvmtrace-watch");
-	close_others((int[]){ pipe_fd, out_fd }, 2);
+	close_others((int[]){ pipe_fd, out_fd, dat_place() }, 3);
 	int signal_fd = signalfd(-1, &death, SFD_CLOEXEC);
 	die_hook(NULL);
 	msg_setup(-1, true);
@@ -178,7 +178,7 @@ static _Noreturn void guard(int pipe_fd, struct shared *s, int out_fd, pid_t par
 	int phase = atomic_load(&s->phase);
 	struct totals sum = { 0 };
 	struct buf options = { 0 };
-	if (phase == PHASE_INSTANCE || phase == PHASE_FILE) {
+	if (phase >= PHASE_INSTANCE && phase <= PHASE_FILE) {
 		switch_off(s); /* before anything that takes time; tracefs_remove does it again */
 		wait_for_its_files(pipe_fd);
 		if (phase == PHASE_FILE)
@@ -189,6 +189,8 @@ static _Noreturn void guard(int pipe_fd, struct shared *s, int out_fd, pid_t par
 	sched_setscheduler(0, SCHED_OTHER, &none);
 	setpriority(PRIO_PROCESS, 0, 0);
 	wait_for_its_threads(parent);
+	if (phase <= PHASE_INSTANCE && out_fd >= 0)
+		dat_remove(out_fd);
 	if (phase == PHASE_FILE && out_fd >= 0)
 		finish_file(s, out_fd, &options, &sum);
 	if (phase == PHASE_FINISHED && out_fd >= 0 && s->table_off) /* a text file has no table */
