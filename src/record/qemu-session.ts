@@ -12,6 +12,7 @@ import { findListener, type QemuProcess } from './qemu-process.ts';
 import { type OurTraceFile, type QemuUndo, undoQemu } from './qemu-undo.ts';
 import { adviceFor, connectQmp, type Qmp, QmpError } from './qmp.ts';
 import { sliceTrace, traceSize } from './slice-trace.ts';
+import { noteGuard } from './work-folder.ts';
 
 export interface QemuSession {
   /** Whether QEMU's side will be recorded at all. */
@@ -125,6 +126,7 @@ function createUndo(connection: Connection | null, tell: (text: string) => void)
       undo = { socket: connection!.socket, ...state };
       await guard.remember(undo);
     },
+    guardPid: () => guard?.pid ?? 0,
     /** QEMU is as before afterwards. The guard stays until release(): there may be a file to collect. */
     async run(): Promise<void> {
       if (undo !== null && guard !== null) {
@@ -229,6 +231,7 @@ function withOwnFile(
       // The guard first: from here on nothing is made that it does not know.
       await undo.remember({ events: events.off, file: before, ours: null });
       const place = { work: resolve(work()), to: resolve(to) };
+      noteGuard(place.work, undo.guardPid());
       ours = await directTraceFile(qmp, foldersToTry(place.work, qemu), qemu, place, (file) =>
         undo.remember({ events: events.off, file: before, ours: file }),
       );
