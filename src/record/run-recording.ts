@@ -79,7 +79,7 @@ export async function runRecording(parts: RecordingParts): Promise<Recorded> {
         }, TICK_MS),
       );
     });
-    await qemu.begin();
+    await qemu.begin(run.pid);
     if (options.rawKind !== 'trace.dat') timers.push(watchFile(place.raw, live));
     let commandEnd: Promise<string> = new Promise(() => {});
     if (options.command.length > 0)
