@@ -222,7 +222,9 @@ enum stop_reason copy_text(struct tracefs *t, int out, int signals, uint64_t end
 
 /* ---- signals.c */
 int signals_setup(void);      /* blocks the usual ones, returns a signalfd */
-void signals_default(void);   /* for a child before exec */
+void signals_default(void);   /* for a child before exec; limits, too */
+void files_many(void);        /* as many open files as are allowed: one per CPU and more */
+bool set_scheduler(int policy, int priority); /* of the calling thread; musl has no such function, only the system call */
 void priority_high(void);     /* of the calling thread, while recording */
 void priority_realtime_allow(void); /* before any thread calls the next */
 void priority_realtime(void);       /* of the calling thread, as long as it pauses often */

@@ -199,6 +199,13 @@ static bool settle(void)
 	return !atomic_load(&self.disk_error);
 }
 
+static void remove_instance(void)
+{
+	if (!tracefs_remove(self.t.instance, 5000))
+		msg(MSG_WARNING, "stale", "end what reads it, then run kvmtrace-capture --cleanup",
+			"%s is off but could not be removed: %s", self.t.instance, strerror(errno));
+}
+
 static int finish(struct readers *readers)
 {
 	enum packing packed = PACK_DONE;
@@ -218,9 +225,7 @@ static int finish(struct readers *readers)
 	tracefs_stats_close();
 	close(self.t.free_fd);
 	self.t.free_fd = -1;
-	if (!tracefs_remove(self.t.instance, 5000))
-		msg(MSG_WARNING, "stale", "end what reads it, then run kvmtrace-capture --cleanup",
-			"%s is off but could not be removed: %s", self.t.instance, strerror(errno));
+	remove_instance();
 	priority_usual();
 	keeper_finish();
 	atomic_store(&self.s->phase, PHASE_FILE); /* the watchdog would still finish the file */
@@ -328,7 +333,7 @@ static int record_text(void)
 	tracefs_stats(self.t.instance, self.t.ncpu, &self.totals, NULL);
 	close(self.t.free_fd);
 	self.t.free_fd = -1;
-	tracefs_remove(self.t.instance, 5000);
+	remove_instance();
 	atomic_store(&self.s->phase, PHASE_FINISHED);
 	watchdog_dismiss(&self.dog);
 	if (out != 1 && close(out) && !ended_badly()) /* a network's disk may have waited until now to refuse */

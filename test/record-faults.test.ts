@@ -76,6 +76,16 @@ function underStrace(inject: string, args: readonly string[]): Promise<Ended> {
   return new Promise((done) => child.on('close', (status) => done({ status, stderr })));
 }
 
+live('an instance that another one looks at just when it is made is locked nevertheless', async () => {
+  if (missing('flock')) return;
+  const inject = '-P $I -e trace=flock -e inject=flock:error=EAGAIN:when=1';
+  const ended = underStrace(inject, [...EVENTS, '-o', 'a.dat', '-d', '1.5']);
+  const instance = join(INSTANCES, `kvmtrace-${children.at(-1)!.pid}`);
+  await until('it records', () => existsSync(join(work, 'a.dat')) && statSync(join(work, 'a.dat')).size > 0);
+  expect(spawnSync('flock', ['-n', instance, 'true']).status).toBe(1);
+  expect((await ended).status).toBe(0);
+});
+
 live('a last page that cannot be read is told, also in the file', async () => {
   const inject = '-P $I/per_cpu/cpu0/trace_pipe_raw -e trace=read -e inject=read:error=EIO';
   const { status, stderr } = await underStrace(inject, [...EVENTS, '-o', 'a.dat', '-d', '0.5']);
