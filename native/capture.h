@@ -161,9 +161,12 @@ struct shared {
 	_Atomic uint64_t spent; /* bytes of ring-buffer pages, reserved by the readers against the size limit */
 	struct cpu_slot cpu[];
 };
-enum phase { PHASE_NOTHING, PHASE_INSTANCE, PHASE_FILE, PHASE_FINISHED };
+/* Up to the second the file is not worth keeping, from the third on it opens, or is text. */
+enum phase { PHASE_NOTHING, PHASE_INSTANCE, PHASE_TEXT, PHASE_FILE, PHASE_FINISHED };
 struct shared *shared_new(int ncpu);
 int dat_create(const char *path);
+int dat_place(void);      /* the folder in which it was made, open */
+void dat_remove(int fd); /* what dat_create() made */
 void dat_write_header(int fd, struct shared *s, struct tracefs *t, const struct options *o, const struct buf *json);
 bool dat_write_table(int fd, struct shared *s);
 bool dat_add_names(int fd, struct shared *s);
@@ -219,7 +222,9 @@ enum stop_reason copy_text(struct tracefs *t, int out, int signals, uint64_t end
 
 /* ---- signals.c */
 int signals_setup(void);      /* blocks the usual ones, returns a signalfd */
-void signals_default(void);   /* for a child before exec */
+void signals_default(void);   /* for a child before exec; limits, too */
+void files_many(void);        /* as many open files as are allowed: one per CPU and more */
+bool set_scheduler(int policy, int priority); /* of the calling thread; musl has no such function, only the system call */
 void priority_high(void);     /* of the calling thread, while recording */
 void priority_realtime_allow(void); /* before any thread calls the next */
 void priority_realtime(void);       /* of the calling thread, as long as it pauses often */

@@ -35,15 +35,40 @@ struct shared *shared_new(int ncpu)
 	return s;
 }
 
+/* Where the file was made: its folder, which may be called otherwise by now, and its name in there. */
+static int place_fd = -1;
+static const char *place_name;
+
 /* A new file of ours alone. O_EXCL fails on anything that exists, symbolic links included. */
 int dat_create(const char *path)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+	const char *slash = strrchr(path, '/');
+	char *folder = slash == path ? strdup("/") : slash ? strndup(path, (size_t)(slash - path)) : strdup(".");
+	place_name = slash ? slash + 1 : path;
+	place_fd = folder ? open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	free(folder);
+	int fd = place_fd < 0 ? -1 : openat(place_fd, place_name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+	if (slash && !slash[1])
+		errno = EISDIR;
 	if (fd < 0)
 		die("output", errno == EEXIST ? "choose another name, or remove it" : "choose another place with -o",
 			"cannot create %s: %s", path, strerror(errno));
 	flock(fd, LOCK_EX | LOCK_NB); /* held until recorder and watchdog are gone: --recover looks at it */
 	return fd;
+}
+
+int dat_place(void)
+{
+	return place_fd;
+}
+
+/* Our file, and nothing that has its name by now. Not by its path: whoever owns a folder of it could lead that elsewhere. */
+void dat_remove(int fd)
+{
+	struct stat ours, there;
+	if (!fstat(fd, &ours) && !fstatat(place_fd, place_name, &there, AT_SYMLINK_NOFOLLOW) && ours.st_dev == there.st_dev &&
+		ours.st_ino == there.st_ino)
+		unlinkat(place_fd, place_name, 0);
 }
 
 void dat_option(struct buf *b, uint16_t id, const void *data, size_t n)

@@ -28,8 +28,8 @@ static void undo(void)
 {
 	if (self.t.free_fd >= 0)
 		close(self.t.free_fd);
-	if (self.out_fd >= 0 && self.o.output)
-		unlink(self.o.output);
+	if (self.out_fd >= 0)
+		dat_remove(self.out_fd);
 	if (self.s && atomic_load(&self.s->phase) != PHASE_NOTHING) {
 		atomic_store(&self.s->phase, PHASE_INSTANCE);
 		if (!tracefs_remove(self.s->instance, 100))
@@ -199,6 +199,13 @@ static bool settle(void)
 	return !atomic_load(&self.disk_error);
 }
 
+static void remove_instance(void)
+{
+	if (!tracefs_remove(self.t.instance, 5000))
+		msg(MSG_WARNING, "stale", "end what reads it, then run kvmtrace-capture --cleanup",
+			"%s is off but could not be removed: %s", self.t.instance, strerror(errno));
+}
+
 static int finish(struct readers *readers)
 {
 	enum packing packed = PACK_DONE;
@@ -218,9 +225,7 @@ static int finish(struct readers *readers)
 	tracefs_stats_close();
 	close(self.t.free_fd);
 	self.t.free_fd = -1;
-	if (!tracefs_remove(self.t.instance, 5000))
-		msg(MSG_WARNING, "stale", "end what reads it, then run kvmtrace-capture --cleanup",
-			"%s is off but could not be removed: %s", self.t.instance, strerror(errno));
+	remove_instance();
 	priority_usual();
 	keeper_finish();
 	atomic_store(&self.s->phase, PHASE_FILE); /* the watchdog would still finish the file */
@@ -318,6 +323,7 @@ static int record_text(void)
 	make_instance();
 	tracefs_enable_events(&self.t);
 	begin();
+	atomic_store(&self.s->phase, PHASE_TEXT);
 	self.out_fd = -1; /* worth keeping from here on */
 	uint64_t end = self.o.duration_ns ? self.start_mono + self.o.duration_ns : 0;
 	self.why = copy_text(&self.t, out, self.signals, end, self.o.max_size ? self.o.max_size : UINT64_MAX, text_ends, &bytes,
@@ -327,7 +333,7 @@ static int record_text(void)
 	tracefs_stats(self.t.instance, self.t.ncpu, &self.totals, NULL);
 	close(self.t.free_fd);
 	self.t.free_fd = -1;
-	tracefs_remove(self.t.instance, 5000);
+	remove_instance();
 	atomic_store(&self.s->phase, PHASE_FINISHED);
 	watchdog_dismiss(&self.dog);
 	if (out != 1 && close(out) && !ended_badly()) /* a network's disk may have waited until now to refuse */

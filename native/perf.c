@@ -31,15 +31,17 @@ static char *joined(const int *ids, int n, const int *more, int nmore)
 
 static void drop_file(void)
 {
-	unlink(self.o.output);
+	dat_remove(self.out_fd);
 }
 
-/* perf has a limit of its own since 5.5, which only a size that was asked for relies on. */
+/* perf keeps it, too, where it is new enough: we may be stopped. Before 5.5 it has no limit, and is given one only on demand. */
 static bool too_large(int fd, uint64_t max_size)
 {
 	struct stat st;
 	return !fstat(fd, &st) && (uint64_t)st.st_size >= max_size;
 }
+
+#define VERSION_WITHIN_MS 5000
 
 /* Whether this perf can be told to begin, and tells that it did: "perf version 6.1.192". */
 static bool can_be_told(void)
@@ -56,8 +58,11 @@ static bool can_be_told(void)
 		_exit(127);
 	}
 	close(out[1]);
-	ssize_t n = pid < 0 ? -1 : read(out[0], text, sizeof text - 1);
+	struct pollfd answer = { .fd = out[0], .events = POLLIN };
+	ssize_t n = pid > 0 && poll(&answer, 1, VERSION_WITHIN_MS) > 0 ? read(out[0], text, sizeof text - 1) : -1;
 	close(out[0]);
+	if (pid > 0 && n < 0)
+		kill(pid, SIGKILL);
 	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	text[n > 0 ? n : 0] = 0;
@@ -128,6 +133,7 @@ int run_perf(void)
 		argv[n++] = "-D";
 		argv[n++] = "-1";
 		argv[n++] = told;
+		limited = true;
 	}
 	argv[n++] = "-c";
 	argv[n++] = "1"; /* every event, none sampled */

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 const char *const stop_names[STOP_COUNT] = { "running", "signal", "duration", "size", "disk-full", "disk-low", "command",
@@ -144,11 +143,7 @@ static size_t pipe_for(int fd, size_t subbuf, uint64_t buffer_bytes)
 struct readers *readers_start(struct tracefs *t, struct shared *s, int out_fd, uint64_t max_size, int count, int wake_fd,
 	const struct options *o)
 {
-	struct rlimit files;
-	if (!getrlimit(RLIMIT_NOFILE, &files) && files.rlim_cur < files.rlim_max) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
+	files_many();
 	if (count <= 0)
 		count = 1 + (t->ncpu - 1) / 32;
 	if (count > t->ncpu)

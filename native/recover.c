@@ -20,7 +20,8 @@ struct cursor {
 static void take(struct cursor *c, void *out, uint64_t n)
 {
 	if (n > c->end - c->at)
-		die("recover", NULL, "%s: ends within its header, at byte %llu", c->path, (unsigned long long)c->at);
+		die("recover", "its recording ended before its header was written, or it was cut since: there is nothing to recover",
+			"%s: ends within its header, at byte %llu", c->path, (unsigned long long)c->at);
 	for (char *p = out; p && n;) {
 		ssize_t r = pread(c->fd, p, n, (off_t)c->at);
 		if (r <= 0)
@@ -144,6 +145,8 @@ int dat_recover(const char *path, uint64_t min_free)
 	if (flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) /* some networks' file systems have no locks */
 		die("recover", "wait until it has finished; a watchdog (kvmtrace-watch) that is stopped goes on with kill -CONT",
 			"%s: is still being recorded", path);
+	if (!st.st_size)
+		die("recover", "remove it", "%s: empty, its recording ended before its header was written: there is nothing to recover", path);
 	struct shared probe = { 0 };
 	struct cursor c = { fd, 0, (uint64_t)st.st_size, path };
 	int ncpu = find_table(&c, &probe);

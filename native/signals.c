@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,12 +40,17 @@ static struct rlimit rttime, rttime_before;
 static bool rttime_set;
 static _Atomic bool realtime_ended;
 
+bool set_scheduler(int policy, int priority)
+{
+	struct sched_param param = { .sched_priority = priority };
+	return !syscall(SYS_sched_setscheduler, 0, policy, &param);
+}
+
 static void ran_too_long(int sig)
 {
-	struct sched_param none = { 0 };
 	(void)sig;
 	int err = errno;
-	sched_setscheduler(0, SCHED_OTHER, &none);
+	set_scheduler(SCHED_OTHER, 0);
 	setrlimit(RLIMIT_RTTIME, &rttime); /* the kernel raises it by a second with every signal */
 	atomic_store(&realtime_ended, true);
 	errno = err;
@@ -63,14 +69,26 @@ void priority_realtime_allow(void)
 
 void priority_realtime(void)
 {
-	struct sched_param lowest = { .sched_priority = 1 };
-	if (!rttime_set || sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &lowest))
+	if (!rttime_set || !set_scheduler(SCHED_RR | SCHED_RESET_ON_FORK, 1))
 		atomic_store(&realtime_ended, true);
 }
 
 bool priority_is_realtime(void)
 {
 	return !atomic_load_explicit(&realtime_ended, memory_order_relaxed);
+}
+
+static struct rlimit files_before;
+static bool files_set;
+
+void files_many(void)
+{
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files_before) || files_before.rlim_cur >= files_before.rlim_max)
+		return;
+	files = files_before;
+	files.rlim_cur = files.rlim_max;
+	files_set = !setrlimit(RLIMIT_NOFILE, &files);
 }
 
 int signals_setup(void)
@@ -110,6 +128,8 @@ void signals_default(void)
 	sigemptyset(&none);
 	if (rttime_set)
 		setrlimit(RLIMIT_RTTIME, &rttime_before);
+	if (files_set) /* programs that know select() alone rely on their soft limit */
+		setrlimit(RLIMIT_NOFILE, &files_before);
 	signal(SIGXCPU, SIG_DFL);
 	signal(SIGPIPE, SIG_DFL);
 	signal(SIGXFSZ, SIG_DFL);

@@ -109,7 +109,9 @@ void tracefs_make(struct tracefs *t)
 	if (err)
 		die("instance", err == ENOMEM ? "the host is short of memory" : refused(err, NULL), "cannot make %s: %s", t->instance,
 			strerror(err));
-	flock(t->dir_fd, LOCK_EX | LOCK_NB); /* held as long as we live: how --cleanup tells that, also across containers */
+	/* Held as long as we live: how --cleanup tells that, also across containers. One that looks just now has it for a moment. */
+	for (int tries = 0; flock(t->dir_fd, LOCK_EX | LOCK_NB) && tries < 100; tries++)
+		poll(NULL, 0, 10);
 }
 
 void must_write(struct tracefs *t, const char *file, const char *text, const char *hint)

@@ -147,6 +147,14 @@ static void finish_file(struct shared *s, int out_fd, struct buf *options, const
 	buf_free(&json);
 }
 
+static const char *watched; /* the dead recorder's instance */
+
+/* Where memory ran out: all but the file. */
+static void give_up(void)
+{
+	tracefs_remove(watched, 30000);
+}
+
 static _Noreturn void guard(int pipe_fd, struct shared *s, int out_fd, pid_t parent, bool first)
 {
 	sigset_t death;
@@ -159,7 +167,7 @@ static _Noreturn void guard(int pipe_fd, struct shared *s, int out_fd, pid_t par
 	sigprocmask(SIG_BLOCK, &death, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGUSR1);
 	prctl(PR_SET_NAME, "kvmtrace-watch");
-	close_others((int[]){ pipe_fd, out_fd }, 2);
+	close_others((int[]){ pipe_fd, out_fd, dat_place() }, 3);
 	int signal_fd = signalfd(-1, &death, SFD_CLOEXEC);
 	die_hook(NULL);
 	msg_setup(-1, true);
@@ -169,16 +177,17 @@ static _Noreturn void guard(int pipe_fd, struct shared *s, int out_fd, pid_t par
 	write_file_at(AT_FDCWD, "/proc/self/oom_score_adj", "-1000");
 	/* It sleeps until it is needed. Then neither guests nor a lack of memory shall hold it up: real-time priority, or
 	 * the next best; and the first watchdog, small as it is then, in memory for good. */
-	struct sched_param lowest = { .sched_priority = 1 }, none = { 0 };
 	setpriority(PRIO_PROCESS, 0, -20);
-	sched_setscheduler(0, SCHED_FIFO, &lowest);
+	set_scheduler(SCHED_FIFO, 1);
 	mlockall(first ? MCL_CURRENT : MCL_CURRENT | MCL_ONFAULT);
 	if (!recorder_died(pipe_fd, signal_fd, parent, s))
 		_exit(0);
 	int phase = atomic_load(&s->phase);
+	watched = s->instance;
+	die_hook(phase == PHASE_NOTHING || phase == PHASE_FINISHED ? NULL : give_up);
 	struct totals sum = { 0 };
 	struct buf options = { 0 };
-	if (phase == PHASE_INSTANCE || phase == PHASE_FILE) {
+	if (phase >= PHASE_INSTANCE && phase <= PHASE_FILE) {
 		switch_off(s); /* before anything that takes time; tracefs_remove does it again */
 		wait_for_its_files(pipe_fd);
 		if (phase == PHASE_FILE)
@@ -186,9 +195,11 @@ static _Noreturn void guard(int pipe_fd, struct shared *s, int out_fd, pid_t par
 		tracefs_remove(s->instance, 30000);
 	}
 	/* the file can wait: moving gigabytes is nothing to disturb guests for */
-	sched_setscheduler(0, SCHED_OTHER, &none);
+	set_scheduler(SCHED_OTHER, 0);
 	setpriority(PRIO_PROCESS, 0, 0);
 	wait_for_its_threads(parent);
+	if (phase <= PHASE_INSTANCE && out_fd >= 0)
+		dat_remove(out_fd);
 	if (phase == PHASE_FILE && out_fd >= 0)
 		finish_file(s, out_fd, &options, &sum);
 	if (phase == PHASE_FINISHED && out_fd >= 0 && s->table_off) /* a text file has no table */

@@ -76,6 +76,16 @@ function underStrace(inject: string, args: readonly string[]): Promise<Ended> {
   return new Promise((done) => child.on('close', (status) => done({ status, stderr })));
 }
 
+live('an instance that another one looks at just when it is made is locked nevertheless', async () => {
+  if (missing('flock')) return;
+  const inject = '-P $I -e trace=flock -e inject=flock:error=EAGAIN:when=1';
+  const ended = underStrace(inject, [...EVENTS, '-o', 'a.dat', '-d', '1.5']);
+  const instance = join(INSTANCES, `kvmtrace-${children.at(-1)!.pid}`);
+  await until('it records', () => existsSync(join(work, 'a.dat')) && statSync(join(work, 'a.dat')).size > 0);
+  expect(spawnSync('flock', ['-n', instance, 'true']).status).toBe(1);
+  expect((await ended).status).toBe(0);
+});
+
 live('a last page that cannot be read is told, also in the file', async () => {
   const inject = '-P $I/per_cpu/cpu0/trace_pipe_raw -e trace=read -e inject=read:error=EIO';
   const { status, stderr } = await underStrace(inject, [...EVENTS, '-o', 'a.dat', '-d', '0.5']);
@@ -99,6 +109,42 @@ live('memory that is short for a moment costs no last page', async () => {
   expect([status, stderr]).toEqual([0, expect.not.stringContaining('could not be read')]);
   expect(readFileSync(join(work, 'a.dat'), 'latin1')).toMatch(/"stats":\{"events":\d+,"lost":0,"left":0\}/);
 });
+
+live.each([
+  ['the header is written', '-P $PWD/a.dat -e trace=pwrite64 -e inject=pwrite64', ['-o', 'a.dat'], []],
+  ['the file is complete', '-e trace=ftruncate -e inject=ftruncate', ['-o', 'a.dat'], []],
+  [
+    'text is recorded',
+    '-P $I/events/sched/sched_switch/enable -e trace=write -e inject=write',
+    ['--text', '-o', 'a.txt'],
+    [],
+  ],
+  ['text came', '-P $I/trace_pipe -e trace=read -e inject=read', ['--text', '-o', 'a.txt'], ['a.txt']],
+])('killed before %s: no file stays that is no recording', async (_name, inject, form, left) => {
+  const instance = () => readdirSync(INSTANCES).includes(`kvmtrace-${children.at(-1)!.pid}`);
+  const { status } = await underStrace(`${inject}:signal=SIGKILL`, [...EVENTS, ...form, '-d', '9']);
+  expect(status).toBe(null);
+  await until('the instance is gone', () => !instance());
+  await until('the rest is as expected', () => readdirSync(work).join() === left.join(), 3000);
+});
+
+live(
+  'what a recorder left that was killed with its watchdog before the header was written is told',
+  async () => {
+    writeFileSync(join(work, 'empty.dat'), '');
+    const { status } = run([...EVENTS, '-o', 'whole.dat', '-d', '0.1']);
+    expect(status).toBe(0);
+    writeFileSync(join(work, 'part.dat'), readFileSync(join(work, 'whole.dat')).subarray(0, 5000));
+    const why = /recording ended before its header was written/;
+    for (const name of ['empty.dat', 'part.dat']) {
+      const recovered = run(['--recover', name]);
+      expect([name, recovered.status, recovered.stderr]).toEqual([name, 2, expect.stringMatching(why)]);
+    }
+    await ensureBuilt();
+    const { stderr } = await kvmtrace(['report', 'empty.dat'], { cwd: work });
+    expect(stderr).toMatch(/the input is empty\n.*Nothing was recorded/);
+  },
+);
 
 live('a disk that is full only for the last pages is told as one that was full before', async () => {
   const inject = `-P '${work}/a.dat' -e trace=splice -e inject=splice:error=ENOSPC`;

@@ -1,9 +1,11 @@
 /** kvmtrace-capture by itself on this machine's kernel: text, perf, its status lines, containers, hang-ups. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import {
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -326,6 +328,54 @@ live('perf: -d counts from when its events are on, however long it prepares', as
   expect(readFileSync(join(work, 'args'), 'utf8')).not.toContain('--control');
   // Nothing is copied to ~/.debug.
   expect(readdirSync(work).sort()).toEqual(['args', 'old', 'old.data', 'slow', 'slow.data']);
+});
+
+live('perf has the size limit itself, and one that does not tell its version is not waited for', () => {
+  for (const [name, version] of [
+    ['new', 'echo perf version 6.1.1; exit'],
+    ['hung', 'exec sleep 60'],
+  ]) {
+    const bin = join(work, name);
+    mkdirSync(bin);
+    const script = `[ "$1" = version ] && { ${version}; }; echo "$@" >${name}.args; exit 1`;
+    writeFileSync(join(bin, 'perf'), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    const env = { ...process.env, PATH: `${bin}:${process.env.PATH}` };
+    const { stderr } = spawnSync(helper, ['--backend', 'perf', ...EVENTS, '-o', 'a.data'], {
+      cwd: work,
+      encoding: 'utf8',
+      env,
+      timeout: 15_000,
+    });
+    expect(stderr).toContain('perf record failed and recorded nothing');
+  }
+  const args = (name: string) => readFileSync(join(work, `${name}.args`), 'utf8');
+  // As large as the helper's own.
+  expect(args('new')).toMatch(/ --control=fd:\d+,\d+ .* --max-size=\d+B /);
+  expect(args('hung')).not.toMatch(/--control|--max-size/);
+});
+
+live('a command gets the limits of whoever started us', () => {
+  const script = `ulimit -Sn 300; exec '${helper}' ${EVENTS.join(' ')} -b 8K -o a.dat -q -- sh -c 'ulimit -Sn; ulimit -Hn'`;
+  const { stdout } = spawnSync('sh', ['-c', script], { cwd: work, encoding: 'utf8' });
+  const [soft, hard] = stdout.trim().split('\n').map(Number);
+  expect(soft).toBe(300);
+  expect(hard).toBeGreaterThan(300);
+});
+
+live('text: an instance that somebody else reads cannot be removed, which is told', async () => {
+  const { ended, instance } = start([...EVENTS, '--text', '-o', 'a.txt', '-d', '1']);
+  await until('tracing is on', () => isOn(instance));
+  const reading = openSync(join(instance, 'per_cpu/cpu0/trace_pipe_raw'), 'r');
+  try {
+    const { status, stderr } = await within(ended, 12_000);
+    expect([status, stderr]).toEqual([
+      0,
+      expect.stringMatching(/is off but could not be removed: .*busy\n.*--cleanup/),
+    ]);
+  } finally {
+    closeSync(reading);
+  }
+  await until('cleaned up', () => run(['--cleanup', '-q']).status === 0 && !existsSync(instance));
 });
 
 live('text is plain although the host prints its own in another way', () => {

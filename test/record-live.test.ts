@@ -22,6 +22,7 @@ import type { Pipeline } from '../src/commands/options.ts';
 import { createTraceContext } from '../src/core/trace-context.ts';
 import { openInput } from '../src/parsers/open-input.ts';
 import { checkHost, readHostFacts } from '../src/record/checks.ts';
+import { connectQmp } from '../src/record/qmp.ts';
 import { BIN, ensureBuilt, kvmtrace, type Outcome } from './support/built.ts';
 import { REPO } from './support/corpus.ts';
 import { qemuMissing, type RunningQemu, startQemu } from './support/qemu.ts';
@@ -347,6 +348,38 @@ describe("QEMU's events", () => {
     await run.ended;
     await until('the guard has restored QEMU', () => restored(guest), 5000);
     expect(await guest.state('virtio_notify')).toBe('enabled');
+  });
+
+  test('are off again when the recording ends while the recorder is stopped, which finishes when it goes on', {
+    timeout: 60_000,
+  }, async (ctx) => {
+    if (noQemu) return ctx.skip(noQemu);
+    const { run, guest } = await start();
+    const helper = helperOf(run.child.pid!)!;
+    run.child.kill('SIGSTOP');
+    // As its time limit would end it.
+    process.kill(helper, 'SIGINT');
+    await until('QEMU is as before', () => restored(guest), 20_000);
+    expect(await guest.state('virtio_notify')).toBe('enabled');
+    // The monitor is free for others.
+    (await connectQmp(guest.socket, 5000)).close();
+    run.child.kill('SIGCONT');
+    const { status, stderr } = await run.ended;
+    expect(status, stderr).toBe(0);
+    expect(await restored(guest)).toBe(true);
+    (await connectQmp(guest.socket, 5000)).close();
+  });
+
+  test('stay on while a recorder is stopped whose recording goes on', async (ctx) => {
+    if (noQemu) return ctx.skip(noQemu);
+    const { run, guest } = await start();
+    run.child.kill('SIGSTOP');
+    await new Promise((tick) => setTimeout(tick, 9000));
+    expect(await guest.state('kvm_run_exit')).toBe('enabled');
+    run.child.kill('SIGCONT');
+    run.child.kill('SIGINT');
+    expect((await run.ended).status).toBe(0);
+    expect(await restored(guest)).toBe(true);
   });
 
   test('are off again when the helper is killed', async (ctx) => {

@@ -25,19 +25,23 @@ import { qemuMissing, type RunningQemu, startQemu, startSimpleMonitor } from './
 import { type EncodedRecord, encode, number } from './support/simpletrace-encoder.ts';
 
 let folder: string;
+let work: string;
 let said: string[];
 beforeAll(ensureBuilt);
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'kvmtrace-qemu-test-'));
+  work = mkdtempSync(join(tmpdir(), 'kvmtrace-qemu-work-'));
   said = [];
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => {
+  for (const made of [folder, work]) rmSync(made, { recursive: true, force: true });
+});
 
 const request = (more: Partial<QemuRequest>): QemuRequest => ({
   qmp: null,
   file: null,
   detail: false,
-  work: () => folder,
+  work: () => work,
   to: join(folder, 'out'),
   tell: (text) => void said.push(text),
   ...more,
@@ -173,7 +177,7 @@ describe('the simple backend', () => {
     const session = await openQemu(request({ qmp: monitor.socket }));
     expect(monitor.commands).toEqual(['trace-file']);
     await session.begin();
-    expect(monitor.file).toMatchObject({ on: true, name: expect.stringContaining(folder) });
+    expect(monitor.file).toMatchObject({ on: true, name: expect.stringContaining(work) });
     const records = [exit(1000n), exit(2000n)];
     monitor.emit('kvm_run_exit', records);
     const out = join(folder, 'out');

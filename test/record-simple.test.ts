@@ -336,6 +336,33 @@ describe('killed, QEMU is as before', () => {
     }
   });
 
+  test('the recorder, stopped when the recording ends: its trace is collected when it goes on, or by the guard', {
+    timeout: 60_000,
+  }, async (ctx) => {
+    if (reason) return ctx.skip(reason);
+    const guest = await startBusy();
+    const before = await stateOf(guest);
+    for (const [signal, left] of [
+      ['SIGCONT', 'x.arrow'],
+      ['SIGKILL', 'x.dat,x.qemu-trace'],
+    ] as const) {
+      const run = await busyRecording(guest);
+      const helper = helperOf(run.child.pid!)!;
+      run.child.kill('SIGSTOP');
+      process.kill(helper, 'SIGINT');
+      await until('QEMU is as before', async () => (await stateOf(guest)).file === before.file, 20_000);
+      expect(await stateOf(guest)).toEqual(before);
+      run.child.kill(signal);
+      const { status, stderr } = await run.ended;
+      expect(status, stderr).toBe(signal === 'SIGCONT' ? 0 : null);
+      await until('the files are there', () => readdirSync(folder).sort().join() === left, 5000);
+      const ofQemu = await rows(signal === 'SIGCONT' ? 'x.arrow' : 'x.qemu-trace');
+      expect(ofQemu.filter(({ event }) => event === 'kvm_run_exit').length).toBeGreaterThan(100);
+      (await connectQmp(guest.socket, 5000)).close();
+      rmSync(join(folder, 'x.arrow'), { force: true });
+    }
+  });
+
   test('the helper', async (ctx) => {
     if (reason) return ctx.skip(reason);
     const guest = await startBusy();

@@ -226,7 +226,7 @@ function addRecord(program: Command, environment: Environment, finish: (status: 
       '--helper <file>',
       'the program kvmtrace-capture (default: KVMTRACE_HELPER, or the one built here)',
     )
-    .option('--cleanup', 'remove what a crash left in the kernel')
+    .option('--cleanup', 'remove what a crash left in the kernel and beside -o')
     .action(async (words: string[], _options, command: Command) => {
       const { record } = await import('./record.ts');
       finish(await record(words, command.optsWithGlobals(), environment));

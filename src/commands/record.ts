@@ -7,6 +7,7 @@ import { plainText } from '../core/plain-text.ts';
 import { formatBytes, formatNs, plural } from '../core/units.ts';
 import { checkHost, readHostFacts } from '../record/checks.ts';
 import { findHelper } from '../record/helper.ts';
+import { clearLeftovers } from '../record/leftovers.ts';
 import { createLiveLine, type LiveLine } from '../record/live-line.ts';
 import { isUnderNohup } from '../record/nohup.ts';
 import {
@@ -42,6 +43,7 @@ export async function record(
   const live = createLiveLine(environment.stderr, options.quiet, environment.env);
   const tell = (text: string) => live.say(`kvmtrace: ${plainText(text)}`);
   const helper = await findHelper({ named: options.helper, env: environment.env, tell });
+  clearLeftovers(dirname(options.output), (message, hint) => live.say(advised('kvmtrace', message, hint)));
   const place = prepareOutput(options.output, options.rawKind);
   const signals = watchSignals({
     tell,
@@ -209,12 +211,16 @@ function advised(who: string, message: string, hint: string | null): string {
   return `${who}: ${plainText(message)}${hint === null ? '' : `\n  ${plainText(hint)}`}`;
 }
 
-/** `--cleanup`: what a crash of the recorder and its watchdog left in the kernel. */
+/** `--cleanup`: what a crash of the recorder and its watchdog left in the kernel, and in the folder of recordings. */
 async function cleanUp(raw: RawRecord, { stderr, env }: Environment): Promise<number> {
   const facts = readHostFacts();
   if (facts.platform !== 'linux' || facts.tracefs === null || !facts.canMakeInstances) checkHost(facts);
   const tell = (text: string) => void stderr.write(`kvmtrace: ${plainText(text)}\n`);
   const helper = await findHelper({ named: raw.helper ?? null, env, tell });
+  const removed = clearLeftovers(
+    dirname(raw.output ?? 'capture.arrow'),
+    (message, hint) => void stderr.write(`${advised('kvmtrace', message, hint)}\n`),
+  );
   const { status, output } = await new Promise<{ status: number; output: string }>((resolve) =>
     execFile(helper, ['--cleanup', '--status-json=1'], { maxBuffer: 1 << 20 }, (error, stdout) =>
       resolve({ status: error === null ? 0 : Number(error.code ?? 2) || 2, output: stdout }),
@@ -224,6 +230,7 @@ async function cleanUp(raw: RawRecord, { stderr, env }: Environment): Promise<nu
   for (const line of output.split('\n').map(parseStatusLine)) {
     if (line === null || !('message' in line)) continue;
     if (line.type === 'error') refused ??= line;
+    else if (line.code === 'clean' && removed > 0) continue;
     else if (line.type === 'warning' || !raw.quiet)
       stderr.write(`${advised('kvmtrace', line.message, line.hint)}\n`);
   }

@@ -1,6 +1,7 @@
 /** Starts and informs the guard process (qmp-guard.ts). */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { createLineSplitter } from './line-splitter.ts';
 import type { QemuUndo } from './qemu-undo.ts';
@@ -23,20 +24,27 @@ function program(): string {
   return existsSync(near) ? near : fileURLToPath(new URL('../../dist/record/qmp-guard.js', import.meta.url));
 }
 
-/** Rejects when it cannot be started. */
-export async function startGuard(): Promise<Guard> {
+/** Not the socket itself: Node.js would stop reading from one that a child gets. */
+function descriptorOf(socket: Socket): number | 'ignore' {
+  const handle: { readonly fd?: unknown } | null = Reflect.get(socket, '_handle');
+  return typeof handle?.fd === 'number' && handle.fd >= 0 ? handle.fd : 'ignore';
+}
+
+/** `connection` is what it ends when the recorder cannot. Rejects when it cannot be started. */
+export async function startGuard(connection: Socket): Promise<Guard> {
   // A session of its own: neither Ctrl-C nor a closed terminal reaches it.
   const child = spawn(process.execPath, [program()], {
     detached: true,
-    stdio: ['pipe', 'pipe', 'ignore'],
+    stdio: ['pipe', 'pipe', 'ignore', descriptorOf(connection)],
     cwd: '/',
   });
   child.unref();
   let acknowledge: (() => void) | null = null;
   let failed: ((error: Error) => void) | null = null;
   const lines = createLineSplitter(() => acknowledge?.(), 100);
-  child.stdout.setEncoding('utf8').on('data', (chunk: string) => lines.push(chunk));
-  child.stdin.on('error', () => {});
+  const [input, output] = [child.stdin!, child.stdout!];
+  output.setEncoding('utf8').on('data', (chunk: string) => lines.push(chunk));
+  input.on('error', () => {});
   const gone = (why: string) => failed?.(new Error(`the process that guards QEMU's settings ${why}`));
   child.on('error', (error) => gone(`cannot be started: ${error.message}`));
   child.on('exit', () => gone('ended early'));
@@ -52,12 +60,12 @@ export async function startGuard(): Promise<Guard> {
         acknowledge = failed = null;
         resolve();
       };
-      child.stdin.write(`${line}\n`);
+      input.write(`${line}\n`);
     });
   return {
     pid: child.pid ?? 0,
     remember: (undo) => say(JSON.stringify(undo)),
-    dismiss: () => void child.stdin.end('done\n'),
-    takeOver: () => void child.stdin.end('alive\n'),
+    dismiss: () => void input.end('done\n'),
+    takeOver: () => void input.end('alive\n'),
   };
 }

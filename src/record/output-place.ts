@@ -10,7 +10,6 @@ import {
   fstatSync,
   linkSync,
   lstatSync,
-  mkdtempSync,
   openSync,
   readdirSync,
   renameSync,
@@ -19,9 +18,10 @@ import {
   statfsSync,
   unlinkSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { UsageError } from '../core/errors.ts';
 import type { RawKind } from './record-options.ts';
+import { makeWorkFolder } from './work-folder.ts';
 
 const ENDINGS: Readonly<Record<RawKind, string>> = {
   'trace.dat': '.dat',
@@ -53,7 +53,8 @@ export function prepareOutput(capture: string, kind: RawKind): OutputPlace {
   const raw = stem + ENDINGS[kind];
   const qemu = `${stem}.qemu-trace`;
   refuseExisting(capture, '-o');
-  refuseExisting(raw, 'the raw recording');
+  const unfinished = `If it is of a recording that was killed: kvmtrace convert ${raw} -o ${capture}. Else choose`;
+  refuseExisting(raw, 'the raw recording', unfinished);
   refuseExisting(qemu, "QEMU's side");
   const folder = dirname(capture);
   try {
@@ -66,7 +67,7 @@ export function prepareOutput(capture: string, kind: RawKind): OutputPlace {
     capture,
     raw,
     qemu,
-    work: () => (made ??= mkdtempSync(join(folder, `.${basename(stem).slice(0, 100)}.recording-`))),
+    work: () => (made ??= makeWorkFolder([capture, raw, qemu])),
     clear: () => {
       if (made !== null) removeTree(made);
       made = null;
@@ -74,7 +75,7 @@ export function prepareOutput(capture: string, kind: RawKind): OutputPlace {
   };
 }
 
-function refuseExisting(path: string, what: string): void {
+function refuseExisting(path: string, what: string, choose = 'Choose'): void {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (!stat) return;
   if (stat.isSymbolicLink())
@@ -84,7 +85,7 @@ function refuseExisting(path: string, what: string): void {
     );
   throw new UsageError(
     `${path} (${what}) exists; a recording overwrites nothing`,
-    'Choose another name with -o, or move it away.',
+    `${choose} another name with -o, or move it away.`,
   );
 }
 

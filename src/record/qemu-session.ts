@@ -6,18 +6,23 @@ import { resolve } from 'node:path';
 import { UsageError } from '../core/errors.ts';
 import { type Guard, startGuard } from './guard.ts';
 import { isCrowded } from './output-place.ts';
+import { readProcess } from './process-state.ts';
 import { type QemuEvents, readEvents, switchOn } from './qemu-events.ts';
 import { collect, directTraceFile, foldersToTry, pathOf, readTraceFile, removeFolder } from './qemu-file.ts';
 import { findListener, type QemuProcess } from './qemu-process.ts';
-import { type OurTraceFile, type QemuUndo, undoQemu } from './qemu-undo.ts';
+import { type OurTraceFile, type ProcessId, type QemuUndo, undoQemu } from './qemu-undo.ts';
 import { adviceFor, connectQmp, type Qmp, QmpError } from './qmp.ts';
 import { sliceTrace, traceSize } from './slice-trace.ts';
+import { noteGuard } from './work-folder.ts';
 
 export interface QemuSession {
   /** Whether QEMU's side will be recorded at all. */
   readonly active: boolean;
-  /** Starts; may find that QEMU's side cannot be had and says so. */
-  begin(): Promise<void>;
+  /**
+   * Starts; may find that QEMU's side cannot be had and says so. `helper`: the process with which the recording ends, also while
+   * this one is stopped.
+   */
+  begin(helper?: number): Promise<void>;
   /** Bytes that QEMU has written since begin(). */
   bytes(): number;
   /** Whether the disk of a file that it writes for us has too little room. */
@@ -118,13 +123,19 @@ interface Connection {
 function createUndo(connection: Connection | null, tell: (text: string) => void) {
   let guard: Guard | null = null;
   let undo: QemuUndo | null = null;
+  let helper: ProcessId | null = null;
   return {
+    endsWith(pid: number | undefined): void {
+      const process = pid === undefined ? null : readProcess(pid);
+      helper = process && { pid: pid!, start: process.start };
+    },
     /** Before each change. */
-    async remember(state: Omit<QemuUndo, 'socket'>): Promise<void> {
-      guard ??= await startGuard();
-      undo = { socket: connection!.socket, ...state };
+    async remember(state: Omit<QemuUndo, 'socket' | 'helper'>): Promise<void> {
+      guard ??= await startGuard(connection!.qmp.socket);
+      undo = { socket: connection!.socket, helper, ...state };
       await guard.remember(undo);
     },
+    guardPid: () => guard?.pid ?? 0,
     /** QEMU is as before afterwards. The guard stays until release(): there may be a file to collect. */
     async run(): Promise<void> {
       if (undo !== null && guard !== null) {
@@ -185,7 +196,8 @@ function withFile(
   };
   return {
     active: true,
-    async begin() {
+    async begin(helper) {
+      undo.endsWith(helper);
       await flushed();
       start = traceSize(file);
       if (connection === null || connection.events.off.length === 0) return;
@@ -225,10 +237,12 @@ function withOwnFile(
   let ours: OurTraceFile | null = null;
   return {
     active: true,
-    async begin() {
+    async begin(helper) {
+      undo.endsWith(helper);
       // The guard first: from here on nothing is made that it does not know.
       await undo.remember({ events: events.off, file: before, ours: null });
       const place = { work: resolve(work()), to: resolve(to) };
+      noteGuard(place.work, undo.guardPid());
       ours = await directTraceFile(qmp, foldersToTry(place.work, qemu), qemu, place, (file) =>
         undo.remember({ events: events.off, file: before, ours: file }),
       );

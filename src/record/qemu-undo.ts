@@ -10,6 +10,14 @@ export interface QemuUndo {
   readonly file: string | null;
   /** What QEMU writes to meanwhile, for whoever has to finish in the recorder's place; null: no file of ours. */
   readonly ours: OurTraceFile | null;
+  /** The process that records the kernel's side and keeps the limits: when it has ended, so has the recording. */
+  readonly helper: ProcessId | null;
+}
+
+export interface ProcessId {
+  readonly pid: number;
+  /** ProcessState.start */
+  readonly start: string;
 }
 
 export interface OurTraceFile {

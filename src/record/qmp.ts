@@ -27,6 +27,8 @@ export interface Qmp {
   execute(command: string, args?: Readonly<Record<string, unknown>>): Promise<unknown>;
   /** What a human monitor command prints. */
   hmp(line: string): Promise<string>;
+  /** For another process that must be able to end the connection: a monitor serves one program at a time. */
+  readonly socket: Socket;
   close(): void;
 }
 
@@ -82,10 +84,11 @@ export async function connectQmp(path: string, timeoutMs = 5000): Promise<Qmp> {
   return {
     version,
     execute,
+    socket: connection.socket,
     hmp: async (line) => String(await execute('human-monitor-command', { 'command-line': line })),
     close: () => {
       connection.broken ??= new QmpError('closed', 'the connection is closed');
-      connection.socket.destroy();
+      endConnection(connection.socket);
     },
   };
 }
@@ -94,7 +97,13 @@ function fail(connection: Connection, error: QmpError): void {
   connection.broken ??= error;
   connection.waiting?.reject(connection.broken);
   connection.waiting = null;
-  connection.socket.destroy();
+  endConnection(connection.socket);
+}
+
+/** For all who hold it (guard.ts), so that QEMU is free for the next. Nobody waits for that. */
+export function endConnection(socket: Socket): void {
+  socket.unref();
+  socket.end(() => socket.destroy());
 }
 
 /** Passes messages, and whatever ends the connection, to who waits. */

@@ -18,6 +18,8 @@ const MAX_ERRORS = 8192;
 /** How long a file is waited for that the watchdog finishes; it moves gigabytes then, and may be stopped. */
 const FINISH_MS = 120_000;
 const LOOK_MS = 50;
+/** After which one that was given up is killed. */
+const PATIENCE_MS = 10_000;
 
 export interface HelperResult {
   /** 0 recorded, 1 recorded but cut short, 2 nothing recorded; null: killed. */
@@ -35,6 +37,8 @@ export interface HelperRun {
   readonly ended: Promise<HelperResult>;
   /** Asks it to finish; a second time: at once, without packing the file. */
   stop(): void;
+  /** The same, where nothing of it is worth keeping: it is killed if it does not end. */
+  giveUp(): void;
 }
 
 export interface HelperListener {
@@ -93,7 +97,13 @@ export function startHelper(helper: string, args: readonly string[], listener: H
       else done();
     });
   });
-  return { pid: child.pid ?? 0, started, ended, stop: () => void child.kill('SIGINT') };
+  const stop = () => void child.kill('SIGINT');
+  const giveUp = () => {
+    stop();
+    const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
+    void ended.then(() => clearTimeout(timer));
+  };
+  return { pid: child.pid ?? 0, started, ended, stop, giveUp };
 }
 
 /** A file whose parts are being moved must not be read: what is read of it may have gone by then. */

@@ -7,9 +7,9 @@ import type { LiveLine } from './live-line.ts';
 import type { OutputPlace } from './output-place.ts';
 import type { QemuSession } from './qemu-session.ts';
 import type { RecordOptions } from './record-options.ts';
-import { type HelperResult, startHelper } from './run-helper.ts';
+import { type HelperResult, type HelperRun, startHelper } from './run-helper.ts';
 import type { SignalWatch } from './signals.ts';
-import type { MessageLine } from './status-line.ts';
+import type { MessageLine, StartLine } from './status-line.ts';
 
 export interface Recorded {
   /** Files that hold it: the kernel's side, and QEMU's if there is one. */
@@ -30,8 +30,12 @@ export interface RecordingParts {
   readonly live: LiveLine;
   readonly signals: SignalWatch;
   readonly message: (line: MessageLine) => void;
+  /** How long perf gets to begin; tests do not wait that long. */
+  readonly perfBeginsWithinMs?: number;
 }
 
+/** The helper gives perf a minute, and then says so (native/perf.c). One that is older than this program never tells. */
+const PERF_BEGINS_WITHIN_MS = 75_000;
 /** The helper's own time limit where this program ends the recording: only for the case that it cannot. */
 const SPARE_MS = 2000;
 const TICK_MS = 1000;
@@ -63,7 +67,7 @@ export async function runRecording(parts: RecordingParts): Promise<Recorded> {
   try {
     // Before it is on, a signal ends it as well: the helper then has nothing to keep.
     signals.listen(run.stop);
-    if ((await run.started) === null) throw nothingRecorded(await run.ended);
+    if ((await begun(parts, run)) === null) throw nothingRecorded(await run.ended);
     const ask = new Promise<string>((stop) => {
       if (signals.count > 0) stop('stopped by a signal');
       signals.listen(() => stop('stopped by a signal'));
@@ -75,7 +79,7 @@ export async function runRecording(parts: RecordingParts): Promise<Recorded> {
         }, TICK_MS),
       );
     });
-    await qemu.begin();
+    await qemu.begin(run.pid);
     if (options.rawKind !== 'trace.dat') timers.push(watchFile(place.raw, live));
     let commandEnd: Promise<string> = new Promise(() => {});
     if (options.command.length > 0)
@@ -113,6 +117,35 @@ export async function runRecording(parts: RecordingParts): Promise<Recorded> {
     signals.listen(null);
     live.clear();
   }
+}
+
+/**
+ * Waits for the helper's word that it records. One made before it said so with perf would be waited for in vain, or ends
+ * after its time without a word.
+ */
+async function begun(
+  { helper, options, place, signals, perfBeginsWithinMs = PERF_BEGINS_WITHIN_MS }: RecordingParts,
+  run: HelperRun,
+): Promise<StartLine | null> {
+  if (options.rawKind !== 'perf.data') return await run.started;
+  const older = (what: string) =>
+    new UsageError(
+      `${helper} ${what}: it is probably older than this kvmtrace, and does not fit it with --backend perf`,
+      'Build it of the sources in this package (native/README.md), or leave --helper and KVMTRACE_HELPER out; or record without --backend perf.',
+    );
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), perfBeginsWithinMs);
+  });
+  const start = await Promise.race([run.started, late]);
+  clearTimeout(timer);
+  if (start === 'late') {
+    run.giveUp();
+    throw older(`did not say within ${Math.round(perfBeginsWithinMs / 1000)} s that perf records`);
+  }
+  if (start === null && signals.count === 0 && (await run.ended).status === 0 && hasRaw(place.raw))
+    throw older('ended without having said that perf records');
+  return start;
 }
 
 function helperArguments({ options, maxBytes, reserve, place }: RecordingParts, ownTimer: boolean): string[] {

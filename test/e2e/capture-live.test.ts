@@ -106,8 +106,10 @@ describe('kvmtrace-capture on this kernel', () => {
       Number(end.events) - Number(end.left),
     );
     expect(end.lost).toBe(0);
-    // Not even the names of thousands of dead threads, which the kernel may remember from other tracers, are too many.
-    expect(statusLines(run, 'growth.json').filter((l) => l.type === 'warning')).toEqual([]);
+    // Not even the names of thousands of dead threads, which the kernel may remember from other tracers, are too many. Others may
+    // record beside this one.
+    const warnings = statusLines(run, 'growth.json').filter((l) => l.type === 'warning');
+    expect(warnings.filter(({ code }) => code !== 'other-tracer')).toEqual([]);
     // Large buffers have large pages, where the kernel can do that (6.8).
     if (r.has('pages')) expect(r.get('pages')).toBe('16384 4096');
     expect(statusLines(run, 'growth.json').filter((l) => l.type === 'status').length).toBeGreaterThanOrEqual(
