@@ -138,6 +138,46 @@ describe('frames of zstd', () => {
     const huge = Buffer.concat([word(0xfd2fb528), Buffer.from([0, 0xff]), Buffer.alloc(30)]);
     expect(decode(huge, [64]).error).toMatch(/^window of \d+ bytes$/);
   });
+
+  // A window costs time and memory: with one of 128 MiB for each of these, minutes.
+  test('of a few bytes each, however large their windows, are read at once', () => {
+    const tiny = encodeFrame({
+      blocks: [{ bytes: Buffer.from('x'), repeat: 9 }],
+      checksum: true,
+      single: false,
+      skipped: null,
+    });
+    tiny[5] = 17 << 3;
+    const { plain, error } = decode(Buffer.concat(Array(5000).fill(tiny)), [1000]);
+    expect(error).toBeNull();
+    expect(plain.toString()).toBe('x'.repeat(45_000));
+  });
+
+  test('that have less than they say are refused, and give no bytes that are not there', () => {
+    const header = [word(0xfd2fb528), Buffer.from([0x80 | 0x20]), word(1 << 20)];
+    for (const size of [0, 2, 30]) {
+      const block = Buffer.concat([word((size << 3) | 1).subarray(0, 3), Buffer.alloc(size, 'x')]);
+      const { plain, error } = decode(Buffer.concat([...header, block]), [64]);
+      expect(plain.toString()).toBe('x'.repeat(size));
+      expect(error).toBe(`a frame of ${size} bytes that says it has 1048576`);
+    }
+  });
+
+  test('that need a dictionary are refused: without it they would give other bytes', () => {
+    const header = (id: number) => Buffer.concat([word(0xfd2fb528), Buffer.from([3, 0]), word(id)]);
+    const block = Buffer.concat([word((20 << 3) | 1).subarray(0, 3), Buffer.alloc(20, 'x')]);
+    expect(decode(Buffer.concat([header(7), block]), [64]).error).toBe('it needs a dictionary (zstd -D)');
+    expect(decode(Buffer.concat([header(0), block]), [64])).toEqual({
+      plain: Buffer.alloc(20, 'x'),
+      error: null,
+    });
+  });
+
+  test('with a block longer than any may be are refused', () => {
+    const repeat = Buffer.concat([word((200_000 << 3) | 3).subarray(0, 3), Buffer.from('x')]);
+    const long = Buffer.concat([word(0xfd2fb528), Buffer.from([0, 17 << 3]), repeat]);
+    expect(decode(long, [64])).toEqual({ plain: Buffer.alloc(0), error: 'block of 200000 bytes' });
+  });
 });
 
 /** Whether the bit is the one of a frame's descriptor that says that there is a checksum. */

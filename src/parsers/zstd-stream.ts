@@ -3,7 +3,7 @@
  * 3.1.1.2) are cut out here and fed to fzstd's streaming decoder, which keeps the window between them.
  * (Node's own zstd decodes whole frames or asynchronous streams only.)
  */
-import { Decompress, decompress } from 'fzstd';
+import { Decompress } from 'fzstd';
 
 export interface ZstdStream {
   /** Compressed bytes that do not make a whole block yet. */
@@ -19,6 +19,9 @@ export interface ZstdStream {
   hash: FrameHash | null;
   readonly startHash: (() => FrameHash) | null;
   windowBytes: number;
+  /** Plain bytes that the frame says it has, −1 if it does not say, and those that came. */
+  contentBytes: number;
+  framePlain: number;
   /** Bytes that the decoder has moved about to keep its window. */
   moved: number;
   /** Bytes decoded so far. */
@@ -39,11 +42,15 @@ const MAX_WINDOW = 128 << 20;
  */
 const MOVED_FREE = 2 ** 36;
 const MOVED_PER_PLAIN = 1024;
-const MAX_BLOCK = (1 << 21) + 3;
+/** Of any kind, for a block of one repeated byte its plain bytes (RFC 8878, 3.1.1.2.4). */
+const MAX_BLOCK = 1 << 17;
 const SHORTEST_FRAME_HEADER = 6;
 const LONGEST_FRAME_HEADER = 18;
 const SKIPPABLE_HEADER = 8;
 const CHECKSUM_BYTES = 4;
+/** In a frame's descriptor. */
+const CHECKSUM_FLAG = 4;
+const SINGLE_FLAG = 0x20;
 
 /** `startHash`: makes what checks frames that have a checksum; perf's have none. */
 export function createZstdStream(startHash: (() => FrameHash) | null = null): ZstdStream {
@@ -57,6 +64,8 @@ export function createZstdStream(startHash: (() => FrameHash) | null = null): Zs
     hash: null,
     startHash,
     windowBytes: 0,
+    contentBytes: -1,
+    framePlain: 0,
     moved: 0,
     plain: 0,
   };
@@ -109,13 +118,10 @@ function decodeBlocks(stream: ZstdStream, take: (plain: Uint8Array) => void, atE
     const blocks = wholeBlocks(stream, from + header);
     const end = blocks.end;
     if (end === from + header) break;
-    if (!stream.decoder && end - from < LONGEST_FRAME_HEADER) {
-      // fzstd keeps a first piece as short as that by reference, which would change under it.
-      if (!blocks.last) break;
-      decodeShort(stream, from, end, take);
-      from = end;
-      continue;
-    }
+    // A first piece as short as that fzstd takes only as the last one of its input, which ends before the checksum.
+    const short = !stream.decoder && end - from < LONGEST_FRAME_HEADER;
+    if (short && !blocks.last) break;
+    if (!stream.decoder && blocks.last) shrinkWindow(stream, from, blocks.count * MAX_BLOCK);
     stream.moved += blocks.count * stream.windowBytes;
     if (stream.moved > MOVED_FREE + MOVED_PER_PLAIN * stream.plain)
       throw new Error('too many tiny blocks for its window');
@@ -125,13 +131,17 @@ function decodeBlocks(stream: ZstdStream, take: (plain: Uint8Array) => void, atE
     }
     stream.decoder.ondata = (data) => {
       stream.plain += data.length;
+      stream.framePlain += data.length;
       stream.hash?.update(data);
       take(data);
     };
-    stream.decoder.push(stream.pending.subarray(from, end));
+    if (short) stream.pending[from + 4] &= ~CHECKSUM_FLAG;
+    stream.decoder.push(stream.pending.subarray(from, end), short);
     from = end;
     if (blocks.last) {
       stream.decoder = null;
+      if (stream.contentBytes >= 0 && stream.framePlain !== stream.contentBytes)
+        throw new Error(`a frame of ${stream.framePlain} bytes that says it has ${stream.contentBytes}`);
       stream.checksumNext = stream.checksum;
     }
   }
@@ -140,17 +150,21 @@ function decodeBlocks(stream: ZstdStream, take: (plain: Uint8Array) => void, atE
 }
 
 function startFrame(stream: ZstdStream): void {
+  stream.framePlain = 0;
   stream.hash = stream.checksum ? (stream.startHash?.() ?? null) : null;
 }
 
-/** Decodes a frame of a few bytes as a whole. */
-function decodeShort(stream: ZstdStream, from: number, end: number, take: (plain: Uint8Array) => void): void {
-  startFrame(stream);
-  const plain = decompress(stream.pending.slice(from, end));
-  stream.plain += plain.length;
-  stream.hash?.update(plain);
-  take(plain);
-  stream.checksumNext = stream.checksum;
+/**
+ * No window needs to be larger than a frame, of which there are `most` bytes: each costs the decoder that much memory and
+ * time, and a file may have a million frames of a few bytes.
+ */
+function shrinkWindow(stream: ZstdStream, at: number, most: number): void {
+  const { pending } = stream;
+  const single = (pending[at + 4] & SINGLE_FLAG) !== 0;
+  if (single || stream.windowBytes <= most) return;
+  const exponent = Math.ceil(Math.log2(most)) - 10;
+  pending[at + 5] = exponent << 3;
+  stream.windowBytes = 2 ** (10 + exponent);
 }
 
 /** @throws Error if the checksum at `at` is not that of the frame: the lower half of its hash. */
@@ -193,23 +207,28 @@ function frameHeader(stream: ZstdStream, at: number, atEnd: boolean): number {
   )
     throw new Error('no zstd frame');
   const descriptor = pending[at + 4];
-  const single = (descriptor & 0x20) !== 0;
+  const single = (descriptor & SINGLE_FLAG) !== 0;
   const dictionary = [0, 1, 2, 4][descriptor & 3];
   const content = [single ? 1 : 0, 2, 4, 8][descriptor >> 6];
-  stream.checksum = (descriptor & 4) !== 0;
+  stream.checksum = (descriptor & CHECKSUM_FLAG) !== 0;
   const size = 5 + (single ? 0 : 1) + dictionary + content;
   const contentAt = at + size - content;
+  const dictionaryAt = contentAt - dictionary;
+  if (pending.subarray(dictionaryAt, contentAt).some((byte) => byte !== 0))
+    throw new Error('it needs a dictionary (zstd -D)');
   const exponent = pending[at + 5] >> 3;
   const view = new DataView(pending.buffer, pending.byteOffset);
-  stream.windowBytes = !single
-    ? 2 ** (10 + exponent) * (1 + (pending[at + 5] & 7) / 8)
-    : content === 1
-      ? pending[contentAt]
-      : content === 2
-        ? view.getUint16(contentAt, true) + 256
-        : content === 4
-          ? view.getUint32(contentAt, true)
-          : Number(view.getBigUint64(contentAt, true));
+  stream.contentBytes =
+    content === 0
+      ? -1
+      : content === 1
+        ? pending[contentAt]
+        : content === 2
+          ? view.getUint16(contentAt, true) + 256
+          : content === 4
+            ? view.getUint32(contentAt, true)
+            : Number(view.getBigUint64(contentAt, true));
+  stream.windowBytes = single ? stream.contentBytes : 2 ** (10 + exponent) * (1 + (pending[at + 5] & 7) / 8);
   if (stream.windowBytes > MAX_WINDOW) throw new Error(`window of ${stream.windowBytes} bytes`);
   return size <= left ? size : -1;
 }
@@ -224,8 +243,8 @@ function wholeBlocks(stream: ZstdStream, at: number): { end: number; count: numb
     const header = pending[end] | (pending[end + 1] << 8) | (pending[end + 2] << 16);
     const type = (header >> 1) & 3;
     if (type === 3) throw new Error('unknown block type');
+    if (header >> 3 > MAX_BLOCK) throw new Error(`block of ${header >> 3} bytes`);
     const size = 3 + (type === 1 ? 1 : header >> 3);
-    if (size > MAX_BLOCK) throw new Error(`block of ${size} bytes`);
     if (end + size > used) break;
     end += size;
     count++;

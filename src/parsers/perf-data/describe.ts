@@ -2,7 +2,7 @@
 import { note } from '../../core/diagnostics.ts';
 import { threadOf } from '../../core/thread-table.ts';
 import { PERF_TYPE_TRACEPOINT, type PerfAttr } from './attr.ts';
-import { clockOf } from './header.ts';
+import { clockOf, MAX_IDS } from './header.ts';
 import { addFormats, attrsChanged, type RecordState } from './record-state.ts';
 import { parseTracingData } from './tracing-data.ts';
 
@@ -11,18 +11,21 @@ const MAX_ATTRS = 4096;
 
 /** Takes in an attr that a pipe describes; `ids` are its sample ids. */
 export function addAttr(state: RecordState, attr: PerfAttr, ids: readonly number[]): void {
-  if (state.attrs.length === MAX_ATTRS) {
+  if (state.attrs.length === MAX_ATTRS || state.attrOfId.size + ids.length > MAX_IDS) {
     note(
       state.context.diagnostics,
       'too-many-attrs',
       'data-loss',
-      `descriptions of events beyond ${MAX_ATTRS} were left out, and with them their samples`,
+      `descriptions of events beyond ${MAX_ATTRS}, or beyond ${MAX_IDS} sample ids, were left out, and with them their samples`,
     );
     return;
   }
-  state.attrs.push(attr);
-  for (const id of ids) state.attrOfId.set(id, state.attrs.length - 1);
-  attrsChanged(state);
+  const index = state.attrs.push(attr) - 1;
+  for (const id of ids) state.attrOfId.set(id, index);
+  attrsChanged(
+    state,
+    ids.map((id) => [id, index]),
+  );
   describeAttr(state, attr);
   state.context.clock = clockOf(state.attrs);
 }

@@ -39,9 +39,12 @@ const FEATURES_READ: ReadonlySet<number> = new Set([
   FEATURE_CLOCK_DATA,
 ]);
 
-/** Most bytes of one feature section that are read; event formats of a whole kernel are about 10 MB. */
-const MAX_FEATURE_BYTES = 64 << 20;
-const MAX_IDS = 1 << 22;
+/** Most bytes of the event formats that are read; those of a whole kernel are about 10 MB. */
+const MAX_TRACING_BYTES = 64 << 20;
+/** Most bytes of any other feature section: names, a command line, a few numbers. */
+const MAX_FEATURE_BYTES = 1 << 16;
+/** Most sample ids of all events: one per event and CPU. */
+export const MAX_IDS = 1 << 22;
 
 export interface PerfHeader {
   readonly little: boolean;
@@ -141,21 +144,23 @@ function readAttrs(
   const view = new DataView(table.buffer);
   const attrs: PerfAttr[] = [];
   const attrOfId = new Map<number, number>();
+  let idsLeft = MAX_IDS;
   for (let i = 0; (i + 1) * entrySize <= got; i++) {
     const at = i * entrySize;
     attrs.push(parseAttr(view, at, entrySize - 16, little));
     const idsOffset = Number(view.getBigUint64(at + entrySize - 16, little));
     const idsSize = Number(view.getBigUint64(at + entrySize - 8, little));
     if (idsSize === 0) continue;
-    if (idsSize > 8 * MAX_IDS || idsOffset + idsSize > (source.size ?? Infinity)) {
+    if (idsSize > 8 * idsLeft || idsOffset + idsSize > (source.size ?? Infinity)) {
       note(
         context.diagnostics,
         'damaged-ids',
         'suspect',
-        'the id list of an event lies outside the file; its samples may not be found',
+        'the id list of an event lies outside the file or is longer than any; its samples may not be found',
       );
       continue;
     }
+    idsLeft -= idsSize / 8;
     const ids = new Uint8Array(idsSize);
     const idBytes = readFully(source, idsOffset, ids, 0, idsSize);
     const idView = new DataView(ids.buffer);
@@ -180,7 +185,8 @@ function readFeatures(
     if (!FEATURES_READ.has(bit)) continue;
     const offset = (i + 1) * 16 <= got ? Number(view.getBigUint64(i * 16, little)) : -1;
     const size = offset < 0 ? 0 : Number(view.getBigUint64(i * 16 + 8, little));
-    if (offset < 0 || size > MAX_FEATURE_BYTES || offset + size > (source.size ?? Infinity)) {
+    const most = bit === FEATURE_TRACING_DATA ? MAX_TRACING_BYTES : MAX_FEATURE_BYTES;
+    if (offset < 0 || size > most || offset + size > (source.size ?? Infinity)) {
       note(
         context.diagnostics,
         'damaged-feature',

@@ -23,6 +23,8 @@ import { closeRun, timedKey, WALK_CONTAINER, WALK_DAMAGED, WALK_ROUND, walkRecor
 const LOOK = 16 << 20;
 /** Fewer exits or entries prove nothing. */
 const ENOUGH = 20;
+/** Pairs of tracepoints that are looked at; all of KVM's together make a few dozen. */
+const MAX_PAIRS = 1024;
 /** Share of cases in which a rule must hold: threads may be cut anywhere, and the fast path of older kernels (5.10) traces no entry. */
 const NEARLY_ALL = 0.9;
 /** Share of entries at or just behind the exit's instruction; measured: 0.55 and more. */
@@ -132,18 +134,22 @@ function findEvents(state: RecordState, samples: readonly Sample[]): Map<number,
   const candidates = (name: string) =>
     KNOWN_FORMATS.filter((known) => known.name === name).flatMap(({ fields }) =>
       [...byId]
+        .filter(([, list]) => list.length > 0)
         .map(([id, list]) => ({
           list,
           format: parseEventFormat(`name: ${name}\nID: ${id}\n${fields}`, 'kvm')!,
         }))
-        .filter(({ list, format }) => list.length > 0 && list.every((sample) => fits(sample, format, read))),
+        .filter(({ list, format }) => list.every((sample) => fits(sample, format, read))),
     );
-  const pairs = candidates('kvm_exit').flatMap(({ list: exits, format: exit }) =>
-    candidates('kvm_entry')
-      .filter(({ format: entry }) => entry.fields.has('vcpu_pc') === exit.fields.has('vcpu_pc'))
+  const enough = (name: string) => candidates(name).filter(({ list }) => list.length >= ENOUGH);
+  const exits = enough('kvm_exit');
+  const entries = enough('kvm_entry');
+  if (exits.length * entries.length > MAX_PAIRS) return null;
+  const pairs = exits.flatMap(({ format: exit }) =>
+    entries
       .filter(
-        ({ list: entries, format: entry }) =>
-          exits.length >= ENOUGH && entries.length >= ENOUGH && alternate(samples, exit, entry, read),
+        ({ format: entry }) =>
+          entry.fields.has('vcpu_pc') === exit.fields.has('vcpu_pc') && alternate(samples, exit, entry, read),
       )
       .map(({ format: entry }) => [exit, entry] as const),
   );

@@ -109,12 +109,17 @@ export function createRecordState(
 /** Until a pipe has told its attrs no record can be understood. */
 const NO_LAYOUT = sampleLayout(0, 0, false);
 
-/** To be called when attrs or ids were added. */
-export function attrsChanged(state: RecordState): void {
+/** To be called when attrs or ids were added: with those that are new, where only such were. */
+export function attrsChanged(
+  state: RecordState,
+  added: Iterable<readonly [id: number, attr: number]> = state.attrOfId,
+): void {
   const { attrs } = state;
   if (attrs.length === 0) return;
   const main = attrs.find((attr) => attr.type === PERF_TYPE_TRACEPOINT) ?? attrs[0];
   const { layout } = main;
+  // A pipe may describe thousands of events with thousands of ids each.
+  const known = state.idKinds !== null && state.layout === layout;
   state.layout = layout;
   const kind = (attr: PerfAttr | undefined) =>
     attr && attr.type !== PERF_TYPE_TRACEPOINT
@@ -122,11 +127,12 @@ export function attrsChanged(state: RecordState): void {
       : attr && (attr.sampleType !== main.sampleType || attr.readFormat !== main.readFormat)
         ? ID_OTHER_LAYOUT
         : ID_MAIN;
-  state.idKinds = null;
-  if (!attrs.every((attr) => kind(attr) === ID_MAIN) && layout.id >= 0) {
-    state.idKinds = state.idTable?.fill(0) ?? allocateU8(state.window.arena, ID_TABLE);
+  if (!known) state.idKinds = null;
+  if (known || (!attrs.every((attr) => kind(attr) === ID_MAIN) && layout.id >= 0)) {
+    state.idKinds ??= state.idTable?.fill(0) ?? allocateU8(state.window.arena, ID_TABLE);
     state.idTable = state.idKinds;
-    for (const [id, index] of state.attrOfId) if (id < ID_TABLE) state.idKinds[id] = kind(attrs[index]);
+    for (const [id, index] of known ? added : state.attrOfId)
+      if (id < ID_TABLE) state.idKinds[id] = kind(attrs[index]);
   }
   state.groupMembers = attrs.some((attr) => attr.layout.hasRead && attr.readFormat & 8) ? MAX_MEMBERS : 0;
   state.hits = layout.id >= 0 && recordsTwice(attrs) ? (state.hits ?? createHits()) : null;

@@ -27,6 +27,9 @@ export interface EventFormat {
 
 const FIELD = /^\s*field:(.*?);\s*offset:\s*(\d{1,6});\s*size:\s*(\d{1,6});(?:\s*signed:\s*([01]);)?/;
 
+/** Characters of a description that are looked at: its fields come first, the longest are some 10,000. */
+const MAX_FORMAT = 1 << 20;
+
 /** What losses are called among events: no tracepoint's name. */
 const LOSS = createEventDictionary().names[EV_LOST];
 
@@ -35,7 +38,7 @@ export function parseEventFormat(text: string, system: string): EventFormat | nu
   let name: string | null = null;
   let id: number | null = null;
   const fields = new Map<string, FormatField>();
-  for (const line of text.split('\n')) {
+  for (const line of text.slice(0, MAX_FORMAT).split('\n')) {
     if (line.startsWith('print fmt:')) break;
     if (line.startsWith('name:')) name = line.slice(5).trim();
     else if (line.startsWith('ID:')) id = Number.parseInt(line.slice(3), 10);
@@ -55,15 +58,26 @@ function parseDeclaration(
   size: number,
   signedFlag: string | undefined,
 ): FormatField | null {
-  const match = /^\s*(.*?)([A-Za-z_]\w*)\s*(\[[^\]]*\])?\s*$/.exec(declaration);
-  if (!match) return null;
-  const type = match[1].trim();
+  let text = declaration.trim();
+  const bracket = text.endsWith(']') ? text.lastIndexOf('[') : -1;
+  if (bracket >= 0) text = text.slice(0, bracket).trimEnd();
+  const start = startOfName(text);
+  if (start === text.length) return null;
+  const type = text.slice(0, start).trim();
   const dynamic = type.startsWith('__data_loc') ? 'data' : type.startsWith('__rel_loc') ? 'rel' : null;
   // 2.6.32 printed no `signed:`; C's rules then decide.
   const signed =
     signedFlag === undefined ? /^(?:int|long|short|s\d+|char|pid_t)\b/.test(type) : signedFlag === '1';
-  const array = match[3] !== undefined || dynamic !== null || size > 8;
-  return { name: match[2], offset, size, signed, array, dynamic, type };
+  const array = bracket >= 0 || dynamic !== null || size > 8;
+  return { name: text.slice(start), offset, size, signed, array, dynamic, type };
+}
+
+/** Where the identifier at a text's end begins. No pattern: a damaged file has lines of megabytes. */
+function startOfName(text: string): number {
+  let start = text.length;
+  while (start > 0 && /\w/.test(text[start - 1])) start--;
+  while (start < text.length && /\d/.test(text[start])) start++;
+  return start;
 }
 
 /** Whether a field can be read as an integer. */
