@@ -72,7 +72,15 @@ export function createProgram(environment: Environment, finish: (status: number)
       getOutHasColors: () => false,
       getErrHasColors: () => false,
       outputError: (text, write) =>
-        write(text.replace(/^error: /, 'kvmtrace: ').replace(/^\((Did you mean .*)\)$/m, '  $1')),
+        write(
+          text
+            .replace(/^error: /, 'kvmtrace: ')
+            .replace(/^\((Did you mean .*)\)$/m, '  $1')
+            .replace(
+              /command-argument value ('.*') is invalid for argument '(\w+)'\. Allowed choices are (.*)\./,
+              '$1 is not a $2\n  Known: $3.',
+            ),
+        ),
     })
     .showHelpAfterError('  See: kvmtrace help')
     .exitOverride();
