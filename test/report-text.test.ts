@@ -302,6 +302,23 @@ describe('info', () => {
       '  command   perf record -e kvm:* -a sleep 10',
     ]);
   });
+  test('a fact of a file says which file, however long its name', () => {
+    const model = infoModel();
+    const facts = { recorder: 'perf 6.1.129', 'clock of captures/host7/trace.bin': 'same as the kernel’s' };
+    const shown = renderInfo(
+      { ...model, capture: { ...model.capture, facts } },
+      { color: false, width: null, rows: 1 },
+    );
+    expect(shown).toContain(
+      [
+        '',
+        '  recorder              perf 6.1.129',
+        '  clock of captures/host7/trace.bin',
+        '                        same as the kernel’s',
+        '',
+      ].join('\n'),
+    );
+  });
   test('names events that were switched on and never came', () => {
     expect(info).toContain('  switched on, never recorded: kvm_nested_vmexit\n');
   });
