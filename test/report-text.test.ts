@@ -247,6 +247,22 @@ test('a histogram has a star for whatever is not nothing', () => {
   expect(bars).toEqual([1, 0, 40]);
 });
 
+test('names of VMs have a column where there are any', () => {
+  const exits = { name: 'CPUID', exits: 7 };
+  const head = (vm: string | null) => {
+    const reasons = [reason({ ...exits, vm, pid: 118 }), reason({ ...exits, vm: null, pid: 120 })];
+    return section(text(plausibleModel({ by: ['vm'], reasons })), 'Exits by VM')
+      .slice(0, 3)
+      .map((line) => line.trim().split(/ {2,}/).slice(0, 3));
+  };
+  expect(head('web1')[0]).toEqual(['VM', 'pid', 'reason']);
+  expect(head(null)).toEqual([
+    ['VM pid', 'reason', 'exits'],
+    ['118', 'CPUID', '7'],
+    ['120', 'CPUID', '7'],
+  ]);
+});
+
 describe('hostile names', () => {
   test.each(HOSTILE_NAMES)('%j stays on its line and in its column', (name) => {
     const base = plausibleModel();
