@@ -255,7 +255,8 @@ bool dat_write_table(int fd, struct shared *s)
 	return true;
 }
 
-/* Names that came up during the recording, in place of blank lines. A kill in between leaves a name too few. */
+/* Names that came up during the recording, in place of blank lines. A kill in between leaves a name too few.
+ * errno is E2BIG where there are more than the file has room for. */
 bool dat_add_names(int fd, struct shared *s)
 {
 	struct buf names = { 0 };
@@ -269,7 +270,7 @@ bool dat_add_names(int fd, struct shared *s)
 	bool ok = pwrite_all(fd, names.p, names.len, s->names_off);
 	buf_free(&names);
 	if (ok && !all)
-		errno = ENOSPC;
+		errno = E2BIG;
 	return ok && all;
 }
 
@@ -283,7 +284,7 @@ bool dat_add_options(int fd, struct shared *s, struct buf *options)
 	if (!options->len)
 		return true;
 	if (options->len + skip + 6 + 1 > s->pad_size) {
-		errno = ENOSPC;
+		errno = E2BIG;
 		return false;
 	}
 	uint32_t rest = (uint32_t)(s->pad_size - skip - options->len - 6), visible = (uint32_t)skip;

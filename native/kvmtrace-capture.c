@@ -206,6 +206,12 @@ static void remove_instance(void)
 			"%s is off but could not be removed: %s", self.t.instance, strerror(errno));
 }
 
+/* The room for what comes at the end is set aside when a recording begins; the disk may be as empty as it likes. */
+static const char *why_missing(void)
+{
+	return errno == E2BIG ? "more than the file has room for" : strerror(errno);
+}
+
 static int finish(struct readers *readers)
 {
 	enum packing packed = PACK_DONE;
@@ -242,11 +248,11 @@ static int finish(struct readers *readers)
 			"the last half second is not listed in the file: %s", strerror(errno));
 	/* Each for itself: of a host with very many threads, whose names or groups do not all fit, the counters of losses do. */
 	if (!dat_add_names(self.out_fd, self.s))
-		msg(MSG_WARNING, "metadata", NULL, "some thread names of the end are missing in the file: %s", strerror(errno));
+		msg(MSG_WARNING, "metadata", NULL, "some thread names of the end are missing in the file: %s", why_missing());
 	if (!dat_add_options(self.out_fd, self.s, &options))
-		msg(MSG_WARNING, "metadata", NULL, "the counters of the end are missing in the file: %s", strerror(errno));
+		msg(MSG_WARNING, "metadata", NULL, "the counters of the end are missing in the file: %s", why_missing());
 	if (!dat_add_options(self.out_fd, self.s, &description))
-		msg(MSG_WARNING, "metadata", NULL, "the description of the end is missing in the file: %s", strerror(errno));
+		msg(MSG_WARNING, "metadata", NULL, "the description of the end is missing in the file: %s", why_missing());
 	atomic_store(&self.s->phase, PHASE_FINISHED);
 	if (!complete || !settled)
 		packed = PACK_FAILED;

@@ -239,6 +239,9 @@ describe('wrong use is status 2, one message, and what to do', () => {
     [['convert', 'TRACE'], /convert needs an output/],
     [['convert', 'TRACE', '-o', 'FOLDER/x.parquet'], /name ends in \.arrow/],
     [['nonsense'], /unknown command 'nonsense'/],
+    [['help', 'nonsense'], /unknown command 'nonsense'/],
+    [['repot', '--help'], /unknown command 'repot'\n {2}Did you mean report\?/],
+    [['completion', 'powershell'], /'powershell' is not a shell\n {2}Known: bash, zsh, fish\./],
   ])('%j', async (args, message) => {
     const { status, stdout, stderr } = await kvmtrace(
       args.map((arg) => arg.replace('TRACE', trace).replace('FOLDER', folder)),

@@ -242,6 +242,10 @@ test.each<[string, (model: DiffModel) => TableData, string[]]>([
 describe('the summary', () => {
   const quiet = figures({ costNs: figure(20e6, 30e6, 20e6) });
   const [changed, , , idle] = diffModel().reasons;
+  const ofIsa = (isa: string) => {
+    const { after } = diffModel();
+    return { ...after, capture: { ...after.capture, isa: [isa] } };
+  };
 
   test.each([
     [
@@ -260,6 +264,14 @@ describe('the summary', () => {
     [
       '0 of 1 exit reason changed beyond noise. Without idling, exits cost 20.00 ms per vCPU-second before and 30.00 ms after (+50.0%).',
       { reasons: [idle] },
+    ],
+    [
+      'Different instruction sets, whose exit reasons are not comparable. Without idling, exits cost 20.00 ms per vCPU-second before and 30.00 ms after (+50.0%).',
+      { after: ofIsa('arm64') },
+    ],
+    [
+      'Different instruction sets, whose exit reasons are not comparable; the cost of all exits without idle ones did not change beyond noise.',
+      { after: ofIsa('arm64'), busyTotals: quiet },
     ],
     [
       'The recordings do not allow a comparison: see the notes.',

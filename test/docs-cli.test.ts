@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { commandTree } from '../src/commands/command-tree.ts';
 import { createProgram } from '../src/commands/program.ts';
+import { SECTION_IDS, SECTION_WORDS } from '../src/report/section-ids.ts';
 import { ensureBuilt } from './support/built.ts';
 import { REPO } from './support/corpus.ts';
 
@@ -39,6 +40,14 @@ test('every command and option is in both', () => {
       expect(man).toContain(long.replaceAll('-', '\\-'));
     }
   }
+});
+
+test('what each section shows is in the help and in both', () => {
+  const { notes } = root.commands.find(({ name }) => name === 'report')!;
+  const texts = [notes, read('docs/cli.md'), read('docs/man/kvmtrace.1').replaceAll('\\-', '-')];
+  for (const id of SECTION_IDS)
+    for (const text of texts) expect(text).toContain(`  ${id.padEnd(14)}${SECTION_WORDS[id]}`);
+  for (const line of notes.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
 });
 
 test('every command begins its help with examples, each of which is a command line of it', () => {

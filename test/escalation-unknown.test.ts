@@ -161,7 +161,9 @@ describe('what tells whether it is known', () => {
   test('neither recorded nor said to have been recorded: unknown', () => {
     for (const enabled of [null, [], ['kvm_exit', 'kvm_entry']]) {
       expect(escalationOf(pair, enabled)).toMatchObject(UNKNOWN);
-      expect(escalationOf(pair, enabled).unknownBecause).toMatch(/neither .* nor QEMU data/);
+      expect(escalationOf(pair, enabled).unknownBecause).toMatch(
+        /neither .* nor QEMU data\. Recording kvm:kvm_userspace_exit as well would tell\.$/,
+      );
     }
   });
 

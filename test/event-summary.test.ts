@@ -10,6 +10,7 @@ import {
   plainSummary,
 } from '../src/analysis/event-summary.ts';
 import { LOST } from '../src/analysis/event-summary-layout.ts';
+import { withLosses } from '../src/analysis/largest-losses.ts';
 import { createArena } from '../src/core/arena.ts';
 import {
   copyRow,
@@ -87,4 +88,25 @@ test('numbers that no dictionary gives are counted nowhere', () => {
   addEvents(counted, batch);
   const { counts, events }: EventSummary = plainSummary(counted);
   expect([counts.length, counts.some((count) => count > 0), events]).toEqual([MAX_EVENTS, false, 1]);
+});
+
+test('the largest losses are known by place, the parts of a recording give those of all of it', () => {
+  const losses = fc.array(
+    fc.record({
+      time: fc.integer({ min: 0, max: 30 }),
+      cpu: fc.constantFrom(0, 1),
+      events: fc.constantFrom(null, 1, 2, 3, 9),
+    }),
+    { maxLength: 40 },
+  );
+  fc.assert(
+    fc.property(losses, losses, (earlier, later) => {
+      const places = (list: typeof earlier) =>
+        list.map(({ time, cpu, events }) => ({ low: time, high: 0, cpu, events }));
+      const whole = withLosses([], places([...earlier, ...later]));
+      expect(withLosses(withLosses([], places(earlier)), withLosses([], places(later)))).toEqual(whole);
+      const sizes = [...earlier, ...later].map(({ events }) => events ?? -1).sort((a, b) => b - a);
+      expect(whole.map(({ events }) => events ?? -1)).toEqual(sizes.slice(0, 8));
+    }),
+  );
 });

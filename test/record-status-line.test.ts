@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createLineSplitter } from '../src/record/line-splitter.ts';
-import { liveText } from '../src/record/live-line.ts';
+import { createLiveLine, liveText } from '../src/record/live-line.ts';
 import { parseStatusLine } from '../src/record/status-line.ts';
 
 /** Cuts a text at the given places. */
@@ -130,4 +130,16 @@ test('the live line says rate, bytes and losses, and leaves out what a backend d
   expect(liveText({ seconds: 1, bytes: 10, events: null, eventsPerSecond: null, lost: null })).toBe(
     'recording  1 s  10 bytes  (Ctrl-C stops)',
   );
+});
+
+test('without a live line a recording that nothing ends says how to end it', () => {
+  const said = (isTTY: boolean, quiet: boolean) => {
+    let text = '';
+    const write = (part: string) => {
+      text += part;
+    };
+    createLiveLine({ write, isTTY }, quiet, {}).sayElsewhere('until a signal');
+    return text;
+  };
+  expect([said(false, false), said(true, false), said(false, true)]).toEqual(['until a signal\n', '', '']);
 });

@@ -2,10 +2,13 @@
 import { expect, test } from 'vitest';
 import { createEventSummary } from '../src/analysis/event-summary.ts';
 import { note } from '../src/core/diagnostics.ts';
-import { EV_ENTRY, EV_EXIT } from '../src/core/events.ts';
+import { EV_ENTRY, EV_EXIT, EV_LOST } from '../src/core/events.ts';
+import { ISA_VMX } from '../src/core/isa-codes.ts';
 import { createTraceContext } from '../src/core/trace-context.ts';
 import { storeBigInt } from '../src/core/words.ts';
 import { buildCapture, buildWarnings } from '../src/report/build-capture.ts';
+import type { TestEvent } from './support/events.ts';
+import { madeUp } from './support/made-up-report.ts';
 
 function summaryOf(first: bigint, last: bigint, cpus = 1) {
   const summary = Object.assign(createEventSummary(), { hasTime: true, cpus });
@@ -77,4 +80,25 @@ test('warnings: what cost data first, then doubts, then what is good to know', (
     { code: 'b', severity: 'suspect', message: 'two', count: 1 },
     { code: 'a', severity: 'info', message: 'one', count: 1 },
   ]);
+});
+
+test('a report says where most was lost, in the order of time', async () => {
+  const report = await madeUp([]);
+  const lost = (time: number, cpu: number, events?: number): TestEvent => ({
+    ...{ time, cpu, event: EV_LOST },
+    ...(events === undefined ? {} : { arg0: events }),
+  });
+  const exit = { event: EV_EXIT, isa: ISA_VMX, code: 10, cpu: 0 };
+  const places = (...losses: TestEvent[]) =>
+    report([{ ...exit, time: 1000 }, ...losses, { ...exit, time: 9_000_000 }], null).notes.filter((note) =>
+      note.startsWith('Lost'),
+    );
+  expect(places()).toEqual([]);
+  expect(places(lost(2_001_000, 0, 5), lost(3_001_000, 1, 70), lost(4_001_000, 3))).toEqual([
+    'Lost: 5 events around second 0.002000 (CPU 0); 70 events around second 0.003000 (CPU 1); an unknown number around second 0.004000 (CPU 3).',
+  ]);
+  const many = [1, 2, 3, 4, 5, 6].map((n) => lost(1000 + 1_000_000 * n, 0, n));
+  expect(places(...many)[0]).toMatch(
+    /^Lost, the largest of 6: 2 events around second 0\.002000 \(CPU 0\); 3 /,
+  );
 });

@@ -254,6 +254,22 @@ test('a histogram has a star for whatever is not nothing', () => {
   expect(bars).toEqual([1, 0, 40]);
 });
 
+test('names of VMs have a column where there are any', () => {
+  const exits = { name: 'CPUID', exits: 7 };
+  const head = (vm: string | null) => {
+    const reasons = [reason({ ...exits, vm, pid: 118 }), reason({ ...exits, vm: null, pid: 120 })];
+    return section(text(plausibleModel({ by: ['vm'], reasons })), 'Exits by VM')
+      .slice(0, 3)
+      .map((line) => line.trim().split(/ {2,}/).slice(0, 3));
+  };
+  expect(head('web1')[0]).toEqual(['VM', 'pid', 'reason']);
+  expect(head(null)).toEqual([
+    ['VM pid', 'reason', 'exits'],
+    ['118', 'CPUID', '7'],
+    ['120', 'CPUID', '7'],
+  ]);
+});
+
 describe('hostile names', () => {
   test.each(HOSTILE_NAMES)('%j stays on its line and in its column', (name) => {
     const base = plausibleModel();
@@ -308,6 +324,23 @@ describe('info', () => {
       '  recorder  perf 6.1.129',
       '  command   perf record -e kvm:* -a sleep 10',
     ]);
+  });
+  test('a fact of a file says which file, however long its name', () => {
+    const model = infoModel();
+    const facts = { recorder: 'perf 6.1.129', 'clock of captures/host7/trace.bin': 'same as the kernel’s' };
+    const shown = renderInfo(
+      { ...model, capture: { ...model.capture, facts } },
+      { color: false, width: null, rows: 1 },
+    );
+    expect(shown).toContain(
+      [
+        '',
+        '  recorder              perf 6.1.129',
+        '  clock of captures/host7/trace.bin',
+        '                        same as the kernel’s',
+        '',
+      ].join('\n'),
+    );
   });
   test('names events that were switched on and never came', () => {
     expect(info).toContain('  switched on, never recorded: kvm_nested_vmexit\n');

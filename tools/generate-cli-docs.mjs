@@ -55,6 +55,7 @@ function commandMarkdown(command) {
   if (command.examples) text += `\n\`\`\`text\n${exampleLines(command.examples)}\n\`\`\`\n`;
   for (const [group, options] of groups(command.options))
     text += `\n| ${group} | does |\n|---|---|\n${options.map(row).join('')}`;
+  if (command.notes) text += `\n\`\`\`text\n${command.notes}\n\`\`\`\n`;
   return text;
 }
 
@@ -94,7 +95,8 @@ function commandMan(command) {
   for (const argument of command.arguments)
     text += `.TP\n.I ${roff(argument.name)}\n${roff(argument.text || argument.words.join(', '))}.\n`;
   for (const option of [...groups(command.options).values()].flat()) text += manOption(option);
-  if (command.examples) text += `.PP\n.nf\n${roff(exampleLines(command.examples))}\n.fi\n`;
+  for (const block of [command.notes, command.examples && exampleLines(command.examples)])
+    if (block) text += `.PP\n.nf\n${roff(block)}\n.fi\n`;
   return text;
 }
 

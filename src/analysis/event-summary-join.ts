@@ -1,6 +1,7 @@
 /** Summaries of consecutive parts of a recording as one: what was lost around the cut needs both. */
 import { compareWords, diffWords } from '../core/words.ts';
 import type { EventSummary } from './event-summary.ts';
+import { withLosses } from './largest-losses.ts';
 import type { PairingPart } from './pairing-part.ts';
 
 /** Bits of cpuState (event-summary.ts). */
@@ -31,6 +32,7 @@ export function joinEventSummaries(
     for (let code = 0; code < summary[name].length; code++) summary[name][code] += later[name][code];
   for (const name of ['markers', 'events', 'lostRegions', 'lostEvents', 'lostUnknown', 'lostNs'] as const)
     summary[name] += later[name];
+  summary.losses = withLosses(summary.losses, later.losses);
   if (!summary.hasTime || earlier(later.first, summary.first)) summary.first.set(later.first);
   if (!summary.hasTime || earlier(summary.last, later.last)) summary.last.set(later.last);
   summary.hasTime = true;

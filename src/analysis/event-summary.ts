@@ -4,6 +4,7 @@ import { type ArenaBatch, type EventBatch, F_ARG0, F_MARKER, liesIn, NO_CPU } fr
 import { EV_LOST, MAX_EVENTS } from '../core/events.ts';
 import { compareWords, diffWords, TWO_32 } from '../core/words.ts';
 import { CPU_SEEN, S_BYTES, S_COUNTS, S_CPU_LAST, S_CPU_STATE, S_FIELDS } from './event-summary-layout.ts';
+import { type LossPlace, withLosses } from './largest-losses.ts';
 
 export interface EventSummary {
   /** Count per event code; EV_LOST and markers are not in it. */
@@ -22,6 +23,8 @@ export interface EventSummary {
   lostUnknown: number;
   /** Sum of the gaps' lengths over all CPUs, ns. */
   lostNs: number;
+  /** The largest ones. */
+  losses: readonly LossPlace[];
   /** Losses were seen: gaps have to be followed. */
   gaps: boolean;
   /** CPUs that recorded events or losses; known after finishEvents(). */
@@ -75,6 +78,7 @@ export function createEventSummary(): EventSummary {
     lostEvents: 0,
     lostUnknown: 0,
     lostNs: 0,
+    losses: [],
     gaps: false,
     cpus: 0,
     cpuLast: new Uint32Array(2 * (NO_CPU + 1)),
@@ -184,9 +188,11 @@ function followGaps(summary: EventSummary, batch: EventBatch, from: number): voi
 
 function addLoss(summary: EventSummary, batch: EventBatch, row: number): void {
   summary.lostRegions++;
-  if (batch.fields[row] & F_ARG0)
-    summary.lostEvents += batch.arg0[2 * row] + batch.arg0[2 * row + 1] * TWO_32;
-  else summary.lostUnknown++;
+  const events = batch.fields[row] & F_ARG0 ? batch.arg0[2 * row] + batch.arg0[2 * row + 1] * TWO_32 : null;
+  if (events === null) summary.lostUnknown++;
+  else summary.lostEvents += events;
+  const place = { low: batch.time[2 * row], high: batch.time[2 * row + 1], cpu: batch.cpu[row], events };
+  summary.losses = withLosses(summary.losses, [place]);
   summary.cpuState[batch.cpu[row]] |= GAP;
 }
 

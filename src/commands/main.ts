@@ -46,11 +46,18 @@ export async function run(args: readonly string[], environment: Environment): Pr
     status = result;
   });
   try {
-    await program.parseAsync([...args], { from: 'user' });
+    const names = ['help', ...program.commands.map((command) => command.name())];
+    await program.parseAsync(nonsenseAlone(args, names), { from: 'user' });
     return status;
   } catch (error) {
     return report(error, args, environment);
   }
+}
+
+/** `help nonsense` and `nonsense --help` as `nonsense`: help of the program would be taken for that of the command. */
+function nonsenseAlone(args: readonly string[], names: readonly string[]): string[] {
+  const [name] = args[0] === 'help' ? args.slice(1) : args;
+  return name === undefined || name.startsWith('-') || names.includes(name) ? [...args] : [name];
 }
 
 function report(error: unknown, args: readonly string[], { stderr }: Environment): number {

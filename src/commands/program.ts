@@ -1,6 +1,6 @@
 /** The command line: commands, options and help. What a command does is loaded when it runs. */
 import { Argument, Command, Option } from 'commander';
-import { ALL_SECTIONS, SECTION_IDS } from '../report/section-ids.ts';
+import { ALL_SECTIONS, SECTION_IDS, SECTION_WORDS } from '../report/section-ids.ts';
 import { VIEW_NAMES } from '../report/views/view-names.ts';
 import { addDiff } from './diff-command.ts';
 import type { Environment } from './environment.ts';
@@ -42,6 +42,11 @@ const TOP_NOTES = `
 Reads perf.data, trace.dat, text of tracefs, trace-cmd and perf, QEMU traces, captures; - is stdin.
 Exit status: 0 fine, 1 a --fail-on threshold was exceeded, 2 wrong use or unreadable input, 130 interrupted.`;
 
+const SECTION_NOTES = `
+Sections:
+${SECTION_IDS.map((id) => `  ${id.padEnd(14)}${SECTION_WORDS[id]}`).join('\n')}
+The first four are in every report, in brief, as far as the recording has them.`;
+
 const RECORD_EXAMPLES = `Examples (as root, on the KVM host):
   kvmtrace record -d 10s                                all VMs for ten seconds, into capture.arrow
   kvmtrace record -p 4711 --detail -o web1.arrow        one VM, with ports, MMIO, MSRs; Ctrl-C stops
@@ -72,7 +77,15 @@ export function createProgram(environment: Environment, finish: (status: number)
       getOutHasColors: () => false,
       getErrHasColors: () => false,
       outputError: (text, write) =>
-        write(text.replace(/^error: /, 'kvmtrace: ').replace(/^\((Did you mean .*)\)$/m, '  $1')),
+        write(
+          text
+            .replace(/^error: /, 'kvmtrace: ')
+            .replace(/^\((Did you mean .*)\)$/m, '  $1')
+            .replace(
+              /command-argument value ('.*') is invalid for argument '(\w+)'\. Allowed choices are (.*)\./,
+              '$1 is not a $2\n  Known: $3.',
+            ),
+        ),
     })
     .showHelpAfterError('  See: kvmtrace help')
     .exitOverride();
@@ -96,6 +109,7 @@ function addReport(program: Command, environment: Environment, finish: (status: 
     )
     .argument('<inputs...>', 'recordings of one host in any format, - for standard input')
     .addHelpText('before', REPORT_EXAMPLES)
+    .addHelpText('after', SECTION_NOTES)
     .optionsGroup('Output:')
     .addOption(
       repeatable(
@@ -125,9 +139,7 @@ function addReport(program: Command, environment: Environment, finish: (status: 
         'a row per reason and vm, vcpu, tid, cpu, level, in any combination of these',
       ),
     )
-    .addOption(
-      repeatable('--section <names>', `further parts: ${SECTION_IDS.join(', ')}; or ${ALL_SECTIONS}`),
-    )
+    .addOption(repeatable('--section <names>', `further parts, listed below, or ${ALL_SECTIONS}`))
     .option('--view <name>', `the layout of another tool: ${VIEW_NAMES.join(', ')}`)
     .option(
       '-i, --interval <duration>',

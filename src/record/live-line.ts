@@ -29,6 +29,8 @@ export interface LiveLine {
   draw(facts: LiveFacts): void;
   /** A line that stays. */
   say(text: string): void;
+  /** The same, for who sees no live line: logs, scripts. */
+  sayElsewhere(text: string): void;
   clear(): void;
   /** Writes nothing any more. */
   silence(): void;
@@ -42,15 +44,19 @@ export function createLiveLine(stream: Terminal, quiet: boolean, env: NodeJS.Pro
     if (drawn && !silent) stream.write('\r\x1b[K');
     drawn = false;
   };
+  const say = (text: string) => {
+    clear();
+    if (!silent) stream.write(`${text}\n`);
+  };
   return {
     draw(facts) {
       if (!live || silent) return;
       stream.write(`\r${liveText(facts).slice(0, Math.max(20, (stream.columns || 80) - 1))}\x1b[K`);
       drawn = true;
     },
-    say(text) {
-      clear();
-      if (!silent) stream.write(`${text}\n`);
+    say,
+    sayElsewhere: (text) => {
+      if (!quiet && !live) say(text);
     },
     clear,
     silence: () => {

@@ -40,7 +40,7 @@ export function escalationGap(context: TraceContext, analysis: AnalysisResult): 
       because:
         summary.markerCounts[EV_RUN_EXIT] + summary.counts[EV_RUN_EXIT] > 0
           ? 'Not recorded per exit: the capture has no kvm_userspace_exit events.'
-          : 'Not recorded: the capture has neither kvm_userspace_exit events nor QEMU data.',
+          : 'Not recorded: the capture has neither kvm_userspace_exit events nor QEMU data. Recording kvm:kvm_userspace_exit as well would tell.',
     };
   const exits = sum(
     stats.exits,

@@ -8,7 +8,7 @@ import { KEY_CODE, KEY_CPU, KEY_ISA, KEY_LEVEL, KEY_PID, KEY_TID, KEY_VCPU } fro
 import type { Quantiles } from '../analysis/latency-log.ts';
 import { NO_CPU } from '../core/event-batch.ts';
 import type { TraceContext } from '../core/trace-context.ts';
-import { plural } from '../core/units.ts';
+import { formatCount, formatOffset, plural } from '../core/units.ts';
 import { wordsToBigInt, wordsToHex } from '../core/words.ts';
 import { isIdle } from '../isa/reasons.ts';
 import { userspaceExitName } from '../isa/userspace-exits.ts';
@@ -332,6 +332,25 @@ function buildSlow(context: TraceContext, analysis: AnalysisResult, known: Known
   });
 }
 
+/** Losses that are named. */
+const LOSSES_SHOWN = 5;
+
+/** Where most was lost, for who looks at a moment and wants to know whether it can be trusted. */
+function lossPlaces(context: TraceContext, { summary }: AnalysisResult): string[] {
+  if (!context.timeIsNs || summary.losses.length === 0) return [];
+  const first = wordsToBigInt(summary.first[0], summary.first[1]);
+  const words = summary.losses
+    .slice(0, LOSSES_SHOWN)
+    .sort((a, b) => a.high - b.high || a.low - b.low)
+    .map(
+      ({ low, high, cpu, events }) =>
+        `${events === null ? 'an unknown number' : plural(events, 'event')} around second ${formatOffset(wordsToBigInt(low, high), first)}${cpu === NO_CPU ? '' : ` (CPU ${cpu})`}`,
+    );
+  const which =
+    summary.lostRegions > words.length ? `, the largest of ${formatCount(summary.lostRegions)}` : '';
+  return [`Lost${which}: ${words.join('; ')}.`];
+}
+
 function buildNotes(context: TraceContext, analysis: AnalysisResult, gap: EscalationGap | null): string[] {
   const exits = analysis.states.reduce((total, count) => total + count, 0);
   const notes: string[] = [];
@@ -348,6 +367,7 @@ function buildNotes(context: TraceContext, analysis: AnalysisResult, gap: Escala
         `In ${plural(instant, 'pair')} exit and entry have the same time, which no exit takes: the recording's clock stood still, or events share a stamp. These times are too short.`,
       );
   }
+  notes.push(...lossPlaces(context, analysis));
   const untold = latencyGap({ context, analysis });
   if (exits > 0 && context.timeIsNs && untold !== null)
     notes.push('kvm_entry was not recorded: how long exits took is unknown.');

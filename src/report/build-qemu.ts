@@ -138,6 +138,12 @@ function compare(check: QemuCheckResult, context: SectionInput['context']): NonN
 
 const BRIEF_ROWS = 10;
 
+/** `408.5`, `2,623`: as many digits as tell something. */
+function rateOf(perSecond: number | null): string | null {
+  if (perSecond === null) return null;
+  return perSecond < 1000 ? perSecond.toFixed(1) : formatCount(Math.round(perSecond));
+}
+
 function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
   const { qemu } = model;
   const instead = (sentence: string): Block[] => [
@@ -192,7 +198,7 @@ function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
                 cell(row.name),
                 count(row.count),
                 share(row.count, qemu.exits),
-                plain(row.perSecond === null ? null : row.perSecond.toFixed(1)),
+                plain(rateOf(row.perSecond)),
                 time(row.handling?.totalNs ?? null),
                 time(row.handling?.avgNs ?? null),
                 time(row.handling?.p99Ns ?? null),
@@ -229,10 +235,10 @@ function deviceBlock(devices: readonly QemuDeviceModel[], rows: number): Block {
     sentences: ["What QEMU's time was for: the first memory region that it accessed after each exit."],
     table: tableOf(
       [
-        left('region', { shrinkTo: 12 }),
+        left('region', { shrinkTo: 15 }),
         left('access', { drop: 4 }),
         left('address', { drop: 3 }),
-        left('KVM_RUN returned with', { shrinkTo: 14, drop: 5 }),
+        left('KVM_EXIT reason', { shrinkTo: 15, drop: 5 }),
         right('count'),
         right('QEMU total'),
         right('%', { gap: 1 }),

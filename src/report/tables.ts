@@ -32,20 +32,33 @@ function reasonCell(row: { isa: string; name: string; idle?: boolean }, showIsa:
   };
 }
 
-const GROUP_COLUMNS: Readonly<Record<Exclude<GroupKey, 'reason'>, (row: ReasonModel) => Cell[]>> = {
+export type RowKey = Exclude<GroupKey, 'reason'> | 'namelessVm';
+
+const GROUP_COLUMNS: Readonly<Record<RowKey, (row: ReasonModel) => Cell[]>> = {
   vm: (row) => [foreign(row.vm ?? null), plain(row.pid)],
+  namelessVm: (row) => [plain(row.pid)],
   vcpu: (row) => [plain(row.vcpu)],
   tid: (row) => [plain(row.tid)],
   cpu: (row) => [plain(row.cpu)],
   level: (row) => [cell(row.level ?? UNKNOWN_CELL)],
 };
-const GROUP_TITLES: Readonly<Record<Exclude<GroupKey, 'reason'>, Column[]>> = {
+const GROUP_TITLES: Readonly<Record<RowKey, Column[]>> = {
   vm: [left('VM', { shrinkTo: 10 }), right('pid')],
+  // No column of dashes where no recording has the names.
+  namelessVm: [right('VM pid')],
   vcpu: [right('vCPU')],
   tid: [right('tid')],
   cpu: [right('CPU')],
   level: [left('level')],
 };
+
+/** What rows have columns for beside the reason. */
+export function rowKeys({ by, reasons }: ReportModel): RowKey[] {
+  const named = reasons.some(({ vm }) => typeof vm === 'string');
+  return by
+    .filter((key) => key !== 'reason')
+    .map((key): RowKey => (key === 'vm' && !named ? 'namelessVm' : key));
+}
 
 /** What the rows are grouped by, in words: always by reason as well. */
 export function groupingWords({ by }: ReportModel): string {
@@ -83,7 +96,7 @@ const STATISTICS: readonly Statistic[] = [
 
 /** Exits by reason and, with --by, by group. `wide`: also the columns that only wide pages have room for. */
 export function reasonsTable(model: ReportModel, limit: number, wide = false): TableData {
-  const groups = model.by.filter((key) => key !== 'reason');
+  const groups = rowKeys(model);
   const showIsa = hasSeveralIsas(model);
   const statistics = STATISTICS.filter((statistic) => wide || !statistic.wide);
   const stats = (row: TotalModel): Cell[] => statistics.map(({ cell: of }) => of(row));

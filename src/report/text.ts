@@ -14,7 +14,7 @@ import { whyNoExits, whyNoneSlow } from './recorded.ts';
 import type { RenderOptions } from './renderers.ts';
 import { SECTIONS } from './sections.ts';
 import { COLOR, PLAIN, type Style } from './style.ts';
-import { renderTable, wrapText } from './table.ts';
+import { displayWidth, renderTable, wrapText } from './table.ts';
 import {
   escalationByReason,
   escalationByUserspaceReason,
@@ -70,15 +70,24 @@ function paragraph(page: Page, text: string, indent = 2): void {
 
 /** `key   value` lines, the value broken at blanks under itself. */
 export function factLines(facts: readonly Fact[], width: number, indent = 2): string[] {
-  const keys = facts.map((fact) => plainText(fact.key).slice(0, 20));
-  const keyWidth = Math.max(...keys.map((key) => key.length));
+  const keys = facts.map((fact) => plainText(fact.key));
+  const keyWidth = Math.max(...keys.map((key) => Math.min(LONGEST_KEY, displayWidth(key))));
+  const pad = ' '.repeat(indent);
   return facts.flatMap((fact, i) => {
     const value = fact.parts.map((part) => (part.untrusted ? plainText(part.text) : part.text)).join('');
-    return wrapText(value, width - indent - keyWidth - 2).map(
-      (line, n) => `${' '.repeat(indent)}${(n ? '' : keys[i]).padEnd(keyWidth)}  ${line}`,
-    );
+    // A key that names a file: cut off it would not tell which one.
+    const own = displayWidth(keys[i]) > LONGEST_KEY;
+    return [
+      ...(own ? wrapText(keys[i], width - indent).map((line) => pad + line) : []),
+      ...wrapText(value, width - indent - keyWidth - 2).map(
+        (line, n) => `${pad}${(n || own ? '' : keys[i]).padEnd(keyWidth)}  ${line}`,
+      ),
+    ];
   });
 }
+
+/** Columns of a key beside its value; a longer one has lines of its own. */
+const LONGEST_KEY = 20;
 
 function header(page: Page, model: ReportModel): void {
   const { style } = page;

@@ -288,11 +288,19 @@ export function summaryOf(model: DiffModel): string {
   const changed = reasons.filter((row) => changeWords(row, each) !== '').length;
   if (changed === 0 && changeWords(busyTotals, each) === '')
     return `No change beyond noise in ${plural(reasons.length, 'exit reason')}.`;
-  const of = `${formatCount(changed)} of ${plural(reasons.length, 'exit reason')} changed beyond noise`;
+  const of = isasDiffer(model)
+    ? 'Different instruction sets, whose exit reasons are not comparable'
+    : `${formatCount(changed)} of ${plural(reasons.length, 'exit reason')} changed beyond noise`;
   const { costNs } = busyTotals;
   return isChange(costNs)
     ? `${of}. Without idling, exits cost ${time(costNs.before!)} ${each} before and ${time(costNs.after!)} after (${changeText(costNs)}).`
-    : `${of}; the cost of all exits without idle ones did not.`;
+    : `${of}; the cost of all exits without idle ones did not${isasDiffer(model) ? ' change beyond noise' : ''}.`;
+}
+
+/** Whether both are known and not the same: each reason is then in one of the recordings only. */
+function isasDiffer({ before, after }: DiffModel): boolean {
+  const [a, b] = [before, after].map(({ capture }) => [...capture.isa].sort().join());
+  return a !== b && a !== '' && b !== '';
 }
 
 /** How much work both recordings saw. */

@@ -1,9 +1,9 @@
 /** Exits by reason and, with --by, by group: the table that people sort. */
 import { reasonsLegend } from '../figure-words.ts';
-import type { GroupKey, ReasonModel, ReportModel, TotalModel } from '../model.ts';
+import type { ReasonModel, ReportModel, TotalModel } from '../model.ts';
 import { shownReason } from '../reason-identity.ts';
 import { whyNoExits } from '../recorded.ts';
-import { groupingWords, hasSeveralIsas, IDLE_MARK } from '../tables.ts';
+import { groupingWords, hasSeveralIsas, IDLE_MARK, type RowKey, rowKeys } from '../tables.ts';
 import { type Markup, markup } from './markup.ts';
 import { limited, type Part } from './part.ts';
 import {
@@ -18,18 +18,18 @@ import {
   timeCell,
 } from './table.ts';
 
-type Group = Exclude<GroupKey, 'reason'>;
-
-const GROUP_COLUMNS: Readonly<Record<Group, readonly HtmlColumn[]>> = {
+const GROUP_COLUMNS: Readonly<Record<RowKey, readonly HtmlColumn[]>> = {
   vm: [{ title: 'VM' }, { title: 'pid', number: true }],
+  namelessVm: [{ title: 'VM pid', number: true }],
   vcpu: [{ title: 'vCPU', number: true }],
   tid: [{ title: 'tid', number: true }],
   cpu: [{ title: 'CPU', number: true }],
   level: [{ title: 'level' }],
 };
 
-const GROUP_CELLS: Readonly<Record<Group, (row: ReasonModel) => HtmlCell[]>> = {
+const GROUP_CELLS: Readonly<Record<RowKey, (row: ReasonModel) => HtmlCell[]>> = {
   vm: (row) => [textCell(row.vm ?? null), idCell(row.pid)],
+  namelessVm: (row) => [idCell(row.pid)],
   vcpu: (row) => [idCell(row.vcpu)],
   tid: (row) => [idCell(row.tid)],
   cpu: (row) => [idCell(row.cpu)],
@@ -72,7 +72,7 @@ function legend(model: ReportModel): string {
 }
 
 export function reasonsTable(model: ReportModel, rows: number): Markup {
-  const groups = model.by.filter((key): key is Group => key !== 'reason');
+  const groups = rowKeys(model);
   const showIsa = hasSeveralIsas(model);
   const leading = [...groups.flatMap((key) => GROUP_COLUMNS[key]), { title: 'reason' }];
   const { shown, hidden } = limited(model.reasons, rows);
