@@ -419,6 +419,23 @@ live('text is plain although the host prints its own in another way', () => {
   expect(readFileSync(join(work, 'a.txt'), 'utf8')).toMatch(/: sched_switch: prev_comm=/);
 });
 
+live('what the host has set for its own buffer is not handed on: waiting readers, markers', async () => {
+  const options = join(INSTANCES, '../options');
+  const odd = { block: '1', markers: '0' };
+  const before = Object.keys(odd).map((name) => [name, readFileSync(join(options, name), 'utf8').trim()]);
+  try {
+    for (const [name, value] of Object.entries(odd)) writeFileSync(join(options, name), value);
+    // A clock that user space does not know, whose time a marker tells.
+    const { ended, instance } = start([...EVENTS, '-o', 'a.dat', '-d', '1', '--clock', 'local']);
+    await until('tracing is on', () => isOn(instance));
+    expect(readFileSync(join(instance, 'options/block'), 'utf8')).toBe('0\n');
+    expect((await within(ended)).status).toBe(0);
+  } finally {
+    for (const [name, value] of before) writeFileSync(join(options, name), value);
+  }
+  expect(readFileSync(join(work, 'a.dat'), 'latin1')).toMatch(/kvmtrace mono=\d+ realtime=\d+/);
+});
+
 live('perf records where tracefs may only be read', () => {
   if (missing('unshare') || missing('perf')) return;
   const script = `T=/sys/kernel/tracing; mount --bind $T $T && mount -o remount,bind,ro $T || exit 77
