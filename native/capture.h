@@ -153,6 +153,7 @@ struct shared {
 	_Atomic int phase; /* enum phase */
 	_Atomic uint32_t beat; /* counts on once a second at least while the recorder records; 0: it does not */
 	_Atomic bool held; /* it stood still, and the watchdog switched tracing off */
+	_Atomic int perf; /* the process that records in place of an instance; 0: there is none */
 	int ncpu;
 	uint32_t subbuf;
 	uint64_t names_off, names_room; /* blank lines after the names written so far */
@@ -211,6 +212,7 @@ struct watchdog {
 	int restarts;
 };
 bool watchdog_start(struct watchdog *w, struct shared *s, int out_fd);
+bool beat(struct shared *s); /* tells it that we run; true: it thought that we did not, and nothing is recorded any more */
 void watchdog_dismiss(struct watchdog *w);
 void watchdog_kill(struct watchdog *w); /* also if it is stopped */
 void close_all_but(const int *keep, int n); /* leaves 0 to 2 open, too */

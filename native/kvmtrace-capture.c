@@ -115,19 +115,11 @@ static void reap(void)
 
 static int text_disk = -1; /* where the text goes, if that is a file */
 
-/* Tells the watchdog that we run. True: it thought that we did not, and nothing is recorded any more. */
-static bool beat(void)
-{
-	if (!atomic_fetch_add(&self.s->beat, 1))
-		atomic_store(&self.s->beat, 1); /* 0 says something else */
-	return atomic_load(&self.s->held);
-}
-
 static enum stop_reason text_ends(bool child)
 {
 	static uint64_t next_second;
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
-	if (beat() && self.why == STOP_NOT)
+	if (beat(self.s) && self.why == STOP_NOT)
 		self.why = STOP_STALLED;
 	if (child)
 		reap();
@@ -150,7 +142,7 @@ static void wait_for_end(struct readers *readers)
 		poll(wait, 2, until > now ? (int)((until - now + 999999) / 1000000) : 0);
 		now = clock_ns(CLOCK_MONOTONIC);
 		bool stopped = signals_take(self.signals, &child) > 0;
-		if (beat())
+		if (beat(self.s))
 			self.why = STOP_STALLED;
 		else if (stopped)
 			self.why = STOP_SIGNAL;

@@ -1,7 +1,7 @@
 /*
  * --backend perf: this host's own perf record with the same selection, for hosts where tracefs may not be written or
- * where a perf.data is wanted. perf needs no watchdog: its events end with its file descriptors, and it gets SIGTERM
- * when we die.
+ * where a perf.data is wanted. Its events end with its file descriptors, and it gets SIGTERM when we die. The watchdog sees
+ * to the rest: a perf that the kernel does not tell, and that perf does not go on when we are stopped.
  *
  * perf looks at all processes of the host before its events count, which takes seconds on a large one. So it starts with
  * them off (-D -1), and we switch them on by its control descriptors: its answer is the begin of the recording. Before 5.10
@@ -32,6 +32,7 @@ static char *joined(const int *ids, int n, const int *more, int nmore)
 static void drop_file(void)
 {
 	dat_remove(self.out_fd);
+	watchdog_dismiss(&self.dog);
 }
 
 /* perf keeps it, too, where it is new enough: we may be stopped. Before 5.5 it has no limit, and is given one only on demand. */
@@ -73,7 +74,10 @@ struct control {
 	int tell, told; /* -1: this perf knows no such thing */
 };
 
-/* Two pipes: perf's ends as an argument, and for perf to close with itself. */
+/*
+ * Two pipes: perf's ends as an argument, for perf to close with itself. It gets ours, too: when they hang up because we were
+ * killed, perf ends at once ("Thread and evlist pollfd index mismatch", 6.1), and its file cannot be read.
+ */
 static void control_make(struct control *c, int theirs[2], char *arg, size_t size)
 {
 	int tell[2], told[2];
@@ -82,8 +86,10 @@ static void control_make(struct control *c, int theirs[2], char *arg, size_t siz
 	*c = (struct control){ tell[1], told[0] };
 	theirs[0] = tell[0];
 	theirs[1] = told[1];
-	for (int i = 0; i < 2; i++)
-		fcntl(theirs[i], F_SETFD, 0);
+	for (int i = 0; i < 2; i++) {
+		fcntl(tell[i], F_SETFD, 0);
+		fcntl(told[i], F_SETFD, 0);
+	}
 	snprintf(arg, size, "--control=fd:%d,%d", theirs[0], theirs[1]);
 	write_all(c->tell, "enable\n", 7);
 }
@@ -122,6 +128,9 @@ int run_perf(void)
 	self.out_fd = dat_create(o->output);
 	die_hook(drop_file);
 	check_disk(self.out_fd);
+	self.s = shared_new(0);
+	if (!watchdog_start(&self.dog, self.s, self.out_fd))
+		die("watchdog", NULL, "cannot start the watchdog: %s", strerror(errno));
 	fcntl(self.out_fd, F_SETFD, 0);
 	snprintf(own, sizeof own, "/proc/self/fd/%d", self.out_fd);
 	argv[n++] = "perf";
@@ -174,6 +183,7 @@ int run_perf(void)
 	if (pid < 0)
 		die("no-perf", "install it (linux-perf, perf, linux-tools-common), or record without --backend perf", "perf cannot be run: %s",
 			strerror(errno));
+	atomic_store(&self.s->perf, (int)pid);
 	for (int i = 0; i < 2; i++)
 		if (theirs[i] >= 0)
 			close(theirs[i]);
@@ -187,6 +197,7 @@ int run_perf(void)
 		uint64_t now = clock_ns(CLOCK_MONOTONIC), left = end > now ? (end - now) / 1000000 + 1 : 0;
 		poll(wait, 2, left < 50 ? (int)left : 50);
 		int stops = signals_take(signals, &child);
+		beat(self.s);
 		if (waitpid(pid, &status, WNOHANG) == pid)
 			break;
 		if (!begun && has_begun(&control)) {
@@ -205,18 +216,23 @@ int run_perf(void)
 			asked = true;
 		}
 	}
+	atomic_store(&self.s->beat, 0);
 	struct stat st;
 	if (fstat(self.out_fd, &st) || !st.st_size)
 		die("perf", "its own message is above", "perf record failed and recorded nothing");
-	if (!asked && !(WIFEXITED(status) && !WEXITSTATUS(status))) {
+	watchdog_dismiss(&self.dog);
+	if (!asked && !atomic_load(&self.s->held) && !(WIFEXITED(status) && !WEXITSTATUS(status))) {
 		msg(MSG_ERROR, "perf", NULL, "perf record failed; its own message is above");
 		return EXIT_FAILED;
 	}
 	if (late)
 		die("perf", "record without --backend perf", "perf record did not begin within a minute");
-	if (low)
+	if (atomic_load(&self.s->held))
+		msg(MSG_ERROR, "stalled", "what was written until then is in the file",
+			"recording ended early: this program stood still for half a minute (SIGSTOP?), and its watchdog ended perf");
+	else if (low)
 		msg(MSG_ERROR, "disk-low", "what was written until then is in the file", "recording ended early: disk-low");
 	else if (!msg_has_json())
 		msg(MSG_INFO, "end", NULL, "%s: %.1f MB", o->output, (double)st.st_size / 1e6);
-	return low ? EXIT_FAILED : EXIT_OK;
+	return low || atomic_load(&self.s->held) ? EXIT_FAILED : EXIT_OK;
 }

@@ -182,6 +182,8 @@ void tracefs_apply(struct tracefs *t, const struct options *o)
 	 */
 	may_write(t, "options/stacktrace", "0", NULL);
 	may_write(t, "options/userstacktrace", "0", NULL);
+	may_write(t, "options/block", "0", NULL); /* poll() would return at once, every time */
+	may_write(t, "options/markers", "1", NULL); /* mark() writes one */
 	if (o->text) /* what a new instance inherits, too: numbers instead of events, or lines that no program reads */
 		for (size_t i = 0; i < sizeof plain_text / sizeof *plain_text; i++)
 			write_file_at(t->dir_fd, plain_text[i].option, plain_text[i].value);

@@ -68,10 +68,21 @@ static void close_others(const int *keep, int n)
 		close(null);
 }
 
+bool beat(struct shared *s)
+{
+	if (!atomic_fetch_add(&s->beat, 1))
+		atomic_store(&s->beat, 1); /* 0 says something else */
+	return atomic_load(&s->held);
+}
+
 /* Tracing and events, at once. */
 static void switch_off(struct shared *s)
 {
 	char path[400];
+	if (atomic_load(&s->perf)) {
+		kill(atomic_load(&s->perf), SIGINT); /* perf's way to finish its file */
+		return;
+	}
 	snprintf(path, sizeof path, "%s/tracing_on", s->instance);
 	write_file_at(AT_FDCWD, path, "0");
 	snprintf(path, sizeof path, "%s/events/enable", s->instance);
@@ -147,6 +158,19 @@ static void finish_file(struct shared *s, int out_fd, struct buf *options, const
 	buf_free(&json);
 }
 
+/*
+ * perf gets SIGTERM from the kernel when the recorder dies, but not one that has capabilities of its own (setcap). It finishes
+ * its file then, which whoever waits for us wants to read.
+ */
+static void end_perf(pid_t perf)
+{
+	for (int waited = 0; waited < 60000 && !kill(perf, 0); waited += 20) {
+		if (waited == 1000)
+			kill(perf, SIGTERM);
+		poll(NULL, 0, 20);
+	}
+}
+
 static const char *watched; /* the dead recorder's instance */
 
 /* Where memory ran out: all but the file. */
@@ -182,6 +206,10 @@ static _Noreturn void guard(int pipe_fd, struct shared *s, int out_fd, pid_t par
 	mlockall(first ? MCL_CURRENT : MCL_CURRENT | MCL_ONFAULT);
 	if (!recorder_died(pipe_fd, signal_fd, parent, s))
 		_exit(0);
+	if (atomic_load(&s->perf)) {
+		end_perf(atomic_load(&s->perf));
+		_exit(0);
+	}
 	int phase = atomic_load(&s->phase);
 	watched = s->instance;
 	die_hook(phase == PHASE_NOTHING || phase == PHASE_FINISHED ? NULL : give_up);

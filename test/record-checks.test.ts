@@ -258,9 +258,13 @@ describe('the helper', () => {
     expect(said).toHaveLength(1);
     const later = new Date(Date.now() + 60_000);
     utimesSync(join(root, 'native/main.c'), later, later);
+    // Of a build that was interrupted, and of one that runs.
+    for (const name of ['.build-old', '.build-now']) mkdirSync(join(root, 'native', name));
+    const old = new Date(Date.now() - 3_600_000);
+    utimesSync(join(root, 'native/.build-old'), old, old);
     await findHelper(search);
     expect(said).toHaveLength(2);
-    expect(readdirSync(join(root, 'native')).sort()).toEqual(['kvmtrace-capture', 'main.c']);
+    expect(readdirSync(join(root, 'native')).sort()).toEqual(['.build-now', 'kvmtrace-capture', 'main.c']);
   });
   test('a failure of the static link falls back to a dynamic one', async (ctx) => {
     if (!hasCompiler) return ctx.skip('SKIPPED: no C compiler (cc)');

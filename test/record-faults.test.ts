@@ -197,6 +197,11 @@ live('packing gives up when others fill the disk meanwhile', async () => {
     const slow = '-e trace=copy_file_range -e inject=copy_file_range:delay_exit=400000';
     // The command under strace would take a minute: it is started beside it.
     const ended = underStrace(slow, ['--min-free', '20M', ...ON_LAST, '-d', '9']);
+    const instance = join(INSTANCES, `kvmtrace-${children.at(-1)!.pid}`);
+    // A new instance says that tracing is on before its events are.
+    const isOn = (name: string) =>
+      existsSync(join(instance, name)) && readFileSync(join(instance, name), 'utf8').startsWith('1');
+    await until('it records', () => isOn('events/raw_syscalls/sys_enter/enable') && isOn('tracing_on'));
     const load = spawn(LOAD[0], LOAD.slice(1), { stdio: 'ignore' });
     children.push(load);
     // 24 MB recorded, and the copy begins.

@@ -356,6 +356,35 @@ live('perf has the size limit itself, and one that does not tell its version is 
   expect(args('hung')).not.toMatch(/--control|--max-size/);
 });
 
+live.each([
+  ['by the kernel', false],
+  ['by the watchdog, where the kernel does not', true],
+])('a perf whose recorder is killed is ended %s, and its file is whole', async (_name, forgetful) => {
+  if (missing('perf') || (forgetful && missing('python3'))) return;
+  const real = spawnSync('sh', ['-c', 'command -v perf'], { encoding: 'utf8' }).stdout.trim();
+  const bin = join(work, 'bin');
+  mkdirSync(bin);
+  // As the kernel does where perf has capabilities of its own. PR_SET_PDEATHSIG 1
+  const forget = `import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 0, 0, 0, 0); os.execv('${real}', ['perf'] + sys.argv[1:])`;
+  const run = forgetful ? `python3 -c "${forget}"` : `'${real}'`;
+  writeFileSync(join(bin, 'perf'), `#!/bin/sh\nexec ${run} "$@"\n`, { mode: 0o755 });
+  const child = spawn(helper, ['--backend', 'perf', ...EVENTS, '-o', 'a.data', '--status-json=2'], {
+    cwd: work,
+    env: { ...process.env, PATH: `${bin}:${process.env.PATH}` },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  children.push(child);
+  let said = '';
+  child.stderr!.setEncoding('utf8').on('data', (text) => (said += text));
+  await until('it records', () => said.includes('"start"'));
+  const theirs = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ');
+  const left = () => theirs.filter((pid) => existsSync(`/proc/${pid}`));
+  expect(left()).toHaveLength(2);
+  child.kill('SIGKILL');
+  await until('perf and the watchdog have ended', () => left().length === 0, 8000);
+  expect(spawnSync(real, ['report', '-i', join(work, 'a.data'), '--header-only']).status).toBe(0);
+});
+
 live('a command gets the limits of whoever started us', () => {
   const script = `ulimit -Sn 300; exec '${helper}' ${EVENTS.join(' ')} -b 8K -o a.dat -q -- sh -c 'ulimit -Sn; ulimit -Hn'`;
   const { stdout } = spawnSync('sh', ['-c', script], { cwd: work, encoding: 'utf8' });
@@ -390,6 +419,23 @@ live('text is plain although the host prints its own in another way', () => {
     writeFileSync(join(options, 'raw'), before);
   }
   expect(readFileSync(join(work, 'a.txt'), 'utf8')).toMatch(/: sched_switch: prev_comm=/);
+});
+
+live('what the host has set for its own buffer is not handed on: waiting readers, markers', async () => {
+  const options = join(INSTANCES, '../options');
+  const odd = { block: '1', markers: '0' };
+  const before = Object.keys(odd).map((name) => [name, readFileSync(join(options, name), 'utf8').trim()]);
+  try {
+    for (const [name, value] of Object.entries(odd)) writeFileSync(join(options, name), value);
+    // A clock that user space does not know, whose time a marker tells.
+    const { ended, instance } = start([...EVENTS, '-o', 'a.dat', '-d', '1', '--clock', 'local']);
+    await until('tracing is on', () => isOn(instance));
+    expect(readFileSync(join(instance, 'options/block'), 'utf8')).toBe('0\n');
+    expect((await within(ended)).status).toBe(0);
+  } finally {
+    for (const [name, value] of before) writeFileSync(join(options, name), value);
+  }
+  expect(readFileSync(join(work, 'a.dat'), 'latin1')).toMatch(/kvmtrace mono=\d+ realtime=\d+/);
 });
 
 live('perf records where tracefs may only be read', () => {

@@ -17,7 +17,7 @@ import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { UsageError } from '../src/core/errors.ts';
 import { checkHost, readHostFacts } from '../src/record/checks.ts';
 import { clearLeftovers } from '../src/record/leftovers.ts';
-import { makeWorkFolder, noteGuard } from '../src/record/work-folder.ts';
+import { dropGuard, makeWorkFolder, noteGuard } from '../src/record/work-folder.ts';
 import { BIN, ensureBuilt, kvmtrace } from './support/built.ts';
 import { until } from './support/recording.ts';
 
@@ -108,7 +108,7 @@ test('only what belongs to the dead is removed, and nothing of use', () => {
   noteGuard(make('guarded', dead), process.pid);
   chmodSync(make('open', dead), 0o755);
   const tracing = make('tracing', dead);
-  mkdirSync(join(tracing, 'kvmtrace-qemu-4711'));
+  noteGuard(tracing, 2 ** 22 + 1);
   writeFileSync(join(make('damaged', dead), 'owner'), '{');
   mkdirSync(join(folder, '.theirs.recording-abcdef'));
   const victim = mkdtempSync(join(tmpdir(), 'kvmtrace-leftovers-'));
@@ -121,7 +121,9 @@ test('only what belongs to the dead is removed, and nothing of use', () => {
   ]);
   make('rebooted', { boot: 'before' });
   make('killed', dead);
-  noteGuard(make('both', dead), 2 ** 22 + 1);
+  const restored = make('restored', dead);
+  noteGuard(restored, 2 ** 22 + 1);
+  dropGuard(restored);
   expect(clear()).toBe(3);
   expect(hidden().sort()).toEqual(before);
   rmSync(victim, { recursive: true });

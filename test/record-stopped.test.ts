@@ -143,6 +143,25 @@ live('a recorder that is stopped does not leave tracing on: the watchdog switche
   await Promise.all([once('a.dat'), once('a.txt')]);
 });
 
+live('a recorder that is stopped does not leave perf recording: the watchdog ends it', async () => {
+  if (spawnSync('perf', ['--version']).error) return;
+  const { child, ended, folder, said } = await record('--backend', 'perf', '-o', 'a.data');
+  const processes = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ');
+  const running = () =>
+    processes.some((pid) => {
+      const file = `/proc/${pid}/status`;
+      const status = existsSync(file) ? readFileSync(file, 'utf8') : '';
+      return /^Name:\s+perf/.test(status) && !/^State:\s+Z/m.test(status);
+    });
+  expect(running()).toBe(true);
+  child.kill('SIGSTOP');
+  await until('perf has ended', () => !running(), 10_000);
+  child.kill('SIGCONT');
+  expect(await ended).toBe(1);
+  expect(said()).toContain('its watchdog ended perf');
+  expect(spawnSync('perf', ['report', '-i', join(folder, 'a.data'), '--header-only']).status).toBe(0);
+});
+
 live('killed while the watchdog is stopped: tracing is off by itself, the rest when it goes on', async () => {
   const { child, ended, watchdog, instance, folder } = await record('-o', 'a.dat');
   child.kill('SIGSTOP');

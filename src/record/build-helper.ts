@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import {
   accessSync,
   constants,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -15,6 +16,9 @@ import { delimiter, isAbsolute, join } from 'node:path';
 import { UsageError } from '../core/errors.ts';
 
 const NAME = 'kvmtrace-capture';
+const WORK = '.build-';
+/** No build takes that long. */
+const LEFT_MS = 10 * 60_000;
 
 /** Compilers that PATH has, the user's own (CC) first. */
 export function compilersOf(env: NodeJS.ProcessEnv): string[] {
@@ -57,7 +61,8 @@ export async function buildHelper(
     );
   const place = placeFor(sources, env);
   tell(`building ${join(place, NAME)} with ${compilers[0]} (once; it is the program that records)`);
-  const work = mkdtempSync(join(place, '.build-'));
+  clearBuilds(place);
+  const work = mkdtempSync(join(place, WORK));
   try {
     const made = join(work, NAME);
     let said = '';
@@ -82,6 +87,17 @@ export async function buildHelper(
     );
   } finally {
     rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** What builds left that were interrupted (Ctrl-C) or killed. */
+function clearBuilds(place: string): void {
+  for (const name of readdirSync(place)) {
+    const path = join(place, name);
+    const stat = name.startsWith(WORK) ? lstatSync(path, { throwIfNoEntry: false }) : undefined;
+    // Another one may be building just now.
+    if (stat?.isDirectory() && stat.uid === process.geteuid?.() && Date.now() - stat.mtimeMs > LEFT_MS)
+      rmSync(path, { recursive: true, force: true });
   }
 }
 

@@ -20,10 +20,10 @@ export function clearLeftovers(folder: string, tell: (message: string, hint: str
     const path = join(folder, name);
     const found = readWorkFolder(path);
     if (found === null || !found.dead) continue;
-    if (found.hasTrace) {
+    if (found.qemuIsOn) {
       tell(
-        `${path} is left of a recording that was killed together with the process that guards QEMU, which may still write its trace there`,
-        "In QEMU's monitor: trace-event kvm_run_exit off, trace-file off. Then take the trace out of it, and remove it.",
+        `${path} is left of a recording that was killed together with the process that guards QEMU, which may still write its trace`,
+        `In QEMU's monitor: trace-file (tells where to), trace-event kvm_run_exit off, trace-file off. Then take the trace, and remove ${path}.`,
       );
       continue;
     }

@@ -13,7 +13,7 @@ import { findListener, type QemuProcess } from './qemu-process.ts';
 import { type OurTraceFile, type ProcessId, type QemuUndo, undoQemu } from './qemu-undo.ts';
 import { adviceFor, connectQmp, type Qmp, QmpError } from './qmp.ts';
 import { sliceTrace, traceSize } from './slice-trace.ts';
-import { noteGuard } from './work-folder.ts';
+import { dropGuard, noteGuard } from './work-folder.ts';
 
 export interface QemuSession {
   /** Whether QEMU's side will be recorded at all. */
@@ -153,9 +153,12 @@ function createUndo(connection: Connection | null, tell: (text: string) => void)
       }
       connection?.qmp.close();
     },
-    release(): void {
+    /** False: there is none, or it is still at it. */
+    release(): boolean {
+      const had = guard !== null;
       guard?.dismiss();
       guard = null;
+      return had;
     },
   };
 }
@@ -235,6 +238,11 @@ function withOwnFile(
   const { qmp, events } = connection;
   const undo = createUndo(connection, tell);
   let ours: OurTraceFile | null = null;
+  let noted: string | null = null;
+  const release = () => {
+    if (undo.release() && noted !== null) dropGuard(noted);
+    noted = null;
+  };
   return {
     active: true,
     async begin(helper) {
@@ -242,13 +250,14 @@ function withOwnFile(
       // The guard first: from here on nothing is made that it does not know.
       await undo.remember({ events: events.off, file: before, ours: null });
       const place = { work: resolve(work()), to: resolve(to) };
-      noteGuard(place.work, undo.guardPid());
+      noted = place.work;
+      noteGuard(noted, undo.guardPid());
       ours = await directTraceFile(qmp, foldersToTry(place.work, qemu), qemu, place, (file) =>
         undo.remember({ events: events.off, file: before, ours: file }),
       );
       if (ours === null) {
         await undo.run();
-        undo.release();
+        release();
         tell(
           "QEMU cannot write a trace file in any folder tried: it runs confined (libvirt's AppArmor or SELinux rules, a container). Going on with the kernel's side only; or let QEMU trace to a file that it may write (-trace enable=kvm_run_exit,file=FILE) and add --qemu-trace FILE.",
         );
@@ -265,7 +274,7 @@ function withOwnFile(
       const file = ours;
       ours = null;
       const found = collect(file) > 0;
-      undo.release();
+      release();
       if (!found) tell('QEMU wrote no events meanwhile: no vCPU of it came back from KVM_RUN');
       return found;
     },
@@ -273,7 +282,7 @@ function withOwnFile(
       await undo.run();
       if (ours) removeFolder(ours.folder);
       ours = null;
-      undo.release();
+      release();
     },
   };
 }

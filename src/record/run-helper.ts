@@ -35,6 +35,8 @@ export interface HelperRun {
   /** Tracing is on; null if it ended before (`ended` says why). */
   readonly started: Promise<StartLine | null>;
   readonly ended: Promise<HelperResult>;
+  /** Nothing is recorded any more; its watchdog may still have to finish the file. */
+  readonly exited: Promise<void>;
   /** Asks it to finish; a second time: at once, without packing the file. */
   stop(): void;
   /** The same, where nothing of it is worth keeping: it is killed if it does not end. */
@@ -97,13 +99,17 @@ export function startHelper(helper: string, args: readonly string[], listener: H
       else done();
     });
   });
+  const exited = new Promise<void>((resolve) => {
+    child.on('error', () => resolve());
+    child.on('exit', () => resolve());
+  });
   const stop = () => void child.kill('SIGINT');
   const giveUp = () => {
     stop();
     const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
     void ended.then(() => clearTimeout(timer));
   };
-  return { pid: child.pid ?? 0, started, ended, stop, giveUp };
+  return { pid: child.pid ?? 0, started, ended, exited, stop, giveUp };
 }
 
 /** A file whose parts are being moved must not be read: what is read of it may have gone by then. */

@@ -86,7 +86,8 @@ export async function runRecording(parts: RecordingParts): Promise<Recorded> {
       ({ command, end: commandEnd } = startCommand(
         signals.underNohup ? withoutHangup(options.command) : options.command,
       ));
-    why = await Promise.race([ask, commandEnd, run.ended.then(() => null)]);
+    // Of a helper that was killed the file takes its time: QEMU's side ends before.
+    why = await Promise.race([ask, commandEnd, run.exited.then(() => null)]);
     signals.listen(run.stop);
     worthKeeping = true;
     let hasQemu = false;

@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs';
 import { hostname } from 'node:os';
@@ -19,8 +20,6 @@ const OWNER = 'owner';
 const GUARD = 'guard';
 /** As makeWorkFolder() names them. */
 const NAME = /^\..*\.recording-\w{6}$/s;
-/** QEMU's trace in the making: of use, and QEMU may still be writing it. */
-const QEMU = /^kvmtrace-qemu-/;
 
 interface Owner {
   readonly host: string;
@@ -43,7 +42,11 @@ export function makeWorkFolder(files: readonly string[]): string {
   return folder;
 }
 
+/** Before QEMU is changed. */
 export const noteGuard = (folder: string, pid: number) => note(folder, GUARD, pid, []);
+
+/** QEMU is as before. */
+export const dropGuard = (folder: string) => rmSync(join(folder, GUARD), { force: true });
 
 function note(folder: string, name: string, pid: number, files: readonly string[]): void {
   try {
@@ -74,8 +77,8 @@ export interface WorkFolder {
   /** Names of the recording's files: the capture, then what it is made of. */
   readonly files: readonly string[];
   readonly dead: boolean;
-  /** QEMU was to write its trace into it. */
-  readonly hasTrace: boolean;
+  /** Nobody has switched QEMU back, which may still be writing its trace, perhaps into this folder. */
+  readonly qemuIsOn: boolean;
 }
 
 /** Null for what is not ours, or does not tell. */
@@ -96,7 +99,7 @@ export function readWorkFolder(path: string): WorkFolder | null {
     return {
       files: owner.files.map((file) => basename(file)),
       dead: isDead(owner) && (!names.includes(GUARD) || isDead(read(GUARD))),
-      hasTrace: names.some((name) => QEMU.test(name)),
+      qemuIsOn: names.includes(GUARD),
     };
   } catch {
     return null;
