@@ -217,6 +217,8 @@ int run_perf(void)
 		}
 	}
 	atomic_store(&self.s->beat, 0);
+	atomic_store(&self.s->phase, PHASE_FINISHED);
+	atomic_store(&self.s->perf, 0); /* another process may have its number by now */
 	struct stat st;
 	if (fstat(self.out_fd, &st) || !st.st_size)
 		die("perf", "its own message is above", "perf record failed and recorded nothing");

@@ -29,7 +29,7 @@ async function failureOf(script: string): Promise<UsageError> {
     reserve: 1,
     place,
     qemu: await openQemu({ qmp: null, file: null, detail: false, work: place.work, to: place.qemu, tell }),
-    live: { draw: tell, say: tell, clear: tell, silence: tell },
+    live: { draw: tell, say: tell, sayElsewhere: tell, clear: tell, silence: tell },
     signals: { count: 0, hungUp: false, underNohup: false, listen: tell, close: tell },
     message: tell,
     perfBeginsWithinMs: 1500,

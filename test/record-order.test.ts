@@ -50,7 +50,7 @@ echo '{"type":"start","watchdog":'$!'}' >&3; while [ "$1" != -o ]; do shift; don
       },
       restore: async () => {},
     },
-    live: { draw: nothing, say: nothing, clear: nothing, silence: nothing },
+    live: { draw: nothing, say: nothing, sayElsewhere: nothing, clear: nothing, silence: nothing },
     signals: { count: 0, hungUp: false, underNohup: false, listen: nothing, close: nothing },
     message: nothing,
   });

@@ -4,7 +4,7 @@ import { type ArenaBatch, type EventBatch, F_ARG0, F_MARKER, liesIn, NO_CPU } fr
 import { EV_LOST, MAX_EVENTS } from '../core/events.ts';
 import { compareWords, diffWords, TWO_32 } from '../core/words.ts';
 import { CPU_SEEN, S_BYTES, S_COUNTS, S_CPU_LAST, S_CPU_STATE, S_FIELDS } from './event-summary-layout.ts';
-import { type LossPlace, withLosses } from './largest-losses.ts';
+import { isKept, type LossPlace, withLosses } from './largest-losses.ts';
 
 export interface EventSummary {
   /** Count per event code; EV_LOST and markers are not in it. */
@@ -191,9 +191,12 @@ function addLoss(summary: EventSummary, batch: EventBatch, row: number): void {
   const events = batch.fields[row] & F_ARG0 ? batch.arg0[2 * row] + batch.arg0[2 * row + 1] * TWO_32 : null;
   if (events === null) summary.lostUnknown++;
   else summary.lostEvents += events;
-  const place = { low: batch.time[2 * row], high: batch.time[2 * row + 1], cpu: batch.cpu[row], events };
-  summary.losses = withLosses(summary.losses, [place]);
-  summary.cpuState[batch.cpu[row]] |= GAP;
+  const cpu = batch.cpu[row];
+  const low = batch.time[2 * row];
+  const high = batch.time[2 * row + 1];
+  if (isKept(summary.losses, low, high, cpu, events))
+    summary.losses = withLosses(summary.losses, [{ low, high, cpu, events }]);
+  summary.cpuState[cpu] |= GAP;
 }
 
 function endGap(summary: EventSummary, cpu: number, low: number, high: number, seen: boolean): void {
