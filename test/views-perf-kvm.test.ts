@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Filters } from '../src/commands/options.ts';
 import { runReport } from '../src/commands/pipeline.ts';
+import { parseReportOptions, type RawReportOptions } from '../src/commands/report-options.ts';
 import { ISA_VMX } from '../src/core/isa-codes.ts';
 import { HAS_SHARED, listCaptures, SAMPLES, SHARED } from './support/corpus.ts';
 import { defaultReportOptions } from './support/options.ts';
@@ -84,6 +85,20 @@ describe('filters', () => {
     const rows = (await view(sample, 'perf-kvm', chosen)).split('\n').filter((line) => line.includes('us ('));
     const counts = rows.map((line) => line.trim().split(/\s+/).slice(0, 2));
     expect(counts).toEqual(report.reasons.map(({ name, paired }) => [name, String(paired)]));
+  });
+
+  test('by reason and level take no thread from tables that they cannot choose from', async () => {
+    const nested = join(SAMPLES, 'amd-perf-nested/perf.data.gz');
+    const ports = async (raw: RawReportOptions) =>
+      rowsOf(
+        (await runReport([nested], await parseReportOptions({ view: 'perf-kvm-ioport', ...raw }))).view!.text,
+      ).filter((line) => !line.startsWith('('));
+    const whole = await ports({ vcpu: ['0'] });
+    expect(whole.length).toBeGreaterThan(4);
+    // The thread that uses ports has neither.
+    expect(await ports({ vcpu: ['0'], reason: ['vmload'] })).toEqual(whole);
+    expect(await ports({ vcpu: ['0'], level: ['L2'] })).toEqual(whole);
+    expect((await ports({ vcpu: ['1'] })).length).toBeLessThan(4);
   });
 
   test('that cannot choose are told', async () => {
