@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { runReport } from '../src/commands/pipeline.ts';
 import { parseReportOptions, type RawReportOptions } from '../src/commands/report-options.ts';
-import { SECTIONS } from '../src/report/sections.ts';
+import { SECTIONS, shownBlocks } from '../src/report/sections.ts';
 import { assessTrust } from '../src/report/trust.ts';
 import { SAMPLES } from './support/corpus.ts';
 import { blocksOf } from './support/made-up-report.ts';
@@ -63,4 +63,19 @@ test('entries of other threads are no doubt about the exits that a reason or a l
     reasons: ['no losses', '1,364 of 1,364 exits paired'],
   });
   expect((await trust({ level: ['L2'] })).ok).toBe(true);
+});
+
+test('where no exit is chosen, none is said to lack its guest RIP', async () => {
+  const said = async (raw: RawReportOptions) => (await blocks('hotspots', true, raw))[0].sentences;
+  expect(await said({ from: '100' })).toEqual(['No exit matches the selection.']);
+});
+
+test('a table without rows is a word', async () => {
+  const model = await runReport([NESTED], await parseReportOptions({ section: ['detail'], reason: ['hlt'] }));
+  const detail = SECTIONS.find(({ id }) => id === 'detail')!;
+  const [main, ...others] = shownBlocks(detail, model, 0, true);
+  expect(main.sentences.join(' ')).toMatch(/^Recorded for 0 of 204 exits, .* None\.$/);
+  expect(main.table).toBeNull();
+  expect(others.length).toBeGreaterThan(0);
+  for (const { table } of others) expect(table!.rows.length).toBeGreaterThan(0);
 });

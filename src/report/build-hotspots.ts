@@ -23,7 +23,7 @@ import { kernelOffset, parseGuestSymbols, solveOffset, symbolAt } from './guest-
 import type { ReportModel } from './model.ts';
 import { orderBy } from './order.ts';
 import { reasonIdentity } from './reason-identity.ts';
-import { knowledge } from './recorded.ts';
+import { holdsExits, knowledge } from './recorded.ts';
 import type { Block, Section, SectionInput } from './sections.ts';
 
 export interface HotspotRowModel extends ExitFigures {
@@ -215,12 +215,17 @@ function explain(whose: string, solution: ReturnType<typeof solveOffset>): strin
     : `${whose}Guest symbols moved by ${hex(offset)} (KASLR, solved): ${evidence}.`;
 }
 
+function whyNoRip(model: ReportModel): string {
+  return model.totals.exits === 0 && model.selection !== null && holdsExits(model)
+    ? 'No exit matches the selection.'
+    : 'Not recorded: the exits have no guest RIP.';
+}
+
 function blocks(model: ReportModel, rows: number, asked: boolean): Block[] {
   const { hotspots } = model;
   if (!hotspots || !asked) return [];
   const title = 'Where the guest was';
-  if (!hotspots.known)
-    return [{ title, sentences: ['Not recorded: the exits have no guest RIP.'], table: null }];
+  if (!hotspots.known) return [{ title, sentences: [whyNoRip(model)], table: null }];
   const several = new Set(hotspots.rows.map(({ pid }) => pid)).size > 1;
   return [
     {

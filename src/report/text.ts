@@ -12,7 +12,7 @@ import { histogramLines } from './histogram.ts';
 import type { ReportModel } from './model.ts';
 import { whyNoExits, whyNoneSlow } from './recorded.ts';
 import type { RenderOptions } from './renderers.ts';
-import { SECTIONS } from './sections.ts';
+import { SECTIONS, shownBlocks } from './sections.ts';
 import { COLOR, PLAIN, type Style } from './style.ts';
 import { renderTable, wrapText } from './table.ts';
 import {
@@ -166,7 +166,8 @@ function slow(page: Page, model: ReportModel): void {
 
 function sections(page: Page, model: ReportModel, options: RenderOptions): void {
   for (const section of SECTIONS)
-    for (const block of section.blocks(
+    for (const block of shownBlocks(
+      section,
       model,
       options.rows,
       options.sections?.includes(section.id) ?? false,
