@@ -9,7 +9,7 @@ import { PLACELESS } from '../report/facts.ts';
 import type { Exact, ReasonModel, ReportModel, TotalModel } from '../report/model.ts';
 import { parseDuration } from './parse-duration.ts';
 
-const METRICS = ['count', 'total', 'avg', 'p50', 'p90', 'p99', 'max', 'escalation', 'lost'] as const;
+const METRICS = ['count', 'total', 'avg', 'p50', 'p90', 'p99', 'p99.9', 'max', 'escalation', 'lost'] as const;
 export type Metric = (typeof METRICS)[number];
 const OPERATORS = ['>=', '<=', '>', '<'] as const;
 export type Operator = (typeof OPERATORS)[number];
@@ -25,12 +25,14 @@ export interface Threshold {
   readonly value: number;
 }
 
-const PATTERN = /^(?:(.+):)?\s*([a-z0-9]+)\s*(>=|<=|>|<)\s*(\S.*)$/i;
+const PATTERN = /^(?:(.+):)?\s*([a-z0-9.]+)\s*(>=|<=|>|<)\s*(\S.*)$/i;
 
 /** Throws UsageError. */
 export function parseThreshold(text: string): Threshold {
   const match = PATTERN.exec(text.trim());
-  const metric = METRICS.find((name) => name === match?.[2].toLowerCase());
+  // As the JSON report has it, too.
+  const named = match?.[2].toLowerCase().replace(/^p999$/, 'p99.9');
+  const metric = METRICS.find((name) => name === named);
   if (match && metric !== 'escalation' && match[4].endsWith('%'))
     throw new UsageError(
       `'${text}' is about a change`,
@@ -96,6 +98,8 @@ function metricOf(row: TotalModel, metric: Metric): Value {
       return row.p90Ns;
     case 'p99':
       return row.p99Ns;
+    case 'p99.9':
+      return row.p999Ns;
     case 'max':
       return row.maxNs;
     case 'escalation':
