@@ -103,7 +103,7 @@ function* slow(model: ReportModel): Generator<string> {
     return;
   }
   const data = slowTable(model);
-  yield* markdownTable({ ...data, hidden: Math.max(0, slowSelection.qualified - exits.length) });
+  yield* markdownTable({ ...data, hidden: Math.max(0, (slowSelection.qualified ?? 0) - exits.length) });
 }
 
 function* sections(model: ReportModel, options: RenderOptions): Generator<string> {

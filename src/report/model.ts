@@ -40,8 +40,8 @@ export interface ReportModel {
   busyTotals: TotalModel;
   escalation: EscalationModel;
   slow: SlowModel[];
-  /** What the slow list holds: its threshold in ns (strict), whether idle exits are in, and how many qualified. */
-  slowSelection: { thanNs: number; includesIdle: boolean; qualified: number; limit: number };
+  /** What the slow list holds: its threshold in ns (strict), whether idle exits are in, how many qualified (null: times are not known). */
+  slowSelection: { thanNs: number; includesIdle: boolean; qualified: number | null; limit: number };
   /** Sentences that the reader must know beside the numbers: nesting not recorded, escalation unknown … */
   notes: string[];
   /** Sections (sections.ts): there when their passes ran. */

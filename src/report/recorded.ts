@@ -114,6 +114,7 @@ export function whyNoneAround(model: ReportModel, what: string): string {
 
 /** What stands in place of an empty list of slow exits. */
 export function whyNoneSlow({ capture, totals, slowSelection: { qualified } }: ReportModel): string {
-  if (totals.totalNs === null) return whyUnknown(capture.timeIsNs, 'kvm_exit and kvm_entry');
+  if (totals.totalNs === null || qualified === null)
+    return whyUnknown(capture.timeIsNs, 'kvm_exit and kvm_entry');
   return qualified > 0 ? `${plural(qualified, 'exit')}, of which --slow 0 lists none.` : 'None.';
 }

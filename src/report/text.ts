@@ -159,7 +159,7 @@ function slow(page: Page, model: ReportModel): void {
   const data = slowTable(model);
   table(
     page,
-    { ...data, hidden: Math.max(0, slowSelection.qualified - exits.length) },
+    { ...data, hidden: Math.max(0, (slowSelection.qualified ?? 0) - exits.length) },
     '--slow N lists more',
   );
 }

@@ -21,7 +21,7 @@ export const slowPart: Part = {
     const { slowSelection: selection, slow } = model;
     const over = selection.thanNs > 0 ? `longer than ${formatNsShort(selection.thanNs)}` : 'by latency';
     const idle = selection.includesIdle ? '' : ', idle ones left out';
-    const intro = `${selection.thanNs > 0 ? 'Exits' : 'All exits'} ${over}${idle}: ${formatCount(selection.qualified)}${slow.length < selection.qualified ? `, of which the ${formatCount(slow.length)} longest` : ''}. Times count from the first event, as --from and --to take them.`;
+    const intro = `${selection.thanNs > 0 ? 'Exits' : 'All exits'} ${over}${idle}: ${formatCount(selection.qualified)}${slow.length < (selection.qualified ?? 0) ? `, of which the ${formatCount(slow.length)} longest` : ''}. Times count from the first event, as --from and --to take them.`;
     if (slow.length === 0)
       return selection.thanNs > 0 && model.totals.totalNs !== null
         ? markup`<p>Exits ${over}${idle}: ${whyNoneSlow(model)}</p>`
