@@ -89,13 +89,14 @@ export interface CaptureModel {
   events: Record<string, number>;
   /**
    * `events` adds up the losses that say how many events they cost (null: none does), `uncountedRegions` is how many
-   * do not. `affectedNs` is the sum of the gaps over all CPUs, `affectedPct` its share of CPU time.
+   * do not. `affectedNs` is the sum of the gaps over all CPUs (null: the clock has no unit), `affectedPct` its
+   * share of CPU time.
    */
   lost: {
     events: number | null;
     regions: number;
     uncountedRegions: number;
-    affectedNs: Exact;
+    affectedNs: Exact | null;
     affectedPct: number;
   };
   /** Facts that the file states about the recording: recorder, command line … */

@@ -1,6 +1,6 @@
 /** Whether a report's numbers cover the recording: the one line that a ticket's reader looks for first. */
 
-import { formatCount, formatPct, plural } from '../core/units.ts';
+import { formatCount, formatNs, formatPct, plural } from '../core/units.ts';
 import { selectsBy } from './filters.ts';
 import type { CaptureModel, ReportModel } from './model.ts';
 
@@ -55,6 +55,12 @@ export function assessTrust(model: ReportModel): Trust {
     ok: true,
     reasons: ['no losses', `${formatCount(quality.paired)} of ${plural(quality.exits, 'exit')} paired`],
   };
+}
+
+/** How much of the recording losses cover, in words. */
+export function affectedWords({ affectedNs, affectedPct }: CaptureModel['lost']): string {
+  const share = formatPct(affectedPct);
+  return affectedNs === null ? share : `${formatNs(affectedNs)} (${share})`;
 }
 
 /** How many events were lost, in words. */
