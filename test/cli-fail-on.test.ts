@@ -133,6 +133,17 @@ describe('check', () => {
     expect(() => check(unknown, 'escalation>5%')).toThrow('cannot be checked');
     const noUnit = { ...oneRowModel(), capture: { ...oneRowModel().capture, timeIsNs: false } };
     expect(() => check(noUnit, 'p99>1us')).toThrow('cannot be checked');
+    // Exits without kvm_entry: not one has a time.
+    const none = { paired: 0, totalNs: null, avgNs: null, p99Ns: null, maxNs: null };
+    const noEntries = {
+      ...model,
+      totals: { ...model.totals, ...none },
+      busyTotals: { ...model.busyTotals, ...none },
+      reasons: model.reasons.map((row) => ({ ...row, ...none })),
+    };
+    for (const text of ['p99>1us', 'total>1us', '*:max<1s', 'hlt:avg>1ns'])
+      expect(() => check(noEntries, text)).toThrow('cannot be checked');
+    expect(check(noEntries, 'count>1').exceeded).toBe(true);
     const lost = {
       ...model,
       capture: {

@@ -143,6 +143,7 @@ export function checkThreshold(model: ReportModel, threshold: Threshold, matches
     found: `${metric}${whose} is ${inWords(metric, value)}`,
   });
   if (metric === 'lost') return finding(lostEvents(model, threshold), '');
+  if (!canTell(model, metric)) throw cannotTell(threshold, metric);
   const all = threshold.reason === null;
   const withIdle = model.slowSelection.includesIdle;
   const rows: { label: string; row: TotalModel }[] = all
@@ -154,7 +155,7 @@ export function checkThreshold(model: ReportModel, threshold: Threshold, matches
     if (row.exits === 0 && metric !== 'count' && metric !== 'total') return [];
     const value = metricOf(row, metric);
     // Nothing paired in a row that has exits: durations are unknown there, and nothing exceeds them.
-    if (value === null && row.paired === 0 && metric !== 'escalation' && model.capture.timeIsNs) return [];
+    if (value === null && row.paired === 0 && metric !== 'escalation') return [];
     if (value === null) throw cannotTell(threshold, metric);
     return [{ value, ...finding(value, label) }];
   });
@@ -175,6 +176,11 @@ export function checkThreshold(model: ReportModel, threshold: Threshold, matches
   return { threshold, exceeded: false, measured: false, found: 'no such exits' };
 }
 
+/** Durations of exits take kvm_entry and a clock with a unit. */
+function canTell({ totals }: ReportModel, metric: Metric): boolean {
+  return metric === 'count' || metric === 'escalation' || totals.exits === 0 || totals.totalNs !== null;
+}
+
 function allWords({ slowSelection, reasons }: ReportModel): string {
   return slowSelection.includesIdle || !reasons.some(({ idle }) => idle)
     ? 'all exits'
@@ -184,7 +190,9 @@ function allWords({ slowSelection, reasons }: ReportModel): string {
 function cannotTell(threshold: Threshold, metric: Metric): UsageError {
   return new UsageError(
     `--fail-on '${threshold.text}' cannot be checked: the capture does not hold ${metric === 'escalation' ? 'userspace exits' : 'durations'}`,
-    metric === 'escalation' ? 'Record kvm:kvm_userspace_exit too.' : undefined,
+    metric === 'escalation'
+      ? 'Record kvm:kvm_userspace_exit too.'
+      : 'They take kvm:kvm_entry and a clock whose unit is known.',
   );
 }
 
