@@ -115,3 +115,17 @@ describe('filters', () => {
       expect(await view(sample, name)).not.toContain('without effect');
   });
 });
+
+test.each([
+  ['perf-prof', { by: ['tid'], interval: '100ms' }, null],
+  ['perf-prof', { by: ['cpu,tid'] }, '--by cpu'],
+  ['kvmexit', { by: ['vm,tid,reason'] }, null],
+  ['kvmexit', { by: ['vcpu'], interval: '1s' }, '--by vcpu, --interval'],
+  ['kvm-bpf-count', { by: ['level'] }, null],
+  ['kvm_stat', { by: ['tid'] }, '--by tid'],
+])('%s with %j: what has no effect is told', async (name, raw, told) => {
+  const nested = join(SAMPLES, 'amd-perf-nested/perf.data.gz');
+  const model = await runReport([nested], await parseReportOptions({ view: name, ...raw }));
+  const line = /^\(without effect here: (.*)\)$/m.exec(model.view!.text);
+  expect(line === null ? null : line[1]).toBe(told);
+});
