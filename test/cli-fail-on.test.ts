@@ -22,6 +22,8 @@ describe('grammar', () => {
     ['HLT:count>=1000', { reason: 'HLT', metric: 'count', operator: '>=', value: 1000 }],
     [' npf : max <= 1.5ms ', { reason: 'npf', metric: 'max', operator: '<=', value: 1_500_000 }],
     ['*:P50 < 10 us', { reason: '*', metric: 'p50', operator: '<', value: 10_000 }],
+    ['p99.9>5ms', { reason: null, metric: 'p99.9', operator: '>', value: 5_000_000 }],
+    ['HLT:p999<5ms', { reason: 'HLT', metric: 'p99.9', operator: '<', value: 5_000_000 }],
     ['escalation>5%', { reason: null, metric: 'escalation', operator: '>', value: 0.05 }],
     ['escalation>0.05', { reason: null, metric: 'escalation', operator: '>', value: 0.05 }],
     ['lost>0', { reason: null, metric: 'lost', operator: '>', value: 0 }],
@@ -52,7 +54,7 @@ describe('grammar', () => {
     fc.assert(
       fc.property(
         fc.option(names.filter((name) => name.trim() !== '')),
-        fc.constantFrom('total', 'avg', 'p50', 'p90', 'p99', 'max'),
+        fc.constantFrom('total', 'avg', 'p50', 'p90', 'p99', 'p99.9', 'max'),
         fc.constantFrom('>', '>=', '<', '<='),
         fc.maxSafeNat(),
         (reason, metric, operator, value) => {
@@ -90,6 +92,7 @@ describe('check', () => {
     ['p99>=812us', true, 'p99 of all exits but idle ones is 812.0 us'],
     ['count>2118', true, 'count of all exits but idle ones is 2,119'],
     ['hlt:max>90ms', true, 'max of HLT is 93.53 ms'],
+    ['hlt:p99.9>1ms', true, 'p99.9 of HLT is 1.980 ms'],
     ['IO_INSTRUCTION:escalation>99%', true, 'escalation of IO_INSTRUCTION is 100.0%'],
     ['EPT_VIOLATION:escalation>60%', false, 'escalation of EPT_VIOLATION is 57.1%'],
     // Each row but idle ones: the worst that exceeds is named, and how many more do.
@@ -130,6 +133,17 @@ describe('check', () => {
     expect(() => check(unknown, 'escalation>5%')).toThrow('cannot be checked');
     const noUnit = { ...oneRowModel(), capture: { ...oneRowModel().capture, timeIsNs: false } };
     expect(() => check(noUnit, 'p99>1us')).toThrow('cannot be checked');
+    // Exits without kvm_entry: not one has a time.
+    const none = { paired: 0, totalNs: null, avgNs: null, p99Ns: null, maxNs: null };
+    const noEntries = {
+      ...model,
+      totals: { ...model.totals, ...none },
+      busyTotals: { ...model.busyTotals, ...none },
+      reasons: model.reasons.map((row) => ({ ...row, ...none })),
+    };
+    for (const text of ['p99>1us', 'total>1us', '*:max<1s', 'hlt:avg>1ns'])
+      expect(() => check(noEntries, text)).toThrow('cannot be checked');
+    expect(check(noEntries, 'count>1').exceeded).toBe(true);
     const lost = {
       ...model,
       capture: {

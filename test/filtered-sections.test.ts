@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { runReport } from '../src/commands/pipeline.ts';
 import { parseReportOptions, type RawReportOptions } from '../src/commands/report-options.ts';
-import { SECTIONS } from '../src/report/sections.ts';
+import { SECTIONS, shownBlocks } from '../src/report/sections.ts';
+import { assessTrust } from '../src/report/trust.ts';
 import { SAMPLES } from './support/corpus.ts';
 import { blocksOf } from './support/made-up-report.ts';
 
@@ -49,4 +50,31 @@ test('where filters leave no exit, the recording still says of which instruction
   expect([totals.exits, capture.isa]).toEqual([0, ['svm']]);
   // No exits, so no share of them.
   expect(escalation).toMatchObject({ known: true, escalated: 0, ratio: null });
+});
+
+test('entries of other threads are no doubt about the exits that a reason or a level chooses', async () => {
+  const trust = async (raw: RawReportOptions) =>
+    assessTrust(await runReport([NESTED], await parseReportOptions(raw)));
+  expect(await trust({})).toEqual({ ok: true, reasons: ['no losses', '7,327 of 7,330 exits paired'] });
+  // One thread of three has such exits, each began with an entry.
+  expect(await trust({ reason: ['vmload'] })).toEqual({
+    ok: true,
+    reasons: ['no losses', '1,364 of 1,364 exits paired'],
+  });
+  expect((await trust({ level: ['L2'] })).ok).toBe(true);
+});
+
+test('where no exit is chosen, none is said to lack its guest RIP', async () => {
+  const said = async (raw: RawReportOptions) => (await blocks('hotspots', true, raw))[0].sentences;
+  expect(await said({ from: '100' })).toEqual(['No exit matches the selection.']);
+});
+
+test('a table without rows is a word', async () => {
+  const model = await runReport([NESTED], await parseReportOptions({ section: ['detail'], reason: ['hlt'] }));
+  const detail = SECTIONS.find(({ id }) => id === 'detail')!;
+  const [main, ...others] = shownBlocks(detail, model, 0, true);
+  expect(main.sentences.join(' ')).toMatch(/^Recorded for 0 of 204 exits, .* None\.$/);
+  expect(main.table).toBeNull();
+  expect(others.length).toBeGreaterThan(0);
+  for (const { table } of others) expect(table!.rows.length).toBeGreaterThan(0);
 });

@@ -30,6 +30,14 @@ const tags = (html: string) => [...html.matchAll(/<(\/?[a-z0-9!]+)/gi)].map((mat
 const between = (html: string, tag: string) =>
   [...html.matchAll(new RegExp(`<${tag}>((?:.|\\n)*?)</${tag}>`, 'g'))].map((match) => match[1]);
 
+test('an empty list of slow exits says what it is a list of', () => {
+  const empty = { ...real, slow: [] };
+  const selection = { ...real.slowSelection, thanNs: 5_000_000, qualified: 0 };
+  expect(render({ ...empty, slowSelection: selection }, options)).toContain(
+    '<p>Exits longer than 5 ms, idle ones left out: None.</p>',
+  );
+});
+
 describe('policy', () => {
   test('allows the style and the script that are there, and nothing else', () => {
     const html = render(real, options);

@@ -177,7 +177,7 @@ test('heatmap lines are exit time and latency of every pair', () => {
   try {
     const file = join(folder, 'lines');
     const fd = openSync(file, 'w');
-    const state = heatmapLinesPass.create({ fd, path: file }, ALL);
+    const state = heatmapLinesPass.create({ fd, path: file, start: 0 }, ALL);
     const base = 1_700_000_000_123_456_789n;
     const events: TestEvent[] = [
       { time: base, event: EV_EXIT, tid: 1, isa: 1, code: 1 },

@@ -7,6 +7,7 @@ import { ISA_VMX } from '../src/core/isa-codes.ts';
 import { createTraceContext } from '../src/core/trace-context.ts';
 import { storeBigInt } from '../src/core/words.ts';
 import { buildCapture, buildWarnings } from '../src/report/build-capture.ts';
+import { affectedWords } from '../src/report/trust.ts';
 import type { TestEvent } from './support/events.ts';
 import { madeUp } from './support/made-up-report.ts';
 
@@ -50,9 +51,9 @@ test('events: the most frequent first, those of equal number by name; markers by
 });
 
 test('losses: their share of the time of all CPUs; how many events is unknown only if no loss said it', () => {
-  const lost = (over: object) =>
+  const lost = (over: object, timeIsNs = true) =>
     buildCapture(
-      Object.assign(createTraceContext(), { timeIsNs: true }),
+      Object.assign(createTraceContext(), { timeIsNs }),
       Object.assign(summaryOf(100n, 1100n, 4), { lostRegions: 2, lostEvents: 9, lostNs: 1000 }, over),
       [],
     ).lost;
@@ -67,6 +68,10 @@ test('losses: their share of the time of all CPUs; how many events is unknown on
   expect(lost({ lostUnknown: 2, lostEvents: 0 }).events).toBeNull();
   // Gaps that reach beyond the last event.
   expect(lost({ lostNs: 9000 }).affectedPct).toBe(100);
+  // Ticks of a clock without unit have shares, but no ns.
+  expect(lost({}, false)).toMatchObject({ affectedNs: null, affectedPct: 25 });
+  expect(affectedWords(lost({}))).toBe('1.000 us (25.0%)');
+  expect(affectedWords(lost({}, false))).toBe('25.0%');
 });
 
 test('warnings: what cost data first, then doubts, then what is good to know', () => {

@@ -117,6 +117,16 @@ describe('folded', () => {
     expect(sum).toBe(BigInt(total(real)!));
   });
 
+  test('count exits where no time is known, whatever the clock', () => {
+    const untimed = {
+      ...real,
+      totals: { ...real.totals, totalNs: null },
+      reasons: real.reasons.map((row) => ({ ...row, totalNs: null })),
+    };
+    expect([...renderFolded(untimed)]).toEqual([...renderCounts(untimed)]);
+    expect(lines(renderFolded(untimed)).length).toBeGreaterThan(5);
+  });
+
   test('leave idle exits out unless asked', () => {
     const busy = { ...real, slowSelection: { ...real.slowSelection, includesIdle: false } };
     const sum = lines(renderCounts(busy)).reduce((all, { value }) => all + value, 0n);

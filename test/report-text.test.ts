@@ -80,6 +80,14 @@ describe('a plausible report', () => {
     );
     expect(lines.at(-1)).toBe('  … and 9 more (--slow N lists more)');
   });
+
+  test('does not say that there are none where none was to be listed', () => {
+    const none = text({ ...plausibleModel(), slow: [] });
+    const { qualified } = plausibleModel().slowSelection;
+    expect(section(none, 'Slowest exits longer than 1 ms, idle left out')).toEqual([
+      `  ${qualified} exits, of which --slow 0 lists none.`,
+    ]);
+  });
 });
 
 describe('trust', () => {

@@ -1,9 +1,10 @@
 /** `--from` and `--to`: the moments that they count from. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { createCaptureWriter } from '../src/capture/writer.ts';
+import { startHeatmap } from '../src/commands/heatmap-file.ts';
 import type { Filters, TimeBound } from '../src/commands/options.ts';
 import { runConvert, runReport } from '../src/commands/pipeline.ts';
 import { guessSpan, readSpan } from '../src/commands/resolve-selection.ts';
@@ -88,6 +89,29 @@ describe('filters of a recording whose clock went backwards count from its earli
   ])('%s', async (_, from, to, exits) => {
     expect(await countExits(path, from, to)).toBe(exits);
   });
+});
+
+test('--heatmap has each pair once, though such a recording is read again', async () => {
+  const path = join(folder, 'twice.arrow');
+  const lines = join(folder, 'lines.lat');
+  writePairs(path, [
+    [1000, 2000, 3000],
+    [500, 600, 700],
+  ]);
+  const heatmap = startHeatmap(lines, [path]);
+  await runReport([path], { ...base, filters: filtersOf(start(1n), null), passes: heatmap.passes });
+  heatmap.commit();
+  expect(readFileSync(lines, 'latin1')).toBe('1000 10\n2000 10\n3000 10\n600 10\n700 10\n');
+});
+
+test('a clock without unit has no seconds to count', async () => {
+  const path = join(folder, 'ticks.arrow');
+  const writer = createCaptureWriter(path, Object.assign(createTraceContext(), { timeIsNs: false }), 'test');
+  writer.write(eventBatch([{ time: 1, event: EV_EXIT, tid: 7, isa: 1, code: 12 }]));
+  writer.finish();
+  expect(await countExits(path, null, null)).toBe(1);
+  await expect(countExits(path, start(0n), null)).rejects.toThrow('no known unit');
+  await expect(countExits(path, null, end(1n))).rejects.toThrow('no known unit');
 });
 
 describe('what comes after --to is no part of the time that is looked at', () => {

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Filters } from '../src/commands/options.ts';
 import { runReport } from '../src/commands/pipeline.ts';
+import { parseReportOptions, type RawReportOptions } from '../src/commands/report-options.ts';
 import { ISA_VMX } from '../src/core/isa-codes.ts';
 import { HAS_SHARED, listCaptures, SAMPLES, SHARED } from './support/corpus.ts';
 import { defaultReportOptions } from './support/options.ts';
@@ -86,6 +87,20 @@ describe('filters', () => {
     expect(counts).toEqual(report.reasons.map(({ name, paired }) => [name, String(paired)]));
   });
 
+  test('by reason and level take no thread from tables that they cannot choose from', async () => {
+    const nested = join(SAMPLES, 'amd-perf-nested/perf.data.gz');
+    const ports = async (raw: RawReportOptions) =>
+      rowsOf(
+        (await runReport([nested], await parseReportOptions({ view: 'perf-kvm-ioport', ...raw }))).view!.text,
+      ).filter((line) => !line.startsWith('('));
+    const whole = await ports({ vcpu: ['0'] });
+    expect(whole.length).toBeGreaterThan(4);
+    // The thread that uses ports has neither.
+    expect(await ports({ vcpu: ['0'], reason: ['vmload'] })).toEqual(whole);
+    expect(await ports({ vcpu: ['0'], level: ['L2'] })).toEqual(whole);
+    expect((await ports({ vcpu: ['1'] })).length).toBeLessThan(4);
+  });
+
   test('that cannot choose are told', async () => {
     expect(await view(join(SAMPLES, 'amd-perf-nested/perf.data.gz'), 'perf-kvm-ioport', chosen)).toContain(
       '(without effect here: reason WRMSR,CPUID)',
@@ -99,4 +114,18 @@ describe('filters', () => {
     for (const name of ['perf-kvm', 'perf-stat', 'kvm_stat'])
       expect(await view(sample, name)).not.toContain('without effect');
   });
+});
+
+test.each([
+  ['perf-prof', { by: ['tid'], interval: '100ms' }, null],
+  ['perf-prof', { by: ['cpu,tid'] }, '--by cpu'],
+  ['kvmexit', { by: ['vm,tid,reason'] }, null],
+  ['kvmexit', { by: ['vcpu'], interval: '1s' }, '--by vcpu, --interval'],
+  ['kvm-bpf-count', { by: ['level'] }, null],
+  ['kvm_stat', { by: ['tid'] }, '--by tid'],
+])('%s with %j: what has no effect is told', async (name, raw, told) => {
+  const nested = join(SAMPLES, 'amd-perf-nested/perf.data.gz');
+  const model = await runReport([nested], await parseReportOptions({ view: name, ...raw }));
+  const line = /^\(without effect here: (.*)\)$/m.exec(model.view!.text);
+  expect(line === null ? null : line[1]).toBe(told);
 });

@@ -9,7 +9,7 @@ import { PLACELESS } from '../report/facts.ts';
 import type { Exact, ReasonModel, ReportModel, TotalModel } from '../report/model.ts';
 import { parseDuration } from './parse-duration.ts';
 
-const METRICS = ['count', 'total', 'avg', 'p50', 'p90', 'p99', 'max', 'escalation', 'lost'] as const;
+const METRICS = ['count', 'total', 'avg', 'p50', 'p90', 'p99', 'p99.9', 'max', 'escalation', 'lost'] as const;
 export type Metric = (typeof METRICS)[number];
 const OPERATORS = ['>=', '<=', '>', '<'] as const;
 export type Operator = (typeof OPERATORS)[number];
@@ -25,12 +25,14 @@ export interface Threshold {
   readonly value: number;
 }
 
-const PATTERN = /^(?:(.+):)?\s*([a-z0-9]+)\s*(>=|<=|>|<)\s*(\S.*)$/i;
+const PATTERN = /^(?:(.+):)?\s*([a-z0-9.]+)\s*(>=|<=|>|<)\s*(\S.*)$/i;
 
 /** Throws UsageError. */
 export function parseThreshold(text: string): Threshold {
   const match = PATTERN.exec(text.trim());
-  const metric = METRICS.find((name) => name === match?.[2].toLowerCase());
+  // As the JSON report has it, too.
+  const named = match?.[2].toLowerCase().replace(/^p999$/, 'p99.9');
+  const metric = METRICS.find((name) => name === named);
   if (match && metric !== 'escalation' && match[4].endsWith('%'))
     throw new UsageError(
       `'${text}' is about a change`,
@@ -96,6 +98,8 @@ function metricOf(row: TotalModel, metric: Metric): Value {
       return row.p90Ns;
     case 'p99':
       return row.p99Ns;
+    case 'p99.9':
+      return row.p999Ns;
     case 'max':
       return row.maxNs;
     case 'escalation':
@@ -139,6 +143,7 @@ export function checkThreshold(model: ReportModel, threshold: Threshold, matches
     found: `${metric}${whose} is ${inWords(metric, value)}`,
   });
   if (metric === 'lost') return finding(lostEvents(model, threshold), '');
+  if (!canTell(model, metric)) throw cannotTell(threshold, metric);
   const all = threshold.reason === null;
   const withIdle = model.slowSelection.includesIdle;
   const rows: { label: string; row: TotalModel }[] = all
@@ -150,7 +155,7 @@ export function checkThreshold(model: ReportModel, threshold: Threshold, matches
     if (row.exits === 0 && metric !== 'count' && metric !== 'total') return [];
     const value = metricOf(row, metric);
     // Nothing paired in a row that has exits: durations are unknown there, and nothing exceeds them.
-    if (value === null && row.paired === 0 && metric !== 'escalation' && model.capture.timeIsNs) return [];
+    if (value === null && row.paired === 0 && metric !== 'escalation') return [];
     if (value === null) throw cannotTell(threshold, metric);
     return [{ value, ...finding(value, label) }];
   });
@@ -171,6 +176,11 @@ export function checkThreshold(model: ReportModel, threshold: Threshold, matches
   return { threshold, exceeded: false, measured: false, found: 'no such exits' };
 }
 
+/** Durations of exits take kvm_entry and a clock with a unit. */
+function canTell({ totals }: ReportModel, metric: Metric): boolean {
+  return metric === 'count' || metric === 'escalation' || totals.exits === 0 || totals.totalNs !== null;
+}
+
 function allWords({ slowSelection, reasons }: ReportModel): string {
   return slowSelection.includesIdle || !reasons.some(({ idle }) => idle)
     ? 'all exits'
@@ -180,7 +190,9 @@ function allWords({ slowSelection, reasons }: ReportModel): string {
 function cannotTell(threshold: Threshold, metric: Metric): UsageError {
   return new UsageError(
     `--fail-on '${threshold.text}' cannot be checked: the capture does not hold ${metric === 'escalation' ? 'userspace exits' : 'durations'}`,
-    metric === 'escalation' ? 'Record kvm:kvm_userspace_exit too.' : undefined,
+    metric === 'escalation'
+      ? 'Record kvm:kvm_userspace_exit too.'
+      : 'They take kvm:kvm_entry and a clock whose unit is known.',
   );
 }
 

@@ -1,5 +1,5 @@
 /** --heatmap FILE: the file that a pass writes lines to while the recording is read. */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import type { PassRequest } from '../analysis/pass.ts';
 import { UsageError } from '../core/errors.ts';
 import { createOutput } from './output.ts';
@@ -25,8 +25,10 @@ export function startHeatmap(path: string, inputs: readonly string[]): HeatmapFi
     if (fd !== null) closeSync(fd);
     fd = null;
   };
+  const stat = fstatSync(fd);
+  const start = stat.isFile() ? stat.size : null;
   return {
-    passes: [{ name: 'heatmap-lines', options: { fd, path } }],
+    passes: [{ name: 'heatmap-lines', options: { fd, path, start } }],
     commit: () => {
       close();
       output.commit();

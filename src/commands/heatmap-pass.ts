@@ -1,5 +1,5 @@
 /** Pass `heatmap-lines`: writes the lines of --heatmap into an open file, in whichever thread the exits come by. */
-import { writeSync } from 'node:fs';
+import { ftruncateSync, writeSync } from 'node:fs';
 import type { Pass } from '../analysis/pass.ts';
 import { heatmapLines } from '../report/heatmap-lines.ts';
 
@@ -8,6 +8,8 @@ export interface HeatmapPassOptions {
   readonly fd: number;
   /** As the user named it, for errors. */
   readonly path: string;
+  /** Bytes that it has before the lines; null: no regular file. */
+  readonly start: number | null;
 }
 
 interface HeatmapState extends HeatmapPassOptions {
@@ -19,7 +21,11 @@ export const heatmapLinesPass: Pass<HeatmapPassOptions, HeatmapState, { readonly
   allColumns: false,
   // The lines go to the file as the exits come.
   inParts: false,
-  create: ({ fd, path }: HeatmapPassOptions) => ({ fd, path, lines: 0 }),
+  create: (options: HeatmapPassOptions) => {
+    // A recording that begins or ends elsewhere than its --from and --to were counted from is read anew.
+    if (options.start !== null) ftruncateSync(options.fd, options.start);
+    return { ...options, lines: 0 };
+  },
   exits: (state, batch, selected) => {
     for (const lines of heatmapLines(batch, selected)) {
       write(state, Buffer.from(lines.join('')));

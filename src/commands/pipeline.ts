@@ -10,6 +10,7 @@ import {
 } from '../analysis/event-summary.ts';
 import { needsAllColumns } from '../analysis/passes.ts';
 import { addThreadEvents, createThreadEvents } from '../analysis/thread-events.ts';
+import { UsageError } from '../core/errors.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import { wordsToBigInt } from '../core/words.ts';
 import { keepStreams } from '../parsers/spool.ts';
@@ -92,8 +93,14 @@ async function analyzeKept(
   options: ReportOptions,
   alone: boolean,
 ): Promise<Analyzed> {
-  const guess = await guessSpan(paths, options.filters, options);
+  const { filters } = options;
+  const guess = await guessSpan(paths, filters, options);
   const found = await analyzeFrom(paths, options, alone, guess);
+  if ((filters.from || filters.to) && !found.context.timeIsNs)
+    throw new UsageError(
+      '--from and --to count time, and the times of the recording have no known unit',
+      'Leave them out, or record with another clock (mono, boot, local).',
+    );
   if (holds(guess, found.result.summary)) return found;
   return await analyzeFrom(paths, options, alone, await readSpan(paths, options));
 }

@@ -63,6 +63,8 @@ export async function report(
       pause: createPause(),
     });
     if (reproduction) model.reproduce = await reproduction;
+    if (heatmap && !model.capture.timeIsNs)
+      throw new UsageError('--heatmap: the times of the recording have no known unit', 'Leave it out.');
     heatmap?.commit();
     progress.clear();
     const shown = raw.redact ? (await import('../report/redact.ts')).redactModel(model) : model;

@@ -41,7 +41,7 @@ export function buildCapture(context: TraceContext, summary: EventSummary, isas:
       events: lostEvents(summary),
       regions: summary.lostRegions,
       uncountedRegions: summary.lostUnknown,
-      affectedNs: summary.lostNs,
+      affectedNs: context.timeIsNs ? summary.lostNs : null,
       affectedPct: covered > 0 ? Math.min(100, (100 * summary.lostNs) / covered) : 0,
     },
     facts: Object.fromEntries(context.facts),

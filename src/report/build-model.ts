@@ -89,7 +89,7 @@ export function buildModel(
     slowSelection: {
       thanNs: analysis.slow.thanNs,
       includesIdle: analysis.slow.includeIdle,
-      qualified: analysis.slow.qualified,
+      qualified: known.time ? analysis.slow.qualified : null,
       limit: analysis.slow.limit,
     },
     notes: buildNotes(context, analysis, gap),

@@ -1,7 +1,8 @@
 /** Header lines of reports for people: what was recorded, where, on which clock. */
 
-import { formatBytes, formatNs, formatNsShort, formatPct, formatStamp, plural } from '../core/units.ts';
+import { formatBytes, formatNs, formatNsShort, formatStamp, plural } from '../core/units.ts';
 import type { CaptureModel, QualityModel, SelectionModel, WarningModel } from './model.ts';
+import { affectedWords } from './trust.ts';
 
 /** `untrusted` parts are to be escaped by the renderer, in order: text, untrusted, text … */
 export interface Fact {
@@ -143,7 +144,7 @@ export function qualityCounters(
       meaning:
         capture.lost.events === 0 && capture.lost.regions === 0
           ? nothingLost(quality.warnings, 'nothing was lost while recording')
-          : `in ${plural(capture.lost.regions, 'region')}, ${formatNs(capture.lost.affectedNs)} (${formatPct(capture.lost.affectedPct)}) affected`,
+          : `in ${plural(capture.lost.regions, 'region')}, ${affectedWords(capture.lost)} affected`,
     },
   ];
 }

@@ -55,4 +55,4 @@ function* lines(model: ReportModel, counts: boolean): Generator<string> {
 
 export const renderCounts = (model: ReportModel): Iterable<string> => lines(model, true);
 
-export const render = (model: ReportModel): Iterable<string> => lines(model, !model.capture.timeIsNs);
+export const render = (model: ReportModel): Iterable<string> => lines(model, model.totals.totalNs === null);

@@ -1,14 +1,14 @@
 /** `kvmtrace info` as text: what the file is, in aligned key and value lines. */
 
 import { plainText } from '../core/plain-text.ts';
-import { formatCount, formatNs, formatPct, plural, UNKNOWN_CELL } from '../core/units.ts';
+import { formatCount, plural, UNKNOWN_CELL } from '../core/units.ts';
 import { byCount } from './event-order.ts';
 import { captureFacts, nothingLost, recordingFacts } from './facts.ts';
 import type { InfoModel } from './info-model.ts';
 import { COLOR, PLAIN } from './style.ts';
 import { renderTable, wrapText } from './table.ts';
 import { factLines, warningLines } from './text.ts';
-import { describeLost } from './trust.ts';
+import { affectedWords, describeLost } from './trust.ts';
 
 export interface InfoTextOptions {
   readonly color: boolean;
@@ -62,8 +62,7 @@ function lossFact(model: InfoModel) {
   const text =
     lost.events === 0 && lost.regions === 0
       ? nothingLost(model.warnings, 'nothing')
-      : `${describeLost(lost)} in ${plural(lost.regions, 'region')}, ` +
-        `${formatNs(lost.affectedNs)} (${formatPct(lost.affectedPct)}) affected`;
+      : `${describeLost(lost)} in ${plural(lost.regions, 'region')}, ` + `${affectedWords(lost)} affected`;
   return { key: 'lost', parts: [{ text }] };
 }
 

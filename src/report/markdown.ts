@@ -10,7 +10,7 @@ import { markdownTable } from './markdown-table.ts';
 import type { ReportModel } from './model.ts';
 import { whyNoExits, whyNoneSlow } from './recorded.ts';
 import type { RenderOptions } from './renderers.ts';
-import { SECTIONS } from './sections.ts';
+import { SECTIONS, shownBlocks } from './sections.ts';
 import { PLAIN } from './style.ts';
 import {
   escalationByReason,
@@ -103,12 +103,17 @@ function* slow(model: ReportModel): Generator<string> {
     return;
   }
   const data = slowTable(model);
-  yield* markdownTable({ ...data, hidden: Math.max(0, slowSelection.qualified - exits.length) });
+  yield* markdownTable({ ...data, hidden: Math.max(0, (slowSelection.qualified ?? 0) - exits.length) });
 }
 
 function* sections(model: ReportModel, options: RenderOptions): Generator<string> {
-  for (const { id, blocks } of SECTIONS)
-    for (const block of blocks(model, options.rows, options.sections?.includes(id) ?? false)) {
+  for (const section of SECTIONS)
+    for (const block of shownBlocks(
+      section,
+      model,
+      options.rows,
+      options.sections?.includes(section.id) ?? false,
+    )) {
       if (block.title !== null) yield `\n## ${markdownText(block.title)}\n`;
       for (const sentence of block.sentences) yield `\n${markdownText(sentence)}\n`;
       if (block.table) yield* markdownTable(block.table);

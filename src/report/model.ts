@@ -40,8 +40,8 @@ export interface ReportModel {
   busyTotals: TotalModel;
   escalation: EscalationModel;
   slow: SlowModel[];
-  /** What the slow list holds: its threshold in ns (strict), whether idle exits are in, and how many qualified. */
-  slowSelection: { thanNs: number; includesIdle: boolean; qualified: number; limit: number };
+  /** What the slow list holds: its threshold in ns (strict), whether idle exits are in, how many qualified (null: times are not known). */
+  slowSelection: { thanNs: number; includesIdle: boolean; qualified: number | null; limit: number };
   /** Sentences that the reader must know beside the numbers: nesting not recorded, escalation unknown … */
   notes: string[];
   /** Sections (sections.ts): there when their passes ran. */
@@ -89,13 +89,14 @@ export interface CaptureModel {
   events: Record<string, number>;
   /**
    * `events` adds up the losses that say how many events they cost (null: none does), `uncountedRegions` is how many
-   * do not. `affectedNs` is the sum of the gaps over all CPUs, `affectedPct` its share of CPU time.
+   * do not. `affectedNs` is the sum of the gaps over all CPUs (null: the clock has no unit), `affectedPct` its
+   * share of CPU time.
    */
   lost: {
     events: number | null;
     regions: number;
     uncountedRegions: number;
-    affectedNs: Exact;
+    affectedNs: Exact | null;
     affectedPct: number;
   };
   /** Facts that the file states about the recording: recorder, command line … */

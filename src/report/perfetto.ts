@@ -95,7 +95,7 @@ export function* render(model: ReportModel): Generator<string> {
     kernel: capture.kernel,
     clock: capture.clock,
     firstNs: capture.firstNs === null ? null : String(capture.firstNs),
-    content: `the ${rows.length} longest of ${slowSelection.qualified} exits${slowSelection.includesIdle ? '' : ', idle ones left out'}`,
+    content: `the ${rows.length} longest of ${slowSelection.qualified ?? 'an unknown number of'} exits${slowSelection.includesIdle ? '' : ', idle ones left out'}`,
   })},\n"traceEvents":[`;
   let lead = '\n';
   const all = function* () {

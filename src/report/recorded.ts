@@ -6,7 +6,7 @@ import type { AnalysisResult } from '../analysis/analyze.ts';
 import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT } from '../analysis/roles.ts';
 import { createEventDictionary, EV_NESTED_VMEXIT } from '../core/events.ts';
 import type { TraceContext } from '../core/trace-context.ts';
-import { formatNs } from '../core/units.ts';
+import { formatNs, plural } from '../core/units.ts';
 import { selectsBy } from './filters.ts';
 import type { ReportModel } from './model.ts';
 
@@ -121,6 +121,8 @@ export function whyNoneAround(model: ReportModel, what: string): string {
 }
 
 /** What stands in place of an empty list of slow exits. */
-export function whyNoneSlow({ capture, totals }: ReportModel): string {
-  return totals.totalNs === null ? whyUnknown(capture.timeIsNs, 'kvm_exit and kvm_entry') : 'None.';
+export function whyNoneSlow({ capture, totals, slowSelection: { qualified } }: ReportModel): string {
+  if (totals.totalNs === null || qualified === null)
+    return whyUnknown(capture.timeIsNs, 'kvm_exit and kvm_entry');
+  return qualified > 0 ? `${plural(qualified, 'exit')}, of which --slow 0 lists none.` : 'None.';
 }

@@ -103,6 +103,20 @@ export function withSections(input: SectionInput): ReportModel {
   return model;
 }
 
+/** A section's blocks as people are shown them: a table without rows is a word. */
+export function shownBlocks(
+  { blocks }: Section,
+  model: ReportModel,
+  rows: number,
+  asked: boolean,
+): readonly Block[] {
+  return blocks(model, rows, asked).map((block) =>
+    block.table !== null && block.table.rows.length + block.table.totals.length === 0
+      ? { ...block, sentences: [...block.sentences, 'None.'], table: null }
+      : block,
+  );
+}
+
 /** The section that has a CSV table; null for the tables that every report has. */
 export function sectionOfTable(table: string): SectionId | null {
   return SECTIONS.find(({ csv }) => Object.hasOwn(csv, table))?.id ?? null;

@@ -12,7 +12,7 @@ import { histogramLines } from './histogram.ts';
 import type { ReportModel } from './model.ts';
 import { whyNoExits, whyNoneSlow } from './recorded.ts';
 import type { RenderOptions } from './renderers.ts';
-import { SECTIONS } from './sections.ts';
+import { SECTIONS, shownBlocks } from './sections.ts';
 import { COLOR, PLAIN, type Style } from './style.ts';
 import { displayWidth, renderTable, wrapText } from './table.ts';
 import {
@@ -168,14 +168,15 @@ function slow(page: Page, model: ReportModel): void {
   const data = slowTable(model);
   table(
     page,
-    { ...data, hidden: Math.max(0, slowSelection.qualified - exits.length) },
+    { ...data, hidden: Math.max(0, (slowSelection.qualified ?? 0) - exits.length) },
     '--slow N lists more',
   );
 }
 
 function sections(page: Page, model: ReportModel, options: RenderOptions): void {
   for (const section of SECTIONS)
-    for (const block of section.blocks(
+    for (const block of shownBlocks(
+      section,
       model,
       options.rows,
       options.sections?.includes(section.id) ?? false,

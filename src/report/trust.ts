@@ -1,6 +1,7 @@
 /** Whether a report's numbers cover the recording: the one line that a ticket's reader looks for first. */
 
-import { formatCount, formatPct, plural } from '../core/units.ts';
+import { formatCount, formatNs, formatPct, plural } from '../core/units.ts';
+import { selectsBy } from './filters.ts';
 import type { CaptureModel, ReportModel } from './model.ts';
 
 export interface Trust {
@@ -25,10 +26,12 @@ export function assessTrust(model: ReportModel): Trust {
     doubts.push(`${plural(quality.invalidatedByLoss, 'exit')} invalidated by losses`);
   // Each thread may be in an exit when recording begins or ends; more than one per thread is not normal.
   const edge = Math.max(1, model.vcpus.length);
+  // Reasons and levels choose exits, and threads by them: entries are of all threads, and say nothing of those exits.
+  const entryWithoutExit = selectsBy(model.selection, 'reason', 'level') ? 0 : quality.entryWithoutExit;
   const unpaired =
     quality.exitWithoutEntry +
     (quality.openAtEnd > edge ? quality.openAtEnd : 0) +
-    (quality.entryWithoutExit > edge ? quality.entryWithoutExit : 0);
+    (entryWithoutExit > edge ? entryWithoutExit : 0);
   if (unpaired > 0) doubts.push(`${plural(unpaired, 'exit or entry', 'exits or entries')} without partner`);
   if (quality.negativeLatency > 0)
     doubts.push(`${plural(quality.negativeLatency, 'entry', 'entries')} stamped before the exit`);
@@ -52,6 +55,12 @@ export function assessTrust(model: ReportModel): Trust {
     ok: true,
     reasons: ['no losses', `${formatCount(quality.paired)} of ${plural(quality.exits, 'exit')} paired`],
   };
+}
+
+/** How much of the recording losses cover, in words. */
+export function affectedWords({ affectedNs, affectedPct }: CaptureModel['lost']): string {
+  const share = formatPct(affectedPct);
+  return affectedNs === null ? share : `${formatNs(affectedNs)} (${share})`;
 }
 
 /** How many events were lost, in words. */

@@ -1,6 +1,6 @@
 /** Further sections of the model, as text and Markdown show them: sentences and tables. */
 import type { ReportModel } from '../model.ts';
-import { type Block, SECTIONS } from '../sections.ts';
+import { type Block, SECTIONS, shownBlocks } from '../sections.ts';
 import { type Markup, markup, prose } from './markup.ts';
 import type { PartOptions } from './part.ts';
 import { sharedTable } from './table.ts';
@@ -12,7 +12,7 @@ function renderBlock({ title, sentences, table }: Block, name: string): Markup {
 /** Blocks of one section in full. */
 export function sectionBlocks(model: ReportModel, id: string, { rows }: PartOptions): Markup | null {
   const section = SECTIONS.find((candidate) => candidate.id === id);
-  const blocks = section?.blocks(model, rows, true) ?? [];
+  const blocks = section ? shownBlocks(section, model, rows, true) : [];
   return blocks.length === 0 ? null : markup`${blocks.map((block) => renderBlock(block, id))}`;
 }
 

@@ -20,8 +20,12 @@ export const slowPart: Part = {
     const { rows } = options;
     const { slowSelection: selection, slow } = model;
     const over = selection.thanNs > 0 ? `longer than ${formatNsShort(selection.thanNs)}` : 'by latency';
-    const intro = `${selection.thanNs > 0 ? 'Exits' : 'All exits'} ${over}${selection.includesIdle ? '' : ', idle ones left out'}: ${formatCount(selection.qualified)}${slow.length < selection.qualified ? `, of which the ${formatCount(slow.length)} longest` : ''}. Times count from the first event, as --from and --to take them.`;
-    if (slow.length === 0) return markup`<p>${whyNoneSlow(model)}</p>`;
+    const idle = selection.includesIdle ? '' : ', idle ones left out';
+    const intro = `${selection.thanNs > 0 ? 'Exits' : 'All exits'} ${over}${idle}: ${formatCount(selection.qualified)}${slow.length < (selection.qualified ?? 0) ? `, of which the ${formatCount(slow.length)} longest` : ''}. Times count from the first event, as --from and --to take them.`;
+    if (slow.length === 0)
+      return selection.thanNs > 0 && model.totals.totalNs !== null
+        ? markup`<p>Exits ${over}${idle}: ${whyNoneSlow(model)}</p>`
+        : markup`<p>${whyNoneSlow(model)}</p>`;
     const { shown, hidden } = limited(slow, rows > 0 ? Math.min(MOST, rows) : MOST);
     const exits =
       model.context?.exits.slice(0, rows > 0 ? Math.min(MOST_CONTEXTS, rows) : MOST_CONTEXTS) ?? [];

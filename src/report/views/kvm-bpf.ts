@@ -71,6 +71,7 @@ export const bpfCountView: View = {
   name: 'kvm-bpf-count',
   tool: 'kvm_vmexit_count.py',
   by: () => ['level', 'reason'],
+  follows: ['level'],
   passes: () => [],
   render: (input) => {
     const missing = withoutExits(input);
@@ -99,6 +100,7 @@ export const bpfTimeView: View = {
   name: 'kvm-bpf-time',
   tool: 'kvm_vmexit_time.py',
   by: () => ['level', 'reason'],
+  follows: ['level'],
   passes: () => [],
   render: (input) => {
     const missing = withoutTimes(input);

@@ -36,6 +36,7 @@ export const kvmexitView: View = {
   name: 'kvmexit',
   tool: 'bcc kvmexit',
   by: (options): GroupKey[] => (layoutOf(options) === 'collapsed' ? [] : ['vm', 'tid', 'reason']),
+  follows: ['vm', 'tid'],
   passes: () => [],
   render: (input, options) => {
     const missing = withoutExits(input);

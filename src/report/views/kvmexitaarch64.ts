@@ -12,6 +12,7 @@ export const kvmexitaarch64View: View = {
   name: 'kvmexitaarch64',
   tool: 'kvmexitaarch64',
   by: () => ['vm', 'tid', 'reason'],
+  follows: ['vm', 'tid'],
   passes: () => [],
   render: (input) => {
     const missing = withoutExits(input);

@@ -5,6 +5,7 @@
  */
 
 import { exactToBigInt } from '../../analysis/exact-sum.ts';
+import type { LedgerResult } from '../../analysis/ledger-result.ts';
 import {
   K_A,
   K_B,
@@ -96,14 +97,24 @@ function fixed2(value: number): string {
 
 const micros = (ns: number) => fixed2(ns / 1000);
 
-function render(table: number, input: SectionInput, { pids, tids, vcpus }: ViewOptions): string {
-  const { context, model, analysis } = input;
+function choosesThreads({ pids, tids, vcpus }: ViewOptions): boolean {
+  return pids !== null || tids !== null || vcpus !== null;
+}
+
+/** Not only threads with exits that filters by reason and level leave, where the recording is no longer than the ledger counts. */
+function chosenThreads({ model, analysis }: SectionInput): ReadonlySet<number> {
+  const { rows, wallNs } = analysis.passes.ledger as LedgerResult;
+  return new Set((wallNs === null ? model.vcpus : rows).map(({ tid }) => tid));
+}
+
+function render(table: number, input: SectionInput, options: ViewOptions): string {
+  const { context, analysis } = input;
+  const { pids, vcpus } = options;
   const result = analysis.passes['perf-kvm'] as PerfKvmResult;
   const missing = withoutTimes(input);
   if (missing !== null) return missing;
   if (!result.seen[table] && !context.enabledEvents?.has(EVENTS[table])) return notRecorded(EVENTS[table]);
-  const chosen =
-    pids === null && tids === null && vcpus === null ? null : new Set(model.vcpus.map(({ tid }) => tid));
+  const chosen = choosesThreads(options) ? chosenThreads(input) : null;
   const { rows, sums } = collect(context, result, table, chosen, chosenReasons(input, table));
   const count = rows.reduce((total, { index }) => total + sums.count[index], 0);
   const time = Number(rows.reduce((total, { index }) => total + exactToBigInt(sums.total, index), 0n));
@@ -150,7 +161,10 @@ function perfKvmView(name: string, tool: string, table: number): View {
     name,
     tool,
     by: () => [],
-    passes: () => [{ name: 'perf-kvm', options: null }],
+    passes: (options) => [
+      { name: 'perf-kvm', options: null },
+      ...(choosesThreads(options) ? [{ name: 'ledger', options: null }] : []),
+    ],
     render: (input, options) => render(table, input, options),
   };
 }

@@ -19,6 +19,7 @@ export const perfProfView: View = {
   name: 'perf-prof',
   tool: 'perf-prof kvm-exit',
   by: () => [],
+  follows: ['tid', 'interval'],
   passes: ({ intervalNs, by }) => [
     { name: 'perf-prof', options: { intervalNs, perThread: by.includes('tid') } },
   ],

@@ -33,6 +33,8 @@ export interface View {
   /** Grouping that the view's rows need. */
   readonly by: (options: ViewOptions) => readonly GroupKey[];
   readonly passes: (options: ViewOptions) => readonly PassRequest[];
+  /** What of --by and --interval changes the layout; absent: nothing. */
+  readonly follows?: readonly (GroupKey | 'interval')[];
   /** The view's text; `input.model` is grouped by `by`. */
   readonly render: (input: SectionInput, options: ViewOptions) => string;
 }
@@ -63,6 +65,15 @@ export function withoutExits(input: SectionInput): string | null {
 export function withoutTimes(input: SectionInput): string | null {
   const gap = latencyGap(input);
   return gap === null ? null : `${gap}\n`;
+}
+
+/** The same of --by and --interval. */
+export function unfollowed({ follows = [] }: View, { by, intervalNs }: ViewOptions): string[] {
+  const words = [
+    ...by.filter((key) => key !== 'reason' && !follows.includes(key)).map((key) => `--by ${key}`),
+    ...(intervalNs > 0 && !follows.includes('interval') ? ['--interval'] : []),
+  ];
+  return words.length === 0 ? [] : [`(without effect here: ${words.join(', ')})`];
 }
 
 /** What filters are there that the view does not follow, in a line; `applied`: those that it follows. */

@@ -9,7 +9,7 @@ import { kvmexitaarch64View } from './kvmexitaarch64.ts';
 import { perfKvmViews } from './perf-kvm.ts';
 import { perfProfView } from './perf-prof.ts';
 import { perfStatView } from './perf-stat.ts';
-import type { View, ViewRequest } from './view.ts';
+import { unfollowed, type View, type ViewRequest } from './view.ts';
 
 const VIEWS: readonly View[] = [
   kvmexitView,
@@ -42,5 +42,8 @@ export function viewGrouping({ name, options }: ViewRequest): readonly GroupKey[
 /** The model with the view's text. */
 export function withView(input: SectionInput, { name, options }: ViewRequest): ReportModel {
   const view = viewByName(name);
-  return { ...input.model, view: { name, tool: view.tool, text: view.render(input, options) } };
+  const text = [view.render(input, options), ...unfollowed(view, options).map((line) => `${line}\n`)].join(
+    '',
+  );
+  return { ...input.model, view: { name, tool: view.tool, text } };
 }
