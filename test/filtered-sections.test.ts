@@ -66,7 +66,7 @@ test('entries of other threads are no doubt about the exits that a reason or a l
 
 test('where no exit is chosen, none is said to lack its guest RIP', async () => {
   const said = async (raw: RawReportOptions) => (await blocks('hotspots', true, raw))[0].sentences;
-  expect(await said({ from: '100' })).toEqual(['No exit matches the selection.']);
+  expect(await said({ from: '100' })).toEqual(['None match the selection.']);
 });
 
 test('a table without rows is a word', async () => {
