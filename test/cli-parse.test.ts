@@ -68,15 +68,17 @@ describe('durations', () => {
 
 describe('moments', () => {
   test.each([
-    ['1.5', { ns: 1_500_000_000n, fromEnd: false }],
-    ['0', { ns: 0n, fromEnd: false }],
-    ['-1s', { ns: 1_000_000_000n, fromEnd: true }],
-    ['-0.25', { ns: 250_000_000n, fromEnd: true }],
-    ['200ms', { ns: 200_000_000n, fromEnd: false }],
-    ['+2', { ns: 2_000_000_000n, fromEnd: false }],
-    ['123456.123456789', { ns: 123_456_123_456_789n, fromEnd: false }],
+    ['1.5', { ns: 1_500_000_000n, origin: 'start' }],
+    ['0', { ns: 0n, origin: 'start' }],
+    ['-1s', { ns: 1_000_000_000n, origin: 'end' }],
+    ['-0.25', { ns: 250_000_000n, origin: 'end' }],
+    ['200ms', { ns: 200_000_000n, origin: 'start' }],
+    ['+2', { ns: 2_000_000_000n, origin: 'start' }],
+    ['@8123.25', { ns: 8_123_250_000_000n, origin: 'clock' }],
+    ['@200ms', { ns: 200_000_000n, origin: 'clock' }],
+    ['123456.123456789', { ns: 123_456_123_456_789n, origin: 'start' }],
   ])('%s', (text, bound) => expect(parseTimeBound(text)).toEqual(bound));
-  test.each(['', '-', '--1', 'start', '1.0000000001', '1:30'])('%j is refused', (text) =>
+  test.each(['', '-', '--1', '@', '@-1', '-@1', 'start', '1.0000000001', '1:30'])('%j is refused', (text) =>
     expect(() => parseTimeBound(text)).toThrow(UsageError),
   );
 });

@@ -220,7 +220,7 @@ test('filters choose the exits of their time and thread, with all of their handl
       handling?.totalNs,
     ]);
   };
-  const micros = (value: bigint) => ({ ns: value * 1000n, fromEnd: false });
+  const micros = (value: bigint) => ({ ns: value * 1000n, origin: 'start' as const });
   expect(await rowsOf({ from: micros(25n), to: micros(50n) })).toEqual([[7, 2, 1, 40_000, 40_000]]);
   // The KVM_RUN that ends the second comes after the time that was asked for.
   expect(await rowsOf({ from: micros(75n), to: micros(85n) })).toEqual([

@@ -129,7 +129,7 @@ describe('a selection that no exit matches', () => {
   test('says what the bounds of time are counted from', () => {
     const report = none(['time', 'time']);
     expect(report).toContain('None match the selection. The recording lasts ');
-    expect(report).toContain('--from and --to count from its first event, not by its clock.');
+    expect(report).toContain('--from and --to count from its first event, with @ on its clock (@');
     expect(report).not.toContain('kvmtrace info');
   });
 

@@ -139,8 +139,8 @@ test.skipIf(!existsSync(perf))(
   '--from and --to cut the ledger; --tid chooses rows; --heatmap writes every pair',
   async () => {
     const base = defaultReportOptions();
-    const from = { ns: 200_000_000n, fromEnd: false };
-    const to = { ns: 700_000_000n, fromEnd: false };
+    const from = { ns: 200_000_000n, origin: 'start' };
+    const to = { ns: 700_000_000n, origin: 'start' };
     const cut = await report(perf, {
       filters: { ...base.filters, from, to, tids: [140], words: [{ kind: 'time' as const, words: 'x' }] },
     });

@@ -2,10 +2,12 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
 import { createCaptureWriter } from '../src/capture/writer.ts';
 import { startHeatmap } from '../src/commands/heatmap-file.ts';
 import type { Filters, TimeBound } from '../src/commands/options.ts';
+import { parseTimeBound } from '../src/commands/parse-duration.ts';
 import { runConvert, runReport } from '../src/commands/pipeline.ts';
 import { guessSpan, readSpan } from '../src/commands/resolve-selection.ts';
 import { EV_ENTRY, EV_EXIT } from '../src/core/events.ts';
@@ -20,8 +22,8 @@ const folder = mkdtempSync(join(tmpdir(), 'kvmtrace-time-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const base = defaultReportOptions();
-const start = (ns: bigint): TimeBound => ({ ns, fromEnd: false });
-const end = (ns: bigint): TimeBound => ({ ns, fromEnd: true });
+const start = (ns: bigint): TimeBound => ({ ns, origin: 'start' });
+const end = (ns: bigint): TimeBound => ({ ns, origin: 'end' });
 const filtersOf = (from: TimeBound | null, to: TimeBound | null): Filters => ({
   ...base.filters,
   from,
@@ -70,6 +72,23 @@ function writePairs(path: string, batches: readonly (readonly number[])[], threa
 async function countExits(path: string, from: TimeBound | null, to: TimeBound | null): Promise<number> {
   return (await runReport([path], { ...base, filters: filtersOf(from, to) })).totals.exits;
 }
+
+test.skipIf(corpus.length === 0)('moments on the clock are those that perf script prints', async () => {
+  const folder = join(SHARED, 'corpus/x86/pf-min');
+  const script = gunzipSync(readFileSync(join(folder, 'script-ns.txt.gz'))).toString('latin1');
+  const times = [...script.matchAll(/ (\d+\.\d{9}): +kvm:kvm_exit:/g)].map((match) => match[1]);
+  expect(times.length).toBeGreaterThan(500);
+  const count = (from: string, to: string) =>
+    countExits(join(folder, 'perf.data'), parseTimeBound(`@${from}`), parseTimeBound(`@${to}`));
+  for (const [first, end] of [
+    [0, 100],
+    [100, 400],
+    [400, times.length - 1],
+  ])
+    expect(await count(times[first], times[end])).toBe(end - first);
+  const [whole, fraction] = times[times.length - 1].split('.');
+  expect(await count(`${Number(whole) + 1}.${fraction}`, `${Number(whole) + 2}`)).toBe(0);
+});
 
 describe('filters of a recording whose clock went backwards count from its earliest and latest event', () => {
   const path = join(folder, 'backwards.arrow');

@@ -70,7 +70,7 @@ describe('filters', () => {
       { isa: ISA_VMX, code: 32 },
       { isa: ISA_VMX, code: 10 },
     ],
-    from: { ns: 200_000_000n, fromEnd: false },
+    from: { ns: 200_000_000n, origin: 'start' },
     words: [
       { kind: 'cpu', words: 'CPU 0' },
       { kind: 'reason', words: 'reason WRMSR,CPUID' },

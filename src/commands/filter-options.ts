@@ -15,6 +15,9 @@ export function addFilters(command: Command): Command {
     .addOption(repeatable('--reason <names>', 'only these exit reasons: names of any tool, or numbers'))
     .addOption(repeatable('--exclude <names>', 'all but these'))
     .addOption(repeatable('--level <levels>', 'L1, L2 (all exits of nested guests), L2-reflected'))
-    .option('--from <time>', 'from this moment on: seconds from the start, or from the end with a minus')
-    .option('--to <time>', 'up to this moment: 2.5, 200ms, -1s');
+    .option(
+      '--from <time>',
+      'from this moment on: seconds from the start, with a minus from the end, with @ on the clock',
+    )
+    .option('--to <time>', 'up to this moment: 2.5, 200ms, -1s, @8123.25');
 }

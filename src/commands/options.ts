@@ -7,10 +7,10 @@ import type { InfoModel } from '../report/info-model.ts';
 import type { CaptureModel, GroupKey, ReportModel, WarningModel } from '../report/model.ts';
 import type { ViewRequest } from '../report/views/view.ts';
 
-/** A moment of the capture: ns after its first event, or before its last one. */
+/** A moment of the capture: ns after its first event, before its last one, or on its clock, as other tools print times. */
 export interface TimeBound {
   readonly ns: bigint;
-  readonly fromEnd: boolean;
+  readonly origin: 'start' | 'end' | 'clock';
 }
 
 /** An exit reason: ISA code (core/isa-codes.ts) and number as the `code` column holds it. */

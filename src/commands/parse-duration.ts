@@ -34,15 +34,14 @@ export function parseDuration(text: string): number {
   return Number(ns);
 }
 
-/** A moment for --from and --to: after the first event, or with a minus before the last one; seconds without unit. */
+/** A moment for --from and --to: after the first event, with a minus before the last one, with @ on the clock; seconds without unit. */
 export function parseTimeBound(text: string): TimeBound {
   const trimmed = text.trim();
-  const fromEnd = trimmed.startsWith('-');
-  const ns = parse(trimmed.replace(/^[+-]/, ''), 's');
+  const ns = parse(trimmed.replace(/^[-+@]/, ''), 's');
   if (ns === null)
     throw new UsageError(
       `'${text}' is not a moment of the capture`,
-      'Seconds from its start (1.5), from its end (-1), or with a unit: 200ms, -1s.',
+      'Seconds from its start (1.5), from its end (-1), on its clock (@8123.25), or with a unit: 200ms, -1s.',
     );
-  return { ns, fromEnd };
+  return { ns, origin: trimmed.startsWith('-') ? 'end' : trimmed.startsWith('@') ? 'clock' : 'start' };
 }

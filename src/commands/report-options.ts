@@ -97,10 +97,17 @@ function words(raw: RawReportOptions): Filter[] {
   ];
 }
 
+const MOMENT_WORDS = { start: '', end: ' before the end', clock: " on the recording's clock" } as const;
+
 function moment(text: string): string {
-  const bound = parseTimeBound(text);
-  const time = text.trim().replace(/^[+-]/, '');
-  return `${/[a-zµμ]$/.test(time) ? time : `${time} s`}${bound.fromEnd ? ' before the end' : ''}`;
+  const { origin } = parseTimeBound(text);
+  const time = text.trim().replace(/^[-+@]/, '');
+  return `${/[a-zµμ]$/.test(time) ? time : `${time} s`}${MOMENT_WORDS[origin]}`;
+}
+
+/** Whether no time is in between; false where that depends on the recording. */
+function isEmptySpan(from: TimeBound, to: TimeBound): boolean {
+  return from.origin === to.origin && (from.origin === 'end' ? from.ns <= to.ns : from.ns >= to.ns);
 }
 
 async function parseFilters(raw: RawReportOptions, unknown: UnknownReason[]): Promise<Filters> {
@@ -111,7 +118,7 @@ async function parseFilters(raw: RawReportOptions, unknown: UnknownReason[]): Pr
   );
   const from = option<string, TimeBound | null>('--from', raw.from, null, parseTimeBound);
   const to = option<string, TimeBound | null>('--to', raw.to, null, parseTimeBound);
-  if (from && to && from.fromEnd === to.fromEnd && (from.fromEnd ? from.ns <= to.ns : from.ns >= to.ns))
+  if (from && to && isEmptySpan(from, to))
     throw new UsageError(`--from ${raw.from} is not before --to ${raw.to}`);
   return {
     pids: numbers('--pid', 'process id', MAX_TID, raw.pid),

@@ -1,6 +1,6 @@
 /**
- * Filters as asked for → what analyses compare events with: sets, and times on the recording's clock. `--from` and `--to`
- * count from the recording's first or last event, which has to be known before the first exit is judged.
+ * Filters as asked for → what analyses compare events with: sets, and times on the recording's clock. Where `--from` and
+ * `--to` count from the recording's first or last event, that has to be known before the first exit is judged.
  */
 import { addSpan, createEventSummary, type EventSummary } from '../analysis/event-summary.ts';
 import { reasonKey, type Selection } from '../analysis/selection.ts';
@@ -41,8 +41,8 @@ export async function guessSpan(
   options: ReadOptions,
 ): Promise<Span> {
   const bounds = [from, to].filter((bound) => bound !== null);
-  const wantsFirst = bounds.some(({ fromEnd }) => !fromEnd);
-  const wantsLast = bounds.some(({ fromEnd }) => fromEnd);
+  const wantsFirst = bounds.some(({ origin }) => origin === 'start');
+  const wantsLast = bounds.some(({ origin }) => origin === 'end');
   const last = wantsLast ? await lastBlockEnd(paths, options) : null;
   if (wantsLast && last === null) return await readSpan(paths, options);
   return { first: wantsFirst ? await firstTime(paths, options) : null, last };
@@ -90,6 +90,11 @@ async function lastBlockEnd(paths: readonly string[], options: ReadOptions): Pro
   return summary.hasTime ? lastOf(summary) : null;
 }
 
+function onClock({ ns, origin }: TimeBound, first: bigint, last: bigint): bigint {
+  if (origin === 'clock') return ns;
+  return origin === 'end' ? last - ns : first + ns;
+}
+
 /** null: everything. `span` has the ends that the filters count from. */
 export function resolveSelection(filters: Filters, { first, last }: Span): ReportSelection | null {
   if (filters.words.length === 0) return null;
@@ -100,7 +105,7 @@ export function resolveSelection(filters: Filters, { first, last }: Span): Repor
     if (!bound) return null;
     const target = new Uint32Array(2);
     // An empty recording has no ends, and nothing to choose from.
-    storeBigInt(target, 0, bound.fromEnd ? (last ?? 0n) - bound.ns : (first ?? 0n) + bound.ns);
+    storeBigInt(target, 0, onClock(bound, first ?? 0n, last ?? 0n));
     return [target[0], target[1]];
   };
   return {

@@ -6,9 +6,9 @@ import type { AnalysisResult } from '../analysis/analyze.ts';
 import { EVENT_ROLES, ROLE_ENTRY, ROLE_EXIT } from '../analysis/roles.ts';
 import { createEventDictionary, EV_NESTED_VMEXIT } from '../core/events.ts';
 import type { TraceContext } from '../core/trace-context.ts';
-import { formatNs, plural } from '../core/units.ts';
+import { formatNs, formatStamp, plural } from '../core/units.ts';
 import { selectsBy } from './filters.ts';
-import type { ReportModel } from './model.ts';
+import type { CaptureModel, Exact, ReportModel } from './model.ts';
 
 export interface Recording {
   readonly context: TraceContext;
@@ -93,6 +93,12 @@ export function selectsNoExit(model: ReportModel): boolean {
   return model.selection !== null && model.totals.exits === 0 && holdsExits(model);
 }
 
+const stamp = (ns: Exact): string => `@${formatStamp(BigInt(ns))}`;
+
+function spanOnClock({ firstNs, lastNs }: CaptureModel): string {
+  return firstNs === null || lastNs === null ? '' : ` (${stamp(firstNs)} to ${stamp(lastNs)})`;
+}
+
 /** What stands in place of an empty table of exits; with a selection, what may be wrong with it. */
 export function whyNoExits(model: ReportModel): string {
   const { selection, capture } = model;
@@ -100,7 +106,7 @@ export function whyNoExits(model: ReportModel): string {
   const hints = [
     ...(selectsBy(selection, 'time') && capture.durationNs !== null
       ? [
-          `The recording lasts ${formatNs(capture.durationNs)}; --from and --to count from its first event, not by its clock.`,
+          `The recording lasts ${formatNs(capture.durationNs)}; --from and --to count from its first event, with @ on its clock${spanOnClock(capture)}.`,
         ]
       : []),
     ...(selectsBy(selection, 'pid', 'tid', 'vcpu', 'cpu')
