@@ -15,6 +15,7 @@ import {
 import { blocksOf, madeUp } from './support/made-up-report.ts';
 
 const report = await madeUp(['hotspots']);
+const [FIRST] = fc.sample(madeExit, { numRuns: 1, seed: 1 });
 const ENABLED = ['kvm_entry', 'kvm_userspace_exit'];
 const NAMES: Readonly<Record<number, string>> = { 10: 'CPUID', 30: 'IO_INSTRUCTION', 48: 'EPT_VIOLATION' };
 const KERNEL = 0xffff0000_00000000n;
@@ -30,6 +31,18 @@ const manyRips = fc.array(
   fc.tuple(madeExit, fc.constantFrom(null, 0n, 0x400000n, 0xfffeffff_fffffff0n, KERNEL), fc.nat(7)),
   { minLength: 1, maxLength: 120 },
 );
+
+test('more reasons than any ISA has: what is not listed has no more exits than is said', () => {
+  const exits = Array.from(
+    { length: 20_000 },
+    (_, i): MadeExit => ({ ...FIRST, reason: i % 10_000, rip: 0x1000n }),
+  );
+  const { rows, halves, floor } = report(eventsOfExits(exits), ENABLED).hotspots!;
+  expect(rows.length).toBeGreaterThan(0);
+  const listed = new Set(halves.map(({ code }) => code));
+  expect(rows.every(({ code }) => listed.has(code))).toBe(true);
+  expect(floor).toBeGreaterThanOrEqual(2);
+});
 
 test('rows are the ten most frequent addresses of each reason; halves count all exits', () => {
   fc.assert(

@@ -19,6 +19,8 @@ function sample(rows: number) {
 }
 
 const SETS = [[0], [1], [2], [3], [4], [0, 1, 2, 3, 4], [1, 3]];
+/** Sets of more than a few are looked up in another way. */
+const MANY_SETS = [...SETS, ...SETS, ...SETS, [4, 0], [], [3, 2, 1]];
 
 test.each([
   ['few values', 3000, 1 << 20],
@@ -33,6 +35,13 @@ test.each([
     SETS.map((set) => Uint32Array.from(set)),
     QUANTILES,
   );
+  const more = quantilesOf(
+    log,
+    MANY_SETS.map((set) => Uint32Array.from(set)),
+    QUANTILES,
+  );
+  expect(more.slice(SETS.length, 2 * SETS.length)).toEqual(found);
+  expect(more.slice(0, SETS.length)).toEqual(found);
   for (const [s, set] of SETS.entries()) {
     const sorted = values.filter((_value, row) => set.includes(groups[row])).sort();
     const wanted = QUANTILES.map((q) => sorted[Math.max(1, Math.ceil(q * sorted.length)) - 1] ?? Number.NaN);
@@ -49,6 +58,20 @@ test.each([
       if (groups[row] === group) wanted[values[row] < 2 ? 0 : Math.floor(Math.log2(values[row]))]++;
     expect(counts[group]).toEqual(wanted);
   }
+});
+
+test('a set per thread: the time does not grow with both', () => {
+  const threads = 20_000;
+  const log = createLatencyLog();
+  for (let i = 0; i < 2 * threads; i++) logLatency(log, i % threads, 300);
+  const start = performance.now();
+  const found = quantilesOf(
+    log,
+    Array.from({ length: threads }, (_, i) => Uint32Array.of(i)),
+    [0.5, 0.99],
+  );
+  expect(found.every(({ values }) => values[0] === 300 && values[1] === 300)).toBe(true);
+  expect(performance.now() - start).toBeLessThan(3000);
 });
 
 test('a quantile is the least of the values that at least so many are not above, also of very few', () => {

@@ -1,6 +1,7 @@
 /** Damaged trace.dat files give a TraceFormatError or diagnostics, in bounded time and memory; never anything else. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { deflateSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { TraceFormatError } from '../src/core/errors.ts';
 import { HAS_SHARED, SAMPLES, SHARED } from './support/corpus.ts';
@@ -218,6 +219,87 @@ describe('absurd sizes', () => {
     const damaged = readDat(Buffer.concat([head, table, clock, Buffer.alloc(pageAt - end), page]));
     expect(damaged.diagnostics['too-many-cpus']).toBe(count - (1 << 18));
     expect(damaged.rows.filter(({ event }) => event === 'kvm_entry')).toHaveLength(1);
+  });
+
+  const one = new Map<number, Page[]>([
+    [0, [{ time: 1n, items: [{ kind: 'event', delta: 0, record: entryRecord(X86, 5, 1n) }] }]],
+  ]);
+  const withOptions = (build: typeof buildV7, options: [number, Buffer][]) =>
+    readDat(build({ machine: X86, buffers: [{ name: '', cpus: one }], options }));
+
+  test('texts of millions of blanks, line feeds and zeros', { timeout: 20_000 }, () => {
+    const { rows, context } = withOptions(buildV6, [
+      [2, Buffer.from(`${'\n'.repeat(1 << 20)}x`)],
+      [2, Buffer.from(`Buffer: \tx \nCPU: 0\n${' '.repeat(1 << 20)}`)],
+      [5, Buffer.from(`Linux host 6.1 x86_64 ${'x '.repeat(1 << 20)}`)],
+      [9, Buffer.from('9'.repeat(1 << 20))],
+    ]);
+    expect(rows).toHaveLength(1);
+    expect(context.host).toBe('host');
+    expect(context.facts.get('recorder')?.length).toBeLessThan(5000);
+    const cmdlines = `5 name\n${'\0'.repeat(1 << 20)}\n6 other${'\0'.repeat(100)}`;
+    const named = readDat(buildV6({ machine: X86, buffers: [{ name: '', cpus: one }], cmdlines }));
+    expect(named.context.threads.byTid.get(6)?.comm).toBe('other');
+  });
+
+  test('instances and CPUs beyond those that are kept, in a table that is shared', {
+    timeout: 20_000,
+  }, () => {
+    const instance = (place: number): [number, Buffer] => [
+      3,
+      Buffer.concat([num(X86, 8, place), Buffer.from('i\0')]),
+    ];
+    const built = (place: number) =>
+      buildV6({
+        machine: X86,
+        buffers: [{ name: '', cpus: one }],
+        options: [[8, num(X86, 4, 20_000)], ...Array.from({ length: 5000 }, () => instance(place))],
+      });
+    const place = built(0).indexOf('flyrecord\0');
+    // All of them have the top buffer's table, which the file is made long enough for.
+    const file = Buffer.concat([built(place), Buffer.alloc(320_000)]);
+    const { diagnostics } = readDat(file);
+    expect(diagnostics['too-many-buffers']).toBe(5000 - 512);
+    expect(diagnostics['damaged-buffer']).toBeGreaterThan(250);
+  });
+
+  test('a section that is named a thousand times is not read as often', { timeout: 20_000 }, () => {
+    const cmdlines = Buffer.concat([num(X86, 8, 8 << 20), Buffer.alloc(8 << 20, 'x')]);
+    const stored = deflateSync(cmdlines);
+    const section = Buffer.concat([
+      num(X86, 2, 21),
+      num(X86, 2, 1),
+      num(X86, 4, 0),
+      num(X86, 8, stored.length + 8),
+      num(X86, 4, stored.length),
+      num(X86, 4, cmdlines.length),
+      stored,
+    ]);
+    const built = (place: number) =>
+      buildV7({
+        machine: X86,
+        compression: 'zlib',
+        buffers: [{ name: '', cpus: one }],
+        options: Array.from({ length: 3000 }, () => [21, num(X86, 8, place)] as [number, Buffer]),
+      });
+    const { rows, diagnostics } = readDat(Buffer.concat([built(built(0).length), section]));
+    expect(rows).toHaveLength(1);
+    expect(diagnostics['damaged-section']).toBeGreaterThan(2900);
+  });
+
+  test('counts of formats and of vCPUs that a file of zeros is long enough for', { timeout: 20_000 }, () => {
+    const shift = Buffer.concat([
+      Buffer.alloc(8),
+      num(X86, 4, 0),
+      num(X86, 4, 1 << 21),
+      Buffer.alloc(8 << 20),
+    ]);
+    expect(withOptions(buildV6, [[12, shift]]).diagnostics).toMatchObject({ 'damaged-option': 1 });
+    const file = buildV6({ machine: X86, buffers: [{ name: '', cpus: one }] });
+    const countAt = file.indexOf('name: print') - 12;
+    const head = Buffer.from(file.subarray(0, countAt + 4));
+    head.writeUInt32LE(0xffffffff, countAt);
+    expect(() => readDat(Buffer.concat([head, Buffer.alloc(8 << 20)]))).toThrow('4294967295 formats');
   });
 
   test('CPUs that share bytes are read once', () => {

@@ -229,8 +229,10 @@ export function quantilesOf(
   quantiles: readonly number[],
 ): Quantiles[] {
   if (isSmall(log)) return smallQuantiles(valuesByGroup(log), sets, quantiles);
-  const places = sets.map((set) => findPlaces(log, set, quantiles));
+  const counts = new Float64Array(BUCKETS);
+  const places = sets.map((set) => findPlaces(log, set, quantiles, counts));
   const kept = log.exact ? collectBuckets(log, places) : null;
+  const grouped = sets.length > FEW_SETS ? new Map<number, GroupedValues>() : null;
   return sets.map((set, s) => {
     if (kept === null)
       return {
@@ -238,13 +240,22 @@ export function quantilesOf(
         errorPct: MIDDLE_ERROR_PCT,
       };
     const members = new Set(set);
+    const valuesIn = (bucket: number): Float64Array => {
+      const all = kept.get(bucket)!;
+      if (grouped === null) return all.values.filter((_, i) => members.has(all.groups[i]));
+      let byGroup = grouped.get(bucket);
+      if (!byGroup) {
+        byGroup = groupValues(all);
+        grouped.set(bucket, byGroup);
+      }
+      return valuesOfGroups(byGroup, members);
+    };
     const sorted = new Map<number, Float64Array>();
     const values = places[s].map((place) => {
       if (!place) return Number.NaN;
       let bucket = sorted.get(place.bucket);
       if (!bucket) {
-        const { groups, values: all } = kept.get(place.bucket)!;
-        bucket = all.filter((_, i) => members.has(groups[i])).sort();
+        bucket = valuesIn(place.bucket).sort();
         sorted.set(place.bucket, bucket);
       }
       return bucket[place.rank - 1];
@@ -253,8 +264,13 @@ export function quantilesOf(
   });
 }
 
-function findPlaces(log: LatencyLog, set: Uint32Array, quantiles: readonly number[]): (Place | null)[] {
-  const counts = new Float64Array(BUCKETS);
+/** `counts` are zeros, and are so again behind it. */
+function findPlaces(
+  log: LatencyLog,
+  set: Uint32Array,
+  quantiles: readonly number[],
+  counts: Float64Array,
+): (Place | null)[] {
   const pageTotals = new Float64Array(PAGES);
   for (const group of set)
     for (let page = 0; page < PAGES; page++) {
@@ -262,7 +278,7 @@ function findPlaces(log: LatencyLog, set: Uint32Array, quantiles: readonly numbe
       if (at >= 0) pageTotals[page] += addCounts(counts, page * SUBS, log.counts, at);
     }
   const total = pageTotals.reduce((sum, pageTotal) => sum + pageTotal, 0);
-  return quantiles.map((q) => {
+  const places = quantiles.map((q) => {
     if (total === 0) return null;
     let rank = nearestRank(q, total);
     let page = 0;
@@ -271,6 +287,9 @@ function findPlaces(log: LatencyLog, set: Uint32Array, quantiles: readonly numbe
     while (rank > counts[bucket]) rank -= counts[bucket++];
     return { bucket, rank };
   });
+  for (let page = 0; page < PAGES; page++)
+    if (pageTotals[page] > 0) counts.fill(0, page * SUBS, (page + 1) * SUBS);
+  return places;
 }
 
 /** Adds the counts of a page's buckets; returns their sum. */
@@ -287,6 +306,50 @@ function addCounts(to: Float64Array, toFrom: number, counts: Float64Array, from:
 interface BucketValues {
   readonly groups: Uint32Array;
   readonly values: Float64Array;
+}
+
+/** So many sets look through all values of a bucket; for more (a set per thread) they are put in order first. */
+const FEW_SETS = 16;
+
+/** A bucket's values, group after group: where each group's begin and end. */
+interface GroupedValues {
+  readonly starts: ReadonlyMap<number, number>;
+  readonly ends: ReadonlyMap<number, number>;
+  readonly values: Float64Array;
+}
+
+function groupValues({ groups, values }: BucketValues): GroupedValues {
+  const ends = new Map<number, number>();
+  for (const group of groups) ends.set(group, (ends.get(group) ?? 0) + 1);
+  const starts = new Map<number, number>();
+  let start = 0;
+  for (const [group, count] of ends) {
+    starts.set(group, start);
+    ends.set(group, start);
+    start += count;
+  }
+  const ordered = new Float64Array(values.length);
+  for (let i = 0; i < values.length; i++) {
+    const at = ends.get(groups[i])!;
+    ordered[at] = values[i];
+    ends.set(groups[i], at + 1);
+  }
+  return { starts, ends, values: ordered };
+}
+
+function valuesOfGroups({ starts, ends, values }: GroupedValues, groups: ReadonlySet<number>): Float64Array {
+  let count = 0;
+  for (const group of groups) count += (ends.get(group) ?? 0) - (starts.get(group) ?? 0);
+  const found = new Float64Array(count);
+  let at = 0;
+  for (const group of groups) {
+    const start = starts.get(group);
+    if (start === undefined) continue;
+    const part = values.subarray(start, ends.get(group));
+    found.set(part, at);
+    at += part.length;
+  }
+  return found;
 }
 
 /** The values of all buckets that hold a wanted rank. */

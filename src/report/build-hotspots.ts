@@ -89,6 +89,7 @@ function build(input: SectionInput): Partial<ReportModel> | null {
   const groups = groupRows(rips.rows, (row) => `${key(row, H_ISA)}:${key(row, H_CODE)}`);
   const rows: HotspotRowModel[] = [];
   const totals = halfCounts(input.context, result);
+  let { floor } = rips;
   for (const [id, members] of groups) {
     const best = members.sort(byFrequency(rips)).slice(0, PER_REASON);
     for (const row of best) {
@@ -97,7 +98,12 @@ function build(input: SectionInput): Partial<ReportModel> | null {
       const low = key(row, H_LOW) >>> 0;
       const high = key(row, H_HIGH) >>> 0;
       const figures = exitFigures(rips.sums, [row], known);
-      const all = totals.get(id)!;
+      const all = totals.get(id);
+      if (all === undefined) {
+        // More reasons than are counted by halves, which no ISA has.
+        floor = Math.max(floor, figures.exits);
+        continue;
+      }
       rows.push({
         ...reasonIdentity(input.context, isa, code),
         pid: key(row, H_PID) < 0 ? null : key(row, H_PID),
@@ -116,7 +122,7 @@ function build(input: SectionInput): Partial<ReportModel> | null {
     halves: [...totals.values()].sort(
       (a, b) => b.user + b.kernel + b.unknown - (a.user + a.kernel + a.unknown) || byReason(a, b),
     ),
-    floor: rips.floor,
+    floor,
     symbols: resolver.model,
   };
   return { hotspots };

@@ -29,18 +29,25 @@ export function createFormatTexts(): FormatTexts {
 
 /** u32 count, then u64 size and text of each: ftrace's own events (print, function …). */
 export function readFtraceFormats(cursor: Cursor, formats: FormatTexts): void {
-  for (let left = readU32(cursor); left > 0; left--)
+  for (let left = readCount(cursor); left > 0; left--)
     addText(formats, FTRACE, readText(cursor, readU64(cursor)));
 }
 
 /** u32 systems; of each its name, u32 count, then u64 size and text of each event. */
 export function readEventFormats(cursor: Cursor, formats: FormatTexts): void {
-  for (let systems = readU32(cursor); systems > 0; systems--) {
+  for (let systems = readCount(cursor); systems > 0; systems--) {
     const system = readString(cursor);
     formats.systems.add(system);
-    for (let left = readU32(cursor); left > 0; left--)
+    for (let left = readCount(cursor); left > 0; left--)
       addText(formats, system, readText(cursor, readU64(cursor)));
   }
+}
+
+/** A file of zeros may be as long as it says. */
+function readCount(cursor: Cursor): number {
+  const count = readU32(cursor);
+  if (count > MAX_ID) throw new RangeError(`${count} formats or groups of them cannot be`);
+  return count;
 }
 
 function addText(formats: FormatTexts, system: string, text: string): void {

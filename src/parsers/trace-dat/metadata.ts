@@ -36,10 +36,10 @@ const utf8 = new TextDecoder();
 /** saved_cmdlines: u64 size, lines of `PID COMM`. A name may hold blanks, and even a line feed. */
 export function readCommandLines(cursor: Cursor, threads: ThreadTable): void {
   let tid = -1;
-  for (const line of utf8
-    .decode(readBlock(cursor, readU64(cursor)))
-    .replace(/\0+$/, '')
-    .split('\n')) {
+  const bytes = readBlock(cursor, readU64(cursor));
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end--;
+  for (const line of utf8.decode(bytes.subarray(0, end)).split('\n')) {
     const match = /^(\d{1,10}) (.*)$/s.exec(line);
     if (match) {
       tid = Number(match[1]);

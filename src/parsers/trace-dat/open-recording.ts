@@ -7,7 +7,7 @@ import { createFormatTexts } from './event-formats.ts';
 import { FORMAT_ID } from './metadata.ts';
 import { createOptions } from './options.ts';
 import { DEFAULT_LAYOUT } from './page-layout.ts';
-import type { Recording } from './recording.ts';
+import { MAX_ENTRIES, MAX_SECTION_BYTES, type Recording } from './recording.ts';
 import { readVersion6 } from './version6.ts';
 import { readVersion7 } from './version7.ts';
 
@@ -64,6 +64,8 @@ function readInitial(source: ByteSource, context: TraceContext): Recording {
     options: createOptions(),
     buffers: [],
     texts: [],
+    entriesLeft: MAX_ENTRIES,
+    sectionBytesLeft: MAX_SECTION_BYTES,
     end: 0,
   };
   if (recording.version === 6) readVersion6(cursor, recording, context);

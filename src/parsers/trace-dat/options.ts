@@ -28,6 +28,9 @@ const MAX_GUESTS = 4096;
 const MAX_VCPUS = 65536;
 const MAX_COUNTERS = 1 << 16;
 const MAX_PROCESSES = 1 << 16;
+/** Bytes of a text that are looked at; kvmtrace's own notes are the longest. */
+const MAX_TEXT = 1 << 20;
+const MAX_NAME = 4096;
 /** Of kvmtrace's own recorder, which writes some at the start and some at the end. */
 const MAX_NOTES = 16;
 
@@ -70,7 +73,7 @@ export function takeOption(
 }
 
 function readOption(options: RecordingOptions, id: number, body: Cursor, diagnostics: Diagnostics): void {
-  const text = () => readText(body, body.end - body.at).split('\0', 1)[0];
+  const text = () => readText(body, Math.min(body.end - body.at, MAX_TEXT)).split('\0', 1)[0];
   switch (id) {
     case OPTION_DATE:
       // Microseconds as 0x…; --date makes times those of the wall clock.
@@ -87,13 +90,14 @@ function readOption(options: RecordingOptions, id: number, body: Cursor, diagnos
       options.clock = selectedClock(text());
       break;
     case OPTION_UNAME:
-      options.uname = text();
+      options.uname = text().slice(0, MAX_NAME);
       break;
     case OPTION_CPUCOUNT:
       options.cpuCount = readU32(body);
       break;
     case OPTION_VERSION:
       options.recorder = text()
+        .slice(0, MAX_NAME)
         .replace(/ not-a-git-repo$/, '')
         .trim();
       break;
@@ -159,8 +163,8 @@ export function selectedClock(text: string): string | null {
 
 /** Text of per_cpu/cpuN/stats with `CPU: N` in front, or `Buffer: NAME` that says whose counters follow. */
 function takeCounters(options: RecordingOptions, text: string, diagnostics: Diagnostics): void {
-  const buffer = /^\s*Buffer:\s*(.*?)\s*$/m.exec(text);
-  if (buffer) options.countersOf = buffer[1];
+  const buffer = /^[ \t]*Buffer:(.*)$/m.exec(text);
+  if (buffer) options.countersOf = buffer[1].trim();
   const cpu = counter(text, 'CPU');
   if (cpu === null) return;
   if (options.counters.length >= MAX_COUNTERS) {
@@ -193,7 +197,9 @@ function readTimeShift(body: Cursor): TimeShift {
   skip(body, 8);
   const flags = readU32(body);
   const cpus: ShiftSample[][] = [];
-  for (let left = readU32(body); left > 0; left--) {
+  const cpuCount = readU32(body);
+  if (cpuCount > MAX_VCPUS) throw new RangeError(`${cpuCount} vCPUs cannot be`);
+  for (let left = cpuCount; left > 0; left--) {
     const count = readU32(body);
     if (count * 24 > body.end - body.at) throw new RangeError(`${count} time samples do not fit`);
     const times = Array.from({ length: count }, () => BigInt.asIntN(64, readBig(body)));

@@ -80,6 +80,14 @@ export interface RecordingOptions {
   readonly recorderNotes: Readonly<Record<string, unknown>>[];
 }
 
+/** Most buffers that are read: each kind of event is noted per buffer. */
+export const MAX_BUFFERS = 512;
+export const TOO_MANY_BUFFERS = `buffers beyond the first ${MAX_BUFFERS} were left out`;
+/** Entries of CPUs in all tables together. */
+export const MAX_ENTRIES = 1 << 22;
+/** Bytes of sections that are read before the events, plain ones of those that are compressed as well. */
+export const MAX_SECTION_BYTES = 512 << 20;
+
 export interface Recording {
   readonly version: 6 | 7;
   readonly little: boolean;
@@ -92,6 +100,9 @@ export interface Recording {
   readonly options: RecordingOptions;
   readonly buffers: TraceBuffer[];
   readonly texts: TraceText[];
+  /** What may still be read of tables and sections: parts of a damaged file may lie in each other. */
+  entriesLeft: number;
+  sectionBytesLeft: number;
   /** End of the last part of the file that was met: tables, sections, pages as stated; more may belong to it. */
   end: number;
 }

@@ -1,7 +1,7 @@
 /** Where the pages of each CPU of each buffer lie, after checks that keep memory and time within the file's size. */
 import { type Diagnostics, note } from '../../core/diagnostics.ts';
 import { type PagePlace, TRUNCATED } from './page-source.ts';
-import type { Recording, TraceBuffer } from './recording.ts';
+import { MAX_BUFFERS, type Recording, TOO_MANY_BUFFERS, type TraceBuffer } from './recording.ts';
 
 export interface StreamPlace extends PagePlace {
   /** Index into the recording's buffers. */
@@ -11,8 +11,6 @@ export interface StreamPlace extends PagePlace {
 
 /** Sub-buffers of the kernel have at most 2^20 bytes or so; commit words allow for 2^27. */
 const MAX_PAGE = 1 << 27;
-/** Most buffers that are read: each kind of event is noted per buffer. */
-const MAX_BUFFERS = 512;
 /** Most CPUs of all buffers: each has a table and a window in memory whose addresses are few. */
 const MAX_STREAMS = 1 << 18;
 
@@ -28,7 +26,7 @@ export function placeStreams(
       diagnostics,
       'too-many-buffers',
       'data-loss',
-      `buffers beyond the first ${MAX_BUFFERS} were left out`,
+      TOO_MANY_BUFFERS,
       recording.buffers.length - MAX_BUFFERS,
     );
     recording.buffers.length = MAX_BUFFERS;

@@ -19,7 +19,7 @@ import {
 import { readEventFormats, readFtraceFormats } from './event-formats.ts';
 import { FORMAT_ID, readCommandLines, readHeaderInfo } from './metadata.ts';
 import { OPTION_BUFFER, OPTION_CPUCOUNT, OPTION_DONE, selectedClock, takeOption } from './options.ts';
-import { type CpuData, type Recording, reaches } from './recording.ts';
+import { type CpuData, MAX_BUFFERS, type Recording, reaches, TOO_MANY_BUFFERS } from './recording.ts';
 
 const TAG_BYTES = 10;
 const TAG_OPTIONS = 'options  \0';
@@ -123,6 +123,10 @@ function readOptions(
     const bodyCursor = bodyOf(body, cursor.little);
     if (id === OPTION_BUFFER && body.length >= 8) {
       const offset = readU64(bodyCursor);
+      if (instances.length === MAX_BUFFERS) {
+        note(context.diagnostics, 'too-many-buffers', 'data-loss', TOO_MANY_BUFFERS);
+        continue;
+      }
       // Some versions write the name without its NUL.
       const name = body.includes(0, 8) ? readString(bodyCursor) : readText(bodyCursor, body.length - 8);
       instances.push({ name, offset, cpuCount: null });
@@ -146,6 +150,8 @@ function bodyOf(bytes: Uint8Array, little: boolean): Cursor {
 function readBuffer(cursor: Cursor, name: string, count: number, recording: Recording): void {
   if (count * CPU_ENTRY > cursor.end - cursor.at)
     throw new RangeError(`a table of ${count} CPUs does not fit`);
+  recording.entriesLeft -= count;
+  if (recording.entriesLeft < 0) throw new RangeError('tables of too many CPUs');
   const cpus: CpuData[] = [];
   for (let cpu = 0; cpu < count; cpu++) {
     const offset = readU64(cursor);

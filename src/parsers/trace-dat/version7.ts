@@ -121,15 +121,24 @@ function sectionBody(cursor: Cursor, section: Section, recording: Recording): Cu
   const { offset, size } = section;
   if (size > cursor.end - offset)
     throw new RangeError(`a section of ${size} bytes, ${Math.max(0, cursor.end - offset)} left`);
+  spend(recording, size);
   if (!section.compressed) return cursorAt(cursor, offset, offset + size);
   const at = cursorAt(cursor, offset, offset + size);
   const stored = readU32(at);
   const plain = readU32(at);
   if (plain > MAX_PLAIN) throw new RangeError(`a section of ${plain} plain bytes`);
+  spend(recording, plain);
   return createCursor(
     memorySource(decompressBlock(readBlock(at, stored), plain, recording.compression)),
     cursor.little,
   );
+}
+
+/** A few bytes may name the same section again and again. */
+function spend(recording: Recording, bytes: number): void {
+  if (bytes > recording.sectionBytesLeft)
+    throw new RangeError('more bytes in sections before the events than any recording has');
+  recording.sectionBytesLeft -= bytes;
 }
 
 function decompressBlock(data: Uint8Array, plain: number, compression: string): Uint8Array {
@@ -241,6 +250,8 @@ function readBuffer(
     const pageSize = readU32(body);
     const count = readU32(body);
     if (count * CPU_ENTRY > body.end - body.at) throw new RangeError(`a table of ${count} CPUs does not fit`);
+    recording.entriesLeft -= count;
+    if (recording.entriesLeft < 0) throw new RangeError('tables of too many CPUs');
     const cpus: CpuData[] = [];
     for (let i = 0; i < count; i++) {
       const cpu = readU32(body);
