@@ -357,3 +357,11 @@ describe('info', () => {
     expect(info).toContain('  LOSS  The file ends within a record. [truncated-file]');
   });
 });
+
+test('a row per thread of a large host, all of them shown', { timeout: 30_000 }, () => {
+  const model = oneRowModel();
+  const rows = 150_000;
+  const large = { ...model, reasons: Array<(typeof model.reasons)[number]>(rows).fill(model.reasons[0]) };
+  expect(text(large).split('\n').length).toBeLessThan(200);
+  expect(text(large, { rows: 0 }).split('\n').length).toBeGreaterThan(rows);
+});

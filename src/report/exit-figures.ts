@@ -1,6 +1,8 @@
 /** Figures that rows of detail, devices and hot spots share: from exact sums to the model. */
+
 import { toExact } from '../analysis/exact-sum.ts';
 import type { ExitSums } from '../analysis/exit-sums.ts';
+import { largest, smallest } from '../core/lists.ts';
 import { mean, sum, sumExact } from './group-sums.ts';
 import type { Exact } from './model.ts';
 import type { Known } from './recorded.ts';
@@ -34,9 +36,9 @@ export function exitFigures(sums: ExitSums, rows: readonly number[], known: Know
     exits: sum(sums.exits, rows),
     paired,
     totalNs: time(total),
-    minNs: has ? Math.min(...rows.map((row) => sums.min[row])) : null,
+    minNs: has ? smallest(rows, Number.POSITIVE_INFINITY, (row) => sums.min[row]) : null,
     avgNs: has ? mean(total, paired) : null,
-    maxNs: has ? Math.max(...rows.map((row) => sums.max[row])) : null,
+    maxNs: has ? largest(rows, Number.NEGATIVE_INFINITY, (row) => sums.max[row]) : null,
     escalated: whenKnown(sums.escalated),
     restarts: whenKnown(sums.restarts),
     errors: whenKnown(sums.errors),

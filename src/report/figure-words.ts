@@ -1,5 +1,6 @@
 /** What every report for people says in words beside the same figures: the legend of exits, how many went to user space. */
 
+import { largest } from '../core/lists.ts';
 import { formatCount, formatNs, formatRatio, plural, UNKNOWN_CELL } from '../core/units.ts';
 import type { EscalationModel, ReportModel } from './model.ts';
 import { IDLE_MARK } from './tables.ts';
@@ -7,7 +8,7 @@ import { IDLE_MARK } from './tables.ts';
 /** Marks and columns of the exits' table; `userColumn`: its title for the share of user space, null: not shown. */
 export function reasonsLegend(model: ReportModel, userColumn: string | null): string[] {
   const { reasons, escalation } = model;
-  const error = Math.max(0, ...reasons.map((row) => row.percentileErrorPct));
+  const error = largest(reasons, 0, (row) => row.percentileErrorPct);
   return [
     ...(reasons.some((row) => row.idle) ? [`${IDLE_MARK} mostly the guest's own idling`] : []),
     ...(escalation.known && userColumn !== null ? [`${userColumn}: share that went on to user space`] : []),

@@ -3,6 +3,7 @@
  * take more of a terminal that is wider.
  */
 
+import { append } from '../core/lists.ts';
 import { plainText } from '../core/plain-text.ts';
 import { formatCount } from '../core/units.ts';
 import type { TableData } from './cells.ts';
@@ -113,7 +114,7 @@ function verdict(page: Page, model: ReportModel): void {
 }
 
 function table(page: Page, data: TableData, more?: string): void {
-  page.lines.push(...tableLines(data, page, more));
+  append(page.lines, tableLines(data, page, more));
 }
 
 /** Title of the column with the share of exits that went to user space. */
@@ -209,7 +210,7 @@ function quality(page: Page, model: ReportModel): void {
     ]),
     { width: page.width, indent: 2 },
   );
-  page.lines.push(...lines.slice(1));
+  append(page.lines, lines.slice(1));
   page.lines.push(...warningLines(model.quality.warnings, page.width, page.style));
   for (const note of model.notes) {
     const [first, ...rest] = wrapText(plainText(note), page.width - 8);

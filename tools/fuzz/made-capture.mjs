@@ -79,7 +79,7 @@ function fillRow(batch, row, time, context, random, mode) {
   batch.event[row] = chance(mode.common) ? one(common) : chance(0.8) ? below(80) : below(length + 1);
   if (context.events.names[batch.event[row]] === undefined) batch.event[row] = 1;
   batch.isa[row] = mode.isa === 0 ? below(12) : mode.isa;
-  batch.code[row] = bits();
+  batch.code[row] = mode.distinct ? row : bits();
   batch.intrInfo[row] = bits();
   batch.errorCode[row] = bits();
   for (const column of WIDE) {
@@ -101,8 +101,10 @@ export function makeCapture(path, random) {
     threads: one([1, 2, 4, 1000]),
     isa: one([0, 1, 2, 2, 1, 3, 4, 5, 6]),
     common: one([0.1, 0.5, 0.9]),
+    // More exit reasons than tables keep.
+    distinct: chance(0.04),
   };
-  const rows = one([0, 1, 2, 10, 100, 1000, 3000]);
+  const rows = mode.distinct ? 16_000 : one([0, 1, 2, 10, 100, 1000, 3000]);
   const batch = createEventBatch(Math.max(1, rows));
   const step = one([0n, 1n, 1000n, 10n ** 6n, 10n ** 12n, 2n ** 50n]);
   let time = chance(0.5) ? BigInt(below(2 ** 40)) : one(TIMES);

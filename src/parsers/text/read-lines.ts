@@ -101,7 +101,7 @@ function takeCommonLine(state: LineState, reader: LineReader, at: number): boole
   reader.start = feed + 1;
   state.lines++;
   state.anyEvent = true;
-  state.lastRow = row;
+  state.lastRow = end - at <= MAX_JOINED ? row : -1;
   state.lastStatus = EVENT_READ;
   state.lastText = at;
   state.lastEnd = end;

@@ -1,4 +1,5 @@
 /** A comparison as plain text of at most 100 columns; on wider terminals tables take what they need. */
+import { append } from '../../core/lists.ts';
 import { plainText } from '../../core/plain-text.ts';
 import { formatCount } from '../../core/units.ts';
 import { COLOR, PLAIN } from '../style.ts';
@@ -31,7 +32,7 @@ export function render(model: DiffModel, { color, width, rows }: DiffRenderOptio
       lines.push(' '.repeat(i ? hanging : indent) + line);
     });
   const title = (text: string) => lines.push('', style.bold(text));
-  lines.push(...tableLines(sidesTable(model), page));
+  append(lines, tableLines(sidesTable(model), page));
   if (model.selection) paragraph(`only ${plainText(model.selection.filters.join('; '))}`, 2);
   lines.push('');
   paragraph(summaryOf(model), 0);
@@ -44,7 +45,7 @@ export function render(model: DiffModel, { color, width, rows }: DiffRenderOptio
     title('Exits by reason, by change of cost');
     const table =
       model.reasons.length === 0 ? ['  None recorded.'] : tableLines(reasonsTable(model, rows), page);
-    lines.push(...table);
+    append(lines, table);
     legend(table[0]);
   }
   const changes = changeLines(model);
@@ -57,11 +58,11 @@ export function render(model: DiffModel, { color, width, rows }: DiffRenderOptio
   }
   if (model.userspace.length > 0) {
     title('Escalations to user space');
-    lines.push(...tableLines(userspaceTable(model, rows), page));
+    append(lines, tableLines(userspaceTable(model, rows), page));
   }
   if (model.qemu.length > 0) {
     title("QEMU's side");
-    lines.push(...tableLines(qemuTable(model, rows), page));
+    append(lines, tableLines(qemuTable(model, rows), page));
     if (qemuOnly) legend();
   }
   if (model.notes.length > 0) {

@@ -2,10 +2,12 @@
  * KVM BPF Tools: count, time, hist and slower. L2 is what came from a nested guest; the tools' total of `time` starts
  * at 1 and so is one too many, and their L2 of `count` breaks on kernels that renamed the field: neither is imitated.
  */
+
 import { exactToBigInt } from '../../analysis/exact-sum.ts';
 import { groupKey } from '../../analysis/exit-stats.ts';
 import { KEY_CODE, KEY_ISA, KEY_LEVEL } from '../../analysis/groups.ts';
 import { ISA_NAMED } from '../../core/isa-codes.ts';
+import { largest } from '../../core/lists.ts';
 import { publicCode } from '../../isa/reason-code.ts';
 import { reasonIdentity } from '../reason-identity.ts';
 import { nestingGap } from '../recorded.ts';
@@ -45,7 +47,7 @@ const nameOf = ({ context }: SectionInput, isa: number, code: number) =>
 const numberOf = (isa: number, code: number) =>
   isa === ISA_NAMED || publicCode(isa, code >>> 0) === null ? '-' : String(code >>> 0);
 
-const nameWidth = (names: readonly string[]) => -Math.max(18, ...names.map((name) => name.length));
+const nameWidth = (names: readonly string[]) => -largest(names, 18, (name) => name.length);
 
 function total(rows: readonly LevelRow[]): LevelRow {
   const sum: LevelRow = { isa: 0, code: 0, exits: [0, 0], paired: [0, 0], totalNs: [0n, 0n] };
@@ -59,7 +61,7 @@ function total(rows: readonly LevelRow[]): LevelRow {
 }
 
 /** Three digits as the tools have them; SVM's numbers from 0x400 on need more. */
-const numberWidth = (numbers: readonly string[]) => Math.max(3, ...numbers.map((text) => text.length));
+const numberWidth = (numbers: readonly string[]) => largest(numbers, 3, (text) => text.length);
 
 /** Why L2 has no figures; [] where it has. */
 function nestingNote(input: SectionInput): string[] {
@@ -151,7 +153,7 @@ export const bpfHistView: View = {
         counts[slot] = (counts[slot] ?? 0) + count;
       }
     const values = Array.from(counts, (count) => count ?? 0);
-    const largest = Math.max(1, ...values);
+    const most = Math.max(1, ...values);
     // bcc's print_log2_hist: wider columns once the values need more than 32 bits.
     const wide = values.length > 32;
     const width = wide ? 20 : 10;
@@ -159,7 +161,7 @@ export const bpfHistView: View = {
       `${wide ? '               ' : '     '}${'value'.padEnd(wide ? 29 : 19)} : count     distribution`,
       ...values.map((count, slot) => {
         const low = slot === 0 ? 0 : 2 ** slot;
-        const stars = '*'.repeat(Math.floor((STARS * count) / largest));
+        const stars = '*'.repeat(Math.floor((STARS * count) / most));
         return `${String(low).padStart(width)} -> ${String(2 ** (slot + 1) - 1).padEnd(width)} : ${String(count).padEnd(8)} |${stars.padEnd(STARS)}|`;
       }),
     ]);
