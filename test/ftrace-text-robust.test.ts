@@ -147,14 +147,14 @@ describe('damage', () => {
     );
   });
 
-  test('a reason as long as a line may be, with a line behind it that goes on', () => {
-    const event = (text: string) => ` CPU 0/KVM-12  [000] d..1. 100.000001: ${text}\n`;
-    const reason = (length: number) =>
-      event(`kvm_userspace_exit: reason ${'y'.repeat(length)}_EXIT_MMIO (6)`);
-    for (const length of [10, 8100, 8192, 9000, 65_536]) {
-      const text = `${event('kvm_entry: vcpu 0')}${reason(length).repeat(40)} goes on\n${event('kvm_entry: vcpu 0')}`;
-      expect(readText(Buffer.from(text), 4099).rows).toHaveLength(42);
-    }
+  test('a reason too long to be gone on with, in lines of a common form', () => {
+    const event = (text: string) => `       CPU 0/KVM-140     [001] d..1.    17.000001: ${text}\n`;
+    const exit = (name: string) => event(`kvm_userspace_exit: reason ${name} (6)`);
+    for (const length of [10, 8100, 8192, 8300, 65_536])
+      for (const behind of ['', ' goes on\n']) {
+        const long = exit('y'.repeat(length)) + behind;
+        expect(readText(exit('KVM_EXIT_MMIO').repeat(30) + long.repeat(8)).rows).toHaveLength(38);
+      }
   });
 
   test('an overlong line is counted and what follows is read', () => {
