@@ -94,8 +94,6 @@ async function recordTo(
   const message = (line: MessageLine) => {
     if (line.type === 'warning' || !options.quiet) live.say(advised('kvmtrace', line.message, line.hint));
   };
-  if (options.durationMs === null && options.command.length === 0)
-    live.sayElsewhere('kvmtrace: recording until SIGINT or SIGTERM (-d 10s: for ten seconds)');
   try {
     return await runRecording({
       helper,

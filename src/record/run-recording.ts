@@ -68,6 +68,8 @@ export async function runRecording(parts: RecordingParts): Promise<Recorded> {
     // Before it is on, a signal ends it as well: the helper then has nothing to keep.
     signals.listen(run.stop);
     if ((await begun(parts, run)) === null) throw nothingRecorded(await run.ended);
+    if (options.durationMs === null && options.command.length === 0)
+      live.sayElsewhere('kvmtrace: recording until SIGINT or SIGTERM (-d 10s: for ten seconds)');
     const ask = new Promise<string>((stop) => {
       if (signals.count > 0) stop('stopped by a signal');
       signals.listen(() => stop('stopped by a signal'));
