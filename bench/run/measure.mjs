@@ -45,7 +45,7 @@ export async function measure(argv, { keepStdout = false, limitMs = LIMIT_MS } =
     const started = performance.now();
     const child = spawn(full[0], full.slice(1), {
       stdio: ['ignore', out, err],
-      env: { ...process.env, LC_ALL: 'C', PAGER: 'cat' },
+      env: environment(),
       timeout: limitMs,
     });
     const poll = setInterval(() => sampleMemory(child.pid ?? 0, memory), POLL_MS);
@@ -74,6 +74,12 @@ export async function measure(argv, { keepStdout = false, limitMs = LIMIT_MS } =
     closeSync(err);
     rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+/** Without what makes Node.js itself slower to start: certificates for TLS, which nobody here uses, take 30 ms to read. */
+function environment() {
+  const { NODE_EXTRA_CA_CERTS: _, NODE_OPTIONS: __, ...env } = process.env;
+  return { ...env, LC_ALL: 'C', PAGER: 'cat' };
 }
 
 /** @param {number} pid @param {{ peakKb: number, anonKb: number }} memory */
