@@ -90,10 +90,9 @@ async function rounds(large, small, perf) {
   const stat = (/** @type {string} */ file) => ['perf', 'kvm', '-i', file, 'stat', 'report'];
   /** @type {Record<string, string[]>} */
   const commands = {
-    node: [process.execPath, '-e', '0'],
-    version: [process.execPath, CLI, '--version'],
     calibration: [process.execPath, path.join(REPO, 'bench/guard.mjs'), CALIBRATE],
     nodes: tenTimes([process.execPath, '-e', '0']),
+    versions: tenTimes([process.execPath, CLI, '--version']),
     reports: tenTimes([process.execPath, CLI, 'report', small]),
     small: report(small),
     large: report(large),
@@ -126,7 +125,7 @@ function ratios({ best, peakKb }, events) {
   const found = {
     calibrated: perEvent / perStep,
     ...(best.perfLarge ? { perf: perEvent / ((best.perfLarge - best.perfSmall) / events) } : {}),
-    start: best.version / best.node,
+    start: best.versions / best.nodes,
     report: best.reports / best.nodes,
     memory: peakKb / 1024,
   };
@@ -136,7 +135,7 @@ function ratios({ best, peakKb }, events) {
 /** In ms. @param {Record<string, number>} best @param {number} events */
 const costs = (best, events) => ({
   perEvent: (best.large - best.small) / events,
-  perStep: (best.calibration - best.node) / CALIBRATION_STEPS,
+  perStep: (best.calibration - best.nodes / 10) / CALIBRATION_STEPS,
 });
 
 /** @param {string} name @param {number} value */
