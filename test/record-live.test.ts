@@ -378,7 +378,8 @@ describe("QEMU's events", () => {
     expect(await guest.state('kvm_run_exit')).toBe('enabled');
     run.child.kill('SIGCONT');
     run.child.kill('SIGINT');
-    expect((await run.ended).status).toBe(0);
+    const { status, stderr } = await run.ended;
+    expect(status, stderr).toBe(0);
     expect(await restored(guest)).toBe(true);
   });
 

@@ -55,8 +55,7 @@ export async function openQemu(request: QemuRequest): Promise<QemuSession> {
   try {
     qmp = await connectQmp(socket);
   } catch (error) {
-    if (!(error instanceof QmpError)) throw error;
-    throw new UsageError(`--qmp ${socket}: ${error.message}`, adviceFor(error, socket));
+    throw explained(error, socket);
   }
   try {
     const events = await readEvents(qmp, request.detail);
@@ -67,7 +66,7 @@ export async function openQemu(request: QemuRequest): Promise<QemuSession> {
       qmp.close();
       return file === null ? nothing : withFile(file, null, null, request);
     }
-    if (file !== null) return withFile(file, { qmp, socket, events }, null, request);
+    if (file !== null) return explaining(withFile(file, { qmp, socket, events }, null, request), socket);
     const own = await readTraceFile(qmp);
     if (own === null) {
       tell(
@@ -77,19 +76,32 @@ export async function openQemu(request: QemuRequest): Promise<QemuSession> {
       return nothing;
     }
     const qemu = findListener(socket);
-    if (!own.on) return withOwnFile({ qmp, socket, events }, own.name, qemu, request);
+    if (!own.on) return explaining(withOwnFile({ qmp, socket, events }, own.name, qemu, request), socket);
     const path = pathOf(own, qemu);
     if (path === null)
       throw new UsageError(
         `QEMU is writing its trace to ${own.name}, in a folder that cannot be told`,
         'Name it: --qemu-trace FILE.',
       );
-    return withFile(path, { qmp, socket, events }, 'trace-file flush', request);
+    return explaining(withFile(path, { qmp, socket, events }, 'trace-file flush', request), socket);
   } catch (error) {
     qmp.close();
-    if (!(error instanceof QmpError)) throw error;
-    throw new UsageError(`--qmp ${socket}: ${error.message}`, adviceFor(error, socket));
+    throw explained(error, socket);
   }
+}
+
+/** What the user can do where QEMU's monitor is the reason. */
+function explained(error: unknown, socket: string): unknown {
+  if (!(error instanceof QmpError)) return error;
+  return new UsageError(`--qmp ${socket}: ${error.message}`, adviceFor(error, socket));
+}
+
+function explaining(session: QemuSession, socket: string): QemuSession {
+  const begin: QemuSession['begin'] = (helper) =>
+    session.begin(helper).catch((error: unknown) => {
+      throw explained(error, socket);
+    });
+  return { ...session, begin };
 }
 
 const nothing: QemuSession = {

@@ -37,6 +37,9 @@ const MAX_LINE = 16 << 20;
 /** sockaddr_un.sun_path of Linux, with its NUL. */
 const MAX_PATH = 107;
 
+/** How long an answer gets that may have come while this program was stopped. */
+const SECOND_LOOK_MS = 250;
+
 interface Waiting {
   resolve(message: Message): void;
   reject(error: QmpError): void;
@@ -140,10 +143,11 @@ function nextMessage(connection: Connection): Promise<Message> {
   const { timeoutMs } = connection;
   return new Promise((resolve, reject) => {
     if (connection.broken) return reject(connection.broken);
-    const timer = setTimeout(
-      () => fail(connection, new QmpError('silent', `no answer for ${timeoutMs / 1000} s`)),
-      timeoutMs,
-    );
+    const silent = () => fail(connection, new QmpError('silent', `no answer for ${timeoutMs / 1000} s`));
+    // This program may have been stopped (SIGSTOP) all the time: then the answer is there, and only not read yet.
+    let timer = setTimeout(() => {
+      timer = setTimeout(silent, SECOND_LOOK_MS);
+    }, timeoutMs);
     connection.waiting = {
       resolve: (message) => {
         clearTimeout(timer);
