@@ -21,7 +21,7 @@ import { run as kvmtraceMain } from '../src/commands/main.ts';
 import type { Pipeline } from '../src/commands/options.ts';
 import { readHostFacts } from '../src/record/checks.ts';
 import { ensureBuilt, kvmtrace } from './support/built.ts';
-import { buildHelper, until } from './support/recording.ts';
+import { buildHelper, isSwitchedOn, until } from './support/recording.ts';
 
 const INSTANCES = '/sys/kernel/tracing/instances';
 const facts = readHostFacts();
@@ -199,8 +199,7 @@ live('packing gives up when others fill the disk meanwhile', async () => {
     const ended = underStrace(slow, ['--min-free', '20M', ...ON_LAST, '-d', '9']);
     const instance = join(INSTANCES, `kvmtrace-${children.at(-1)!.pid}`);
     // A new instance says that tracing is on before its events are.
-    const isOn = (name: string) =>
-      existsSync(join(instance, name)) && readFileSync(join(instance, name), 'utf8').startsWith('1');
+    const isOn = (name: string) => isSwitchedOn(join(instance, name));
     await until('it records', () => isOn('events/raw_syscalls/sys_enter/enable') && isOn('tracing_on'));
     const load = spawn(LOAD[0], LOAD.slice(1), { stdio: 'ignore' });
     children.push(load);

@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { readHostFacts } from '../src/record/checks.ts';
 import { ensureBuilt, kvmtrace } from './support/built.ts';
-import { buildHelper, until } from './support/recording.ts';
+import { buildHelper, isSwitchedOn, until } from './support/recording.ts';
 
 const INSTANCES = '/sys/kernel/tracing/instances';
 const facts = readHostFacts();
@@ -76,8 +76,7 @@ const within = <T>(what: Promise<T>, ms = 8000): Promise<T> =>
     what,
     new Promise<T>((_, fail) => setTimeout(() => fail(new Error(`not within ${ms} ms`)), ms)),
   ]);
-const isOn = (instance: string) =>
-  existsSync(instance) && readFileSync(join(instance, 'tracing_on'), 'utf8').startsWith('1');
+const isOn = (instance: string) => isSwitchedOn(join(instance, 'tracing_on'));
 
 const live = noHost ? test.skip : test;
 

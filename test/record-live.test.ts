@@ -8,7 +8,6 @@ import {
   lstatSync,
   mkdtempSync,
   readdirSync,
-  readFileSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -27,7 +26,7 @@ import { BIN, ensureBuilt, kvmtrace, type Outcome } from './support/built.ts';
 import { REPO } from './support/corpus.ts';
 import { qemuMissing, type RunningQemu, startQemu } from './support/qemu.ts';
 import { type QemuRow, rowsOf } from './support/qemu-traces.ts';
-import { buildHelper, helperOf, until } from './support/recording.ts';
+import { buildHelper, helperOf, isSwitchedOn, until } from './support/recording.ts';
 
 const ROM = join(REPO, 'test/e2e/rom/kvmrom.bin');
 const INSTANCES = '/sys/kernel/tracing/instances';
@@ -108,10 +107,7 @@ function startRecord(args: readonly string[]): Running {
 /** Waits until tracing is on (a new instance says so before its events are) and told; the instance. */
 async function recording({ child }: Running): Promise<string> {
   let instance = '';
-  const holds = (name: string) => {
-    const file = join(instance, name);
-    return existsSync(file) && readFileSync(file, 'utf8').startsWith('1');
-  };
+  const holds = (name: string) => isSwitchedOn(join(instance, name));
   await until('tracing is on', () => {
     const pid = helperOf(child.pid!);
     if (pid === null) return false;

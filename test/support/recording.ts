@@ -60,3 +60,12 @@ export function kvmMissing(): string | null {
   if (process.arch !== 'x64') return 'SKIPPED: the ROM is for x86';
   return existsSync('/dev/kvm') ? null : 'SKIPPED: no /dev/kvm';
 }
+
+/** Whether a switch of tracefs (tracing_on, enable) is on; an instance may come and go while its files are looked at. */
+export function isSwitchedOn(path: string): boolean {
+  try {
+    return readFileSync(path, 'utf8').startsWith('1');
+  } catch {
+    return false;
+  }
+}
